@@ -1,0 +1,1 @@
+"""HEAP: finds the objects in unlabelled images."""

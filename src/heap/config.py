@@ -1,0 +1,191 @@
+"""Every default of the package, once.
+
+The classes are frozen and checked when they are made: a wrong type or a value out of range is
+refused, and `from_dict` refuses keys that do not exist. What they hold is saved with every model
+and every run, so that a result can be traced to what made it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from heap.errors import ConfigError
+
+C = TypeVar("C")
+
+Facet = Literal["key", "token"]
+Cue = Literal["lab", "boundary", "position"]
+IntraForm = Literal["ncut", "modularity", "correlation"]
+Prior = Literal["none", "seed", "found", "boundary"]
+Precision = Literal["auto", "fp32", "bf16"]
+Saved = Literal["overlays", "masks", "crops"]
+
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Groups = Annotated[int, Field(ge=2, le=256)]
+Resolution = Annotated[int, Field(ge=32, le=4096)]
+
+_CHECKED = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class FeatureConfig:
+    """Which frozen encoder gives the patch features, which of its features, and at what size."""
+
+    encoder: str = "embedded"
+    """Alias (`heap models`), hub name or local folder of a vision transformer."""
+    layer: Annotated[int, Field(ge=-64, le=64)] = -1
+    """Block that the features are taken from, from 0; negative counts from the last."""
+    facet: Facet = "key"
+    """`key`: the block's key projection; `token`: its output before the final LayerNorm."""
+    resolution: Resolution = 448
+    """Images are resized, aspect ratio kept, to the area of a square with this side."""
+    square: bool = False
+    """Squeeze images to that square instead: what some evaluation protocols ask for."""
+    cues: tuple[Cue, ...] = ()
+    """Hand-made channels joined to the features of a weak encoder, see `heap.cues`."""
+    cue_weight: Weight = 1.0
+    """Length of the joined cues where the features have length 1."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class HeadConfig:
+    """Shape of the grouping head."""
+
+    groups: Groups = 12
+    """Group tokens: the largest number of regions in an image."""
+    blocks: Annotated[int, Field(ge=0, le=24)] = 2
+    """Cross-attention blocks in which the tokens adapt to the image."""
+    heads: Annotated[int, Field(ge=1, le=64)] = 3
+    width: Annotated[int, Field(ge=8, le=4096)] = 192
+    """Width of the tokens inside the blocks."""
+    mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 2.0
+    temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
+    """τ of the assignment softmax."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class LossConfig:
+    """Weights and forms of the losses; the three of the paper, and the orientation prior."""
+
+    intra: Weight = 1.0
+    negative: Weight = 1.0
+    inter: Weight = 1.0
+    intra_form: IntraForm = "ncut"
+    correlation_shift: Annotated[float, Field(ge=-1, le=1)] = 0.2
+    """β of the `correlation` form."""
+    rank_decay: Weight = 0.25
+    """α: how fast the weight of a region pair falls with its rank."""
+    prior: Prior = "found"
+    """Orientation: `none` is HEAP's three losses and a border test on the fitted model."""
+    prior_weight: Weight = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class FitConfig:
+    """Training of the head on cached features."""
+
+    steps: Count = 200
+    batch: Annotated[int, Field(ge=2, le=4096)] = 32
+    """Images in a step; the contrastive losses need at least two."""
+    learning_rate: Positive = 5e-4
+    weight_decay: Weight = 0.01
+    clip: Positive = 1.0
+    """Largest norm of the gradient."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint_every: Count = 25
+    """Steps between checkpoints, and between lines of the log."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class DiscoverConfig:
+    """From regions to objects, and what a run writes."""
+
+    threshold: Fraction = 0.5
+    """Foreground probability above which a patch belongs to an object."""
+    min_area: Fraction = 0.01
+    """Parts smaller than this fraction of the image are no objects."""
+    refine: bool = True
+    """Upsample saliency and masks along the edges of the image instead of bilinearly."""
+    chunk: Count = 32
+    """Images that are worked on and stored together; what a kill can cost."""
+    save: tuple[Saved, ...] = ("overlays",)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class PretrainConfig:
+    """Self-distillation of an encoder on unlabelled images."""
+
+    width: Count = 192
+    depth: Count = 6
+    heads: Count = 3
+    patch: Count = 8
+    crop: Annotated[int, Field(ge=16, le=1024)] = 96
+    """Side of the two global crops, in pixels."""
+    local_crop: Annotated[int, Field(ge=8, le=1024)] = 48
+    local_crops: Annotated[int, Field(ge=0, le=32)] = 2
+    memory_side: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Images are held in memory as squares of this side."""
+    steps: Count = 4000
+    batch: Annotated[int, Field(ge=2, le=65536)] = 64
+    learning_rate: Positive = 1e-3
+    """Peak rate, after a tenth of the steps; a cosine brings it to zero."""
+    weight_decay: Weight = 0.04
+    clip: Positive = 1.0
+    teacher_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """At the start; a cosine brings it to 1."""
+    prototypes: Count = 1024
+    student_temperature: Positive = 0.1
+    teacher_temperature: Positive = 0.06
+    image_weight: Weight = 1.0
+    """DINO: the crops of one image agree on their prototypes."""
+    patch_weight: Weight = 1.0
+    """iBOT: masked patches are told from the others."""
+    prior_weight: Weight = 2.0
+    """Patches predict the boundary prior, and increasingly the teacher's own prediction."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint_every: Count = 100
+
+
+def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
+    """Build the configuration `kind`; unknown keys, wrong types and bad values are refused.
+
+    Raises:
+        ConfigError: naming each offending key, its value and what is wrong with it.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(_as_json(values))
+    except ValidationError as error:
+        raise ConfigError(_explain(kind.__name__, error)) from None
+
+
+def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+    """Name the keys, dotted, at which two nested configurations are not the same."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        ours, theirs = old.get(key), new.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            found += differing_keys(ours, theirs, f"{at}{key}.")
+        elif ours != theirs:
+            found.append(f"{at}{key} ({ours!r} -> {theirs!r})")
+    return found
+
+
+def _as_json(values: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(values), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the configuration is not plain JSON: {error}") from None
+
+
+def _explain(name: str, error: ValidationError) -> str:
+    faults = (
+        f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
+        for fault in error.errors()
+    )
+    return f"{name}: " + "; ".join(faults)

@@ -1,0 +1,37 @@
+"""What can go wrong, and the exit code that each kind of failure gives on the command line."""
+
+
+class HeapError(Exception):
+    """A failure that the user can act on: the message says what, which value, and what to do."""
+
+    exit_code = 1
+
+
+class InputError(HeapError):
+    """A path, image or option that cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(HeapError):
+    """A configuration with an unknown key, a wrong type or a value out of range."""
+
+    exit_code = 2
+
+
+class WeightsError(HeapError):
+    """Weights that are missing, damaged, or made for another architecture."""
+
+    exit_code = 2
+
+
+class FitError(HeapError):
+    """Training that ended in something unusable: collapsed, inverted beyond repair, not finite."""
+
+    exit_code = 1
+
+
+class StoreError(HeapError):
+    """A run or checkpoint on disk that is damaged or not ours."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""Self-supervised pretraining of an encoder on the user's own images."""

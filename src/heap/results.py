@@ -1,0 +1,131 @@
+"""What `heap` says about one image, in one frozen object that converts to what others use.
+
+Boxes are xyxy, 0-based pixel edges with x2 and y2 exclusive, in the upright (EXIF-rotated)
+original.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+
+@dataclass(frozen=True)
+class Rle:
+    """A mask as COCO's compressed run lengths (column-major)."""
+
+    height: int
+    width: int
+    counts: str
+
+    @classmethod
+    def encode(cls, mask: Bool[np.ndarray, "height width"]) -> "Rle":
+        """Compress a dense mask; it must not be empty in either direction."""
+        from supervision import mask_to_rle
+
+        height, width = mask.shape
+        return cls(height, width, str(mask_to_rle(mask, compressed=True)))
+
+    def decode(self) -> Bool[np.ndarray, "height width"]:
+        """The dense mask."""
+        from supervision import rle_to_mask
+
+        return np.asarray(rle_to_mask(self.counts, (self.width, self.height)), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Connected foreground parts of an image, best score first."""
+
+    boxes: Float32[np.ndarray, "object 4"]
+    scores: Float32[np.ndarray, " object"]
+    """Foreground probability in [0, 1], averaged over the mask."""
+    masks: tuple[Rle, ...]
+    """At the size of the upright original."""
+    embeddings: Float32[np.ndarray, "object dim"]
+    """Mean patch feature inside the mask."""
+    regions: Int64[np.ndarray, " object"]
+    """The region, a row of `Regions`, that the object is a part of."""
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.masks)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """All patches of one group are one region; regions that nobody chose are left out."""
+
+    label_map: Int64[np.ndarray, "grid_h grid_w"]
+    """Region of each patch, a row of the arrays below."""
+    embeddings: Float32[np.ndarray, "region dim"]
+    scores: Float32[np.ndarray, " region"]
+    """Foreground probability P in [0, 1]."""
+    areas: Float32[np.ndarray, " region"]
+    """Share of the image, by soft assignment."""
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """Objects, regions and saliency of one image."""
+
+    key: str
+    """Name of the image in its run."""
+    width: int
+    height: int
+    """Size of the upright original, in pixels."""
+    objects: Objects
+    regions: Regions
+    saliency: Float32[np.ndarray, "grid_h grid_w"]
+    """Foreground probability of each patch."""
+    foreground: Float32[np.ndarray, " dim"]
+    background: Float32[np.ndarray, " dim"]
+    """Image-level embeddings F^f and F^b."""
+
+    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
+        """The objects as COCO annotations: xywh boxes, RLE masks, one category, scores."""
+        return [
+            {
+                "id": first_id + index,
+                "image_id": image_id,
+                "category_id": 1,
+                "bbox": [float(box[0]), float(box[1]),
+                         float(box[2] - box[0]), float(box[3] - box[1])],
+                "area": int(mask.decode().sum()),
+                "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts},
+                "iscrowd": 0,
+                "score": float(score),
+            }
+            for index, (box, mask, score) in enumerate(
+                zip(self.objects.boxes, self.objects.masks, self.objects.scores, strict=True)
+            )
+        ]  # fmt: skip
+
+    def to_supervision(self) -> "Detections":
+        """The objects as supervision's `Detections`, masks dense, region number as class."""
+        from supervision import Detections
+
+        if not len(self.objects):
+            return Detections.empty()
+        return Detections(
+            xyxy=self.objects.boxes,
+            mask=self.to_numpy()["masks"],
+            confidence=self.objects.scores,
+            class_id=self.objects.regions.astype(int),
+        )
+
+    def to_numpy(self) -> dict[str, np.ndarray]:
+        """Plain arrays: boxes, scores, masks (object, height, width), regions, saliency."""
+        dense = [mask.decode() for mask in self.objects.masks]
+        empty = np.zeros((0, self.height, self.width), dtype=bool)
+        return {
+            "boxes": self.objects.boxes,
+            "scores": self.objects.scores,
+            "masks": np.stack(dense) if dense else empty,
+            "regions": self.regions.label_map,
+            "saliency": self.saliency,
+        }
