@@ -1,1 +1,27 @@
 """HEAP: finds the objects in unlabelled images."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heap.discover import discover
+    from heap.encoder.vit import Encoder
+    from heap.fit.command import fit
+    from heap.model.heap import Heap
+
+__all__ = ["Encoder", "Heap", "discover", "fit"]
+
+_HOMES = {
+    "Encoder": "heap.encoder.vit",
+    "Heap": "heap.model.heap",
+    "discover": "heap.discover",
+    "fit": "heap.fit.command",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Torch is only imported with what needs it, so that `heap --help` is quick.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'heap' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

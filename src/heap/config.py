@@ -17,11 +17,12 @@ from heap.errors import ConfigError
 C = TypeVar("C")
 
 Facet = Literal["key", "token"]
-Cue = Literal["lab", "boundary", "position"]
+Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
-Prior = Literal["none", "seed", "found", "boundary"]
+Affinity = Literal["relu", "linear"]
+Prior = Literal["none", "seed", "found", "boundary", "taught"]
 Precision = Literal["auto", "fp32", "bf16"]
-Saved = Literal["overlays", "masks", "crops"]
+Saved = Literal["overlays", "regions", "masks"]
 
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -30,10 +31,10 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
-_CHECKED = ConfigDict(extra="forbid", strict=True)
+CHECKED = ConfigDict(extra="forbid", strict=True)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FeatureConfig:
     """Which frozen encoder gives the patch features, which of its features, and at what size."""
 
@@ -53,7 +54,7 @@ class FeatureConfig:
     """Length of the joined cues where the features have length 1."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class HeadConfig:
     """Shape of the grouping head."""
 
@@ -67,9 +68,11 @@ class HeadConfig:
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 2.0
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
     """τ of the assignment softmax."""
+    centred: bool = False
+    """Take the mean feature of the training images off first."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class LossConfig:
     """Weights and forms of the losses; the three of the paper, and the orientation prior."""
 
@@ -77,6 +80,8 @@ class LossConfig:
     negative: Weight = 1.0
     inter: Weight = 1.0
     intra_form: IntraForm = "ncut"
+    affinity: Affinity = "relu"
+    """`relu`: max(0, cos), quadratic in patches; `linear`: (1 + cos) / 2, linear in them."""
     correlation_shift: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """β of the `correlation` form."""
     rank_decay: Weight = 0.25
@@ -86,7 +91,7 @@ class LossConfig:
     prior_weight: Weight = 10.0
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FitConfig:
     """Training of the head on cached features."""
 
@@ -98,26 +103,33 @@ class FitConfig:
     clip: Positive = 1.0
     """Largest norm of the gradient."""
     seed: Annotated[int, Field(ge=0)] = 0
+    images: Count = 20_000
+    """At most so many images are used, spread evenly over those listed."""
     checkpoint_every: Count = 25
     """Steps between checkpoints, and between lines of the log."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class DiscoverConfig:
     """From regions to objects, and what a run writes."""
 
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
-    min_area: Fraction = 0.01
+    merge: Annotated[float, Field(ge=-1, le=1)] = 0.8
+    """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
+    min_area: Fraction = 0.005
     """Parts smaller than this fraction of the image are no objects."""
     refine: bool = True
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
+    batch: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Images that go through the encoder together, if they have the same shape."""
     chunk: Count = 32
     """Images that are worked on and stored together; what a kill can cost."""
     save: tuple[Saved, ...] = ("overlays",)
+    """Pictures to write for each image: objects drawn on it, regions, or 8-bit label maps."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class PretrainConfig:
     """Self-distillation of an encoder on unlabelled images."""
 

@@ -35,3 +35,17 @@ class StoreError(HeapError):
     """A run or checkpoint on disk that is damaged or not ours."""
 
     exit_code = 3
+
+
+class ImageError(HeapError):
+    """One image that cannot be used; a run notes it and goes on."""
+
+    exit_code = 1
+
+    def __init__(self, key: str, stage: str, reason: str) -> None:
+        # The three are the arguments of the exception, so that it survives pickling.
+        super().__init__(key, stage, reason)
+        self.key, self.stage, self.reason = key, stage, reason
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason} (at stage {self.stage!r})"

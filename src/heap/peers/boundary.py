@@ -80,9 +80,7 @@ def cell_colours(
     return colour * np.array([1, CHROMA_WEIGHT, CHROMA_WEIGHT], dtype=np.float32)
 
 
-def _pairs(
-    cells: np.ndarray, down: int, right: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(cells: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
     """Flat indices of every cell and of its neighbour `down` rows and `right` columns away."""
     height, width = cells.shape
     here = cells[: height - down, max(-right, 0) : width - max(right, 0)]

@@ -56,7 +56,7 @@ def random_blocks(
     cells = (torch.arange(side, device=device) + 0.5) / side
     inside = (cells >= low[..., None]) & (cells <= (low + extent)[..., None])
     block = inside[:, 0, :, None] & inside[:, 1, None, :]
-    block &= (torch.rand(batch, 1, 1, generator=generator, device=device) < 0.5)
+    block &= torch.rand(batch, 1, 1, generator=generator, device=device) < 0.5
     return block.flatten(1)
 
 

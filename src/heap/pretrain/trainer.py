@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -47,8 +46,9 @@ class Pretrainer:
         self.teacher = student.teacher().to(self.accelerator.device)
         decayed = [p for p in student.parameters() if p.ndim > 1]
         plain = [p for p in student.parameters() if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0}]
         optimizer = torch.optim.AdamW(
-            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
+            groups,
             lr=config.learning_rate, weight_decay=config.weight_decay,
         )  # fmt: skip
         self.student, self.optimizer = self.accelerator.prepare(student, optimizer)
@@ -164,28 +164,20 @@ class Pretrainer:
         )
 
 
-def pretrain(
-    images: UInt8[Tensor, "image 3 side side"],
-    priors: Float[Tensor, "image grid grid"],
-    out: Path,
-    config: PretrainConfig,
-    on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
-) -> None:
-    """Pretrain an encoder into the folder `out`; the same call goes on where a kill stopped it."""
+def train(trainer: Pretrainer, out: Path, on_step: Callable[[int, dict[str, float]], None]) -> None:
+    """Train to the last step with checkpoints, from one if `out` has it, and save the encoder."""
     out.mkdir(parents=True, exist_ok=True)
-    trainer, last = Pretrainer(images, priors, config), out / "checkpoint.pt"
+    last, config = out / "checkpoint.pt", trainer.config
     if last.exists():
         trainer.restore(load_checkpoint(last))
-    started = time.monotonic()
     with (out / "log.jsonl").open("a") as log:
         while trainer.step < config.steps:
             losses = trainer.advance()
-            on_step(trainer.step, losses)
             if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
                 save_checkpoint(last, trainer.state())
-                seconds = round(time.monotonic() - started, 1)
-                log.write(json.dumps({"step": trainer.step, "seconds": seconds, **losses}) + "\n")
+                log.write(json.dumps({"step": trainer.step, **losses}) + "\n")
                 log.flush()
+            on_step(trainer.step, losses)
     trainer.save_encoder(out)
 
 

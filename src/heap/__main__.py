@@ -1,0 +1,5 @@
+"""`python -m heap` is `heap`."""
+
+from heap.cli import main
+
+main()

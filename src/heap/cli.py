@@ -1,0 +1,358 @@
+"""The `heap` command: thin commands over the Python functions; only this module prints."""
+
+import json
+import logging
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from heap.config import (
+    Cue,
+    DiscoverConfig,
+    Facet,
+    FeatureConfig,
+    FitConfig,
+    HeadConfig,
+    LossConfig,
+    Precision,
+    PretrainConfig,
+    Prior,
+    Saved,
+    from_dict,
+)
+from heap.errors import ConfigError, HeapError, InputError
+
+app = App(
+    name="heap",
+    help="Find the objects in unlabelled images. Start with `heap discover PHOTOS --out RUN`, then "
+    "open RUN/gallery.html. `--debug` after any command shows where an error came from.",
+    version_flags=["--version"],
+)
+out_console = Console()
+err_console = Console(stderr=True)
+
+Images = Annotated[
+    list[str],
+    Parameter(help="Files, folders, globs, .txt lists, URLs, or - for one image on standard input"),
+]
+
+
+@app.command
+def discover(
+    images: Images,
+    /,
+    *,
+    out: Path = Path("heap-run"),
+    model: str | None = None,
+    encoder: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
+    threshold: float = DiscoverConfig().threshold,
+    min_area: float = DiscoverConfig().min_area,
+    merge: float = DiscoverConfig().merge,
+    refine: bool = True,
+    save: list[Saved] | None = None,
+    strict: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Find the objects in images: masks, boxes, regions, overlays and a gallery.
+
+    The same command goes on where an earlier one was stopped. Without --model the one inside the
+    package is used, or, for another --encoder, one that is fitted on the given images first.
+
+    Example: heap discover ~/Pictures --out run
+
+    Args:
+        out: Folder of the run.
+        model: Folder that `heap fit` has written, or owner/name on the hub.
+        encoder: Encoder to fit on the images, or where that of --model is now.
+        device: cpu, cuda, mps or auto.
+        precision: auto uses bf16 where the processor has it.
+        limit: Work on at most so many images.
+        threshold: Foreground probability above which a patch belongs to an object.
+        min_area: Objects smaller than this fraction of the image are left out.
+        merge: Adjacent foreground regions with a higher cosine are one object.
+        refine: Let masks follow the edges of the image.
+        save: Pictures to write: overlays, regions, masks.
+        strict: Exit with 1 if any image failed.
+        as_json: Print the summary as JSON on standard output.
+    """
+    from heap.device import choose_device
+    from heap.discover import discover as run_discover
+    from heap.encoder.registry import recipe
+    from heap.fit.command import fit as run_fit
+    from heap.model.heap import Heap
+
+    config = from_dict(
+        DiscoverConfig,
+        {
+            "threshold": threshold,
+            "min_area": min_area,
+            "merge": merge,
+            "refine": refine,
+            "save": save if save is not None else list(DiscoverConfig().save),
+        },
+    )
+    where = choose_device(device)
+    with _progress() as progress:
+        if model is None and encoder not in (None, "embedded"):
+            fitted = out.with_name(out.name + "-model")
+            err_console.print(
+                f"No head was ever fitted on {encoder}: fitting one on these images in {fitted}"
+            )
+            found = run_fit(
+                images,
+                fitted,
+                features=recipe(encoder).features(encoder),
+                device=where,
+                precision=precision,
+                on_progress=progress,
+            )
+        else:
+            found = Heap.from_pretrained(
+                model or "embedded", encoder=encoder, device=where, precision=precision
+            )
+        run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)
+    _summarise(run, as_json)
+    return 1 if strict and run.counts.failed else 0
+
+
+@app.command
+def fit(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    encoder: str = "embedded",
+    layer: int | None = None,
+    facet: Facet = "key",
+    resolution: int | None = None,
+    square: bool = False,
+    cues: list[Cue] | None = None,
+    groups: int = HeadConfig().groups,
+    prior: Prior | None = None,
+    steps: int = FitConfig().steps,
+    seed: int = 0,
+    settings: Path | None = None,
+    cache: Path | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Fit a head on unlabelled images.
+
+    Features are computed once and kept; the same command goes on where an earlier one was stopped.
+    A fit that collapsed says so and exits with 1.
+
+    Example: heap fit photos/ --out model --encoder dino-vits16
+
+    Args:
+        out: Folder of the model.
+        encoder: Alias (`heap models`), hub name or folder.
+        layer: Block of the encoder, from 0; negative counts from the last.
+        facet: Key projection of the block, or its output token.
+        resolution: Side of the square whose area images are resized to.
+        square: Squeeze images to that square.
+        cues: Hand-made channels to join: colour, boundary, position.
+        groups: Group tokens, the largest number of regions in an image.
+        prior: What tells foreground from background; none is a border test afterwards.
+        steps: Training steps.
+        seed: Seed of everything that is drawn.
+        settings: JSON file with more settings under features, head, losses and fit.
+        cache: Folder of the feature store.
+        device: cpu, cuda, mps or auto.
+        precision: auto uses bf16 where the processor has it.
+    """
+    from heap.device import choose_device
+    from heap.encoder.registry import recipe
+    from heap.fit.command import fit as run_fit
+
+    more = _read_settings(settings)
+    usual = recipe(encoder)
+    features = asdict(usual.features(encoder)) | {"facet": facet, "square": square}
+    for name, value in (("layer", layer), ("resolution", resolution), ("cues", cues)):
+        if value is not None:
+            features[name] = value
+    with _progress() as progress:
+        run_fit(
+            images,
+            out,
+            features=from_dict(FeatureConfig, features | more.pop("features", {})),
+            head=from_dict(HeadConfig, {"groups": groups} | more.pop("head", {})),
+            losses=from_dict(LossConfig, {"prior": prior or usual.prior} | more.pop("losses", {})),
+            config=from_dict(FitConfig, {"steps": steps, "seed": seed} | more.pop("fit", {})),
+            device=choose_device(device),
+            precision=precision,
+            cache=cache,
+            on_progress=progress,
+        )
+    err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")
+
+
+@app.command
+def pretrain(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    steps: int = PretrainConfig().steps,
+    batch: int = PretrainConfig().batch,
+    seed: int = 0,
+    settings: Path | None = None,
+) -> None:
+    """Pretrain a small vision transformer on unlabelled images.
+
+    Self-distillation (DINO and masked patches) with a dense colour prior. The same command goes on
+    where an earlier one was stopped. The result is a folder that `heap fit --encoder` takes.
+
+    Example: heap pretrain photos/ --out encoder && heap fit photos/ --encoder encoder --out model
+
+    Args:
+        out: Folder of the encoder.
+        steps: Training steps.
+        batch: Images in a step.
+        seed: Seed of everything that is drawn.
+        settings: JSON file with more settings.
+    """
+    from heap.pretrain.command import pretrain as run_pretrain
+
+    values = {"steps": steps, "batch": batch, "seed": seed} | _read_settings(settings)
+    with _progress() as progress:
+        run_pretrain(images, out, from_dict(PretrainConfig, values), progress)
+    err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
+
+
+@app.command
+def models() -> None:
+    """List the encoders that have a short name, and whether they are on this machine."""
+    from heap.encoder.registry import CARDS, is_local
+
+    table = Table("alias", "family", "M params", "patch", "dim", "licence", "here", "note")
+    for card in CARDS.values():
+        here = "yes" if is_local(card) else "no"
+        size = f"{card.parameters:g}"
+        table.add_row(
+            card.alias, card.family, size, str(card.patch), str(card.dim), card.licence, here,
+            card.note,
+        )  # fmt: skip
+    out_console.print(table)
+
+
+@app.command
+def doctor(*, network: bool = False) -> int:
+    """Check what this machine has: torch, bf16, codecs, weights, cache.
+
+    Args:
+        network: Also ask whether the hub can be reached.
+    """
+    from heap.doctor import check
+
+    findings = check(network)
+    table = Table("", "what", "found", "what to do")
+    for each in findings:
+        table.add_row("ok" if each.ok else "!!", each.what, each.value, each.hint)
+    out_console.print(table)
+    return 0 if all(each.ok for each in findings) else 1
+
+
+class _Bars:
+    """Shows `OnProgress` calls as bars on standard error."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err_console,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that `done` of `total` are done."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, rate="")
+        task = self._tasks[stage]
+        speed = self._progress.tasks[task].speed
+        rate = f"{speed:.1f}/s" if speed else ""
+        self._progress.update(task, completed=done, total=total, rate=rate)
+
+
+def _progress() -> _Bars:
+    return _Bars()
+
+
+def _summarise(run: Any, as_json: bool) -> None:
+    counts = asdict(run.counts)
+    if as_json:
+        about = {**counts, "images_per_second": round(run.rate, 2), "run": str(run.folder)}
+        sys.stdout.write(json.dumps(about) + "\n")
+        return
+    err_console.print(
+        f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
+        f"{counts['failed']} failed; {run.rate:.1f} images per second"
+    )
+    if counts["failed"]:
+        err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
+    err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
+
+
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--settings {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"--settings {path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"--settings {path} must hold a JSON object")
+    return values
+
+
+def main() -> None:
+    """Run the command line; errors are one line and an exit code, with --debug a traceback."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    try:
+        result = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        sys.exit(result if isinstance(result, int) else 0)
+    except (HeapError, cyclopts.CycloptsError) as error:
+        if debug:
+            traceback.print_exc()
+        err_console.print(f"heap: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code if isinstance(error, HeapError) else 2)
+    except KeyboardInterrupt:
+        err_console.print("heap: interrupted; the same command goes on from here")
+        sys.exit(130)

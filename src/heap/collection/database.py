@@ -1,0 +1,104 @@
+"""LanceDB as the store uses it: connections, tables, and errors in our words."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import lancedb
+import pyarrow as pa
+
+from heap.collection import schema
+from heap.errors import ConfigError, HeapError, StoreError
+
+Database = lancedb.DBConnection
+Table = lancedb.table.Table
+
+
+@contextmanager
+def reading(run: object) -> Iterator[None]:
+    """Report whatever goes wrong inside as a damaged store."""
+    with _translated(f"the store of {run} is damaged", f"delete {run} to start again"):
+        yield
+
+
+@contextmanager
+def writing(run: object) -> Iterator[None]:
+    """Report whatever goes wrong inside as a store that cannot be written."""
+    advice = "check its space and permissions, then repeat the command: it goes on from here"
+    with _translated(f"the store of {run} cannot be written", advice):
+        yield
+
+
+@contextmanager
+def _translated(fault: str, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except HeapError:
+        raise
+    except Exception as error:
+        raise StoreError(f"{fault} ({_short(error)}); {advice}") from error
+    except BaseException as error:
+        # A panic in LanceDB's Rust code is no Exception, and its class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise StoreError(f"{fault} ({_short(error)}); {advice}") from error
+
+
+def create_tables(database: Database, config: Mapping[str, Any]) -> None:
+    """Make an empty store; the table of objects follows when the dimension is known."""
+    database.create_table(schema.IMAGES, schema=schema.IMAGES_SCHEMA)
+    row = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "heap_version": version("heap"),
+        "config": json.dumps(config, sort_keys=True),
+    }
+    rows = pa.Table.from_pylist([row], schema=schema.CONFIG_SCHEMA)
+    database.create_table(schema.CONFIG, rows)
+
+
+def find_table(database: Database, name: str) -> Table | None:
+    """Open the latest version of a table, or None if there is no such table."""
+    try:
+        return database.open_table(name)
+    except ValueError as error:
+        if "was not found" not in str(error):
+            raise
+        return None
+
+
+def read_config(database: Database, run: object) -> dict[str, Any]:
+    """The configuration that the store was made with.
+
+    Raises:
+        StoreError: if the store is of another schema version, or damaged.
+    """
+    with reading(run):
+        table = find_table(database, schema.CONFIG)
+        if table is None:
+            raise StoreError(f"{run} holds no complete run; give the folder of one")
+        (row,) = table.to_arrow().to_pylist()
+        if row["schema_version"] != schema.SCHEMA_VERSION:
+            raise StoreError(
+                f"{run} has a store of version {row['schema_version']}, made by heap "
+                f"{row['heap_version']}; heap {version('heap')} reads version "
+                f"{schema.SCHEMA_VERSION}: use the heap that made it, or choose another --out"
+            )
+        config: dict[str, Any] = json.loads(row["config"])
+    return config
+
+
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as JSON gives it back, so that it compares with a stored one."""
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the configuration is not plain JSON: {error}") from None
+    return found
+
+
+def _short(error: BaseException) -> str:
+    """The first line of the message, without the place in LanceDB's source that it ends with."""
+    first = (str(error).splitlines() or [""])[0].split(", /")[0]
+    return first[:200] or type(error).__name__

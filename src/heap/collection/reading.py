@@ -1,0 +1,73 @@
+"""Rows of the store in the order of keys, a bounded number of them in memory at a time."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from heap.collection.database import Table, reading
+from heap.collection.rows import Row
+
+BLOCK = 128
+"""Images that are read together."""
+
+
+class KeyIndex:
+    """Where the rows of each key are, in the version of a table that is current when it is made."""
+
+    def __init__(self, table: Table | None, where: str | None = None) -> None:
+        self._table = table
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        if table is not None:
+            found = rows(table, ["key"], where, with_row_id=True)
+            for key, place in zip(
+                *(found[name].to_pylist() for name in ("key", "_rowid")), strict=True
+            ):
+                self._places[key].append(place)
+
+    def keys(self) -> list[str]:
+        """All keys, in order."""
+        return sorted(self._places)
+
+    def take(self, keys: Sequence[str]) -> dict[str, list[Row]]:
+        """The complete rows of `keys`."""
+        places = [place for key in keys for place in self._places.get(key, ())]
+        taken: dict[str, list[Row]] = {key: [] for key in keys}
+        if self._table is not None and places:
+            for row in self._table.take_row_ids(places).to_arrow().to_pylist():
+                taken[row["key"]].append(row)
+        return taken
+
+
+def rows(
+    table: Table, columns: list[str], where: str | None = None, *, with_row_id: bool = False
+) -> pa.Table:
+    """Some columns of the rows that fit the filter `where`."""
+    query = table.search().select(columns).with_row_id(with_row_id)
+    return (query if where is None else query.where(where)).to_arrow()
+
+
+def joined(images: Table, objects: Table | None, run: object) -> Iterator[tuple[Row, list[Row]]]:
+    """Each finished image's row and the rows of its objects, both in order.
+
+    Raises:
+        StoreError: if the tables cannot be read, or hold an image twice.
+    """
+    with reading(run):
+        left, right = KeyIndex(images, "status != 'failed'"), KeyIndex(objects)
+        keys = left.keys()
+    for start in range(0, len(keys), BLOCK):
+        block = keys[start : start + BLOCK]
+        with reading(run):
+            found, parts = left.take(block), right.take(block)
+            pairs = [(_only(found[key]), sorted(parts[key], key=_place)) for key in block]
+        yield from pairs
+
+
+def _only(found: list[Row]) -> Row:
+    (row,) = found
+    return row
+
+
+def _place(row: Row) -> int:
+    return int(row["index"])

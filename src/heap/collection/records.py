@@ -1,0 +1,46 @@
+"""What a run stores of an image: a result, or the reason that there is none."""
+
+from dataclasses import dataclass
+
+from heap.results import ImageResult
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An image that was worked on to the end, with or without objects."""
+
+    result: ImageResult
+    thumbnail: bytes = b""
+    """The upright image re-encoded small, as JPEG; empty if none is wanted."""
+    digest: str = ""
+    """Digest of the image file, as the feature cache names it."""
+    note: str = ""
+    """What the user should know of it, such as "first of 3 frames"."""
+
+    @property
+    def key(self) -> str:
+        """Name of the image in its run."""
+        return self.result.key
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be worked on."""
+
+    key: str
+    stage: str
+    """Where it failed: `decode`, `encode`, ..."""
+    reason: str
+    """What went wrong, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images and objects a run holds."""
+
+    done: int
+    """Images with at least one object."""
+    empty: int
+    """Images in which nothing was found."""
+    failed: int
+    objects: int

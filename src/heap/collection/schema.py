@@ -1,0 +1,71 @@
+"""The tables of a run, column by column; `SCHEMA_VERSION` counts the changes to them.
+
+Arrays that are only ever read whole are stored as bytes, C order and little endian: the label map
+as uint16, all else as float32, so that what goes in comes out bit for bit. Object vectors are a
+fixed-size list, the form that vector search needs.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+CONFIG = "config"
+IMAGES = "images"
+OBJECTS = "objects"
+
+CONFIG_SCHEMA = pa.schema(
+    [
+        pa.field("schema_version", pa.int64(), nullable=False),
+        pa.field("heap_version", pa.string(), nullable=False),
+        pa.field("config", pa.string(), nullable=False),  # the complete configuration, as JSON
+    ]
+)
+"""One row, written last when a run is made: a store without it is none."""
+
+IMAGES_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),  # done | empty | failed
+        pa.field("checksum", pa.binary(), nullable=False),  # of the row and the image's objects
+        pa.field("stage", pa.string()),  # failed only
+        pa.field("reason", pa.string()),  # failed only
+        # All that follows is null for a failed image.
+        pa.field("digest", pa.string()),  # of the image file
+        pa.field("note", pa.string()),
+        pa.field("width", pa.int64()),  # of the upright original, in pixels
+        pa.field("height", pa.int64()),
+        pa.field("objects", pa.int64()),  # rows of this image in the table of objects
+        pa.field("grid_h", pa.int64()),
+        pa.field("grid_w", pa.int64()),
+        pa.field("saliency", pa.binary()),  # grid_h × grid_w
+        pa.field("label_map", pa.binary()),  # grid_h × grid_w
+        pa.field("region_embeddings", pa.binary()),  # region × dim
+        pa.field("region_scores", pa.binary()),  # region
+        pa.field("region_areas", pa.binary()),  # region
+        pa.field("foreground", pa.list_(pa.float32())),  # dim
+        pa.field("background", pa.list_(pa.float32())),  # dim
+        pa.field("thumbnail", pa.binary()),  # JPEG, upright; may be empty
+    ]
+)
+"""One row per image, written after its objects: the row says that the image is finished."""
+
+
+def objects_schema(dim: int) -> pa.Schema:
+    """One row per object; boxes are xyxy pixel edges in the upright original."""
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),  # key#index
+            pa.field("key", pa.string(), nullable=False),  # of its image
+            pa.field("index", pa.int64(), nullable=False),  # place in its image, from 0
+            pa.field("x1", pa.float32(), nullable=False),
+            pa.field("y1", pa.float32(), nullable=False),
+            pa.field("x2", pa.float32(), nullable=False),
+            pa.field("y2", pa.float32(), nullable=False),
+            pa.field("score", pa.float32(), nullable=False),
+            pa.field("region", pa.int64(), nullable=False),
+            pa.field("mask_height", pa.int64(), nullable=False),
+            pa.field("mask_width", pa.int64(), nullable=False),
+            pa.field("mask_counts", pa.string(), nullable=False),  # COCO's compressed run lengths
+            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
+        ]
+    )

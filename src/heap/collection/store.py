@@ -1,0 +1,190 @@
+"""The store of a run: results go in by chunks, survive a kill, and come out in key order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lancedb
+from filelock import SoftFileLock
+
+from heap.collection import place, schema
+from heap.collection.database import (
+    Database,
+    Table,
+    create_tables,
+    find_table,
+    plain,
+    read_config,
+    reading,
+    writing,
+)
+from heap.collection.lock import lock_run
+from heap.collection.reading import KeyIndex, joined, rows
+from heap.collection.records import Counts, Failure, Finished
+from heap.collection.rows import to_failure, to_finished
+from heap.collection.writer import Writer
+from heap.config import differing_keys
+from heap.errors import ConfigError, StoreError
+from heap.results import ImageResult
+
+
+class RunStore:
+    """The results of one run, in `store` under the run's folder or object-store URL.
+
+    Use `open` to read and `create_or_open` to write. A store is a context manager; one that writes
+    holds the lock of its run until it is closed. An object store has no lock: let one process at a
+    time write there.
+
+    All methods raise `StoreError` if the store is damaged.
+    """
+
+    def __init__(
+        self, run: Path | str, database: Database, lock: SoftFileLock | None = None
+    ) -> None:
+        self.run = run
+        self._database = database
+        self._lock = lock
+        self._writer: Writer | None = None
+        self.config: dict[str, Any] = read_config(database, run)
+        """The complete configuration that the run was made with."""
+
+    @classmethod
+    def open(cls, run: Path | str) -> "RunStore":
+        """Open a run for reading.
+
+        Raises:
+            StoreError: if there is no run, or a damaged one, or one of another schema version.
+        """
+        folder = place.folder_of(run)
+        if folder is not None and not place.has_store(folder):
+            raise StoreError(f"{run} holds no run; give a folder that `heap discover` has written")
+        return cls(run, lancedb.connect(place.store_url(run)))
+
+    @classmethod
+    def create_or_open(cls, run: Path | str, config: Mapping[str, Any]) -> "RunStore":
+        """Make the store of a new run, or open that of an unfinished one, for writing.
+
+        Raises:
+            InputError: if the folder holds something else, cannot be written, or another process
+                is writing there.
+            ConfigError: if the run was made with another configuration; names the differing keys.
+            StoreError: if the store is damaged or of another schema version.
+        """
+        wanted = plain(config)
+        folder = place.folder_of(run)
+        if folder is None:
+            return cls._create_or_open(run, wanted, None)
+        place.prepare_folder(folder)
+        lock = lock_run(folder)
+        try:
+            with writing(run):
+                place.make_store(folder, lambda at: create_tables(lancedb.connect(at), wanted))
+            return cls._create_or_open(run, wanted, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _create_or_open(
+        cls, run: Path | str, config: Mapping[str, Any], lock: SoftFileLock | None
+    ) -> "RunStore":
+        database = lancedb.connect(place.store_url(run))
+        if lock is None and find_table(database, schema.CONFIG) is None:
+            with writing(run):
+                create_tables(database, config)
+        store = cls(run, database, lock)
+        if keys := differing_keys(store.config, config):
+            raise ConfigError(
+                f"{run} holds a run with another configuration: {', '.join(keys)}; choose another "
+                f"--out, or delete {run} to start again"
+            )
+        store._start_writing()
+        return store
+
+    def _start_writing(self) -> None:
+        with reading(self.run):
+            writer = Writer(self._database)
+        with writing(self.run):
+            writer.recover()
+        self._writer = writer
+
+    def __enter__(self) -> "RunStore":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock, if this store holds one; it cannot be written any more."""
+        self._writer = None
+        if self._lock is not None:
+            self._lock.release()
+
+    def add(self, records: Sequence[Finished | Failure]) -> None:
+        """Store one chunk of images; those that are already there are replaced.
+
+        Raises:
+            StoreError: if it cannot be written; what was added before is not affected.
+        """
+        with writing(self.run):
+            self._writing().add(records)
+
+    def compact(self) -> None:
+        """Tidy up after a run: few files, and no earlier versions that others could be reading."""
+        with writing(self.run):
+            self._writing().compact()
+
+    def finished(self) -> set[str]:
+        """Keys of the images that need no more work, failed ones included."""
+        with reading(self.run):
+            return set(rows(self.table(schema.IMAGES), ["key"])["key"].to_pylist())
+
+    def results(self) -> Iterator[ImageResult]:
+        """All results in the order of keys, a block at a time in memory."""
+        return (record.result for record in self.records())
+
+    def records(self) -> Iterator[Finished]:
+        """All results with their thumbnails and notes, in the order of keys."""
+        with reading(self.run):
+            images = self.table(schema.IMAGES)
+            objects = find_table(self._database, schema.OBJECTS)
+        for image, parts in joined(images, objects, self.run):
+            with reading(self.run):
+                record = to_finished(image, parts)
+            yield record
+
+    def failures(self) -> Iterator[Failure]:
+        """The images that could not be worked on, in the order of keys."""
+        with reading(self.run):
+            index = KeyIndex(self.table(schema.IMAGES), "status = 'failed'")
+            found = index.take(index.keys())
+            failures = [to_failure(row) for same_key in found.values() for row in same_key]
+        return iter(failures)
+
+    def counts(self) -> Counts:
+        """How many images and objects the run holds so far."""
+        with reading(self.run):
+            found = rows(self.table(schema.IMAGES), ["status", "objects"])
+            status = found["status"].to_pylist()
+            return Counts(
+                done=status.count("done"),
+                empty=status.count("empty"),
+                failed=status.count("failed"),
+                objects=sum(filter(None, found["objects"].to_pylist())),
+            )
+
+    def table(self, name: str) -> Table:
+        """One of the store's LanceDB tables as it is now, see `heap.collection.schema`."""
+        with reading(self.run):
+            return self._database.open_table(name)
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self.run} is open for reading only")
+        return self._writer

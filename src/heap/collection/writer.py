@@ -1,0 +1,99 @@
+"""Writing to a store so that a kill at any moment costs no more than the chunk in hand.
+
+A chunk's objects are written before its images, and an image without a row counts as not worked
+on: whatever a kill left half done is removed before the next chunk is written.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import pyarrow as pa
+
+from heap.collection import schema
+from heap.collection.database import Database, Table, find_table
+from heap.collection.reading import rows
+from heap.collection.records import Failure, Finished
+from heap.collection.rows import image_row, object_rows
+
+_FIRST_COMPACTION = 2048
+"""Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
+_KEYS_PER_FILTER = 200
+
+
+class Writer:
+    """The only writer of a store; call `recover` before anything else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._images = database.open_table(schema.IMAGES)
+        self._objects = self._find_objects()
+        self._begun = set(rows(self._images, ["key"])["key"].to_pylist())
+        """Keys that may have rows."""
+        self._orphans = self._find_orphans()
+        self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
+
+    def recover(self) -> None:
+        """Remove the objects of images that were never finished."""
+        if self._objects is not None:
+            _delete(self._objects, self._orphans)
+
+    def add(self, records: Sequence[Finished | Failure]) -> None:
+        """Store one chunk; keys that are already there are replaced."""
+        if not records:
+            return
+        latest = {record.key: record for record in records}
+        self._remove(latest.keys() & self._begun)
+        self._begun |= latest.keys()
+        results = [record.result for record in latest.values() if isinstance(record, Finished)]
+        objects = [row for result in results for row in object_rows(result)]
+        if objects:
+            table = self._objects_table(len(results[0].foreground))
+            table.add(pa.Table.from_pylist(objects, schema=table.schema))
+        images = [image_row(record) for record in latest.values()]
+        self._images.add(pa.Table.from_pylist(images, schema=schema.IMAGES_SCHEMA))
+        self._added += len(latest)
+        if self._added >= self._next_compaction:
+            self.compact()
+
+    def compact(self) -> None:
+        """Merge the small files of the chunks, and remove what earlier versions left behind."""
+        for table in (self._images, self._objects):
+            if table is not None:
+                # Only this process writes here, so no unverified file is another's work.
+                table.optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
+        self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
+
+    def _find_objects(self) -> Table | None:
+        table = find_table(self._database, schema.OBJECTS)
+        if table is None and self._images.count_rows("objects > 0"):
+            raise ValueError("the table of objects is gone")
+        return table
+
+    def _objects_table(self, dim: int) -> Table:
+        if self._objects is None:
+            self._objects = self._database.create_table(
+                schema.OBJECTS, schema=schema.objects_schema(dim)
+            )
+        return self._objects
+
+    def _find_orphans(self) -> set[str]:
+        if self._objects is None:
+            return set()
+        return set(rows(self._objects, ["key"])["key"].to_pylist()) - self._begun
+
+    def _remove(self, keys: Iterable[str]) -> None:
+        """Images first: a kill between the two leaves objects without an image, not the reverse."""
+        _delete(self._images, keys)
+        if self._objects is not None:
+            _delete(self._objects, keys)
+
+
+def _delete(table: Table, keys: Iterable[str]) -> None:
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), _KEYS_PER_FILTER):
+        names = ", ".join(map(_quoted, ordered[start : start + _KEYS_PER_FILTER]))
+        table.delete(f"key IN ({names})")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

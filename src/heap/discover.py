@@ -1,0 +1,171 @@
+"""`heap discover`: from a folder of images to a run with objects, pictures and a gallery."""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from heap.collection.records import Counts, Failure, Finished
+from heap.collection.store import RunStore
+from heap.config import DiscoverConfig
+from heap.images import ImageError, Picture, list_images
+from heap.images.listing import Place
+from heap.interrupt import Interruptible
+from heap.model.heap import Heap
+from heap.progress import OnProgress, silent
+from heap.reading import ahead, chunks, read_picture
+from heap.report.coco import write_coco, write_failures
+from heap.report.files import file_stem, replacing
+from heap.report.gallery import write_gallery
+from heap.report.overlays import draw_overlay, draw_regions, save_overlay
+from heap.report.scaling import encoded, thumbnail
+from heap.results import ImageResult
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    counts: Counts
+    images: int
+    """Images that this call worked on; the others were there already."""
+    seconds: float
+    """What this call took, without loading the model."""
+
+    @property
+    def rate(self) -> float:
+        """Images per second of this call."""
+        return self.images / max(self.seconds, 1e-9)
+
+    def results(self) -> Iterator[ImageResult]:
+        """The result of each image, in the order of their keys."""
+        return RunStore.open(self.folder).results()
+
+
+def discover(
+    heap: Heap,
+    images: Place | list[Place],
+    out: Path | str,
+    *,
+    config: DiscoverConfig | None = None,
+    limit: int | None = None,
+    on_progress: OnProgress = silent,
+) -> Run:
+    """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
+
+    Images are worked on by chunks; what a chunk gives is stored before the next one begins. The
+    chunks of a listing are always the same, so that an interrupted run ends with the very results
+    of an uninterrupted one. `limit` stops after that many images of the listing.
+
+    Raises:
+        InputError: if there is no image, or `out` cannot be written or is being written.
+        ConfigError: if `out` holds a run with another configuration, naming the keys.
+        StoreError: if `out` is damaged.
+    """
+    config, out = config or DiscoverConfig(), Path(out)
+    sources = list(islice(list_images(images), limit))
+    started, worked = time.monotonic(), 0
+    settings = {
+        "model": asdict(heap.config),
+        "head": heap.fingerprint,
+        "precision": heap.encoder.precision,
+        "discover": asdict(config),
+    }
+    with (
+        RunStore.create_or_open(out, settings) as store,
+        Interruptible() as stop,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        finished = store.finished()
+        waiting = [
+            chunk
+            for chunk in chunks(sources, config.chunk)
+            if not all(source.key in finished for source in chunk)
+        ]
+        done = len(sources) - sum(map(len, waiting))
+        pictures = ahead(
+            (source for chunk in waiting for source in chunk), read_picture, pool, config.chunk
+        )
+        for chunk in waiting:
+            on_progress("objects", done, len(sources))
+            store.add(_work(heap, list(islice(pictures, len(chunk))), out, config, pool))
+            done, worked = done + len(chunk), worked + len(chunk)
+            stop.check()
+        on_progress("objects", done, len(sources))
+        store.compact()
+        write_reports(store, out, on_progress)
+        return Run(out, store.counts(), worked, time.monotonic() - started)
+
+
+def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
+    """Write objects.json, failed.jsonl and gallery.html from what is stored."""
+    on_progress("reports", 0, 3)
+    write_coco(store.results(), out / "objects.json")
+    on_progress("reports", 1, 3)
+    failures = list(store.failures())
+    write_failures(failures, out / "failed.jsonl")
+    on_progress("reports", 2, 3)
+    write_gallery(
+        store.records(),
+        failures,
+        out / "gallery.html",
+        title=out.resolve().name,
+        summary=_summary(store),
+    )
+    on_progress("reports", 3, 3)
+
+
+def _summary(store: RunStore) -> dict[str, str]:
+    counts, model = store.counts(), store.config["model"]
+    return {
+        "images": str(counts.done + counts.empty + counts.failed),
+        "objects": str(counts.objects),
+        "without an object": str(counts.empty),
+        "failed": str(counts.failed),
+        "encoder": str(model["features"]["encoder"]),
+    }
+
+
+def _work(
+    heap: Heap,
+    read: list[Picture | ImageError],
+    out: Path,
+    config: DiscoverConfig,
+    pool: ThreadPoolExecutor,
+) -> list[Finished | Failure]:
+    pictures = [picture for picture in read if isinstance(picture, Picture)]
+    results = heap(pictures, config)
+    records: list[Finished | Failure] = [
+        Failure(error.key, error.stage, error.reason)
+        for error in read
+        if isinstance(error, ImageError)
+    ]
+    drawn = pool.map(lambda pair: _finish(*pair, out, config), zip(pictures, results, strict=True))
+    return [*records, *drawn]
+
+
+def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
+    """Write the pictures of one image that are wanted, and make the record of it."""
+    if "overlays" in config.save:
+        save_overlay(draw_overlay(picture.pixels, result), out / "overlays", result.key)
+    if "regions" in config.save:
+        save_overlay(draw_regions(picture.pixels, result), out / "regions", result.key)
+    if "masks" in config.save:
+        _save_masks(result, out / "masks")
+    return Finished(result, thumbnail(picture.pixels), picture.digest, picture.note or "")
+
+
+def _save_masks(result: ImageResult, folder: Path) -> None:
+    """An 8-bit label map: 0 background, 1 the best object, and so on."""
+    labels = np.zeros((result.height, result.width), dtype=np.uint8)
+    for number, mask in enumerate(result.objects.masks, start=1):
+        labels[mask.decode()] = number
+    with replacing(folder / f"{file_stem(result.key)}.png") as file:
+        file.write(encoded(Image.fromarray(labels), "PNG", optimize=True))

@@ -1,0 +1,23 @@
+"""What an encoder says about a batch of images."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float32
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """Patch features and CLS attention of one block."""
+
+    patches: Float32[Tensor, "batch patch dim"]
+    """Row-major over the grid. Keys are those of all heads, one head after the other."""
+    cls_attention: Float32[Tensor, "batch head patch"]
+    """Share of the CLS token's attention that each patch gets; CLS and registers get the rest."""
+    grid: tuple[int, int]
+    """Rows and columns of patches."""
+
+    @property
+    def heads(self) -> int:
+        """Attention heads: `patches.unflatten(-1, (heads, -1))` are the keys of each."""
+        return self.cls_attention.shape[1]

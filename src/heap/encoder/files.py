@@ -1,0 +1,92 @@
+"""The files that a model consists of, in a folder laid out as transformers lays it out."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heap.errors import WeightsError
+
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+SUFFIX = ".safetensors"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+
+
+@dataclass(frozen=True)
+class EncoderFiles:
+    """Where the parts of one encoder lie."""
+
+    config: Path
+    weights: tuple[Path, ...]
+    """One file, or the shards that an index names."""
+    preprocessor: Path | None
+
+    def digest(self) -> str:
+        """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
+        whole = hashlib.sha256()
+        extra = (self.preprocessor,) if self.preprocessor else ()
+        for path in (self.config, *extra, *self.weights):
+            whole.update(f"{path.name} {file_digest(path)}\n".encode())
+        return whole.hexdigest()
+
+
+def find_files(folder: Path) -> EncoderFiles:
+    """Find the files of the encoder in `folder`; safetensors go before a pickle.
+
+    Raises:
+        WeightsError: if the configuration or the weights are not there.
+    """
+    config = folder / CONFIG
+    weights = _weight_files(folder)
+    missing = [path for path in (config, *weights) if not path.is_file()]
+    if missing:
+        raise WeightsError(
+            f"{folder} holds no usable encoder: {missing[0].name} is missing; it needs "
+            f"{CONFIG} and {WEIGHTS}, and {PREPROCESSOR} for its mean and std"
+        )
+    preprocessor = folder / PREPROCESSOR
+    return EncoderFiles(config, weights, preprocessor if preprocessor.is_file() else None)
+
+
+def shard_names(index: Path) -> list[str]:
+    """The weight files that an index names; a name that leads out of its folder is refused."""
+    places = read_json(index).get("weight_map")
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    if not names or any(Path(name).name != name or not name.endswith(SUFFIX) for name in names):
+        raise WeightsError(f"{index} does not name the weight files beside it; fetch it again")
+    return names
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        WeightsError: if the file cannot be read or is anything else.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}); fetch it again") from error
+    if not isinstance(values, dict):
+        raise WeightsError(f"{path} is not a JSON object; fetch it again")
+    return values
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _weight_files(folder: Path) -> tuple[Path, ...]:
+    if (folder / WEIGHTS).is_file():
+        return (folder / WEIGHTS,)
+    if (folder / INDEX).is_file():
+        return tuple(folder / name for name in shard_names(folder / INDEX))
+    if (folder / PICKLE).is_file():
+        return (folder / PICKLE,)
+    return (folder / WEIGHTS,)

@@ -1,0 +1,112 @@
+"""Weights of the Hugging Face hub: out of its cache if they are there, else over the network."""
+
+import logging
+from pathlib import Path
+
+from heap.encoder.files import (
+    CONFIG,
+    INDEX,
+    PICKLE,
+    PREPROCESSOR,
+    WEIGHTS,
+    find_files,
+    shard_names,
+)
+from heap.errors import WeightsError
+
+TIMEOUT_S = 5.0
+"""How long the hub may take for its first answer."""
+
+_log = logging.getLogger(__name__)
+
+
+def fetch(repo: str) -> Path:
+    """Folder of the hub's cache with the encoder's files; what is not there is downloaded.
+
+    Raises:
+        WeightsError: if the files are not on this machine and cannot be had from the hub.
+    """
+    cached = cached_folder(repo)
+    if cached is not None:
+        return cached
+    fault = unreachable()
+    if fault is not None:
+        raise _failure(repo, fault)
+    try:
+        return _download(repo)
+    except WeightsError:
+        raise
+    except Exception as error:
+        # The hub's client lets errors of its network library through, which its versions change.
+        raise _failure(repo, _reason(error)) from error
+
+
+def cached_folder(repo: str) -> Path | None:
+    """Folder of the hub's cache with all that is needed of `repo`, found without the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, CONFIG)
+    # None: never asked for. The hub may have one, and its mean and std matter.
+    if not isinstance(config, str) or try_to_load_from_cache(repo, PREPROCESSOR) is None:
+        return None
+    try:
+        return find_files(Path(config).parent).config.parent
+    except WeightsError:
+        return None
+
+
+def unreachable() -> str | None:
+    """Why the hub does not answer; None if it does."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=TIMEOUT_S)
+    except Exception as error:
+        # As above: which errors there are depends on the client's network library.
+        return f"{constants.ENDPOINT}: {_reason(error)}"
+    return None
+
+
+def _download(repo: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    _log.info("downloading %s", repo)
+    config = Path(hf_hub_download(repo, CONFIG, etag_timeout=TIMEOUT_S))
+    # The folder is named after the commit, to which the other files have to belong too.
+    commit = config.parent.name
+    _optional(repo, PREPROCESSOR, commit)
+    if _optional(repo, WEIGHTS, commit) is None:
+        index = _optional(repo, INDEX, commit)
+        for name in shard_names(index) if index else [PICKLE]:
+            hf_hub_download(repo, name, revision=commit, etag_timeout=TIMEOUT_S)
+    return config.parent
+
+
+def _optional(repo: str, name: str, commit: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(repo, name, revision=commit, etag_timeout=TIMEOUT_S))
+    except RemoteEntryNotFoundError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return "its licence has to be accepted on its page, then `hf auth login`"
+    if isinstance(error, RepositoryNotFoundError):
+        return "the hub has no such repository, or shows it to its owner only"
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _failure(repo: str, reason: str) -> WeightsError:
+    folder = f"<folder>/{repo.rpartition('/')[2]}"
+    return WeightsError(
+        f"the weights of {repo} are not on this machine and cannot be fetched ({reason}); "
+        f"put its {CONFIG}, {WEIGHTS} and {PREPROCESSOR} into {folder} "
+        "and set HEAP_WEIGHTS_DIR=<folder>"
+    )

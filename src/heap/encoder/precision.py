@@ -1,0 +1,27 @@
+"""In which precision a processor is best used."""
+
+from typing import Literal
+
+import torch
+
+from heap.config import Precision
+
+_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""Instructions of x86 and ARM processors that multiply bfloat16 matrices."""
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 by itself instead of emulating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return any(able.get(name, False) for name in _NATIVE)
+    return False
+
+
+def choose_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """What `auto` means on this device; the other two mean themselves."""
+    if precision == "auto":
+        return "bf16" if has_bf16(device) else "fp32"
+    return precision

@@ -1,0 +1,182 @@
+"""From files to a model of transformers, complete or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from heap.encoder.architecture import Architecture, Family, read_architecture
+from heap.encoder.files import SUFFIX, EncoderFiles, file_digest, read_json
+from heap.errors import WeightsError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of colours in [0, 1], for models that do not bring their own."""
+
+_SHOWN = 5
+"""Keys that an error names."""
+
+State = dict[str, Tensor]
+Colour = tuple[float, float, float]
+
+
+def load_model(files: EncoderFiles) -> tuple[nn.Module, Family, Architecture]:
+    """Build the model in float32 and fill in every weight; nothing in the files is run.
+
+    Raises:
+        WeightsError: if a file is damaged, or the weights are not finite or not the model's.
+    """
+    family, architecture = read_architecture(files)
+    config, needed = _configuration(family, architecture, files)
+    state: State = {}
+    for path in files.weights:
+        state |= _read_state(path)
+    _check_size(needed, state, files)
+    with _quiet():
+        # Given a state instead of a name, transformers reads no file, and still knows old keys.
+        model, info = getattr(transformers, family.model).from_pretrained(
+            None,
+            config=config,
+            state_dict=state,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **dict(family.options),
+        )
+    _check_complete(info, files)
+    _check_finite(model, files)
+    return model, family, architecture
+
+
+def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
+    """Mean and standard deviation that the encoder was trained with, for colours in [0, 1].
+
+    Raises:
+        WeightsError: if the file of the preprocessor does not hold two usable colours.
+    """
+    if files.preprocessor is None:
+        return IMAGENET
+    values = read_json(files.preprocessor)
+    mean = _colour(values.get("image_mean", IMAGENET[0]), files.preprocessor)
+    std = _colour(values.get("image_std", IMAGENET[1]), files.preprocessor)
+    if min(std) <= 0:
+        raise WeightsError(f"{files.preprocessor}: image_std {std} is not positive")
+    return mean, std
+
+
+def _colour(value: Any, path: Path) -> Colour:
+    try:
+        red, green, blue = (float(channel) for channel in value)
+    except (TypeError, ValueError):
+        raise WeightsError(f"{path}: {value!r} is not three numbers, one a channel") from None
+    if not all(abs(channel) <= 1 for channel in (red, green, blue)):
+        raise WeightsError(f"{path}: {value!r} is no colour within [-1, 1]")
+    return red, green, blue
+
+
+def _read_state(path: Path) -> State:
+    try:
+        if path.suffix == SUFFIX:
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # A damaged or hostile file can make its reader fail in any way.
+        raise _damaged(path, error) from error
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path} holds a {type(state).__name__} instead of named tensors")
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise WeightsError(f"{path}: {name!r} is not a tensor of floating-point numbers")
+    return state
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    try:
+        digest = f"its SHA-256 is {file_digest(path)}, compare it with its source's and"
+    except OSError:
+        digest = "make it readable or"
+    return WeightsError(f"{path} cannot be loaded ({reason}); {digest} fetch it again")
+
+
+def _configuration(
+    family: Family, architecture: Architecture, files: EncoderFiles
+) -> tuple[Any, int]:
+    """The configuration for transformers, and how many weights its model has."""
+    kind = getattr(transformers, family.model)
+    try:
+        config = kind.config_class(**architecture.model_dump(exclude_none=True))
+        with torch.device("meta"):
+            empty: nn.Module = kind(config, **dict(family.options))
+    except (KeyError, TypeError, ValueError, RuntimeError, StrictDataclassError) as error:
+        raise WeightsError(f"{files.config} describes no working model ({error})") from error
+    return config, sum(weight.numel() for weight in empty.parameters())
+
+
+def _check_size(needed: int, state: State, files: EncoderFiles) -> None:
+    # transformers makes room for weights that are missing: not for a lie of config.json.
+    held = sum(weight.numel() for weight in state.values())
+    if needed > 2 * held:
+        raise WeightsError(
+            f"{files.config} describes {needed} weights, but {files.weights[0]} holds {held}: "
+            "they do not belong together"
+        )
+
+
+def _check_complete(info: dict[str, Any], files: EncoderFiles) -> None:
+    missing = sorted(key for key in info["missing_keys"] if not _is_spare(key))
+    unexpected = sorted(key for key in info["unexpected_keys"] if not _is_spare(key))
+    shapes = sorted(
+        f"{key} {tuple(ours)} instead of {tuple(wanted)}"
+        for key, ours, wanted in info["mismatched_keys"]
+    )
+    found = {"missing": missing, "not the model's": unexpected, "of another shape": shapes}
+    faults = [f"{what}: {_first(keys)}" for what, keys in found.items() if keys]
+    faults += [str(message) for message in info["error_msgs"]]
+    if faults:
+        raise WeightsError(
+            f"{files.weights[0]} does not hold the weights of the model that {files.config} "
+            f"describes ({'; '.join(faults)}); take both from one source"
+        )
+
+
+def _is_spare(key: str) -> bool:
+    """Weights that features do not depend on: the pooler's, and the token of masked training."""
+    return "pooler" in key.split(".") or key.rpartition(".")[2] == "mask_token"
+
+
+def _check_finite(model: nn.Module, files: EncoderFiles) -> None:
+    broken = [name for name, value in model.named_parameters() if not value.isfinite().all()]
+    if broken:
+        raise WeightsError(
+            f"{files.weights[0]} holds NaN or infinite weights ({_first(broken)}); "
+            "its training or its conversion failed, take another file"
+        )
+
+
+def _first(keys: list[str]) -> str:
+    more = len(keys) - _SHOWN
+    return ", ".join(keys[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and advice off the terminal: what matters becomes an error."""
+    switch: Any = transformers_logging  # Any: most of its functions are not annotated
+    level, bars = switch.get_verbosity(), switch.is_progress_bar_enabled()
+    switch.set_verbosity_error()
+    switch.disable_progress_bar()
+    try:
+        yield
+    finally:
+        switch.set_verbosity(level)
+        if bars:
+            switch.enable_progress_bar()

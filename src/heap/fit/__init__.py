@@ -1,0 +1,1 @@
+"""Fits a head on unlabelled images: features once, then training from them."""

@@ -1,0 +1,73 @@
+"""The whole of `heap fit`: list, describe, train, check, save."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from heap.cache import cache_dir
+from heap.collection.lock import lock_run
+from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
+from heap.encoder.registry import recipe
+from heap.encoder.vit import Encoder
+from heap.features import FeatureStore
+from heap.fit.collect import collect, evenly
+from heap.fit.trainer import Trainer, train
+from heap.images import list_images
+from heap.images.listing import Place
+from heap.interrupt import Interruptible
+from heap.model.heap import Heap, ModelConfig
+from heap.progress import OnProgress, silent
+
+
+def fit(
+    images: Place | list[Place],
+    out: Path | str,
+    *,
+    features: FeatureConfig | None = None,
+    head: HeadConfig | None = None,
+    losses: LossConfig | None = None,
+    config: FitConfig | None = None,
+    device: str = "cpu",
+    precision: Precision = "auto",
+    cache: Path | None = None,
+    on_progress: OnProgress = silent,
+) -> Heap:
+    """Fit a head on unlabelled images and save the model in `out`.
+
+    The same call goes on where an earlier one was stopped, and ends with the same model. Features
+    are kept in `cache` (default: the user's cache folder) and serve later fits.
+
+    Raises:
+        FitError: if what came out is of no use: collapsed, constant, or without a foreground.
+        InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work.
+    """
+    features = features or recipe("embedded").features("embedded")
+    losses = losses or LossConfig(prior=recipe(features.encoder).prior)
+    config = config or FitConfig()
+    sources = evenly(list_images(images), config.images)
+    encoder = Encoder.load(features.encoder, device=device, precision=precision)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    store = FeatureStore(cache or cache_dir() / "features", encoder, features)
+    model = Heap(
+        encoder,
+        ModelConfig(
+            features=features,
+            head=head or HeadConfig(),
+            encoder_fingerprint=encoder.fingerprint,
+        ),
+    )
+    with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def on_stage(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
+
+        collected = collect(sources, encoder, store, pool, on_stage)
+        trainer = Trainer(model, collected, losses, config)
+        train(trainer, out, lambda step, values: on_stage("training", step, config.steps))
+        monitor = trainer.finish()
+        model.config = replace(model.config, provenance=trainer.provenance(monitor))
+        model.save_pretrained(out)
+    return model

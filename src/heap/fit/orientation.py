@@ -1,0 +1,142 @@
+"""Which side is the foreground: priors that need no label, and guards against bad solutions.
+
+The losses of HEAP are symmetric in foreground and background. A prior breaks the symmetry during
+training; without one, a border test on the fitted head does so afterwards.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from heap.config import Prior
+from heap.errors import FitError
+from heap.features import PatchFeatures
+from heap.model.head import Grouping, GroupingHead
+from heap.peers.found import FoundLayer, background_seed, train_found
+
+PriorMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
+
+
+class Images(Protocol):
+    """Images by number, read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int) -> PatchFeatures:
+        """One of them."""
+
+
+SAMPLE_IMAGES = 3000
+SAMPLE_PATCHES = 256
+BOUNDARY_THRESHOLD = 0.3
+"""Above it the boundary prior means foreground."""
+BOUNDARY_SLOPE = 12.0
+
+
+def make_prior(kind: Prior, images: Images, key_dim: int, seed: int) -> PriorMap | None:
+    """A map from an image to the foreground probability of its patches.
+
+    `seed` is FOUND's background seed on the first `key_dim` channels, the encoder's keys; `found`
+    is the linear layer that it teaches; `boundary` is the prior from colour alone; `taught` is a
+    linear layer taught by that.
+    """
+
+    def seed_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        keys = image.patches[None, :, :key_dim]
+        return (~background_seed(keys, image.cls_attention[None])[0]).float()
+
+    def boundary_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        return (BOUNDARY_SLOPE * (image.boundary - BOUNDARY_THRESHOLD)).sigmoid()
+
+    if kind == "none":
+        return None
+    if kind == "seed":
+        return seed_map
+    if kind == "boundary":
+        return boundary_map
+    teacher = seed_map if kind == "found" else boundary_map
+    layer = _teach_layer(images, teacher, seed)
+    return lambda image: layer(image.patches).sigmoid()
+
+
+def _teach_layer(images: Images, teacher: PriorMap, seed: int) -> FoundLayer:
+    generator = torch.Generator().manual_seed(seed)
+    features, background = [], []
+    for index in range(0, len(images), -(-len(images) // SAMPLE_IMAGES)):
+        image = images[index]
+        pick = torch.randint(len(image.patches), (SAMPLE_PATCHES,), generator=generator)
+        features.append(image.patches[pick].half())
+        background.append(teacher(image)[pick] < 0.5)
+    return train_found(torch.stack(features), torch.stack(background), seed=seed)
+
+
+def border_cells(grid: tuple[int, int]) -> Bool[Tensor, " patch"]:
+    """True on the outermost ring of the grid."""
+    border = torch.ones(grid, dtype=torch.bool)
+    border[1:-1, 1:-1] = False
+    return border.flatten()
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Numbers that show a collapsed, constant or inverted head."""
+
+    regions: float
+    """Regions in an image, on average."""
+    largest_share: float
+    """Share of all patches in the group that has most of them."""
+    spread: float
+    """Standard deviation of the saliency inside an image."""
+    border: float
+    """Mean saliency on the border of the images."""
+    interior: float
+    """Mean saliency elsewhere."""
+
+    @classmethod
+    def of(cls, grouping: Grouping, border: Bool[Tensor, "batch patch"]) -> "Monitor":
+        """Look at one batch; `border` marks the patches on the border of their image."""
+        chosen = grouping.assignment.argmax(dim=-1)
+        counts = torch.nn.functional.one_hot(chosen, grouping.area.shape[1]).sum(dim=1)
+        saliency = grouping.saliency
+        return cls(
+            regions=float((counts > 0).sum(dim=1).float().mean()),
+            largest_share=float(counts.sum(dim=0).max() / counts.sum()),
+            spread=float(saliency.std(dim=1).mean()),
+            border=float(saliency[border].mean()),
+            interior=float(saliency[~border].mean()),
+        )
+
+    def check(self) -> None:
+        """Refuse a head that says the same of everything.
+
+        Raises:
+            FitError: saying what is wrong and what may help.
+        """
+        if self.regions < 1.5:
+            problem = f"collapsed: {self.regions:.2f} regions in an image, on average"
+        elif self.spread < 0.02:
+            problem = f"is constant: the saliency inside an image varies by {self.spread:.3f}"
+        elif abs(self.border - self.interior) < 0.02:
+            problem = (
+                "cannot tell foreground from background: the saliency is "
+                f"{self.border:.2f} on the border and {self.interior:.2f} inside"
+            )
+        else:
+            return
+        raise FitError(
+            f"the fitted head {problem}; use more or more varied images, another encoder, layer or "
+            "seed, or a stronger prior"
+        )
+
+
+def orient(head: GroupingHead, monitor: Monitor) -> bool:
+    """Turn the head round if it calls the border foreground; says whether it did."""
+    if monitor.border <= monitor.interior:
+        return False
+    head.invert()
+    return True

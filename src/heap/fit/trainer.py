@@ -1,0 +1,226 @@
+"""`heap fit`: trains a grouping head on the features of unlabelled images."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from heap.checkpoint import load_checkpoint, save_checkpoint
+from heap.config import FitConfig, LossConfig, differing_keys
+from heap.errors import ConfigError, FitError
+from heap.fit.collect import Collected
+from heap.fit.orientation import Monitor, PriorMap, border_cells, make_prior, orient
+from heap.model.head import Grouping, GroupingHead
+from heap.model.heap import Heap
+from heap.model.losses import heap_losses, total_loss
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+_CHECKED_IMAGES = 200
+"""The fitted head is oriented and checked on so many images."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of several images; each image gives as many as the smallest one has."""
+
+    features: Float[Tensor, "batch patch dim"]
+    prior: Float[Tensor, "batch patch"] | None
+    border: Bool[Tensor, "batch patch"]
+
+
+class Trainer:
+    """Head, optimiser and prior, and the step that moves them.
+
+    Every draw of a step comes from the seed and the number of the step, so that training that goes
+    on from a checkpoint is the training that was not interrupted.
+    """
+
+    def __init__(
+        self, heap: Heap, images: Collected, losses: LossConfig, config: FitConfig
+    ) -> None:
+        self.heap, self.images, self.losses, self.config = heap, images, losses, config
+        device = heap.head.centre.device
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            fresh = GroupingHead(len(heap.head.centre), heap.config.head)
+        heap.head.load_state_dict(fresh.state_dict())
+        optimizer = torch.optim.AdamW(
+            heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.head, self.optimizer = self.accelerator.prepare(heap.head, optimizer)
+        self.prior: PriorMap | None = None
+        self.step = 0
+
+    def start(self) -> None:
+        """Prepare what a checkpoint would otherwise bring: the mean feature."""
+        if self.heap.config.head.centred:
+            sampled = range(0, len(self.images), max(1, len(self.images) // _CHECKED_IMAGES))
+            means = [self.images[index].patches.mean(dim=0) for index in sampled]
+            self.heap.head.centre.copy_(torch.stack(means).mean(dim=0))
+
+    def teach_prior(self) -> None:
+        """Make the orientation prior; it is the same each time that it is made."""
+        key_dim = self.heap.encoder.dim
+        self.prior = make_prior(self.losses.prior, self.images, key_dim, self.config.seed)
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be gone on from."""
+        digest = hashlib.sha256("".join(self.images.digests).encode()).hexdigest()
+        model = asdict(self.heap.config)
+        return {
+            "features": model["features"],
+            "head": model["head"],
+            "encoder": self.heap.config.encoder_fingerprint,
+            "losses": asdict(self.losses),
+            "fit": asdict(self.config),
+            "images": digest,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "step": self.step,
+            "settings": json.dumps(self.settings()),
+            "head": self.heap.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], where: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ConfigError: if it was made with other settings, naming the differing keys.
+        """
+        made_with = json.loads(state["settings"])
+        if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
+            raise ConfigError(
+                f"{where} holds a fit with other settings: {', '.join(keys)}; choose another --out,"
+                f" or delete {where} to start again"
+            )
+        self.heap.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def advance(self) -> dict[str, float]:
+        """Take one step; returns its losses and monitors.
+
+        Raises:
+            FitError: if a loss is not finite.
+        """
+        batch = self._draw()
+        grouping: Grouping = self.head(batch.features)
+        centred = self.heap.head.centred(batch.features)
+        losses = heap_losses(grouping, centred, batch.prior, self.losses)
+        total = total_loss(losses, self.losses)
+        values = {name: value.item() for name, value in losses.items()}
+        if not math.isfinite(total.item()):
+            raise FitError(f"step {self.step}: the loss is not finite ({values}); lower the "
+                           "learning rate, or look for damaged features")  # fmt: skip
+        self.optimizer.zero_grad()
+        self.accelerator.backward(total)
+        clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.step += 1
+        return values | asdict(Monitor.of(grouping, batch.border))
+
+    def _draw(self) -> Batch:
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        count = min(self.config.batch, len(self.images))
+        picks = torch.randperm(len(self.images), generator=generator)[:count].tolist()
+        mine = picks[self.accelerator.process_index :: self.accelerator.num_processes]
+        chosen = [self.images[index] for index in mine]
+        length = min(len(image.patches) for image in chosen)
+        kept = [torch.randperm(len(i.patches), generator=generator)[:length] for i in chosen]
+        prior = None
+        if self.prior is not None:
+            pairs = zip(chosen, kept, strict=True)
+            prior = self._stack([self.prior(image)[keep] for image, keep in pairs])
+        pairs = zip(chosen, kept, strict=True)
+        border = self._stack([border_cells(i.grid)[keep] for i, keep in pairs])
+        pairs = zip(chosen, kept, strict=True)
+        return Batch(self._stack([i.patches[keep] for i, keep in pairs]), prior, border)
+
+    def _stack(self, parts: list[Tensor]) -> Tensor:
+        return torch.stack(parts).to(self.accelerator.device)
+
+    @torch.inference_mode()
+    def finish(self) -> Monitor:
+        """Orient and check the fitted head on a sample of whole images.
+
+        Raises:
+            FitError: if the head is of no use.
+        """
+        self.heap.eval()
+        monitor = self._monitor()
+        if orient(self.heap.head, monitor):
+            monitor = self._monitor()
+        monitor.check()
+        return monitor
+
+    def _monitor(self) -> Monitor:
+        stride = max(1, len(self.images) // _CHECKED_IMAGES)
+        found = []
+        for index in range(0, len(self.images), stride):
+            image = self.images[index]
+            found.append(Monitor.of(self.heap.group(image), border_cells(image.grid)[None]))
+        return Monitor(**{
+            name: sum(getattr(each, name) for each in found) / len(found)
+            for name in asdict(found[0])
+        })  # fmt: skip
+
+    def provenance(self, monitor: Monitor) -> dict[str, Any]:
+        """How the model came about, for its configuration and card."""
+        return {
+            "heap_version": version("heap"),
+            "images": len(self.images),
+            "losses": asdict(self.losses),
+            "fit": asdict(self.config),
+            "monitor": {name: round(value, 4) for name, value in asdict(monitor).items()},
+        }
+
+
+def train(trainer: Trainer, out: Path, on_step: Callable[[int, dict[str, float]], None]) -> None:
+    """Train to the last step, with checkpoints; goes on from one if there is one in `out`."""
+    last, log = out / CHECKPOINT, out / LOG
+    if last.exists():
+        trainer.restore(load_checkpoint(last), out)
+    else:
+        trainer.start()
+    _cut_log(log, trainer.step)
+    if trainer.step < trainer.config.steps:
+        trainer.teach_prior()
+    while trainer.step < trainer.config.steps:
+        values = trainer.advance()
+        if trainer.step % trainer.config.checkpoint_every == 0 or (
+            trainer.step == trainer.config.steps
+        ):
+            with log.open("a") as lines:
+                lines.write(json.dumps({"step": trainer.step, **values}) + "\n")
+            save_checkpoint(last, trainer.state())
+        on_step(trainer.step, values)
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Drop what a killed process logged after its last checkpoint, and a torn last line."""
+    if not log.exists():
+        return
+    kept = []
+    for line in log.read_text().splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    log.write_text("".join(kept))

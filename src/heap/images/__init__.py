@@ -1,0 +1,19 @@
+"""Lists images, decodes them safely to upright RGB, and maps the model's grid to their pixels."""
+
+from heap.errors import ImageError
+from heap.images.decode import Limits, Picture, decode
+from heap.images.formats import FORMATS
+from heap.images.geometry import Geometry
+from heap.images.listing import list_images
+from heap.images.source import Source
+
+__all__ = [
+    "FORMATS",
+    "Geometry",
+    "ImageError",
+    "Limits",
+    "Picture",
+    "Source",
+    "decode",
+    "list_images",
+]

@@ -1,0 +1,178 @@
+"""Decode an image to upright RGB, whatever it holds, and refuse what is damaged or absurd."""
+
+import hashlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from heap.errors import ImageError
+from heap.images.colour import to_rgb
+from heap.images.formats import FORMATS
+from heap.images.source import BYTE_LIMIT, Source, reason_of
+
+logger = logging.getLogger(__name__)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = (5, 6, 7, 8)
+_PNG_END = b"IEND\xae\x42\x60\x82"
+_PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before it is decoded, and how small large pictures are decoded."""
+
+    byte_count: int = BYTE_LIMIT
+    """Encoded size."""
+    pixels: int = 178_000_000
+    """Width times height. Pillow itself stops at twice `PIL.Image.MAX_IMAGE_PIXELS`, 178.9
+    million unless it was changed."""
+    side: int = 65_500
+    aspect: int = 1_000
+    """Longer side over shorter side."""
+    draft_side: int = 1024
+    """A picture is halved for as long as its shorter side stays at least this; no smaller than
+    the side that the model sees."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image."""
+
+    key: str
+    pixels: UInt8[np.ndarray, "height width 3"]
+    """Upright RGB, read-only; 1/2, 1/4 ... of the size below where the original is large."""
+    width: int
+    height: int
+    """Size of the upright original."""
+    digest: str
+    """SHA-256 of the encoded bytes, in hexadecimal."""
+    note: str | None
+    """What was left out or made up: "first of 12 frames", "transparency on grey"."""
+
+
+def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
+    """Read and decode the first frame of an image.
+
+    Pillow's warnings about files are hidden in this process from the first call on.
+
+    Raises:
+        ImageError: for anything wrong with the image, at the stage `read`, `open`, `limit` or
+            `decode`.
+    """
+    _hide_warnings()
+    with _stage(source.key, "read"):
+        data = source.read(limits.byte_count)
+    with _stage(source.key, "open"):
+        if not data:
+            raise ImageError(source.key, "open", "the file is empty")
+        image = _open(data)
+        frames = getattr(image, "n_frames", 1)
+    size = image.size
+    _check(source.key, size, limits)
+    with _stage(source.key, "decode"):
+        upright, turned, colour_note = _upright_rgb(image, limits.draft_side)
+        pixels = np.asarray(upright)
+    width, height = reversed(size) if turned else size
+    notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
+    note = "; ".join(filter(None, notes)) or None
+    return Picture(source.key, pixels, width, height, hashlib.sha256(data).hexdigest(), note)
+
+
+def _open(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.format == "PNG":
+        # Decoding looks neither at the checksums nor for the end, and `verify` spoils the image.
+        image.verify()
+        if _PNG_END not in data:
+            raise ValueError("the end of the file is missing")
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    return image
+
+
+def _upright_rgb(image: Image.Image, draft_side: int) -> tuple[Image.Image, bool, str | None]:
+    """Decode; say whether the picture lay on its side, and what was done to its colours."""
+    factor = _reduction(image.size, draft_side)
+    # JPEG can decode at 1/2, 1/4 and 1/8; other formats ignore this.
+    image.draft(None, (image.width // factor, image.height // factor))
+    image.load()
+    rgb, note = to_rgb(image)
+    # TIFF is upright once it is loaded, and then has no orientation left.
+    orientation = _orientation(image)
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    factor = _reduction(rgb.size, draft_side)
+    rgb = rgb.reduce(factor) if factor > 1 else rgb
+    return rgb, orientation in _ON_ITS_SIDE, note
+
+
+def _reduction(size: tuple[int, int], draft_side: int) -> int:
+    """The largest power of two by which the shorter side stays at least `draft_side`."""
+    return 1 << max(1, min(size) // draft_side).bit_length() - 1
+
+
+def _orientation(image: Image.Image) -> int:
+    """Orientation from EXIF or XMP, 1 to 8; damaged metadata does not make an image unusable."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception as error:
+        logger.debug("orientation unknown: %s", error)
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    short, long = sorted(size)
+    if width * height > limits.pixels:
+        problem = f"more than {limits.pixels} pixels"
+    elif long > limits.side:
+        problem = f"a side longer than {limits.side} pixels"
+    elif long > limits.aspect * short:
+        problem = f"one side more than {limits.aspect} times the other"
+    else:
+        return
+    raise ImageError(key, "limit", f"{width}x{height} is {problem}")
+
+
+@contextmanager
+def _stage(key: str, stage: str) -> Iterator[None]:
+    # Decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
+    # OverflowError, MemoryError, AssertionError ... for damaged files: there is no complete list.
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        reason = f"not an image, or not one of {', '.join(FORMATS)}"
+        raise ImageError(key, stage, reason) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(key, "limit", reason_of(error)) from error
+    except Exception as error:
+        raise ImageError(key, stage, reason_of(error)) from error
+
+
+def _hide_warnings() -> None:
+    # One lasting filter, because `warnings.catch_warnings` around each image is not safe in
+    # threads; set again only where it was undone, because each change resets what was shown once.
+    if next(iter(warnings.filters), None) != _PILLOW_WARNINGS:
+        warnings.filterwarnings("ignore", module=_PILLOW_WARNINGS[3].pattern)

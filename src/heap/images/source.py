@@ -1,0 +1,110 @@
+"""One encoded image somewhere: its key in the run, and how to read its bytes."""
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, Any, cast
+from urllib.parse import quote_from_bytes
+
+from heap.errors import InputError
+
+BYTE_LIMIT = 512 * 2**20
+"""Default limit of `Source.read`."""
+
+STANDARD_INPUT = "-"
+
+_URL = re.compile(r"[A-Za-z][\w+.-]*(::[A-Za-z][\w+.-]*)*://")
+_PIECE = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image that was listed; nothing of it has been read yet."""
+
+    key: str
+    """Unique in its listing, printable UTF-8, with forward slashes; see `key_of`."""
+    location: str
+    """Absolute path, URL, or `-` for standard input, which can be read once only."""
+    opener: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+    """Opens it on the fsspec file system that it was listed on, if any."""
+
+    def read(self, limit: int = BYTE_LIMIT) -> bytes:
+        """The encoded bytes, at most `limit` of them.
+
+        Raises:
+            InputError: it cannot be read, is no regular file, or is larger than `limit`.
+        """
+        try:
+            with self._open() as file:
+                data = b"".join(_pieces(file.read, limit))
+        except InputError:
+            raise
+        # Each of fsspec's file systems raises what its own library raises.
+        except Exception as error:
+            raise InputError(f"cannot read {self.location!r}: {reason_of(error)}") from error
+        if len(data) > limit:
+            raise InputError(f"{self.location!r} is larger than the limit of {limit} bytes")
+        return data
+
+    def _open(self) -> AbstractContextManager[Any]:
+        if self.location == STANDARD_INPUT:
+            return nullcontext(sys.stdin.buffer)
+        if self.opener is not None:
+            return cast(AbstractContextManager[Any], self.opener())
+        if is_url(self.location):
+            from fsspec.core import url_to_fs
+
+            filesystem, name = url_to_fs(self.location)
+            return cast(AbstractContextManager[Any], filesystem.open(name, "rb"))
+        return _open_regular(self.location)
+
+
+def is_url(place: str) -> bool:
+    """Whether `place` is an fsspec URL and not a path on this machine."""
+    return _URL.match(place) is not None
+
+
+def key_of(name: str) -> str:
+    """Escape all of `name` that is not printable UTF-8, and %, as %XX byte by byte.
+
+    `os.fsdecode(urllib.parse.unquote_to_bytes(key))` gives the name back.
+    """
+    return "".join(
+        letter
+        if letter.isprintable() and letter != "%"
+        else quote_from_bytes(letter.encode("utf-8", "surrogateescape"))
+        for letter in name
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """What `error` says, on one line, without the path that the caller names anyway."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+def _open_regular(path: str) -> IO[bytes]:
+    # Without O_NONBLOCK, opening a FIFO that took a file's place would wait for a writer.
+    def opener(name: str, flags: int) -> int:
+        handle = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise InputError(f"{path!r} is no regular file; pipe images through '-' instead")
+        return handle
+
+    return open(path, "rb", opener=opener)
+
+
+def _pieces(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:
+    """Read until the end, or until just past `limit`."""
+    total = 0
+    for piece in iter(partial(read, _PIECE), b""):
+        yield piece
+        total += len(piece)
+        if total > limit:
+            return

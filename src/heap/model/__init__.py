@@ -1,0 +1,1 @@
+"""The method itself: the grouping head, its losses, and the model that is saved and loaded."""

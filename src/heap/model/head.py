@@ -1,0 +1,132 @@
+"""The grouping head: learnable tokens adapt to an image and cluster its patches into regions.
+
+Patch → region → image, as in the paper: patches choose a token, the patches of a token are merged
+into a region embedding, regions are merged into one foreground and one background embedding. The
+shape of the blocks and of the region score are our choice.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from heap.config import HeadConfig
+
+EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How the head sees a batch of images."""
+
+    assignment: Float[Tensor, "batch patch group"]
+    """A: share of each patch that belongs to each group; sums to 1 over groups."""
+    embeddings: Float[Tensor, "batch group dim"]
+    """R: mean feature of the patches of a group."""
+    area: Float[Tensor, "batch group"]
+    """a: share of the image; sums to 1 over groups."""
+    foreground: Float[Tensor, "batch group"]
+    """P: probability in (0, 1) that the region is foreground."""
+
+    @property
+    def saliency(self) -> Float[Tensor, "batch patch"]:
+        """Foreground probability of each patch, Σ_m A_pm P_m."""
+        return torch.einsum("bpm,bm->bp", self.assignment, self.foreground)
+
+    @property
+    def image_foreground(self) -> Float[Tensor, "batch dim"]:
+        """F^f = Σ_m a_m P_m R_m / Σ_m a_m P_m."""
+        return _weighted_mean(self.embeddings, self.area * self.foreground)
+
+    @property
+    def image_background(self) -> Float[Tensor, "batch dim"]:
+        """F^b, the same with 1 - P."""
+        return _weighted_mean(self.embeddings, self.area * (1 - self.foreground))
+
+
+class CrossAttentionBlock(nn.Module):
+    """Tokens attend to the patches, then to themselves through an MLP; both residual."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        hidden = round(config.width * config.mlp_ratio)
+        self.heads = config.heads
+        self.query_norm = nn.LayerNorm(config.width)
+        self.query = nn.Linear(config.width, config.width)
+        self.key_value = nn.Linear(config.width, 2 * config.width)
+        self.output = nn.Linear(config.width, config.width)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(config.width),
+            nn.Linear(config.width, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, config.width),
+        )
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "batch group width"],
+        patches: Float[Tensor, "batch patch width"],
+    ) -> Float[Tensor, "batch group width"]:
+        """Tokens adapted to the patches."""
+        query = self._split(self.query(self.query_norm(tokens)))
+        key, value = self.key_value(patches).chunk(2, dim=-1)
+        attended = F.scaled_dot_product_attention(query, self._split(key), self._split(value))
+        tokens = tokens + self.output(attended.transpose(1, 2).flatten(2))
+        out: Tensor = tokens + self.mlp(tokens)
+        return out
+
+    def _split(
+        self, x: Float[Tensor, "batch length width"]
+    ) -> Float[Tensor, "batch head length part"]:
+        parts: Tensor = x.unflatten(-1, (self.heads, -1))
+        return parts.transpose(1, 2)
+
+
+class GroupingHead(nn.Module):
+    """Features of patches in, regions with a foreground probability out."""
+
+    centre: Tensor
+
+    def __init__(self, dim: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.temperature = config.temperature
+        self.register_buffer("centre", torch.zeros(dim))
+        self.tokens = nn.Parameter(torch.randn(config.groups, config.width))
+        self.input = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.width))
+        self.blocks = nn.ModuleList(CrossAttentionBlock(config) for _ in range(config.blocks))
+        self.output = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, dim))
+        self.score_norm = nn.LayerNorm(dim)
+        self.score = nn.Linear(dim, 1)
+
+    def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
+        """Group the patches of each image; `features` may have any length."""
+        features = self.centred(features)
+        patches = self.input(features)
+        tokens = self.tokens.expand(len(features), -1, -1)
+        for block in self.blocks:
+            tokens = block(tokens, patches)
+        similarity = F.normalize(features, dim=-1) @ F.normalize(self.output(tokens), dim=-1).mT
+        assignment = (similarity / self.temperature).softmax(dim=-1)
+        mass = assignment.sum(dim=1)
+        embeddings = assignment.mT @ features / (mass[..., None] + EPS)
+        foreground = self.score(self.score_norm(embeddings))[..., 0].sigmoid()
+        return Grouping(assignment, embeddings, mass / features.shape[1], foreground)
+
+    def centred(self, features: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
+        """Features relative to the mean of the training images (zero unless they were centred)."""
+        return features - self.centre
+
+    @torch.no_grad()
+    def invert(self) -> None:
+        """Exchange foreground and background: P becomes 1 - P."""
+        self.score.weight.neg_()
+        self.score.bias.neg_()
+
+
+def _weighted_mean(
+    embeddings: Float[Tensor, "batch group dim"], weight: Float[Tensor, "batch group"]
+) -> Float[Tensor, "batch dim"]:
+    total = weight.sum(dim=1, keepdim=True) + EPS
+    return torch.einsum("bmd,bm->bd", embeddings, weight / total)

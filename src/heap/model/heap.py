@@ -1,0 +1,234 @@
+"""The model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from pydantic.dataclasses import dataclass
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from heap.config import (
+    CHECKED,
+    DiscoverConfig,
+    FeatureConfig,
+    HeadConfig,
+    Precision,
+    from_dict,
+)
+from heap.encoder.vit import Encoder
+from heap.errors import ConfigError, InputError, WeightsError
+from heap.features import PatchFeatures, describe, feature_dim
+from heap.images import Picture
+from heap.images.listing import Place
+from heap.model.card import model_card
+from heap.model.head import Grouping, GroupingHead
+from heap.objects import find_objects
+from heap.results import ImageResult, Regions
+
+if TYPE_CHECKING:
+    from heap.discover import Run
+
+EMBEDDED = Path(__file__).parents[1] / "weights" / "heap"
+"""The model that comes with the package."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
+class ModelConfig:
+    """What config.json of a saved model holds."""
+
+    format: int = 1
+    """Raised when older versions of the package could not read the model any more."""
+    features: FeatureConfig = FeatureConfig()
+    head: HeadConfig = HeadConfig()
+    encoder_fingerprint: str = ""
+    """SHA-256 of the encoder that the head was fitted on."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """How it was fitted: images, losses, settings, version."""
+
+
+class Heap(nn.Module, ModelHubMixin):
+    """Finds regions and objects in pictures.
+
+    Calling it works on decoded pictures; `discover` works on a folder, and `fit` makes a new one.
+    """
+
+    def __init__(self, encoder: Encoder, config: ModelConfig) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = config
+        self.head = GroupingHead(feature_dim(encoder, config.features), config.head)
+        self.to(encoder.mean.device)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # the mixin's own options have no use here
+        cls,
+        name: str | Path,
+        *,
+        encoder: str | None = None,
+        device: str = "cpu",
+        precision: Precision = "auto",
+    ) -> Self:
+        """Load "embedded", a folder or a hub name; `encoder` names its encoder in another place.
+
+        Raises:
+            InputError: if there is no such model.
+            ConfigError: if its configuration has unknown keys or values, or is of a newer format.
+            WeightsError: if the weights are damaged or do not fit the configuration or encoder.
+        """
+        folder = _folder(name)
+        config = _read_config(folder)
+        loaded = Encoder.load(
+            encoder or config.features.encoder, device=device, precision=precision
+        )
+        if loaded.fingerprint != config.encoder_fingerprint:
+            raise WeightsError(
+                f"the model {name} was fitted on another encoder than {loaded.name}; name the "
+                "right one with --encoder, or fit a model on this one with `heap fit`"
+            )
+        model = cls(loaded, config)
+        model._load_head(folder / "model.safetensors")
+        return model.eval()
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        config = json.dumps(asdict(self.config), indent=2)
+        (save_directory / "config.json").write_text(config + "\n", encoding="utf-8")
+        tensors = {name: t.contiguous().cpu() for name, t in self.head.state_dict().items()}
+        save_file(tensors, save_directory / "model.safetensors", {"format": "pt"})
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
+        """The card that `save_pretrained` and `push_to_hub` write as README.md."""
+        return model_card(asdict(self.config))
+
+    def discover(
+        self, images: Place | list[Place], out: Path | str = "heap-run", **options: Any
+    ) -> "Run":
+        """Find the objects of many images into the folder `out`, see `heap.discover.discover`."""
+        from heap.discover import discover
+
+        return discover(self, images, out, **options)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights of the head."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.head.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    @torch.inference_mode()
+    def forward(
+        self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
+    ) -> list[ImageResult]:
+        """Regions and objects of each picture."""
+        config = config or DiscoverConfig()
+        described = describe(self.encoder, pictures, self.config.features, config.batch)
+        return [
+            self._result(picture, features, config)
+            for picture, features in zip(pictures, described, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def group(self, features: PatchFeatures) -> Grouping:
+        """The grouping of one image, a batch of one."""
+        grouping: Grouping = self.head(features.patches[None].to(self.head.centre.device))
+        return grouping
+
+    def _result(
+        self, picture: Picture, features: PatchFeatures, config: DiscoverConfig
+    ) -> ImageResult:
+        grouping = self.group(features)
+        saliency = grouping.saliency[0].cpu().reshape(features.grid).numpy()
+        regions = regions_of(grouping, features.grid)
+        objects = find_objects(
+            saliency,
+            regions,
+            self.head.centred(features.patches.to(self.head.centre)).cpu().numpy(),
+            picture.pixels,
+            (picture.width, picture.height),
+            config,
+        )
+        return ImageResult(
+            picture.key,
+            picture.width,
+            picture.height,
+            objects,
+            regions,
+            saliency,
+            grouping.image_foreground[0].cpu().numpy(),
+            grouping.image_background[0].cpu().numpy(),
+        )
+
+    def _load_head(self, path: Path) -> None:
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(
+                f"{path} cannot be loaded ({error}); fetch or fit the model again"
+            ) from error
+        wanted = self.head.state_dict()
+        wrong = sorted(
+            name
+            for name in wanted.keys() | tensors.keys()
+            if name not in wanted or name not in tensors
+            or wanted[name].shape != tensors[name].shape
+        )  # fmt: skip
+        wrong += [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        if wrong:
+            raise WeightsError(
+                f"{path} does not fit its config.json: missing, unexpected, of another shape or "
+                f"not finite: {', '.join(wrong[:5])}"
+            )
+        self.head.load_state_dict(tensors)
+
+
+def regions_of(grouping: Grouping, grid: tuple[int, int]) -> Regions:
+    """Regions of the first image of a batch; groups that no patch chose are left out."""
+    chosen, label_map = grouping.assignment[0].argmax(dim=-1).unique(return_inverse=True)
+    return Regions(
+        label_map.cpu().reshape(grid).numpy(),
+        grouping.embeddings[0, chosen].cpu().numpy(),
+        grouping.foreground[0, chosen].cpu().numpy(),
+        grouping.area[0, chosen].cpu().numpy(),
+    )
+
+
+def _folder(name: str | Path) -> Path:
+    if str(name) == "embedded":
+        return EMBEDDED
+    if (Path(name) / "config.json").is_file():
+        return Path(name)
+    if Path(name).exists():
+        raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
+    hint = (
+        f"there is no model {str(name)!r}: it is no folder here, and the hub gave none; "
+        "use 'embedded', a folder that `heap fit` has written, or owner/name of the hub"
+    )
+    try:
+        patterns = ["config.json", "model.safetensors"]
+        return Path(snapshot_download(str(name), allow_patterns=patterns))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise InputError(hint) from error
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} is not a JSON object")
+    if isinstance(values.get("format"), int) and values["format"] > ModelConfig().format:
+        raise ConfigError(f"{path} was written by a newer version of heap; update the package")
+    try:
+        return from_dict(ModelConfig, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -1,0 +1,136 @@
+"""From regions to objects: connected foreground parts, split where the region changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+from PIL import Image
+from scipy.ndimage import label
+from scipy.sparse.csgraph import connected_components
+
+from heap.config import DiscoverConfig
+from heap.refine import GuidedFilter, resize
+from heap.results import Objects, Regions, Rle
+
+GUIDE_SIDE = 1024
+"""Masks follow the edges of the image at the area of a square of this side at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A connected foreground part on the patch grid."""
+
+    cells: Bool[np.ndarray, "grid_h grid_w"]
+    region: int
+
+
+def find_objects(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    regions: Regions,
+    patches: Float32[np.ndarray, "patch dim"],
+    pixels: UInt8[np.ndarray, "height width 3"],
+    size: tuple[int, int],
+    config: DiscoverConfig,
+) -> Objects:
+    """Objects of one image, masks and boxes at its original `size` (width, height)."""
+    parts = foreground_parts(saliency, regions, config)
+    found = []
+    for part, mask in zip(parts, pixel_masks(saliency, parts, pixels, config), strict=True):
+        box, full = _at_size(mask, size)
+        if full.any():
+            found.append((float(saliency[part.cells].mean()), part, box, Rle.encode(full)))
+    found.sort(key=lambda item: -item[0])
+    weight = [saliency * part.cells for _, part, _, _ in found]
+    embeddings = [(w.reshape(-1) @ patches) / w.sum() for w in weight]
+    return Objects(
+        boxes=np.array([box for *_, box, _ in found], dtype=np.float32).reshape(-1, 4),
+        scores=np.array([score for score, *_ in found], dtype=np.float32),
+        masks=tuple(rle for *_, rle in found),
+        embeddings=np.array(embeddings, dtype=np.float32).reshape(-1, patches.shape[1]),
+        regions=np.array([part.region for _, part, *_ in found], dtype=np.int64),
+    )
+
+
+def foreground_parts(
+    saliency: Float32[np.ndarray, "grid_h grid_w"], regions: Regions, config: DiscoverConfig
+) -> list[Part]:
+    """4-connected parts of the foreground; patches of regions that are alike are not separated."""
+    foreground = saliency > config.threshold
+    merged = merge_alike(regions, foreground, config.merge)[regions.label_map]
+    parts = []
+    for region in np.unique(merged[foreground]):
+        numbered, count = label(foreground & (merged == region))
+        for number in range(1, count + 1):
+            cells = numbered == number
+            if cells.mean() >= config.min_area:
+                parts.append(Part(cells, int(np.bincount(regions.label_map[cells]).argmax())))
+    return parts
+
+
+def merge_alike(
+    regions: Regions, foreground: Bool[np.ndarray, "grid_h grid_w"], threshold: float
+) -> Int64[np.ndarray, " region"]:
+    """Number the regions so that those that are alike, directly or by others, share a number.
+
+    Two regions are alike if the cosine of their embeddings is above `threshold`; only regions that
+    have foreground patches take part, the others are 0.
+    """
+    present = np.unique(regions.label_map[foreground])
+    embeddings = regions.embeddings[present]
+    directions = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True).clip(1e-12)
+    _, component = connected_components(directions @ directions.T > threshold, directed=False)
+    numbers = np.zeros(len(regions.areas), dtype=np.int64)
+    numbers[present] = component
+    return numbers
+
+
+def pixel_masks(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    parts: list[Part],
+    pixels: UInt8[np.ndarray, "height width 3"],
+    config: DiscoverConfig,
+) -> list[Bool[np.ndarray, "mask_h mask_w"]]:
+    """One mask for each part, disjoint; each is one connected piece, possibly empty.
+
+    The map of a part is its saliency, upsampled. A pixel is foreground where the sum of the maps is
+    above the threshold, and belongs to the part whose map is highest there.
+    """
+    if not parts:
+        return []
+    guide = _guide(pixels)
+    maps = np.stack([saliency * part.cells for part in parts]).astype(np.float32)
+    if config.refine:
+        fine = GuidedFilter()(maps, guide)
+    else:
+        fine = np.stack([resize(plane, guide.shape[:2]) for plane in maps])
+    foreground, owner = fine.sum(axis=0) > config.threshold, fine.argmax(axis=0)
+    return [_largest_piece(foreground & (owner == index)) for index in range(len(parts))]
+
+
+def _guide(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "mask_h mask_w 3"]:
+    height, width, _ = pixels.shape
+    scale = GUIDE_SIDE / (height * width) ** 0.5
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+def _largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    numbered, count = label(mask)
+    if count < 2:
+        return mask
+    return np.asarray(numbered == np.bincount(numbered.ravel())[1:].argmax() + 1)
+
+
+def _at_size(
+    mask: Bool[np.ndarray, "mask_h mask_w"], size: tuple[int, int]
+) -> tuple[tuple[float, float, float, float], Bool[np.ndarray, "height width"]]:
+    """The mask at (width, height) and its tight box; edges stay smooth where it grows."""
+    if mask.shape != (size[1], size[0]):
+        grown = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+        mask = np.asarray(grown) > 127
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return (0.0, 0.0, 0.0, 0.0), mask
+    return (float(cols[0]), float(rows[0]), float(cols[-1]) + 1, float(rows[-1]) + 1), mask

@@ -1,0 +1,44 @@
+"""Reads pictures ahead of their use, so that decoding overlaps the work of the model."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from heap.images import ImageError, Picture, Source, decode
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def ahead(
+    items: Iterable[S], work: Callable[[S], T], pool: ThreadPoolExecutor, depth: int
+) -> Iterator[T]:
+    """Yield `work(item)` in the order of `items`, with up to `depth` of them under way."""
+    source = iter(items)
+    waiting: deque[Future[T]] = deque(pool.submit(work, item) for item in islice(source, depth))
+    try:
+        while waiting:
+            done = waiting.popleft().result()
+            for item in islice(source, 1):
+                waiting.append(pool.submit(work, item))
+            yield done
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def read_picture(source: Source) -> Picture | ImageError:
+    """Decode one image; what is wrong with it is returned, because it must not stop a run."""
+    try:
+        return decode(source)
+    except ImageError as error:
+        return error
+
+
+def chunks(items: Iterable[S], size: int) -> Iterator[list[S]]:
+    """Lists of `size` items, the last one shorter."""
+    source = iter(items)
+    while chunk := list(islice(source, size)):
+        yield chunk

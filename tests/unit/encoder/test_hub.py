@@ -1,0 +1,199 @@
+"""Downloading, against a small hub of our own; each client is a process of its own."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+COMMIT = "c0ffee" + "0" * 34
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves one repository, owner/tiny, the way the hub does."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.files = {CONFIG: b"{}", PREPROCESSOR: b"{}", "model.safetensors": b"weights"}
+        self.asked: list[str] = []
+        self.gated = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self.wfile.write(self._answer())
+
+    def _answer(self) -> bytes:
+        self.server.asked.append(self.path)
+        head, _, name = self.path.rpartition("/")
+        content = self.server.files.get(name, b"")
+        if self.path == "/":
+            self._head(200, b"")
+        elif not head.startswith("/owner/tiny/resolve/"):
+            self._head(404, b"", {"X-Error-Code": "RepoNotFound"})
+        elif self.server.gated:
+            self._head(403, b"", {"X-Error-Code": "GatedRepo"})
+        elif name not in self.server.files:
+            self._head(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+        else:
+            etag = hashlib.sha256(content).hexdigest()
+            self._head(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            return content
+        return b""
+
+    def _head(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def run(code: str, cache: Path, **environment: str) -> str:
+    """What `code` writes to its output, or its error's kind and message."""
+    program = f"""
+import sys
+from heap.encoder import hub
+from heap.errors import HeapError
+hub.TIMEOUT_S = 0.5
+try:
+    print({code}, end="")
+except HeapError as error:
+    print(type(error).__name__, error, end="")
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    settings = {"HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean | settings, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+FETCH = "hub.fetch('owner/tiny')"
+
+
+def test_what_is_downloaded_once_is_never_asked_for_again(hub: Hub, tmp_path: Path) -> None:
+    folder = Path(run(FETCH, tmp_path, HF_ENDPOINT=hub.address))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == hub.files
+    asked = len(hub.asked)
+    assert Path(run(FETCH, tmp_path, HF_ENDPOINT=hub.address)) == folder
+    assert len(hub.asked) == asked
+    assert Path(run(FETCH, tmp_path, HF_HUB_OFFLINE="1")) == folder
+    assert run("hub.cached_folder('owner/tiny')", tmp_path) == str(folder)
+    assert run("hub.cached_folder('owner/other')", tmp_path) == "None"
+
+
+def test_a_repository_without_safetensors_gives_its_pickle(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {CONFIG: b"{}", "pytorch_model.bin": b"pickle"}
+    folder = Path(run(FETCH, tmp_path, HF_ENDPOINT=hub.address))
+    assert {path.name for path in folder.iterdir()} == {CONFIG, "pytorch_model.bin"}
+    assert Path(run(FETCH, tmp_path, HF_HUB_OFFLINE="1")) == folder
+
+
+def test_a_repository_with_shards_gives_all_of_them(hub: Hub, tmp_path: Path) -> None:
+    places = {"x": "a.safetensors", "y": "b.safetensors"}
+    hub.files = {
+        CONFIG: b"{}",
+        "model.safetensors.index.json": json.dumps({"weight_map": places}).encode(),
+        "a.safetensors": b"a",
+        "b.safetensors": b"b",
+    }
+    folder = Path(run(FETCH, tmp_path, HF_ENDPOINT=hub.address))
+    assert {path.name for path in folder.iterdir()} == set(hub.files)
+
+
+def test_a_preprocessor_that_was_never_asked_for_is_still_fetched(hub: Hub, tmp_path: Path) -> None:
+    folder = Path(run(FETCH, tmp_path, HF_ENDPOINT=hub.address))
+    (folder / PREPROCESSOR).unlink()
+    assert "cannot be fetched" in run(FETCH, tmp_path, HF_HUB_OFFLINE="1")
+    run(FETCH, tmp_path, HF_ENDPOINT=hub.address)
+    assert (folder / PREPROCESSOR).read_bytes() == b"{}"
+
+
+def test_a_repository_that_does_not_exist(hub: Hub, tmp_path: Path) -> None:
+    message = run("hub.fetch('owner/none')", tmp_path, HF_ENDPOINT=hub.address)
+    assert message.startswith("WeightsError the weights of owner/none")
+    assert "no such repository" in message
+
+
+def test_a_gated_repository(hub: Hub, tmp_path: Path) -> None:
+    hub.gated = True
+    message = run(FETCH, tmp_path, HF_ENDPOINT=hub.address)
+    assert "licence has to be accepted" in message
+
+
+def test_a_repository_without_weights(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {CONFIG: b"{}"}
+    message = run(FETCH, tmp_path, HF_ENDPOINT=hub.address)
+    assert message.startswith("WeightsError")
+    assert "\n" not in message
+
+
+def assert_says_what_to_do(message: str) -> None:
+    assert message.startswith("WeightsError the weights of owner/tiny are not on this machine")
+    assert "\n" not in message
+    for word in (CONFIG, PREPROCESSOR, "model.safetensors", "<folder>/tiny", "HEAP_WEIGHTS_DIR"):
+        assert word in message
+
+
+def test_offline(tmp_path: Path) -> None:
+    assert_says_what_to_do(run(FETCH, tmp_path, HF_HUB_OFFLINE="1"))
+
+
+def test_a_hub_that_refuses_connections(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        port = closing.getsockname()[1]
+    assert_says_what_to_do(run(FETCH, tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{port}"))
+
+
+def test_a_hub_that_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert_says_what_to_do(run(FETCH, tmp_path, HF_ENDPOINT=address))
+
+
+def test_local_weights_and_the_cards_touch_no_socket(folder: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+def refuse(event, arguments):
+    if event.startswith("socket."):
+        raise SystemExit(f"{{event}} {{arguments}}")
+from heap.encoder.registry import CARDS, is_local
+from heap.encoder.vit import Encoder
+sys.addaudithook(refuse)
+Encoder.load({str(folder)!r})
+sys.exit(any(is_local(card) for card in CARDS.values() if card.repo))
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = clean | {"HF_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

@@ -1,0 +1,95 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heap.encoder.registry import CARDS, EMBEDDED, is_local, resolve
+from heap.errors import InputError
+
+
+def test_it_imports_neither_torch_nor_transformers() -> None:
+    code = (
+        "import sys, heap.encoder.registry as registry; registry.resolve('dino-vits8');"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_aliases_become_hub_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEAP_WEIGHTS_DIR", raising=False)
+    assert resolve("dino-vits8") == "facebook/dino-vits8"
+    assert resolve("dinov2-vitl14-reg") == "facebook/dinov2-with-registers-large"
+    assert resolve("dinov3-vits16") == "facebook/dinov3-vits16-pretrain-lvd1689m"
+    assert resolve("somebody/their-vit") == "somebody/their-vit"
+
+
+def test_the_embedded_encoder_is_in_the_package() -> None:
+    assert resolve("embedded") == EMBEDDED
+    assert EMBEDDED.parts[-3:] == ("heap", "weights", "encoder")
+
+
+def test_folders_are_themselves_and_go_after_aliases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEAP_WEIGHTS_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "dino-vits8", "owner/model"):
+        Path(name).mkdir(parents=True)
+    assert resolve(str(tmp_path)) == tmp_path
+    assert resolve("mine") == Path("mine")
+    assert resolve("owner/model") == Path("owner/model")
+    assert resolve("dino-vits8") == "facebook/dino-vits8"
+    assert resolve("./dino-vits8") == Path("dino-vits8")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("dinov2-vits14", "dinov2-vits14"),
+        ("dinov2-vits14", "dinov2-small"),
+        ("facebook/dinov2-small", "dinov2-small"),
+        ("facebook/dinov2-small", "facebook/dinov2-small"),
+    ],
+)
+def test_weights_put_on_the_machine_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    monkeypatch.setenv("HEAP_WEIGHTS_DIR", str(tmp_path))
+    assert resolve(name) == "facebook/dinov2-small"
+    (tmp_path / place).mkdir(parents=True)
+    assert resolve(name) == tmp_path / place
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "vits", "./missing", "/missing", "../x/y", "a/b/c", "a/", "a b/c", "\0", "-x/y"],
+)
+def test_names_that_mean_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="heap models"):
+        resolve(name)
+
+
+def test_a_slip_of_the_keyboard_gets_a_suggestion() -> None:
+    with pytest.raises(InputError, match="did you mean dino-vits8 or"):
+        resolve("dino-vit8")
+
+
+def test_a_card_is_local_once_its_weights_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEAP_WEIGHTS_DIR", str(tmp_path))
+    card = CARDS["dinov3-vitb16"]
+    assert not is_local(card)
+    (tmp_path / "dinov3-vitb16").mkdir()
+    assert not is_local(card)
+    (tmp_path / "dinov3-vitb16" / "config.json").write_text("{}")
+    assert is_local(card)
+
+
+def test_every_card_is_known_by_its_alias() -> None:
+    assert all(alias == card.alias for alias, card in CARDS.items())
+    assert len({card.repo for card in CARDS.values()}) == len(CARDS)

@@ -1,0 +1,262 @@
+import io
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heap.errors import InputError
+from heap.images import Source, list_images
+from heap.images.source import is_url, key_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for name in [
+        "b.jpg",
+        "a.PNG",
+        "notes.md",
+        "sub/a.PNG",
+        "sub/deep/c.webp",
+        ".x.jpg",
+        ".t/y.jpg",
+    ]:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return root
+
+
+@pytest.fixture
+def bucket(folder: Path) -> Iterator[str]:
+    files = fsspec.filesystem("memory")
+    files.put(f"{folder}/", "/bucket/", recursive=True)
+    yield "memory://bucket"
+    files.rm("/bucket", recursive=True)
+
+
+def keys(*places: str | os.PathLike[str]) -> list[str]:
+    return [image.key for image in list_images(places[0] if len(places) == 1 else places)]
+
+
+def test_folder_lists_visible_images_to_the_bottom_by_name(folder: Path) -> None:
+    images = list(list_images(folder))
+    assert [image.key for image in images] == ["a.PNG", "b.jpg", "sub/a.PNG", "sub/deep/c.webp"]
+    assert [image.read() for image in images] == [image.key.encode() for image in images]
+
+
+def test_single_file_is_taken_whatever_its_suffix(folder: Path) -> None:
+    assert keys(folder / "sub/a.PNG") == ["a.PNG"]
+    assert keys(str(folder / "notes.md")) == ["notes.md"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.jpg", ["b.jpg"]),
+        ("*", ["a.PNG", "b.jpg"]),
+        ("*/*.PNG", ["sub/a.PNG"]),
+        ("**/*.PNG", ["a.PNG", "sub/a.PNG"]),
+        ("s[tu]b/**", ["sub/a.PNG", "sub/deep/c.webp"]),
+        ("sub/?.PNG", ["a.PNG"]),
+    ],
+)
+def test_globs_find_the_same_on_disk_and_in_a_bucket(
+    folder: Path, bucket: str, pattern: str, found: list[str]
+) -> None:
+    assert keys(f"{folder}/{pattern}") == found
+    assert keys(f"{bucket}/{pattern}") == found
+
+
+def test_glob_is_relative_to_the_current_folder_even_if_that_looks_like_a_glob(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "[2024]"
+    odd.mkdir()
+    (odd / "a.jpg").write_bytes(b"a")
+    monkeypatch.chdir(odd)
+    (image,) = list_images("*.jpg")
+    assert (image.key, image.location) == ("a.jpg", str(odd / "a.jpg"))
+    assert keys(odd) == ["a.jpg"]
+
+
+def test_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
+    path = tmp_path / "photo[1].jpg"
+    path.write_bytes(b"1")
+    assert keys(path) == ["photo[1].jpg"]
+
+
+def test_list_file(folder: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    lines = [
+        "photos/a.PNG", "", "photos/sub/../b.jpg", f"{folder}/sub/a.PNG", "./photos/sub/a.PNG",
+        "gone.jpg", "https://example.org/x/%61%20b.jpg?sig=secret", "photos/a.PNG",
+    ]  # fmt: skip
+    listing.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    images = list(list_images(listing))
+    assert [image.key for image in images] == [
+        "photos/a.PNG", "b.jpg", "a.PNG", "gone.jpg", "a b.jpg",
+    ]  # fmt: skip
+    assert [image.read() for image in images[:3]] == [b"a.PNG", b"b.jpg", b"sub/a.PNG"]
+    with pytest.raises(InputError, match=r"cannot read .*gone.jpg.*: No such file"):
+        images[3].read()
+
+
+def test_several_places_get_distinct_keys_in_order(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ["a.PNG", "a.PNG#2.jpg"]:
+        (other / name).write_bytes(b"other")
+    places = [folder / "a.PNG", other, folder / "sub/a.PNG", folder / "a.PNG"]
+    assert keys(*places) == ["a.PNG", "a.PNG#2", "a.PNG#2.jpg", "a.PNG#3"]
+    assert keys(*places) == keys(*places)
+
+
+def test_bucket_archive_and_file_url(folder: Path, bucket: str, tmp_path: Path) -> None:
+    expected = ["a.PNG", "b.jpg", "sub/a.PNG", "sub/deep/c.webp"]
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in [*folder.rglob("*.*"), folder / "../photos/b.jpg"]:
+            archive.write(path, path.relative_to(folder) if ".." not in path.parts else "../e.jpg")
+    for place in [bucket, f"zip://::{tmp_path}/photos.zip", f"file://{folder}"]:
+        images = list(list_images(place))
+        assert [image.key for image in images] == expected
+        assert [image.read() for image in images] == [key.encode() for key in expected]
+    (single,) = list_images(f"{bucket}/sub/a.PNG")
+    assert (single.key, single.read()) == ("a.PNG", b"sub/a.PNG")
+
+
+def test_archives_with_equal_names_are_all_listed(tmp_path: Path) -> None:
+    places = []
+    for name in ["one", "two"]:
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("a.jpg", name)
+        places.append(f"zip://::{tmp_path}/{name}.zip")
+    images = list(list_images(places))
+    assert {image.key: image.read() for image in images} == {"a.jpg": b"one", "a.jpg#2": b"two"}
+
+
+def test_standard_input_in_a_real_process() -> None:
+    script = "from heap.images import list_images as l; print([(i.key, i.read()) for i in l('-')])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=b"bytes", capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == "[('stdin', b'bytes')]"
+
+
+@pytest.mark.parametrize("place", ["", "missing.jpg", "no/*.jpg", "a\0b.jpg", "memory://no/such"])
+def test_missing_places_are_refused_by_the_call(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="'"):
+        list_images(place)
+
+
+def test_places_without_an_image_are_refused_by_the_call(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.md").write_text("no image")
+    listing = tmp_path / "empty.txt"
+    listing.write_text("\n\n")
+    places: list[list[str | Path]] = [[empty], [listing], [f"{folder}/*.tiff"], [folder, empty]]
+    for place in places:
+        with pytest.raises(InputError, match="no image in"):
+            list_images(place)
+    with pytest.raises(InputError, match="no image was given"):
+        list_images([])
+    with pytest.raises(InputError, match="pattern"):
+        list_images(f"{folder}/a**.jpg")
+
+
+def test_byte_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes(3_000_000))
+    (image,) = list_images(path)
+    assert len(image.read(3_000_000)) == 3_000_000
+    with pytest.raises(InputError, match="larger than the limit of 2999999 bytes"):
+        image.read(2_999_999)
+
+
+def test_listing_is_lazy_and_survives_what_vanishes(folder: Path) -> None:
+    images = list_images(folder)
+    next(images)
+    (folder / "sub/a.PNG").unlink()
+    assert [image.key for image in images] == ["b.jpg", "sub/deep/c.webp"]
+
+
+def test_unreadable_folder_inside_is_logged_and_passed_over(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "sub").chmod(0)
+    if os.access(folder / "sub", os.R_OK):
+        pytest.skip("nothing is unreadable to root")
+    with caplog.at_level(logging.WARNING):
+        assert keys(folder) == ["a.PNG", "b.jpg"]
+    (folder / "sub").chmod(0o755)
+    assert "sub" in caplog.text
+
+
+def test_folder_that_cannot_be_listed_in_a_bucket_is_an_error(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list_images(bucket)
+    real = fsspec.implementations.memory.MemoryFileSystem.ls
+
+    def broken(self: object, path: str, **options: object) -> object:
+        if path.endswith("deep"):
+            raise TimeoutError("the bucket is gone")
+        return real(self, path, **options)
+
+    monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "ls", broken)
+    with pytest.raises(InputError, match="the bucket is gone"):
+        list(images)
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=50).filter(lambda s: "\0" not in s))
+def test_keys_are_printable_and_give_the_name_back(text: str) -> None:
+    name = os.fsdecode(text.encode("utf-8", "surrogatepass"))
+    key = key_of(name)
+    assert key.isprintable()
+    assert os.fsdecode(unquote_to_bytes(key.encode("utf-8"))) == name
+
+
+def test_everyday_names_are_their_own_keys() -> None:
+    for name in ["IMG 0001.JPG", "Straße/été (2).png", "photo #3.jpg", "猫😀.webp", "-rf.gif"]:
+        assert key_of(name) == name
+    assert key_of("100%\n.jpg") == "100%25%0A.jpg"
+
+
+def test_what_is_a_url() -> None:
+    urls = ["s3://a/b", "memory://x", "zip://*.jpg::s3://b/c.zip", "simplecache::https://x/y"]
+    assert all(map(is_url, urls))
+    assert not any(map(is_url, ["a.jpg", "/a://b", "C:\\a.jpg", "a:b", "./s3://a"]))
+
+
+def test_sources_travel_between_processes(bucket: str, folder: Path) -> None:
+    places: list[str | Path] = [folder, bucket]
+    for place in places:
+        for image in list_images(place):
+            copy = pickle.loads(pickle.dumps(image))  # noqa: S301 - our own bytes
+            assert copy == image
+            assert copy.read() == image.read()
+
+
+def test_reading_stops_at_short_reads_only_at_the_end() -> None:
+    class Dribble(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 1, 7))
+
+    image = Source("k", "somewhere", lambda: Dribble(bytes(100)))
+    assert image.read() == bytes(100)
+    with pytest.raises(InputError, match="larger"):
+        image.read(99)
