@@ -47,10 +47,7 @@ app = App(
 out_console = Console()
 err_console = Console(stderr=True)
 
-Images = Annotated[
-    list[str],
-    Parameter(help="Files, folders, globs, .txt lists, URLs, or - for one image on standard input"),
-]
+Images = list[str]
 
 
 @app.command
@@ -80,6 +77,7 @@ def discover(
     Example: heap discover ~/Pictures --out run
 
     Args:
+        images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
         out: Folder of the run.
         model: Folder that `heap fit` has written, or owner/name on the hub.
         encoder: Encoder to fit on the images, or where that of --model is now.
@@ -163,6 +161,7 @@ def fit(
     Example: heap fit photos/ --out model --encoder dino-vits16
 
     Args:
+        images: Files, folders, globs, .txt lists or URLs.
         out: Folder of the model.
         encoder: Alias (`heap models`), hub name or folder.
         layer: Block of the encoder, from 0; negative counts from the last.
@@ -224,6 +223,7 @@ def pretrain(
     Example: heap pretrain photos/ --out encoder && heap fit photos/ --encoder encoder --out model
 
     Args:
+        images: Files, folders, globs, .txt lists or URLs.
         out: Folder of the encoder.
         steps: Training steps.
         batch: Images in a step.
@@ -243,14 +243,13 @@ def models() -> None:
     """List the encoders that have a short name, and whether they are on this machine."""
     from heap.encoder.registry import CARDS, is_local
 
-    table = Table("alias", "family", "M params", "patch", "dim", "licence", "here", "note")
+    table = Table("alias", "family", "params", "patch", "dim", "licence", "here", box=None)
     for card in CARDS.values():
         here = "yes" if is_local(card) else "no"
-        size = f"{card.parameters:g}"
+        size = f"{card.parameters:g} M"
         table.add_row(
-            card.alias, card.family, size, str(card.patch), str(card.dim), card.licence, here,
-            card.note,
-        )  # fmt: skip
+            card.alias, card.family, size, str(card.patch), str(card.dim), card.licence, here
+        )
     out_console.print(table)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -51,7 +51,7 @@ class Run:
 
 def discover(
     heap: Heap,
-    images: Place | list[Place],
+    images: Place | Sequence[Place],
     out: Path | str,
     *,
     config: DiscoverConfig | None = None,

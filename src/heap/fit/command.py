@@ -1,6 +1,7 @@
 """The whole of `heap fit`: list, describe, train, check, save."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from heap.progress import OnProgress, silent
 
 
 def fit(
-    images: Place | list[Place],
+    images: Place | Sequence[Place],
     out: Path | str,
     *,
     features: FeatureConfig | None = None,

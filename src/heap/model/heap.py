@@ -108,7 +108,7 @@ class Heap(nn.Module, ModelHubMixin):
         return model_card(asdict(self.config))
 
     def discover(
-        self, images: Place | list[Place], out: Path | str = "heap-run", **options: Any
+        self, images: Place | Sequence[Place], out: Path | str = "heap-run", **options: Any
     ) -> "Run":
         """Find the objects of many images into the folder `out`, see `heap.discover.discover`."""
         from heap.discover import discover
