@@ -70,10 +70,9 @@ class GuidedFilter:
 
     def _mean(self, planes: np.ndarray) -> np.ndarray:
         size = 2 * self.radius + 1
-        mean: np.ndarray = np.asarray(
-            uniform_filter(planes, size=size, axes=(-2, -1), mode="nearest")
-        )
-        return mean
+        out: np.ndarray = np.empty(planes.shape, dtype=planes.dtype)
+        uniform_filter(planes, size=size, output=out, axes=(-2, -1), mode="nearest")
+        return out
 
 
 def resize(

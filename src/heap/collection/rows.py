@@ -98,7 +98,8 @@ def to_finished(row: Row, objects: Sequence[Row]) -> Finished:
         foreground=np.asarray(row["foreground"], dtype=np.float32),
         background=np.asarray(row["background"], dtype=np.float32),
     )
-    if row["checksum"] != _checksum(result) or row["objects"] != len(objects):
+    ids = [f"{result.key}#{index}" for index in range(row["objects"])]
+    if row["checksum"] != _checksum(result) or ids != [part["id"] for part in objects]:
         raise ValueError(f"the rows of {result.key!r} have changed")
     return Finished(result, row["thumbnail"], row["digest"], row["note"])
 

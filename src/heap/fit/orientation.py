@@ -98,6 +98,7 @@ class Monitor:
     """Mean saliency elsewhere."""
 
     @classmethod
+    @torch.no_grad()
     def of(cls, grouping: Grouping, border: Bool[Tensor, "batch patch"]) -> "Monitor":
         """Look at one batch; `border` marks the patches on the border of their image."""
         chosen = grouping.assignment.argmax(dim=-1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -127,7 +127,7 @@ def test_what_goes_in_comes_out_bit_for_bit(
 
 
 @given(order=st.permutations(range(9)), sizes=st.lists(st.integers(1, 4), min_size=9, max_size=9))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 def test_content_and_order_do_not_depend_on_the_chunks(
     tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], sizes: Sequence[int]
 ) -> None:

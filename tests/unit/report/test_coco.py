@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from heap.collection.records import Failure
+from heap.report.coco import write_coco, write_failures
+from heap.results import ImageResult
+
+from .conftest import Make
+
+
+def test_images_and_objects_are_numbered_in_order(tmp_path: Path, make: Make) -> None:
+    path = tmp_path / "objects.json"
+    write_coco([make("a/ü.jpg"), make("b.jpg", objects=0), make("c.jpg", objects=1)], path)
+    found = json.loads(path.read_bytes())
+    assert found["categories"] == [{"id": 1, "name": "object", "supercategory": ""}]
+    assert found["images"] == [
+        {"id": 1, "file_name": "a/ü.jpg", "width": 80, "height": 60},
+        {"id": 2, "file_name": "b.jpg", "width": 80, "height": 60},
+        {"id": 3, "file_name": "c.jpg", "width": 80, "height": 60},
+    ]
+    places = [(item["id"], item["image_id"]) for item in found["annotations"]]
+    assert places == [(1, 1), (2, 1), (3, 3)]
+    ring = found["annotations"][0]
+    assert ring["bbox"] == [5, 13, 35, 35]  # every pixel closer than 18 to column 22, row 30
+    assert ring["iscrowd"] == 0
+    assert ring["score"] == pytest.approx(0.9)
+    assert found["info"]["version"]
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path: Path, make: Make) -> None:
+    written = []
+    for name in ("one", "other"):
+        write_coco((make(key) for key in ("a", "b")), tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_run_without_images_gives_a_valid_file(tmp_path: Path) -> None:
+    write_coco(iter(list[ImageResult]()), tmp_path / "objects.json")
+    found = json.loads((tmp_path / "objects.json").read_bytes())
+    assert (found["images"], found["annotations"]) == ([], [])
+
+
+def test_failures_are_one_json_object_per_line(tmp_path: Path) -> None:
+    path = tmp_path / "failed.jsonl"
+    hostile = '=cmd()|",\n{"path": "x"}'
+    write_failures([Failure(hostile, "decode", "torn"), Failure("b", "read", "gone \udcff")], path)
+    assert list(map(json.loads, path.read_text("ascii").splitlines())) == [
+        {"path": hostile, "stage": "decode", "reason": "torn"},
+        {"path": "b", "stage": "read", "reason": "gone \udcff"},
+    ]

@@ -1,0 +1,86 @@
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heap.report.overlays import draw_overlay, draw_regions, save_overlay
+from heap.report.palette import OBJECTS, REGIONS, rgb
+from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask, thumbnail
+from heap.results import Rle
+
+from .conftest import HEIGHT, WIDTH, Make
+
+GREY = np.full((HEIGHT * 10, WIDTH * 10, 3), 100, dtype=np.uint8)
+
+
+def blend(colour: str) -> np.ndarray:
+    return 0.55 * 100 + 0.45 * np.array(rgb(colour))
+
+
+def test_each_object_has_its_colour_and_the_rest_of_the_photo_is_as_it_was(make: Make) -> None:
+    drawn = np.asarray(draw_overlay(GREY, make())).astype(float)
+    assert drawn.shape == GREY.shape
+    assert drawn[300, 220 + 130] == pytest.approx(blend(OBJECTS[0]), abs=2)  # in the ring
+    assert drawn[300, 600] == pytest.approx(blend(OBJECTS[1]), abs=2)  # in the disc
+    assert (drawn[300, 220] == 100).all()  # in the hole of the ring
+    assert (drawn[550, 400] == 100).all()  # far from both
+    outline = drawn[300, 220 + 170 : 220 + 190]
+    assert outline.max() > 200  # light beside the colour, to stand out on a dark photo
+
+
+def test_an_image_without_objects_is_only_reduced(make: Make) -> None:
+    drawn = draw_overlay(GREY, make(objects=0), max_side=200)
+    assert drawn.size == (200, 150)
+    assert (np.asarray(drawn) == 100).all()
+
+
+def test_the_drawing_does_not_depend_on_the_size_that_was_decoded(make: Make) -> None:
+    large, small = draw_overlay(GREY, make(), 80), draw_overlay(GREY[::5, ::5], make(), 80)
+    assert large.size == small.size == (80, 60)
+    assert np.array_equal(np.asarray(large), np.asarray(small))
+
+
+def test_regions_are_shown_in_their_colours_with_a_line_between(make: Make) -> None:
+    drawn = np.asarray(draw_regions(GREY, make())).astype(float)
+    assert drawn[300, 100] == pytest.approx(blend(REGIONS[0]), abs=2)
+    assert drawn[300, 700] == pytest.approx(blend(REGIONS[1]), abs=2)
+    line = np.flatnonzero((drawn[300] > 160).all(axis=-1))
+    assert line.tolist() == [400]
+
+
+def test_drawings_of_different_images_never_share_a_file(tmp_path: Path, make: Make) -> None:
+    image = draw_overlay(GREY, make())
+    keys = ["a/x.jpg", "b/x.jpg", "a/x.png", "../../x.jpg", "X.jpg", "x.jpg"]
+    paths = [save_overlay(image, tmp_path / "overlays", key) for key in keys]
+    assert len(set(paths)) == len(keys)
+    assert {path.parent for path in paths} == {tmp_path / "overlays"}
+    assert sorted(tmp_path.rglob("*.jpg")) == sorted(paths)
+    with Image.open(paths[0]) as saved:
+        assert (saved.format, saved.size) == ("JPEG", image.size)
+    with Image.open(save_overlay(image, tmp_path, "a", "WEBP")) as saved:
+        assert saved.format == "WEBP"
+
+
+def test_a_thumbnail_is_a_small_jpeg(make: Make) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
+    for pixels, size in ((noise, (THUMBNAIL_SIDE, 288)), (noise[:20, :30], (30, 20))):
+        with Image.open(BytesIO(thumbnail(pixels))) as small:
+            assert (small.format, small.size) == ("JPEG", size)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((1000, 500), (100, 50)), ((3, 9000), (1, 100)), ((7, 7), (7, 7))]
+)
+def test_images_are_reduced_and_never_vanish(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert fitted(size, 100) == expected
+
+
+def test_a_mask_is_reduced_by_majority() -> None:
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[:2, :2] = True
+    mask[3, 3] = True
+    assert scaled_mask(Rle.encode(mask), (2, 2)).tolist() == [[True, False], [False, False]]
