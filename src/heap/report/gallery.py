@@ -97,7 +97,8 @@ def make_card(record: Finished) -> Card:
     """What the page shows of one image."""
     result = record.result
     size = (result.width, result.height)
-    preview, canvas = fitted(size, THUMBNAIL_SIDE), fitted(size, _OUTLINE_SIDE)
+    preview = fitted(size, THUMBNAIL_SIDE)
+    canvas = fitted(size, _OUTLINE_SIDE, enlarge=True)
     best = float(max(result.objects.scores, default=0))
     return Card(
         name=result.key,

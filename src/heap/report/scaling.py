@@ -12,9 +12,14 @@ THUMBNAIL_SIDE = 480
 _THUMBNAIL_QUALITY = 74
 
 
-def fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """`size` (width, height) reduced, aspect ratio kept, so that no side is over `max_side`."""
-    scale = min(1.0, max_side / max(size))
+def fitted(size: tuple[int, int], max_side: int, *, enlarge: bool = False) -> tuple[int, int]:
+    """`size` (width, height), aspect ratio kept, so that no side is over `max_side`.
+
+    It is only ever reduced, unless `enlarge` makes the longest side `max_side` in any case.
+    """
+    scale = max_side / max(size)
+    if not enlarge:
+        scale = min(scale, 1)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 

@@ -1,0 +1,44 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+
+PYTHON ?= python3
+# The CPU build. For a GPU: make TORCH=torch==2.13.0 demo
+TORCH ?= torch==2.13.0$(if $(filter Linux,$(shell uname -s)),+cpu)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+VENV := .venv
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench-% clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready ## Find the objects in the demo photos, offline
+	$(BIN)/heap discover demo/photos --out runs/demo
+
+test: check ## Format, lint, types and tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/python tools/no_heavy_dependencies.py
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready ## Format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-%: $(VENV)/ready ## Run a benchmark, see benchmarks/README.md
+	$(BIN)/python -m benchmarks.bench_$(subst -,_,$*)
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) runs build dist

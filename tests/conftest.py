@@ -1,0 +1,157 @@
+"""What all tests share: no network, generated photos, a tiny encoder and a head fitted on it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+if TYPE_CHECKING:
+    from heap.config import FeatureConfig
+    from heap.encoder.vit import Encoder
+    from heap.images import Picture
+    from heap.model.heap import Heap
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+SIZES = [(96, 64), (64, 96), (80, 80)]
+COLOURS = [(220, 40, 40), (240, 200, 30), (60, 60, 230), (250, 250, 250)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Read when huggingface_hub is imported, which nothing in this file does.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    sys.addaudithook(_refuse_network)
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+    elif event == "socket.getaddrinfo":
+        address = arguments
+    else:
+        return
+    if isinstance(address, tuple) and address[0] not in (None, "127.0.0.1", "::1", "localhost"):
+        raise RuntimeError(f"a test wants to reach {address}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEAP_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def draw_photo(number: int) -> np.ndarray:
+    """A coloured disc or square on a greenish, textured background; the same for each number."""
+    draw = np.random.default_rng(number)
+    width, height = SIZES[number % len(SIZES)]
+    grain = gaussian_filter(draw.normal(size=(height, width, 1)), (3, 3, 0))
+    pixels = np.array([70, 110, 80]) + 150 * grain + draw.normal(0, 4, (height, width, 3))
+    rows, cols = np.mgrid[:height, :width]
+    down, right = rows - draw.uniform(0.4, 0.6) * height, cols - draw.uniform(0.4, 0.6) * width
+    radius = draw.uniform(0.2, 0.3) * min(width, height)
+    inside = np.hypot(down, right) < radius
+    if number % 2:
+        inside = np.maximum(abs(down), abs(right)) < radius
+    pixels[inside] = COLOURS[number % len(COLOURS)] + draw.normal(0, 6, (int(inside.sum()), 3))
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of twelve generated photos in three shapes."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(12):
+        Image.fromarray(draw_photo(number)).save(folder / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(photos: Path) -> list["Picture"]:
+    """The photos, decoded."""
+    from heap.images import decode, list_images
+
+    return [decode(source) for source in list_images(photos)]
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny vision transformer with random weights, as transformers saves it."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    folder = tmp_path_factory.mktemp("encoder")
+    config = ViTConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48,
+        patch_size=8, image_size=64,
+    )  # fmt: skip
+    model = ViTModel(config, add_pooling_layer=False)
+    generator = torch.Generator().manual_seed(5)
+    for weight in model.parameters():
+        if weight.ndim > 1:
+            weight.data = 0.2 * torch.randn(weight.shape, generator=generator)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(encoder_folder: Path) -> "Encoder":
+    """That encoder, loaded."""
+    from heap.encoder.vit import Encoder
+
+    return Encoder.load(str(encoder_folder), precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def feature_config(encoder_folder: Path) -> "FeatureConfig":
+    """Features small enough to fit a head on them in a second."""
+    from heap.config import FeatureConfig
+
+    return FeatureConfig(encoder=str(encoder_folder), resolution=64, cues=("colour", "boundary"))
+
+
+@pytest.fixture(scope="session")
+def model_folder(
+    tmp_path_factory: pytest.TempPathFactory, photos: Path, feature_config: "FeatureConfig"
+) -> Path:
+    """A model that was fitted on the photos."""
+    from heap.config import FitConfig, HeadConfig, LossConfig
+    from heap.fit.command import fit
+
+    folder = tmp_path_factory.mktemp("model")
+    fit(
+        photos,
+        folder,
+        features=feature_config,
+        head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
+        losses=LossConfig(prior="boundary"),
+        config=FitConfig(steps=30, batch=6, learning_rate=5e-3, checkpoint_every=10),
+        precision="fp32",
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heap(model_folder: Path) -> "Heap":
+    """That model, loaded; not to be changed."""
+    from heap.model.heap import Heap
+
+    return Heap.from_pretrained(model_folder, precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def run_heap() -> Run:
+    """Runs the real command in a process of its own."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "heap", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    return run

@@ -1,0 +1,169 @@
+"""The metrics by hand, and what must hold for any mask and box."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from heap.evaluation.metrics import (
+    bootstrap_interval,
+    box_iou,
+    centre_box,
+    corloc_hit,
+    largest_part_box,
+    mask_boxes,
+    mask_iou,
+    pixel_accuracy,
+)
+from heap.images import Geometry
+
+MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+NO_BOXES = np.zeros((0, 4))
+
+
+def drawn(*rows: str) -> np.ndarray:
+    return np.array([[cell == "#" for cell in row] for row in rows])
+
+
+def boxes(*corners: tuple[float, float, float, float]) -> np.ndarray:
+    return np.array(corners, dtype=np.float64)
+
+
+class TestMaskIou:
+    def test_by_hand(self) -> None:
+        assert mask_iou(drawn("##..", "##.."), drawn(".##.", ".##.")) == 2 / 6
+
+    def test_nothing_found_is_zero(self) -> None:
+        assert mask_iou(drawn("..", ".."), drawn("#.", "..")) == 0
+
+    def test_nothing_there_and_nothing_found_is_one(self) -> None:
+        assert mask_iou(drawn("..", ".."), drawn("..", "..")) == 1
+
+    @given(MASKS)
+    def test_of_itself_is_one_and_of_its_complement_zero(self, mask: np.ndarray) -> None:
+        assert mask_iou(mask, mask) == 1
+        assert mask_iou(mask, ~mask) == 0
+
+    @given(st.data())
+    def test_is_symmetric_and_no_more_than_accuracy(self, data: st.DataObject) -> None:
+        a = data.draw(MASKS)
+        b = data.draw(arrays(bool, a.shape))
+        assert mask_iou(a, b) == mask_iou(b, a)
+        # Agreement on the background can only add to agreement on the foreground.
+        assert mask_iou(a, b) <= pixel_accuracy(a, b)
+
+
+def test_pixel_accuracy_counts_both_classes() -> None:
+    assert pixel_accuracy(drawn("##..", "...."), drawn("#...", "...#")) == 6 / 8
+
+
+class TestBoxIou:
+    def test_by_hand(self) -> None:
+        a = boxes((0, 0, 10, 10), (20, 20, 30, 30))
+        b = boxes((5, 0, 15, 10), (0, 0, 10, 10), (10, 0, 20, 10))
+        assert box_iou(a, b).tolist() == [[1 / 3, 1, 0], [0, 0, 0]]
+
+    def test_boxes_without_area_have_no_overlap(self) -> None:
+        flat = boxes((3, 3, 3, 3))
+        assert box_iou(flat, flat).tolist() == [[0]]
+
+    def test_no_boxes(self) -> None:
+        assert box_iou(NO_BOXES, boxes((0, 0, 1, 1))).shape == (0, 1)
+
+    def test_a_hair_below_a_half_stays_below(self) -> None:
+        almost, whole = boxes((0, 0, 49_999_999, 1)), boxes((0, 0, 100_000_000, 1))
+        value = box_iou(almost, whole)[0, 0]
+        assert value < 0.5
+        assert np.float32(value) == 0.5
+        assert not corloc_hit(almost[0], whole)
+
+
+class TestMaskBoxes:
+    def test_parts_that_touch_at_a_corner_are_two(self) -> None:
+        found = mask_boxes(drawn("##..", "##..", "..#.", "...."))
+        assert found.tolist() == [[0, 0, 2, 2], [2, 2, 3, 3]]
+
+    def test_a_ring_is_one_part(self) -> None:
+        assert mask_boxes(drawn("####", "#..#", "####")).tolist() == [[0, 0, 4, 3]]
+
+    def test_empty(self) -> None:
+        assert mask_boxes(drawn("..", "..")).shape == (0, 4)
+
+    @given(MASKS)
+    def test_the_boxes_hold_the_mask_and_their_sides_touch_it(self, mask: np.ndarray) -> None:
+        covered = np.zeros_like(mask)
+        for x1, y1, x2, y2 in mask_boxes(mask).astype(int):
+            inside = mask[y1:y2, x1:x2]
+            assert inside[0].any()
+            assert inside[-1].any()
+            assert inside[:, 0].any()
+            assert inside[:, -1].any()
+            covered[y1:y2, x1:x2] = True
+        assert (covered | ~mask).all()
+
+
+class TestLargestPartBox:
+    GEOMETRY = Geometry(100, 60, 40, 30, 10)
+    """A grid of 3 rows and 4 columns over 100 x 60 pixels: cells of 25 x 20."""
+
+    def test_by_hand(self) -> None:
+        saliency = np.array([[0.9, 0.1, 0.6, 0.7], [0.5, 0.2, 0.1, 0.8], [0.9, 0.0, 0.0, 0.0]])
+        # The largest part is the one on the right, of three cells; 0.5 itself is not above.
+        found = largest_part_box(saliency, self.GEOMETRY)
+        assert found is not None
+        assert found.tolist() == [50, 0, 100, 40]
+
+    def test_the_first_part_wins_a_tie(self) -> None:
+        saliency = np.array([[0.9, 0.1, 0.1, 0.9], [0.0] * 4, [0.0] * 4])
+        found = largest_part_box(saliency, self.GEOMETRY)
+        assert found is not None
+        assert found.tolist() == [0, 0, 25, 20]
+
+    def test_nothing_above_the_threshold(self) -> None:
+        assert largest_part_box(np.full((3, 4), 0.5), self.GEOMETRY) is None
+
+    def test_another_threshold(self) -> None:
+        found = largest_part_box(np.full((3, 4), 0.4), self.GEOMETRY, threshold=0.3)
+        assert found is not None
+        assert found.tolist() == [0, 0, 100, 60]
+
+
+class TestCorlocHit:
+    def test_one_half_is_a_hit(self) -> None:
+        assert corloc_hit(boxes((0, 0, 10, 5))[0], boxes((0, 0, 10, 10)))
+        assert not corloc_hit(boxes((0, 0, 10, 4.999))[0], boxes((0, 0, 10, 10)))
+
+    def test_any_box_of_the_truth_will_do(self) -> None:
+        assert corloc_hit(boxes((0, 0, 4, 4))[0], boxes((8, 8, 9, 9), (0, 0, 4, 5)))
+
+    def test_no_box_or_no_truth_is_a_miss(self) -> None:
+        assert not corloc_hit(None, boxes((0, 0, 10, 10)))
+        assert not corloc_hit(boxes((0, 0, 10, 10))[0], NO_BOXES)
+
+
+def test_the_centre_box_is_the_middle_three_fifths() -> None:
+    assert centre_box(100, 50).tolist() == [20, 10, 80, 40]
+
+
+class TestBootstrapInterval:
+    def test_equal_values_leave_no_doubt(self) -> None:
+        assert bootstrap_interval(np.full(20, 0.25)) == (0.25, 0.25)
+
+    def test_is_as_wide_as_the_standard_error_says(self) -> None:
+        values = np.tile([0.0, 1.0], 200)
+        low, high = bootstrap_interval(values)
+        assert (low, high) == pytest.approx((0.5 - 0.049, 0.5 + 0.049), abs=0.003)
+
+    def test_the_seed_decides(self) -> None:
+        values = np.random.default_rng(1).random(30)
+        assert bootstrap_interval(values, 5) == bootstrap_interval(values, 5)
+        assert bootstrap_interval(values, 5) != bootstrap_interval(values, 6)
+
+
+def test_scoring_needs_no_torch() -> None:
+    code = "import sys, heap.evaluation.metrics; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
