@@ -92,12 +92,6 @@ def discover(
         strict: Exit with 1 if any image failed.
         as_json: Print the summary as JSON on standard output.
     """
-    from heap.device import choose_device
-    from heap.discover import discover as run_discover
-    from heap.encoder.registry import recipe
-    from heap.fit.command import fit as run_fit
-    from heap.model.heap import Heap
-
     config = from_dict(
         DiscoverConfig,
         {
@@ -108,10 +102,17 @@ def discover(
             "save": save if save is not None else list(DiscoverConfig().save),
         },
     )
+    from heap.device import choose_device
+    from heap.discover import discover as run_discover
+    from heap.encoder.registry import recipe
+    from heap.fit.command import fit as run_fit
+    from heap.model.heap import Heap
+
     where = choose_device(device)
     with _progress() as progress:
         if model is None and encoder not in (None, "embedded"):
-            fitted = out.with_name(out.name + "-model")
+            whole = out.resolve()
+            fitted = whole.with_name(whole.name + "-model")
             err_console.print(
                 f"No head was ever fitted on {encoder}: fitting one on these images in {fitted}"
             )
@@ -180,22 +181,28 @@ def fit(
     """
     from heap.device import choose_device
     from heap.encoder.registry import recipe
-    from heap.fit.command import fit as run_fit
 
-    more = _read_settings(settings)
+    more = _read_sections(settings, ("features", "head", "losses", "fit"))
     usual = recipe(encoder)
-    features = asdict(usual.features(encoder)) | {"facet": facet, "square": square}
+    values = asdict(usual.features(encoder)) | {"facet": facet, "square": square}
     for name, value in (("layer", layer), ("resolution", resolution), ("cues", cues)):
         if value is not None:
-            features[name] = value
+            values[name] = value
+    features = from_dict(FeatureConfig, values | more["features"])
+    head = from_dict(HeadConfig, {"groups": groups} | more["head"])
+    losses = from_dict(LossConfig, {"prior": prior or usual.prior} | more["losses"])
+    config = from_dict(FitConfig, {"steps": steps, "seed": seed} | more["fit"])
+    # Only now: this imports torch, and settings with a fault are to be refused at once.
+    from heap.fit.command import fit as run_fit
+
     with _progress() as progress:
         run_fit(
             images,
             out,
-            features=from_dict(FeatureConfig, features | more.pop("features", {})),
-            head=from_dict(HeadConfig, {"groups": groups} | more.pop("head", {})),
-            losses=from_dict(LossConfig, {"prior": prior or usual.prior} | more.pop("losses", {})),
-            config=from_dict(FitConfig, {"steps": steps, "seed": seed} | more.pop("fit", {})),
+            features=features,
+            head=head,
+            losses=losses,
+            config=config,
             device=choose_device(device),
             precision=precision,
             cache=cache,
@@ -230,11 +237,12 @@ def pretrain(
         seed: Seed of everything that is drawn.
         settings: JSON file with more settings.
     """
+    values = {"steps": steps, "batch": batch, "seed": seed} | _read_settings(settings)
+    config = from_dict(PretrainConfig, values)
     from heap.pretrain.command import pretrain as run_pretrain
 
-    values = {"steps": steps, "batch": batch, "seed": seed} | _read_settings(settings)
     with _progress() as progress:
-        run_pretrain(images, out, from_dict(PretrainConfig, values), progress)
+        run_pretrain(images, out, config, progress)
     err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
 
 
@@ -287,14 +295,16 @@ class _Bars:
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "_Bars":
-        self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
+        # Stopping prints an empty line, which an error that comes before any bar can do without.
+        if self._tasks:
+            self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` are done."""
+        self._progress.start()
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, rate="")
         task = self._tasks[stage]
@@ -329,11 +339,21 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--settings {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"--settings {path} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"--settings {path} must hold a JSON object")
     return values
+
+
+def _read_sections(path: Path | None, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    values = _read_settings(path)
+    if wrong := [key for key in values if key not in names or not isinstance(values[key], dict)]:
+        raise ConfigError(
+            f"--settings {path}: {', '.join(map(repr, wrong))} cannot be used; the file holds "
+            f"JSON objects named {', '.join(names)}"
+        )
+    return {name: values.get(name, {}) for name in names}
 
 
 def main() -> None:
@@ -352,6 +372,12 @@ def main() -> None:
             traceback.print_exc()
         err_console.print(f"heap: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code if isinstance(error, HeapError) else 2)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        hint = "check the space and permissions, then repeat the command: it goes on from here"
+        err_console.print(f"heap: {error}; {hint}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         err_console.print("heap: interrupted; the same command goes on from here")
         sys.exit(130)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from heap.errors import ConfigError
@@ -20,7 +20,7 @@ Facet = Literal["key", "token"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
-Prior = Literal["none", "seed", "found", "boundary", "taught"]
+Prior = Literal["none", "seed", "found", "boundary"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
 
@@ -70,6 +70,11 @@ class HeadConfig:
     """τ of the assignment softmax."""
     centred: bool = False
     """Take the mean feature of the training images off first."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "HeadConfig":
+        _check_heads(self.width, self.heads)
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -163,6 +168,13 @@ class PretrainConfig:
     seed: Annotated[int, Field(ge=0)] = 0
     checkpoint_every: Count = 100
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "PretrainConfig":
+        _check_heads(self.width, self.heads)
+        if self.patch > min(self.crop, self.local_crop):
+            raise ValueError(f"a patch of {self.patch} pixels is larger than a crop")
+        return self
+
 
 def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
     """Build the configuration `kind`; unknown keys, wrong types and bad values are refused.
@@ -188,6 +200,11 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "")
     return found
 
 
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise ValueError(f"width {width} is not a multiple of heads {heads}")
+
+
 def _as_json(values: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(values), allow_nan=False)
@@ -198,6 +215,8 @@ def _as_json(values: Mapping[str, Any]) -> str:
 def _explain(name: str, error: ValidationError) -> str:
     faults = (
         f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
+        if fault["loc"]
+        else fault["msg"]
         for fault in error.errors()
     )
     return f"{name}: " + "; ".join(faults)

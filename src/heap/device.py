@@ -1,5 +1,10 @@
 """Which device the work runs on."""
 
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 def choose_device(name: str) -> str:
     """The device for `auto`: a GPU that torch can use, else the CPU; other names as they are."""
@@ -10,3 +15,13 @@ def choose_device(name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def fresh_accelerator(*, cpu: bool, mixed_precision: Literal["no", "bf16"]) -> "Accelerator":
+    """An accelerator with these settings, whatever this process has trained before."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # The settings are the process's: those of an earlier training would be kept, or be an error.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=cpu, mixed_precision=mixed_precision)

@@ -147,7 +147,9 @@ def _work(
         for error in read
         if isinstance(error, ImageError)
     ]
-    drawn = pool.map(lambda pair: _finish(pair[0], pair[1], out, config), zip(pictures, results, strict=True))
+    drawn = pool.map(
+        lambda pair: _finish(pair[0], pair[1], out, config), zip(pictures, results, strict=True)
+    )
     return [*records, *drawn]
 
 
@@ -163,9 +165,9 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
 
 
 def _save_masks(result: ImageResult, folder: Path) -> None:
-    """An 8-bit label map: 0 background, 1 the best object, and so on."""
+    """An 8-bit label map: 0 background, 1 the best object, and so on to 255."""
     labels = np.zeros((result.height, result.width), dtype=np.uint8)
-    for number, mask in enumerate(result.objects.masks, start=1):
+    for number, mask in enumerate(result.objects.masks[:255], start=1):
         labels[mask.decode()] = number
     with replacing(folder / f"{file_stem(result.key)}.png") as file:
         file.write(encoded(Image.fromarray(labels), "PNG", optimize=True))

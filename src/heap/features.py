@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,16 +13,17 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from heap.config import FeatureConfig
 from heap.cues import CUE_WIDTHS, cues
+from heap.encoder.features import Features
 from heap.encoder.vit import Encoder
 from heap.images import Geometry, Picture
-from heap.peers.boundary import BoundaryPrior
+from heap.peers.boundary import smoothed_prior
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +35,8 @@ class PatchFeatures:
     patches: Float[Tensor, "patch dim"]
     """Encoder features, then the joined cues; row-major over the grid."""
     cls_attention: Float[Tensor, "head patch"]
-    boundary: Float[Tensor, " patch"]
-    """The boundary prior from colour, in [0, 1]."""
+    boundary: Float[Tensor, " patch"] | None
+    """Foreground probability by colour alone, see `smoothed_prior`; only where it was asked for."""
     grid: tuple[int, int]
     """Rows and columns of patches."""
 
@@ -51,7 +53,12 @@ def geometry(picture: Picture, encoder: Encoder, config: FeatureConfig) -> Geome
 
 
 def describe(
-    encoder: Encoder, pictures: Sequence[Picture], config: FeatureConfig, batch: int = 8
+    encoder: Encoder,
+    pictures: Sequence[Picture],
+    config: FeatureConfig,
+    batch: int = 8,
+    *,
+    boundary: bool = False,
 ) -> list[PatchFeatures]:
     """Features of each picture, on the CPU; pictures of the same grid go through together."""
     shapes = [geometry(picture, encoder, config) for picture in pictures]
@@ -63,33 +70,42 @@ def describe(
         for start in range(0, len(indices), batch):
             chosen = indices[start : start + batch]
             inputs = [shapes[i].resize(pictures[i].pixels) for i in chosen]
-            described = _describe_batch(encoder, inputs, [pictures[i] for i in chosen], config)
-            found.update(zip(chosen, described, strict=True))
+            seen = [pictures[i] for i in chosen]
+            features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
+            for index, picture, patches, attention in zip(
+                chosen, seen, features.patches.cpu(), features.cls_attention.cpu(), strict=True
+            ):
+                grid = features.grid
+                found[index] = PatchFeatures(
+                    _join(patches, picture, grid, config),
+                    attention,
+                    torch.from_numpy(smoothed_prior(picture.pixels, grid).ravel())
+                    if boundary
+                    else None,
+                    grid,
+                )
     return [found[index] for index in range(len(pictures))]
 
 
-def _describe_batch(
-    encoder: Encoder, inputs: list[np.ndarray], pictures: list[Picture], config: FeatureConfig
-) -> list[PatchFeatures]:
-    stacked = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).float() / 255
+def _encode(
+    encoder: Encoder, pixels: UInt8[Tensor, "batch height width 3"], config: FeatureConfig
+) -> Features:
+    """Run the encoder; a batch that does not fit into memory goes through in halves."""
     try:
-        features = encoder(stacked, config.layer, config.facet)
+        found: Features = encoder(
+            pixels.permute(0, 3, 1, 2).float() / 255, config.layer, config.facet
+        )
+        return found
     except torch.OutOfMemoryError:
-        if len(inputs) == 1:
+        if len(pixels) == 1:
             raise
-        half = len(inputs) // 2
-        logger.warning("out of memory with a batch of %d images, going on with half", len(inputs))
-        return _describe_batch(encoder, inputs[:half], pictures[:half], config) + _describe_batch(
-            encoder, inputs[half:], pictures[half:], config
-        )
-    grid = features.grid
-    priors = [BoundaryPrior()(picture.pixels, grid).ravel() for picture in pictures]
-    return [
-        PatchFeatures(_join(patches, picture, grid, config), attention, torch.from_numpy(p), grid)
-        for patches, attention, picture, p in zip(
-            features.patches.cpu(), features.cls_attention.cpu(), pictures, priors, strict=True
-        )
-    ]
+    logger.warning("out of memory with a batch of %d images, going on with half", len(pixels))
+    first, second = (_encode(encoder, half, config) for half in pixels.tensor_split(2))
+    return Features(
+        torch.cat([first.patches.cpu(), second.patches.cpu()]),
+        torch.cat([first.cls_attention.cpu(), second.cls_attention.cpu()]),
+        first.grid,
+    )
 
 
 def _join(
@@ -124,7 +140,9 @@ class FeatureStore:
         return self._path(digest).exists()
 
     def put(self, digest: str, features: PatchFeatures) -> None:
-        """Keep the features of the image whose bytes have this SHA-256."""
+        """Keep the features of the image whose bytes have this SHA-256, with their prior."""
+        if features.boundary is None:
+            raise ValueError("features are kept for fitting, which may need the boundary prior")
         tensors = {
             "patches": features.patches.half(),
             "cls_attention": features.cls_attention.half(),
@@ -132,14 +150,18 @@ class FeatureStore:
         }
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        rows, cols = features.grid
-        save_file(
+        # A name of its own: another fit may be writing the features of the same image.
+        partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")
+        grid = "{} {}".format(*features.grid)
+        whole = save(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
-            partial,
-            {"grid": f"{rows} {cols}", "crc32": str(_checksum(tensors))},
+            {"grid": grid, "crc32": str(_checksum(tensors, grid))},
         )
-        partial.replace(path)
+        try:
+            partial.write_bytes(whole)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def get(self, digest: str) -> PatchFeatures | None:
         """What was put, or None if it is not there or not whole."""
@@ -147,9 +169,9 @@ class FeatureStore:
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in _FIELDS}
-                about = file.metadata()
+                about = file.metadata() or {}
             rows, cols = map(int, about["grid"].split())
-            if int(about["crc32"]) != _checksum(tensors):
+            if int(about["crc32"]) != _checksum(tensors, about["grid"]):
                 raise ValueError("wrong checksum")
         except FileNotFoundError:
             return None
@@ -166,8 +188,8 @@ class FeatureStore:
 _FIELDS = ("patches", "cls_attention", "boundary")
 
 
-def _checksum(tensors: dict[str, Tensor]) -> int:
-    value = 0
+def _checksum(tensors: dict[str, Tensor], grid: str) -> int:
+    value = zlib.crc32(grid.encode())
     for name in _FIELDS:
         value = zlib.crc32(tensors[name].contiguous().numpy().tobytes(), value)
     return value

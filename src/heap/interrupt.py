@@ -1,18 +1,23 @@
 """Ctrl-C that lets the work in hand be stored: the first asks to stop, the second stops."""
 
 import signal
+import threading
 from types import FrameType, TracebackType
-from typing import Self
 
 
 class Interruptible:
-    """While it is entered, the first SIGINT only sets `requested`; the second one interrupts."""
+    """While it is entered, the first SIGINT only sets `requested`; the second one interrupts.
+
+    Signals belong to the main thread; in any other it does nothing.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self._main = threading.current_thread() is threading.main_thread()
 
-    def __enter__(self) -> Self:
-        self._previous = signal.signal(signal.SIGINT, self._note)
+    def __enter__(self) -> "Interruptible":
+        if self._main:
+            self._previous = signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(
@@ -21,7 +26,8 @@ class Interruptible:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        if self._main:
+            signal.signal(signal.SIGINT, self._previous)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

@@ -129,7 +129,8 @@ def _at_size(
     """The mask at (width, height) and its tight box; edges stay smooth where it grows."""
     if mask.shape != (size[1], size[0]):
         grown = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-        mask = np.asarray(grown) > 127
+        # Halves are rounded up in both directions: above 128, what was disjoint stays disjoint.
+        mask = np.asarray(grown) > 128
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return (0.0, 0.0, 0.0, 0.0), mask

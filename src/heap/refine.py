@@ -66,7 +66,7 @@ class GuidedFilter:
         products = np.stack([self._mean(colours * plane) for plane in colours])
         spread = products - mean[:, None] * mean[None]
         ridge = self.epsilon * np.eye(3, dtype=np.float32)
-        return np.moveaxis(spread, (0, 1), (2, 3)) + ridge
+        return np.asarray(np.moveaxis(spread, (0, 1), (2, 3)) + ridge)
 
     def _mean(self, planes: np.ndarray) -> np.ndarray:
         size = 2 * self.radius + 1
@@ -80,7 +80,7 @@ def resize(
 ) -> Float32[np.ndarray, "new_height new_width"]:
     """Interpolate bilinearly to `size` (height, width), pixel centres at half-integers."""
     image = Image.fromarray(np.ascontiguousarray(plane))
-    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def _planes(

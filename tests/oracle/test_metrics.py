@@ -13,7 +13,8 @@ from heap.evaluation.metrics import bootstrap_interval, box_iou, mask_boxes, mas
 
 def random_mask(random: np.random.Generator) -> np.ndarray:
     drawn: np.ndarray = random.random(random.integers(1, 24, size=2))
-    return drawn < random.choice([0.1, 0.5, 0.7])
+    mask: np.ndarray = drawn < random.choice([0.1, 0.5, 0.7])
+    return mask
 
 
 def encoded(mask: np.ndarray) -> Any:

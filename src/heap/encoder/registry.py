@@ -79,7 +79,7 @@ _CARDS = (
         192,
         _APACHE,
         "inside the package; small, no network",
-        Recipe(resolution=224, cues=("colour", "boundary", "position"), prior="taught"),
+        Recipe(layer=4, resolution=224, cues=("colour", "boundary", "position"), prior="boundary"),
     ),
     _facebook("dino-vits8", "dino-vits8", "DINO", (21.7, 8, 384), _CLASSIC),
     _facebook("dino-vits16", "dino-vits16", "DINO", (21.7, 16, 384), _CLASSIC),

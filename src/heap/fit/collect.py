@@ -36,8 +36,10 @@ class Collected:
         features = self.store.get(self.digests[index])
         if features is None:
             picture = decode(self.sources[index])
-            features = describe(self.encoder, [picture], self.store.config)[0]
+            features = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
             self.store.put(picture.digest, features)
+            # In half precision, as they were before.
+            features = self.store.get(picture.digest) or features
         return features
 
 
@@ -68,7 +70,7 @@ def collect(
                 digests.append(found if isinstance(found, str) else found.digest)
         fresh = [found for _, found in pairs if isinstance(found, Picture)]
         for picture, features in zip(
-            fresh, describe(encoder, fresh, store.config, batch), strict=True
+            fresh, describe(encoder, fresh, store.config, batch, boundary=True), strict=True
         ):
             store.put(picture.digest, features)
         on_progress(STAGE, len(used) + len(failures), len(sources))

@@ -11,6 +11,7 @@ from heap.collection.lock import lock_run
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.registry import recipe
 from heap.encoder.vit import Encoder
+from heap.errors import InputError
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.trainer import Trainer, train
@@ -49,7 +50,12 @@ def fit(
     sources = evenly(list_images(images), config.images)
     encoder = Encoder.load(features.encoder, device=device, precision=precision)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be made ({error.strerror}); choose another --out"
+        ) from error
     store = FeatureStore(cache or cache_dir() / "features", encoder, features)
     model = Heap(
         encoder,

@@ -6,7 +6,7 @@ training; without one, a border test on the fitted head does so afterwards.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +21,7 @@ from heap.peers.found import FoundLayer, background_seed, train_found
 PriorMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
 
 
+@runtime_checkable
 class Images(Protocol):
     """Images by number, read when they are asked for."""
 
@@ -33,17 +34,13 @@ class Images(Protocol):
 
 SAMPLE_IMAGES = 3000
 SAMPLE_PATCHES = 256
-BOUNDARY_THRESHOLD = 0.3
-"""Above it the boundary prior means foreground."""
-BOUNDARY_SLOPE = 12.0
 
 
 def make_prior(kind: Prior, images: Images, key_dim: int, seed: int) -> PriorMap | None:
     """A map from an image to the foreground probability of its patches.
 
     `seed` is FOUND's background seed on the first `key_dim` channels, the encoder's keys; `found`
-    is the linear layer that it teaches; `boundary` is the prior from colour alone; `taught` is a
-    linear layer taught by that.
+    is the linear layer that it teaches; `boundary` is the smoothed prior from colour alone.
     """
 
     def seed_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
@@ -51,7 +48,9 @@ def make_prior(kind: Prior, images: Images, key_dim: int, seed: int) -> PriorMap
         return (~background_seed(keys, image.cls_attention[None])[0]).float()
 
     def boundary_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
-        return (BOUNDARY_SLOPE * (image.boundary - BOUNDARY_THRESHOLD)).sigmoid()
+        if image.boundary is None:
+            raise ValueError("the features were computed without the boundary prior")
+        return image.boundary
 
     if kind == "none":
         return None
@@ -59,8 +58,7 @@ def make_prior(kind: Prior, images: Images, key_dim: int, seed: int) -> PriorMap
         return seed_map
     if kind == "boundary":
         return boundary_map
-    teacher = seed_map if kind == "found" else boundary_map
-    layer = _teach_layer(images, teacher, seed)
+    layer = _teach_layer(images, seed_map, seed)
     return lambda image: layer(image.patches).sigmoid()
 
 
@@ -118,11 +116,12 @@ class Monitor:
         Raises:
             FitError: saying what is wrong and what may help.
         """
-        if self.regions < 1.5:
+        # Written so that a number that is not one is refused as well.
+        if not self.regions >= 1.5:
             problem = f"collapsed: {self.regions:.2f} regions in an image, on average"
-        elif self.spread < 0.02:
+        elif not self.spread >= 0.02:
             problem = f"is constant: the saliency inside an image varies by {self.spread:.3f}"
-        elif abs(self.border - self.interior) < 0.02:
+        elif not abs(self.border - self.interior) >= 0.02:
             problem = (
                 "cannot tell foreground from background: the saliency is "
                 f"{self.border:.2f} on the border and {self.interior:.2f} inside"
@@ -137,7 +136,7 @@ class Monitor:
 
 def orient(head: GroupingHead, monitor: Monitor) -> bool:
     """Turn the head round if it calls the border foreground; says whether it did."""
-    if monitor.border <= monitor.interior:
+    if not monitor.border > monitor.interior:
         return False
     head.invert()
     return True

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from heap.checkpoint import load_checkpoint, save_checkpoint
+from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
 from heap.config import FitConfig, LossConfig, differing_keys
-from heap.errors import ConfigError, FitError
+from heap.device import fresh_accelerator
+from heap.errors import ConfigError, FitError, StoreError
 from heap.fit.collect import Collected
 from heap.fit.orientation import Monitor, PriorMap, border_cells, make_prior, orient
 from heap.model.head import Grouping, GroupingHead
@@ -51,7 +51,7 @@ class Trainer:
     ) -> None:
         self.heap, self.images, self.losses, self.config = heap, images, losses, config
         device = heap.head.centre.device
-        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        self.accelerator = fresh_accelerator(cpu=device.type == "cpu", mixed_precision="no")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             fresh = GroupingHead(len(heap.head.centre), heap.config.head)
@@ -102,7 +102,10 @@ class Trainer:
 
         Raises:
             ConfigError: if it was made with other settings, naming the differing keys.
+            StoreError: if it is no checkpoint of a fit.
         """
+        if state.keys() != self.state().keys():
+            raise StoreError(f"{where / CHECKPOINT} is not of a fit; choose another --out")
         made_with = json.loads(state["settings"])
         if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
             raise ConfigError(
@@ -175,8 +178,9 @@ class Trainer:
         for index in range(0, len(self.images), stride):
             image = self.images[index]
             found.append(Monitor.of(self.heap.group(image), border_cells(image.grid)[None]))
+        # An image that is so thin that it is all border has no interior to look at.
         return Monitor(**{
-            name: sum(getattr(each, name) for each in found) / len(found)
+            name: torch.tensor([getattr(each, name) for each in found]).nanmean().item()
             for name in asdict(found[0])
         })  # fmt: skip
 
@@ -198,7 +202,7 @@ def train(trainer: Trainer, out: Path, on_step: Callable[[int, dict[str, float]]
         trainer.restore(load_checkpoint(last), out)
     else:
         trainer.start()
-    _cut_log(log, trainer.step)
+    cut_log(log, trainer.step)
     if trainer.step < trainer.config.steps:
         trainer.teach_prior()
     while trainer.step < trainer.config.steps:
@@ -210,17 +214,3 @@ def train(trainer: Trainer, out: Path, on_step: Callable[[int, dict[str, float]]
                 lines.write(json.dumps({"step": trainer.step, **values}) + "\n")
             save_checkpoint(last, trainer.state())
         on_step(trainer.step, values)
-
-
-def _cut_log(log: Path, step: int) -> None:
-    """Drop what a killed process logged after its last checkpoint, and a torn last line."""
-    if not log.exists():
-        return
-    kept = []
-    for line in log.read_text().splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except ValueError:
-            break
-    log.write_text("".join(kept))

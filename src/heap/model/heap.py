@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from heap.config import (
@@ -75,7 +75,7 @@ class Heap(nn.Module, ModelHubMixin):
         encoder: str | None = None,
         device: str = "cpu",
         precision: Precision = "auto",
-    ) -> Self:
+    ) -> "Heap":
         """Load "embedded", a folder or a hub name; `encoder` names its encoder in another place.
 
         Raises:
@@ -101,7 +101,7 @@ class Heap(nn.Module, ModelHubMixin):
         config = json.dumps(asdict(self.config), indent=2)
         (save_directory / "config.json").write_text(config + "\n", encoding="utf-8")
         tensors = {name: t.contiguous().cpu() for name, t in self.head.state_dict().items()}
-        save_file(tensors, save_directory / "model.safetensors", {"format": "pt"})
+        (save_directory / "model.safetensors").write_bytes(save(tensors, {"format": "pt"}))
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The card that `save_pretrained` and `push_to_hub` write as README.md."""
@@ -222,7 +222,7 @@ def _read_config(folder: Path) -> ModelConfig:
     path = folder / "config.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a JSON object")

@@ -114,7 +114,9 @@ def prior_loss(
     saliency: Float[Tensor, "batch patch"], prior: Float[Tensor, "batch patch"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the foreground probability of the patches to a prior in [0, 1]."""
-    return F.binary_cross_entropy(saliency.clamp(EPS, 1 - EPS), prior)
+    # Not torch's own, which gives an error of its own instead of a loss that is no number.
+    p = saliency.clamp(EPS, 1 - EPS)
+    return -(prior * p.log() + (1 - prior) * torch.log1p(-p)).mean()
 
 
 def heap_losses(

@@ -14,9 +14,23 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
+from scipy.spatial.distance import cdist
+from scipy.special import expit
+
+from heap.refine import resize
 
 CHROMA_WEIGHT = 1.5
 """How much a step in chroma counts against the same step in luma."""
+
+
+LIKELY_THRESHOLD = 0.3
+"""Above it the prior means foreground."""
+LIKELY_SLOPE = 12.0
+SMOOTHING_GRID = (28, 28)
+COLOUR_WIDTH = 0.05
+"""Likeness of cells in `smoothed_prior`, as a standard deviation of their colours."""
+PLACE_WIDTH = 0.2
+"""Nearness of cells, as a fraction of the sides."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +75,35 @@ class BoundaryPrior:
         step = np.linalg.norm(flat[here] - flat[there], axis=-1)
         cost = np.maximum(step - self.free_step, 0)
         source = np.full(border.shape, height * width)
-        # csgraph reads an explicit zero as "no edge", so free steps get a tiny cost.
-        weights = np.concatenate([cost, start]) + 1e-6
+        # csgraph reads an explicit zero as "no edge", so free steps get a cost, too small to make
+        # a pattern where there is none.
+        weights = np.concatenate([cost, start]) + 1e-9
         graph = csr_array(
             (weights, (np.concatenate([here, source]), np.concatenate([there, border]))),
             shape=(height * width + 1,) * 2,
         )
         reach = dijkstra(graph, directed=False, indices=height * width)
         return np.asarray(reach[:-1]).reshape(height, width)
+
+
+def smoothed_prior(
+    pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]
+) -> Float[np.ndarray, "grid_h grid_w"]:
+    """Foreground probability of each cell: the prior, agreed upon by cells that look alike.
+
+    Each cell takes the mean over all cells, weighted by likeness in colour and nearness (a
+    bilateral filter over the whole image). This is quadratic in cells, so it is done on a grid of
+    `SMOOTHING_GRID` and interpolated; it serves as a training target, not at inference.
+    """
+    prior = BoundaryPrior()(pixels, SMOOTHING_GRID).ravel()
+    likely = expit(LIKELY_SLOPE * (prior - LIKELY_THRESHOLD))
+    colour = cell_colours(pixels, SMOOTHING_GRID).reshape(-1, 3)
+    rows, cols = np.indices(SMOOTHING_GRID).reshape(2, -1)
+    place = np.stack([rows / SMOOTHING_GRID[0], cols / SMOOTHING_GRID[1]], axis=1)
+    spread = np.concatenate([colour / COLOUR_WIDTH, place / PLACE_WIDTH], axis=1)
+    weight = np.exp(-cdist(spread, spread, "sqeuclidean") / 2)
+    agreed = expit(LIKELY_SLOPE * (weight @ likely / weight.sum(axis=1) - 0.5))
+    return resize(agreed.reshape(SMOOTHING_GRID).astype(np.float32), grid)
 
 
 def cell_colours(

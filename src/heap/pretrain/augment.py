@@ -40,8 +40,8 @@ def random_crops(
     extent = uniform(*scale).sqrt()
     ratio = torch.exp(uniform(-math.log(4 / 3), math.log(4 / 3)) / 2)
     size = torch.stack([extent * ratio, extent / ratio], dim=1).clamp(max=1)
-    centre = torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1) * (1 - size)
-    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    centre = torch.stack([uniform(-1.0, 1.0), uniform(-1.0, 1.0)], dim=1) * (1 - size)
+    mirror = torch.where(uniform(0.0, 1.0) < 0.5, -1.0, 1.0)
     transform = torch.zeros(batch, 2, 3, device=device)
     transform[:, 0, 0], transform[:, 1, 1] = size[:, 0] * mirror, size[:, 1]
     transform[:, :, 2] = centre
@@ -61,11 +61,11 @@ def recolour(
     mixing = 0.08 * torch.randn(batch, 3, 3, generator=generator, device=device)
     tinted = torch.einsum("bchw,bdc->bdhw", pixels, torch.eye(3, device=device) + mixing)
     grey = tinted.mean(dim=1, keepdim=True)
-    saturated = grey + (tinted - grey) * uniform(0.6, 1.4) * (uniform(0, 1) > 0.15)
+    saturated = grey + (tinted - grey) * uniform(0.6, 1.4) * (uniform(0.0, 1.0) > 0.15)
     mean = saturated.mean(dim=(2, 3), keepdim=True)
     out = (mean + (saturated - mean) * uniform(0.6, 1.4)) * uniform(0.7, 1.3)
     soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return torch.where(uniform(0, 1) < 0.3, soft, out).clamp(0, 1)
+    return torch.where(uniform(0.0, 1.0) < 0.3, soft, out).clamp(0, 1)
 
 
 def _warp(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image
+from scipy.special import expit
 from torch import Tensor
 
 from heap.config import PretrainConfig
@@ -17,7 +18,7 @@ from heap.errors import InputError
 from heap.images import ImageError, Source, list_images
 from heap.images.listing import Place
 from heap.interrupt import Interruptible
-from heap.peers.boundary import BoundaryPrior
+from heap.peers.boundary import LIKELY_SLOPE, LIKELY_THRESHOLD, BoundaryPrior
 from heap.pretrain.trainer import Pretrainer, train
 from heap.progress import OnProgress, silent
 from heap.reading import ahead, read_picture
@@ -25,9 +26,6 @@ from heap.reading import ahead, read_picture
 logger = logging.getLogger(__name__)
 
 PRIOR_GRID = (28, 28)
-PRIOR_THRESHOLD = 0.3
-"""Above it the boundary prior means foreground."""
-PRIOR_SLOPE = 12.0
 
 Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "grid grid"]]
 
@@ -49,6 +47,12 @@ def pretrain(
     """
     config, out = config or PretrainConfig(), Path(out)
     sources = list(list_images(images))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be made ({error.strerror}); choose another --out"
+        ) from error
     with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = ahead(sources, lambda source: _load(source, config.memory_side), pool, 64)
         pixels, priors = _gather(loaded, len(sources), on_progress)
@@ -66,7 +70,7 @@ def _load(source: Source, side: int) -> Loaded | ImageError:
         return picture
     prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
     image = Image.fromarray(picture.pixels).resize((side, side), Image.Resampling.BICUBIC)
-    certain = 1 / (1 + np.exp(-PRIOR_SLOPE * (prior - PRIOR_THRESHOLD)))
+    certain = expit(LIKELY_SLOPE * (prior - LIKELY_THRESHOLD))
     return np.asarray(image).transpose(2, 0, 1).copy(), certain.astype(np.float32)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from heap.checkpoint import load_checkpoint, save_checkpoint
+from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
 from heap.config import PretrainConfig, differing_keys
-from heap.errors import ConfigError, FitError
+from heap.device import fresh_accelerator
+from heap.errors import ConfigError, FitError, StoreError
 from heap.pretrain.augment import random_crops, recolour
 from heap.pretrain.objective import cross_entropy, prior_loss, random_blocks, sinkhorn
 from heap.pretrain.student import Student
@@ -40,7 +40,7 @@ class Pretrainer:
         config: PretrainConfig,
     ) -> None:
         self.images, self.priors, self.config = images, priors, config
-        self.accelerator = Accelerator(mixed_precision="bf16")
+        self.accelerator = fresh_accelerator(cpu=False, mixed_precision="bf16")
         torch.manual_seed(config.seed)
         student = Student(config)
         self.teacher = student.teacher().to(self.accelerator.device)
@@ -69,7 +69,10 @@ class Pretrainer:
 
         Raises:
             ConfigError: if it was made with another configuration, naming the keys.
+            StoreError: if it is no checkpoint of a pretraining.
         """
+        if state.keys() != self.state().keys():
+            raise StoreError("the checkpoint is not of a pretraining; choose another --out")
         changed = differing_keys(state["config"], asdict(self.config))
         if changed:
             raise ConfigError(f"the checkpoint was made with other settings: {', '.join(changed)}")
@@ -126,10 +129,11 @@ class Pretrainer:
                 prior = raw.prior_head(tokens)[..., 0]
             outputs.append(seen)
             targets.append(sinkhorn(taught, config.teacher_temperature))
-            losses["patch"] = losses["patch"] + 0.5 * cross_entropy(
-                sinkhorn(taught_patches, config.teacher_temperature),
-                patches, config.student_temperature,
-            )  # fmt: skip
+            if mask.any():
+                losses["patch"] = losses["patch"] + 0.5 * cross_entropy(
+                    sinkhorn(taught_patches, config.teacher_temperature),
+                    patches, config.student_temperature,
+                )  # fmt: skip
             losses["prior"] = losses["prior"] + 0.5 * prior_loss(
                 prior, crops.sample(priors, grid).flatten(1), taught_prior, 0.6 * progress
             )
@@ -158,6 +162,7 @@ class Pretrainer:
             if not name.endswith("mask_token")
         }
         vit.config.architectures = ["ViTModel"]
+        vit.config.dtype = "float16"
         vit.save_pretrained(folder, state_dict=state)
         (folder / "preprocessor_config.json").write_text(
             json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, indent=2) + "\n"
@@ -166,17 +171,17 @@ class Pretrainer:
 
 def train(trainer: Pretrainer, out: Path, on_step: Callable[[int, dict[str, float]], None]) -> None:
     """Train to the last step with checkpoints, from one if `out` has it, and save the encoder."""
-    out.mkdir(parents=True, exist_ok=True)
     last, config = out / "checkpoint.pt", trainer.config
     if last.exists():
         trainer.restore(load_checkpoint(last))
+    cut_log(out / "log.jsonl", trainer.step)
     with (out / "log.jsonl").open("a") as log:
         while trainer.step < config.steps:
             losses = trainer.advance()
             if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
-                save_checkpoint(last, trainer.state())
                 log.write(json.dumps({"step": trainer.step, **losses}) + "\n")
                 log.flush()
+                save_checkpoint(last, trainer.state())
             on_step(trainer.step, losses)
     trainer.save_encoder(out)
 

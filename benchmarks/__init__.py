@@ -1,0 +1,1 @@
+"""What the project claims, measured: one script for each claim, see README.md."""

@@ -1,0 +1,89 @@
+"""`heap discover` on the demo photos: is the main object of each photo found?"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.common import RUNS, Sample, main, run_heap
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import share
+from heap.collection.store import RunStore
+from heap.evaluation.metrics import HIT, mask_iou
+from heap.model.heap import Heap
+from heap.results import ImageResult
+
+NAME = "bench_demo"
+DEMO = Path("demo")
+
+
+def bench(
+    *, model: str = "embedded", out: Path = RESULTS / f"{NAME}.json", work: Path = RUNS / NAME
+) -> None:
+    """Compare the objects of the demo photos with the outlines drawn by hand.
+
+    Args:
+        model: "embedded", or a folder that `heap fit` has written.
+        out: The result.
+        work: Folder of the run; what is in it is deleted first.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    child = run_heap("discover", DEMO / "photos", "--out", work, "--model", model, "--json")
+    listed = json.loads((DEMO / "photos.json").read_text(encoding="utf-8"))
+    photos = {photo["file"]: photo for photo in listed}
+    rows = [row(result, photos[result.key]) for result in RunStore.open(work).results()]
+    masked = [
+        Sample(DEMO / "photos" / name, DEMO / "masks" / f"{Path(name).stem}.png")
+        for name in sorted(photos)
+    ]
+    show(rows)
+    write_report(
+        NAME,
+        out,
+        protocol="demo-v1",
+        data=about_data("demo photos", masked),
+        encoder=about_encoder(Heap.from_pretrained(model)),
+        rows=rows,
+        summarise=summarise,
+        seconds=child.seconds,
+        peak_rss_mb=child.peak_mb,
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Share of the main objects that one object found covers with an IoU of at least 0.5."""
+    with_object = [{"found": row["iou"] >= HIT} for row in rows if row["main"] is not None]
+    return {
+        "main_object_found": share(with_object, "found"),
+        "objects_where_there_is_none": sum(row["objects"] for row in rows if row["main"] is None),
+    }
+
+
+def row(result: ImageResult, photo: dict[str, Any]) -> Row:
+    """The best IoU of a single object with the main object of the photo."""
+    number = photo["main"]
+    found: Row = {"image": result.key, "main": None, "objects": len(result.objects), "iou": None}
+    if number is None:
+        return found
+    with Image.open(DEMO / "masks" / f"{Path(result.key).stem}.png") as mask:
+        truth = np.asarray(mask) == number
+    best = max((mask_iou(mask.decode(), truth) for mask in result.objects.masks), default=0.0)
+    return found | {"main": photo["objects"][number - 1], "iou": best}
+
+
+def show(rows: list[Row]) -> None:
+    """Print the rows as a table."""
+    table = Table("photo", "main object", "best IoU", "objects", box=None)
+    for each in rows:
+        iou = "" if each["iou"] is None else f"{each['iou']:.2f}"
+        table.add_row(each["image"], each["main"] or "none", iou, str(each["objects"]))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(bench)

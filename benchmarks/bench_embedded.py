@@ -1,0 +1,131 @@
+"""The embedded model on the saliency set: what `heap discover` finds there, and how fast.
+
+Beside it on the same images: the centre box, the colour prior alone, and the same architecture with
+random weights that was fitted in the same way.
+"""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import (
+    DATA,
+    RUNS,
+    Data,
+    Sample,
+    digest_of,
+    files_of,
+    main,
+    once,
+    run_heap,
+    samples,
+)
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import difference, means, pack, score_centre, score_saliency
+from benchmarks.untrained import untrained_model
+from heap.collection.store import RunStore
+from heap.errors import InputError
+from heap.evaluation.metrics import corloc_hit, mask_boxes
+from heap.model.heap import Heap
+from heap.peers.boundary import BoundaryPrior
+from heap.results import ImageResult
+
+NAME = "bench_embedded"
+FIRST_OBJECTS = 10
+PRIOR_GRID = (28, 28)
+PRIOR_THRESHOLD = 0.3
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+    limit: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Score the embedded model and what it has to beat.
+
+    Args:
+        data: Folder with `ecssd500` and `duts-tr/fit`.
+        out: The result.
+        work: Folder for runs and models; what is there already is used.
+        limit: Score, and fit the random weights on, at most so many images.
+        seed: Seed of the random weights.
+    """
+    used = samples(data / "ecssd500", limit)
+    heap = Heap.from_pretrained("embedded")
+    work /= digest_of([heap.fingerprint, asdict(heap.config), limit, seed])
+    unlabelled = data / "duts-tr" / "fit"
+    files_of(unlabelled)
+    random = untrained_model(heap.config, unlabelled, work, seed, limit)
+    runs = {
+        name: discover(name, model, data / "ecssd500", work, len(used))
+        for name, model in (("embedded", "embedded"), ("random", str(random)))
+    }
+    results = (RunStore.open(work / name).results() for name in runs)
+    rows = [score(*each) for each in zip(used, *results, strict=True)]
+    write_report(
+        NAME,
+        out,
+        protocol="saliency-discover-v1",
+        data=about_data("ecssd500", used),
+        encoder=about_encoder(heap),
+        rows=rows,
+        summarise=summarise,
+        discover=runs["embedded"],
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Means of each method, and how far the embedded model is ahead of the others."""
+    ahead = {
+        other: {field: difference(rows, "embedded", other, field) for field in ("iou", "corloc")}
+        for other in ("centre", "boundary", "random")
+    }
+    return {"images": len(rows), "methods": means(rows), "embedded_ahead_of": ahead}
+
+
+def discover(name: str, model: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
+    """Run `heap discover` in a process of its own; its counts, time and memory."""
+
+    def measure() -> dict[str, Any]:
+        # The rest of an interrupted run would make the time of this one too short.
+        shutil.rmtree(work / name, ignore_errors=True)
+        arguments = ("--out", work / name, "--model", model, "--limit", str(count), "--json")
+        child = run_heap("discover", folder / "images", *arguments)
+        counts = json.loads(child.output)
+        del counts["run"]
+        return {**counts, "seconds": child.seconds, "peak_rss_mb": child.peak_mb}
+
+    found: dict[str, Any] = once(work / f"{name}.json", measure)
+    if found["done"] + found["empty"] != count:
+        failed = work / name / "failed.jsonl"
+        raise InputError(f"not all of the {count} images could be used: see {failed}")
+    return found
+
+
+def score(sample: Sample, embedded: ImageResult, random: ImageResult) -> Row:
+    """Score every method on one image."""
+    assert embedded.key == random.key == sample.key
+    picture, truth = sample.picture(), sample.truth()
+    boxes = mask_boxes(truth)
+    prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
+    scores = {
+        name: score_saliency(result.saliency, picture, truth)
+        | {
+            "corloc_any": any(
+                corloc_hit(box, boxes) for box in result.objects.boxes[:FIRST_OBJECTS]
+            )
+        }
+        for name, result in (("embedded", embedded), ("random", random))
+    }
+    scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)
+    scores["centre"] = score_centre(truth)
+    return pack(sample.key, scores)
+
+
+if __name__ == "__main__":
+    main(bench)

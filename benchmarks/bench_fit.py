@@ -1,0 +1,140 @@
+"""`heap fit` on unlabelled images, HEAP alone and with a prior, and how good the models are.
+
+Beside them on the same features: the trained FOUND layer and its seed alone, the regions chosen by
+the ground truth, and what the head costs.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.common import DATA, RUNS, Data, digest_of, files_of, main, once, run_heap, samples
+from benchmarks.evaluating import Judge, Method, by_head, by_prior, features_of, head_cost
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import difference, means, pack
+from heap.fit.orientation import make_prior
+from heap.model.heap import Heap
+
+NAME = "bench_fit"
+CONFIGURATIONS = ("heap-alone", "heap-prior")
+SEEDS = (0, 1, 2)
+SETTINGS = Path(__file__).parent / "settings"
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    encoder: Path = Path("../shared/encoders/vit-tiny-supervised"),
+    label: str = "supervised ViT-Ti",
+    layer: int = 8,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+    limit: int | None = None,
+) -> None:
+    """Fit each configuration with three seeds, and score the models on the saliency set.
+
+    Args:
+        data: Folder with `duts-tr/fit` and `ecssd500`.
+        encoder: Folder of the encoder.
+        label: What the figures have to be labelled with.
+        layer: Block of the encoder.
+        out: The result.
+        work: Folder for models, features and what is done so far; what is there is not done again.
+        limit: Fit and score on at most so many images.
+    """
+    used = samples(data / "ecssd500", limit)
+    unlabelled = files_of(data / "duts-tr" / "fit", limit)
+    fits = [
+        fit(configuration, seed, (encoder, layer), unlabelled, work)
+        for seed in SEEDS
+        for configuration in CONFIGURATIONS
+    ]
+    heaps = {each["model"]: Heap.from_pretrained(each["folder"]) for each in fits}
+    first = next(iter(heaps.values()))
+    judge = Judge(used, features_of(first, [sample.image for sample in used], work))
+    models = {each["model"]: each["folder"] for each in fits}
+    scores = {}
+    for name, method in methods(heaps, unlabelled, work):
+        origin = models.get(name, first.encoder.fingerprint)
+        made_by = digest_of([name, origin, [sample.key for sample in used]])
+        scores[name] = once(work / "scores" / f"{made_by}.json", partial(judge, method))
+    write_report(
+        NAME,
+        out,
+        protocol="saliency-448-v1",
+        data={**about_data("ecssd500", used), "fitted_on": len(unlabelled)},
+        encoder={**about_encoder(first), "label": label},
+        rows=[pack(s.key, {name: found[s.key] for name, found in scores.items()}) for s in used],
+        summarise=summarise,
+        first_fit_with_features_seconds=fits[0]["seconds"],
+        later_fits_seconds=mean(each["seconds"] for each in fits[1:]),
+        fits=[{key: each[key] for key in each if key != "folder"} for each in fits],
+        settings={name: json.loads(_settings(name).read_text()) for name in CONFIGURATIONS},
+        cost=head_cost(first, used[0].picture()),
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Means and deviations over the seeds, and how far HEAP with the prior is ahead."""
+    ahead = {
+        other: {field: difference(rows, "heap-prior", other, field) for field in ("iou", "corloc")}
+        for other in ("heap-alone", "found", "found-seed")
+    }
+    return {"images": len(rows), "methods": means(rows), "heap_prior_ahead_of": ahead}
+
+
+def fit(
+    configuration: str, seed: int, source: tuple[Path, int], images: list[Path], work: Path
+) -> dict[str, Any]:
+    """Run `heap fit` in a process of its own; the first one computes the features as well."""
+    encoder, layer = source
+    name, settings = f"{configuration}/{seed}", _settings(configuration)
+    listing, cache = work / "images.txt", work / "cache"
+    made_by = digest_of([name, settings.read_text(), str(encoder), layer, list(map(str, images))])
+    folder, notes = work / f"{configuration}-{seed}-{made_by}", work / "fits"
+
+    def measure() -> dict[str, Any]:
+        # What an interrupted fit has left behind would make the time of this one too short.
+        shutil.rmtree(folder, ignore_errors=True)
+        if not notes.is_dir():
+            shutil.rmtree(cache, ignore_errors=True)
+        listing.parent.mkdir(parents=True, exist_ok=True)
+        listing.write_text("".join(f"{image.resolve()}\n" for image in images))
+        features = ("--encoder", encoder, "--layer", str(layer), "--resolution", "448", "--square")
+        options = ("--seed", str(seed), "--settings", settings, "--cache", cache)
+        child = run_heap("fit", listing, "--out", folder, *features, *options)
+        return {
+            "model": name,
+            "folder": str(folder),
+            "seconds": child.seconds,
+            "peak_rss_mb": child.peak_mb,
+        }
+
+    found: dict[str, Any] = once(notes / f"{made_by}.json", measure)
+    return found
+
+
+def methods(
+    heaps: dict[str, Heap], unlabelled: list[Path], work: Path
+) -> Iterator[tuple[str, Method]]:
+    """Each model, and FOUND taught on the same features."""
+    for name, heap in heaps.items():
+        yield name, by_head(heap)
+    any_heap = next(iter(heaps.values()))
+    collected = features_of(any_heap, unlabelled, work)
+    for seed in SEEDS:
+        taught = make_prior("found", collected, any_heap.encoder.dim, seed)
+        yield f"found/{seed}", by_prior(taught)
+    yield "found-seed", by_prior(make_prior("seed", collected, any_heap.encoder.dim, 0))
+
+
+def _settings(configuration: str) -> Path:
+    return SETTINGS / f"{configuration}.json"
+
+
+if __name__ == "__main__":
+    main(bench)

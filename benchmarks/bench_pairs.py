@@ -1,0 +1,131 @@
+"""Two photos of different things side by side: are the two things told apart?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from benchmarks.common import DATA, Data, Sample, main, samples
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import share
+from heap.errors import InputError
+from heap.images import Picture
+from heap.model.heap import Heap
+from heap.results import ImageResult
+
+NAME = "bench_pairs"
+PAIRS = 100
+APART = 250
+"""Places in the sorted list between the two photos of a pair."""
+INSIDE = 0.75
+"""Share of an object's mask that lies in a half for the object to count as found there."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The picture, and where the thing of each half is."""
+
+    picture: Picture
+    left: Bool[np.ndarray, "height width"]
+    right: Bool[np.ndarray, "height width"]
+    seam: int
+    """First column of the right half."""
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    model: str = "embedded",
+    out: Path = RESULTS / f"{NAME}.json",
+    limit: int = PAIRS,
+) -> None:
+    """Ask for the regions and objects of 100 pairs.
+
+    Args:
+        data: Folder with `duts-tr/tune`.
+        model: "embedded", or a folder that `heap fit` has written.
+        out: The result.
+        limit: Number of pairs.
+    """
+    listed = samples(data / "duts-tr" / "tune")
+    if len(listed) < APART + limit:
+        raise InputError(f"{limit} pairs need {APART + limit} images, there are {len(listed)}")
+    heap = Heap.from_pretrained(model)
+    pairs = list(zip(listed[:limit], listed[APART : APART + limit], strict=True))
+    write_report(
+        NAME,
+        out,
+        protocol="pairs-v1",
+        data=about_data("duts-tr/tune", [sample for pair in pairs for sample in pair]),
+        encoder=about_encoder(heap),
+        rows=[row(heap, *pair) for pair in pairs],
+        summarise=summarise,
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Share of the pairs told apart, and of those with an object in each half."""
+    return {name: share(rows, name) for name in ("different_regions", "object_in_each_half")}
+
+
+def row(heap: Heap, left: Sample, right: Sample) -> Row:
+    """What the model says of one pair."""
+    pair = side_by_side(left, right)
+    result = heap([pair.picture])[0]
+    regions = [majority_region(result.regions.label_map, mask) for mask in (pair.left, pair.right)]
+    return {
+        "left": left.key,
+        "right": right.key,
+        "different_regions": regions[0] != regions[1],
+        "object_in_each_half": in_both_halves(result, pair.seam),
+        "regions": len(result.regions.areas),
+        "objects": len(result.objects),
+    }
+
+
+def side_by_side(left: Sample, right: Sample) -> Pair:
+    """Put two photos beside each other, both at the height of the lower one."""
+    pictures = left.picture(), right.picture()
+    height = min(picture.height for picture in pictures)
+    photos = [_at_height(picture.pixels, height) for picture in pictures]
+    masks = [_at_height(sample.truth().astype(np.uint8), height) > 0 for sample in (left, right)]
+    pixels = np.ascontiguousarray(np.concatenate(photos, axis=1))
+    key = f"{left.key} | {right.key}"
+    return Pair(
+        Picture(key, pixels, pixels.shape[1], height, digest="", note=None),
+        np.concatenate([masks[0], np.zeros_like(masks[1])], axis=1),
+        np.concatenate([np.zeros_like(masks[0]), masks[1]], axis=1),
+        photos[0].shape[1],
+    )
+
+
+def majority_region(label_map: np.ndarray, mask: Bool[np.ndarray, "height width"]) -> int:
+    """The region of most of the patches that lie in the mask.
+
+    Those are the patches that are at least half covered, or, where there is none, the one that is
+    covered most.
+    """
+    rows, cols = label_map.shape
+    cells = Image.fromarray(mask.astype(np.uint8) * 255).resize((cols, rows), Image.Resampling.BOX)
+    covered = np.asarray(cells)
+    inside = covered >= min(128, covered.max())
+    return int(np.bincount(label_map[inside]).argmax())
+
+
+def in_both_halves(result: ImageResult, seam: int) -> bool:
+    """Whether each half has an object that lies almost wholly in it."""
+    shares = [mask[:, :seam].sum() / mask.sum() for mask in result.to_numpy()["masks"]]
+    return any(found >= INSIDE for found in shares) and any(found <= 1 - INSIDE for found in shares)
+
+
+def _at_height(pixels: UInt8[np.ndarray, "height width *colour"], height: int) -> np.ndarray:
+    width = max(1, round(pixels.shape[1] * height / pixels.shape[0]))
+    how = Image.Resampling.BICUBIC if pixels.ndim == 3 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(pixels).resize((width, height), how))
+
+
+if __name__ == "__main__":
+    main(bench)

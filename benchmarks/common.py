@@ -1,0 +1,145 @@
+"""What the benchmarks share: their data, and the commands that they run."""
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import cyclopts
+import numpy as np
+from cyclopts import Parameter
+from jaxtyping import Bool
+from PIL import Image
+
+from heap.errors import HeapError, InputError
+from heap.images import Picture, Source, decode
+
+Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
+"""Folder of the evaluation sets."""
+DATA = Path("../shared/data")
+RUNS = Path("runs")
+"""What a benchmark makes on its way; git ignores it."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and the mask of its foreground."""
+
+    image: Path
+    mask: Path
+
+    @property
+    def key(self) -> str:
+        """Its key in a run on the folder of images."""
+        return self.image.name
+
+    def picture(self) -> Picture:
+        """The decoded image."""
+        return decode(Source(self.key, str(self.image)))
+
+    def truth(self) -> Bool[np.ndarray, "height width"]:
+        """True on the foreground: above 127 in the mask."""
+        with Image.open(self.mask) as mask:
+            return np.asarray(mask.convert("L")) > 127
+
+
+def samples(folder: Path, limit: int | None = None) -> list[Sample]:
+    """The images of `folder`/images with their masks in `folder`/masks, by name.
+
+    Raises:
+        InputError: if there is no such image, or a mask is missing.
+    """
+    found = [
+        Sample(image, folder / "masks" / f"{image.stem}.png")
+        for image in files_of(folder / "images", limit)
+    ]
+    if missing := [sample.mask for sample in found if not sample.mask.is_file()]:
+        raise InputError(f"the mask {missing[0]} is missing")
+    return found
+
+
+def files_of(folder: Path, limit: int | None = None) -> list[Path]:
+    """The files of a folder of the evaluation sets, by name.
+
+    Raises:
+        InputError: if it is missing or empty.
+    """
+    found = sorted(folder.iterdir())[:limit] if folder.is_dir() else []
+    if not found:
+        raise InputError(f"no data in {folder}; name their folder by --data or HEAP_DATA")
+    return found
+
+
+def digest_of(values: Sequence[Any]) -> str:
+    """A short name for what `values`, plain JSON, decide."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A command that has ended well."""
+
+    seconds: float
+    peak_mb: float
+    """Largest resident memory."""
+    output: str
+    """Its standard output."""
+
+
+def heap_command(*arguments: str | Path) -> list[str]:
+    """`heap` with arguments, run by this very Python."""
+    return [sys.executable, "-m", "heap", *map(str, arguments)]
+
+
+def start(command: list[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """Start one of our own commands; what it says on standard error is shown."""
+    return subprocess.Popen(command, stdout=output)
+
+
+def run_heap(*arguments: str | Path) -> Child:
+    """Run `heap` to its end.
+
+    Raises:
+        InputError: if it fails.
+    """
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = start(heap_command(*arguments), output)
+        # Of all ways to wait, this one alone tells the memory of this child and of no other.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+        if process.returncode:
+            command = shlex.join(["heap", *map(str, arguments)])
+            raise InputError(f"`{command}` ended with exit code {process.returncode}")
+        output.seek(0)
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return Child(seconds, usage.ru_maxrss / unit, output.read().decode())
+
+
+def once(path: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gives, as JSON; kept in `path` and not made again if it is there."""
+    if not path.exists():
+        made = json.dumps(make())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(made, encoding="utf-8")
+        partial.replace(path)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def main(command: Callable[..., None]) -> None:
+    """Run the command line of a benchmark; what the user can mend is one line and exit code 2."""
+    try:
+        cyclopts.run(command)
+    except HeapError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,107 @@
+"""Scores models on features that were computed once, and measures what a head costs."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.common import Sample
+from benchmarks.scoring import Scores, score_oracle, score_saliency
+from heap.features import FeatureStore, PatchFeatures, describe, geometry
+from heap.fit.collect import Collected, collect
+from heap.fit.orientation import PriorMap
+from heap.images import Picture, list_images
+from heap.model.heap import Heap, regions_of
+from heap.progress import silent
+
+REPEATS = 30
+"""Of each timing; the median is taken."""
+
+Method = Callable[[PatchFeatures], tuple[np.ndarray, np.ndarray | None]]
+"""From features to the saliency on the grid, and the label map of the regions if there are any."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Images with masks, and their features."""
+
+    samples: Sequence[Sample]
+    features: Collected
+
+    def __call__(self, method: Method) -> dict[str, Scores]:
+        """The scores of a method, by image."""
+        assert len(self.features) == len(self.samples)
+        return {
+            sample.key: self._score(sample, *method(self.features[number]))
+            for number, sample in enumerate(self.samples)
+        }
+
+    def _score(self, sample: Sample, saliency: np.ndarray, labels: np.ndarray | None) -> Scores:
+        truth = sample.truth()
+        scores = score_saliency(saliency, sample.picture(), truth)
+        return scores if labels is None else scores | score_oracle(labels, truth)
+
+
+def features_of(heap: Heap, images: list[Path], work: Path) -> Collected:
+    """Features for the head of `heap`, from the store where they are there already."""
+    store = FeatureStore(work / "cache", heap.encoder, heap.config.features)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return collect(list(list_images(images)), heap.encoder, store, pool, silent)
+
+
+def by_head(heap: Heap) -> Method:
+    """The saliency and the regions of a fitted head."""
+
+    def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
+        grouping = heap.group(features)
+        saliency = grouping.saliency[0].reshape(features.grid).numpy()
+        return saliency, regions_of(grouping, features.grid).label_map
+
+    return method
+
+
+def by_prior(prior: PriorMap | None) -> Method:
+    """The foreground probability of an orientation prior."""
+    assert prior is not None
+
+    def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
+        with torch.inference_mode():
+            return prior(features).float().reshape(features.grid).numpy(), None
+
+    return method
+
+
+def head_cost(heap: Heap, picture: Picture) -> dict[str, Any]:
+    """Weights of the head and of the encoder, and milliseconds that each takes for one image."""
+    config = heap.config.features
+    resized = geometry(picture, heap.encoder, config).resize(picture.pixels)
+    pixels = torch.from_numpy(resized).permute(2, 0, 1)[None].float() / 255
+    features = describe(heap.encoder, [picture], config)[0]
+    return {
+        "head_parameters": _weights(heap.head),
+        "encoder_parameters": _weights(heap.encoder),
+        "head_ms": _milliseconds(lambda: heap.group(features)),
+        "encoder_ms": _milliseconds(lambda: heap.encoder(pixels, config.layer, config.facet)),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _weights(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    work()  # the first call makes what later ones use again
+    found = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return 1000 * median(found)

@@ -1,0 +1,106 @@
+"""The JSON file of a result: what was measured, with what, and a row for each image."""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import Sample
+
+if TYPE_CHECKING:
+    from heap.model.heap import Heap
+
+Row = dict[str, Any]
+Summarise = Callable[[list[Row]], dict[str, Any]]
+RESULTS = Path("benchmarks/results")
+
+
+def about_data(name: str, used: Sequence[Sample]) -> dict[str, Any]:
+    """Which images and masks were used."""
+    parts = [path for sample in used for path in (sample.image, sample.mask)]
+    return {"set": name, "images": len(used), "sha256": digest(parts)}
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """SHA-256 over the names and bytes of files, the first 16 digits."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()[:16]
+
+
+def about_encoder(heap: "Heap") -> dict[str, Any]:
+    """Which encoder, layer and precision the features come from."""
+    features = heap.config.features
+    return {
+        "name": Path(features.encoder).name,
+        "fingerprint": heap.encoder.fingerprint[:16],
+        "layer": features.layer,
+        "facet": features.facet,
+        "precision": heap.encoder.precision,
+    }
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """The same nested value with its floats rounded."""
+    if isinstance(value, Mapping):
+        return {key: rounded(each, digits) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each, digits) for each in value]
+    return round(value, digits) if isinstance(value, float) else value
+
+
+def write_report(
+    name: str,
+    out: Path,
+    *,
+    protocol: str,
+    data: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    rows: list[Row],
+    summarise: Summarise,
+    **measured: Any,
+) -> None:
+    """Write the result of the benchmark `name`, and print it without its rows.
+
+    The summary is made from the rows as they are written, so that it can be made again from the
+    file. What is `measured` are the figures that it cannot be made from: times and memory.
+    """
+    rows = rounded(rows)
+    summary = rounded(summarise(rows), 5)
+    about = {
+        "name": name,
+        "protocol": protocol,
+        "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "data": data,
+        "encoder": encoder,
+        "versions": {each: version(each) for each in ("heap", "torch", "transformers")}
+        | {"python": platform.python_version()},
+        "machine": {"cores": _cores(), "processor": _processor()},
+        "summary": summary,
+        "measured": rounded(measured),
+    }
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    text = json.dumps(about, indent=1).removesuffix("\n}") + f',\n "rows": [\n{lines}\n]}}\n'
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    sys.stdout.write(
+        json.dumps({"summary": summary, "measured": rounded(measured)}, indent=1) + "\n"
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

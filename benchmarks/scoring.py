@@ -1,0 +1,143 @@
+"""Scores of one image, packed into a row; and means, deviations and differences over the rows.
+
+A row is `{"image": name, method: scores, ...}`, scores in the order of `FIELDS`, null where a
+method has none. The name of a method may end with `/SEED`: the methods that are alike before it
+are one method with several seeds.
+"""
+
+from collections.abc import Mapping
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+from PIL import Image
+
+from benchmarks.report import Row
+from heap.evaluation.metrics import (
+    bootstrap_interval,
+    centre_box,
+    corloc_hit,
+    largest_part_box,
+    mask_boxes,
+    mask_iou,
+    pixel_accuracy,
+)
+from heap.images import Geometry, Picture
+from heap.refine import GuidedFilter, resize
+
+FIELDS = ("iou", "accuracy", "iou_refined", "corloc", "corloc_any", "iou_oracle")
+"""IoU and accuracy of the bilinear mask, IoU of the one that follows the edges of the image, hit of
+the box of the largest part, hit of any of the first ten objects, IoU of the regions that are mostly
+foreground by the ground truth. Fractions; a hit is 1."""
+
+Scores = dict[str, float]
+
+
+def score_saliency(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    picture: Picture,
+    truth: Bool[np.ndarray, "height width"],
+    threshold: float = 0.5,
+) -> Scores:
+    """Score a soft map on the patch grid."""
+    height, width = truth.shape
+    rows, cols = saliency.shape
+    mask = resize(saliency, (height, width)) > threshold
+    box = largest_part_box(saliency, Geometry(width, height, cols, rows, 1), threshold)
+    fine = GuidedFilter()(saliency[None], picture.pixels)[0]
+    return {
+        "iou": mask_iou(mask, truth),
+        "accuracy": pixel_accuracy(mask, truth),
+        "iou_refined": mask_iou(resize(fine, (height, width)) > threshold, truth),
+        "corloc": corloc_hit(box, mask_boxes(truth)),
+    }
+
+
+def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:
+    """Score the centre box as a mask."""
+    box = centre_box(truth.shape[1], truth.shape[0])
+    x1, y1, x2, y2 = box.round().astype(int)
+    mask = np.zeros_like(truth)
+    mask[y1:y2, x1:x2] = True
+    return {
+        "iou": mask_iou(mask, truth),
+        "accuracy": pixel_accuracy(mask, truth),
+        "corloc": corloc_hit(box, mask_boxes(truth)),
+    }
+
+
+def score_oracle(
+    label_map: Int64[np.ndarray, "grid_h grid_w"], truth: Bool[np.ndarray, "height width"]
+) -> Scores:
+    """IoU of the union of the regions of which more than half is foreground."""
+    size = truth.shape[1], truth.shape[0]
+    labels = Image.fromarray(label_map.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+    full = np.asarray(labels)
+    total = np.bincount(full.ravel())
+    foreground = np.bincount(full[truth], minlength=len(total))
+    return {"iou_oracle": mask_iou((foreground > total / 2)[full], truth)}
+
+
+def pack(image: str, scores: Mapping[str, Mapping[str, float]]) -> Row:
+    """The row of an image from the scores of each method."""
+    return {"image": image} | {
+        method: [None if name not in found else float(found[name]) for name in FIELDS]
+        for method, found in scores.items()
+    }
+
+
+def seeds_of(rows: list[Row]) -> dict[str, list[str]]:
+    """The methods, and the names in the rows that each has for its seeds."""
+    found: dict[str, list[str]] = {}
+    for name in rows[0]:
+        if name != "image":
+            found.setdefault(name.partition("/")[0], []).append(name)
+    return found
+
+
+def values(rows: list[Row], name: str, field: str) -> np.ndarray:
+    """One score of one method and seed, image by image."""
+    return np.array([row[name][FIELDS.index(field)] for row in rows], dtype=np.float64)
+
+
+def means(rows: list[Row]) -> dict[str, Any]:
+    """Mean over images of each score of each method.
+
+    With several seeds it is the mean over these, and beside it the sample standard deviation.
+    """
+    summary: dict[str, Any] = {}
+    for method, names in seeds_of(rows).items():
+        summary[method] = {}
+        had = [field for at, field in enumerate(FIELDS) if rows[0][names[0]][at] is not None]
+        for field in had:
+            per_seed = [float(values(rows, name, field).mean()) for name in names]
+            summary[method][field] = mean(per_seed)
+            if len(per_seed) > 1:
+                summary[method][f"{field}_std"] = stdev(per_seed)
+    return summary
+
+
+def difference(rows: list[Row], ours: str, theirs: str, field: str) -> dict[str, Any]:
+    """Mean difference of two methods, and its interval by the paired bootstrap over images.
+
+    The scores of a method with several seeds are averaged for each image first.
+    """
+    names = seeds_of(rows)
+    pair = [
+        np.mean([values(rows, name, field) for name in names[method]], axis=0)
+        for method in (ours, theirs)
+    ]
+    gap = np.asarray(pair[0] - pair[1], dtype=np.float64)
+    return {"mean": float(gap.mean()), "interval": list(bootstrap_interval(gap))}
+
+
+def share(rows: list[Row], field: str) -> dict[str, Any]:
+    """Share of the rows in which `field` is true, with its interval."""
+    found = np.array([row[field] for row in rows], dtype=np.float64)
+    return {
+        "count": int(found.sum()),
+        "of": len(rows),
+        "share": float(found.mean()),
+        "interval": list(bootstrap_interval(found)),
+    }

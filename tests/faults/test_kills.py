@@ -1,0 +1,197 @@
+"""Processes that are killed at any moment: the same task again ends as if nothing had happened."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worker import CHECKPOINT, CHUNK
+
+pytestmark = pytest.mark.timeout(300)
+
+Files = dict[str, bytes]
+
+
+@dataclass
+class Outcome:
+    """What a child said of each stage before it ended."""
+
+    status: int
+    stages: dict[str, list[int]]
+
+
+class Worker:
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("worker.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, task: dict[str, Any], kill: int = signal.SIGKILL, after: int = -1, wait: float = 0.0
+    ) -> Outcome:
+        """Run a task; send the signal `wait` seconds after line number `after` of its progress."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.flush()
+        pid = int(self.process.stdout.readline().split()[1])
+        stages: dict[str, list[int]] = {}
+        for number, line in enumerate(self.process.stdout):
+            stage, done, *_ = line.split()
+            if stage == "end":
+                return Outcome(int(done), stages)
+            stages.setdefault(stage, []).append(int(done))
+            if number == after:
+                time.sleep(wait)
+                os.kill(pid, kill)
+        raise AssertionError("the worker is gone")
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    it = Worker()
+    yield it
+    it.close()
+
+
+@pytest.fixture(scope="module")
+def album(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photos, and among them two that fail."""
+    folder = tmp_path_factory.mktemp("album")
+    shutil.copytree(photos, folder, dirs_exist_ok=True)
+    (folder / "03a.jpg").write_bytes(b"no image")
+    (folder / "07a.jpg").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def discovery(album: Path, model_folder: Path) -> dict[str, Any]:
+    return {"do": "discover", "photos": str(album), "model": str(model_folder)}
+
+
+@pytest.fixture(scope="module")
+def fitting(album: Path, encoder_folder: Path) -> dict[str, Any]:
+    return {"do": "fit", "photos": str(album), "encoder": str(encoder_folder)}
+
+
+def found_in(run: Path) -> Files:
+    """All that a run shows to its user."""
+    paths = [path for path in run.rglob("*") if path.is_file() and "store" not in path.parts]
+    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(paths)}
+
+
+@pytest.fixture(scope="module")
+def whole_run(
+    worker: Worker, discovery: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Files:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert worker.run(discovery | {"out": str(out)}).status == 0
+    files = found_in(out)
+    assert len(json.loads(files["objects.json"])["images"]) == 12
+    assert len(files["failed.jsonl"].splitlines()) == 2
+    assert len(files) == 12 + 12 + 3
+    return files
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f27_discover_killed_again_and_again(
+    seed: int, worker: Worker, discovery: dict[str, Any], whole_run: Files, tmp_path: Path
+) -> None:
+    draw = random.Random(seed)
+    task = discovery | {"out": str(tmp_path / "run")}
+    stored = 0
+    for _ in range(2):
+        killed = worker.run(task, after=draw.randrange(4), wait=draw.uniform(0, 0.15))
+        assert killed.status in (-signal.SIGKILL, 0)
+        stages = killed.stages["objects"]
+        assert stored <= stages[0] <= stored + CHUNK, "what was stored is not done again"
+        stored = stages[-1]
+    last = worker.run(task)
+    assert last.status == 0
+    assert last.stages["objects"][0] >= stored
+    assert renamed(found_in(tmp_path / "run")) == whole_run
+
+
+def renamed(files: Files) -> Files:
+    """Without what a kill may leave behind: the lock of a dead process is gone, a part is not."""
+    return {name: content for name, content in files.items() if not name.endswith(".partial")}
+
+
+@pytest.fixture(scope="module")
+def whole_fit(
+    worker: Worker, fitting: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Files:
+    out = tmp_path_factory.mktemp("whole") / "model"
+    task = fitting | {"out": str(out), "cache": str(out.parent / "cache")}
+    assert worker.run(task).status == 0
+    return fitted_in(out)
+
+
+def fitted_in(model: Path) -> Files:
+    names = ("model.safetensors", "config.json", "README.md", "log.jsonl")
+    return {name: (model / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f28_fit_killed_again_and_again(
+    seed: int, worker: Worker, fitting: dict[str, Any], whole_fit: Files, tmp_path: Path
+) -> None:
+    draw = random.Random(seed)
+    task = fitting | {"out": str(tmp_path / "model"), "cache": str(tmp_path / "cache")}
+    reached = 0
+    # The features come first, two lines of them; the second child goes on where the first was.
+    for _ in range(2):
+        killed = worker.run(task, after=draw.randrange(12), wait=draw.uniform(0, 0.05))
+        assert killed.status in (-signal.SIGKILL, 0)
+        steps = killed.stages.get("training", [])
+        if steps and reached:
+            saved = reached - reached % CHECKPOINT
+            assert saved + 1 <= steps[0] <= saved + CHECKPOINT + 1
+        reached = steps[-1] if steps else reached
+    last = worker.run(task)
+    assert last.status == 0
+    if reached:
+        assert last.stages["training"][0] > reached - reached % CHECKPOINT
+    assert fitted_in(tmp_path / "model") == whole_fit
+
+
+def test_f29_discover_stores_what_it_has_in_hand_when_interrupted(
+    worker: Worker, discovery: dict[str, Any], whole_run: Files, tmp_path: Path
+) -> None:
+    task = discovery | {"out": str(tmp_path / "run")}
+    stopped = worker.run(task, signal.SIGINT, after=1)
+    assert stopped.status == 130
+    done = stopped.stages["objects"][-1]
+    assert done <= 2 * CHUNK
+    assert not (tmp_path / "run" / ".lock").exists()
+    resumed = worker.run(task)
+    assert resumed.status == 0
+    assert resumed.stages["objects"][0] == done + CHUNK, "the chunk in hand was stored"
+    assert found_in(tmp_path / "run") == whole_run
+
+
+def test_f29_fit_can_be_interrupted(
+    worker: Worker, fitting: dict[str, Any], whole_fit: Files, tmp_path: Path
+) -> None:
+    task = fitting | {"out": str(tmp_path / "model"), "cache": str(tmp_path / "cache")}
+    stopped = worker.run(task, signal.SIGINT, after=9)
+    assert stopped.status == 130
+    assert worker.run(task).status == 0
+    assert fitted_in(tmp_path / "model") == whole_fit

@@ -1,0 +1,74 @@
+"""Runs tasks in children of its own, which tests kill.
+
+The slow imports are done once. Each line of standard input is a task in JSON; its child says
+`pid N`, then `STAGE DONE TOTAL` as it goes on, and `end STATUS` follows when it is gone.
+"""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import heap.model.heap  # the slow import; nothing in it has started a thread yet
+from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
+
+CHUNK, CHECKPOINT = 2, 4
+
+
+def say(stage: str, done: int, total: int | None) -> None:
+    sys.stdout.write(f"{stage} {done} {total}\n")
+    sys.stdout.flush()
+
+
+def discover(photos: str, model: str, out: str) -> None:
+    from heap.discover import discover
+
+    found = heap.model.heap.Heap.from_pretrained(model, precision="fp32")
+    config = DiscoverConfig(chunk=CHUNK, save=("overlays", "masks"))
+    discover(found, photos, out, config=config, on_progress=say)
+
+
+def fit(photos: str, encoder: str, out: str, cache: str) -> None:
+    from heap.fit.command import fit
+
+    fit(
+        photos,
+        out,
+        features=FeatureConfig(encoder=encoder, resolution=64, cues=("colour", "boundary")),
+        head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
+        losses=LossConfig(prior="boundary"),
+        config=FitConfig(steps=18, batch=5, learning_rate=2e-2, checkpoint_every=CHECKPOINT),
+        precision="fp32",
+        cache=Path(cache),
+        on_progress=say,
+    )
+
+
+def run_child(task: dict[str, Any]) -> None:
+    sys.stdout.write(f"pid {os.getpid()}\n")
+    sys.stdout.flush()
+    status = 1
+    try:
+        {"discover": discover, "fit": fit}[task.pop("do")](**task)
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            run_child(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"end {os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

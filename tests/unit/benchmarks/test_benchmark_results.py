@@ -1,0 +1,257 @@
+"""Every committed result is scored again from its rows; the scoring itself is checked by hand."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks import report
+from benchmarks.bench_pairs import majority_region
+from benchmarks.scoring import FIELDS, difference, means, pack, score_oracle, score_saliency, share
+
+from heap.images import Picture
+
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
+COMMITTED = sorted(RESULTS.glob("*.json"))
+PROTOCOLS = {
+    "bench_embedded": "saliency-discover-v1",
+    "bench_fit": "saliency-448-v1",
+    "bench_pairs": "pairs-v1",
+    "bench_kill": "kill-v1",
+    "bench_hostile": "hostile-v1",
+    "bench_demo": "demo-v1",
+}
+LARGEST = 400_000
+PAIR = {"different_regions": True, "object_in_each_half": False}
+GOOD = {"file": "a.jpg", "kind": "good", "status": "done", "objects": 0, "reason": None}
+BAD = {"file": "b.jpg", "kind": "empty", "status": "failed", "objects": None, "reason": "read: ..."}
+SAME = {"file": "objects.json", "identical": True}
+KILL = {"during_a_write": False, "finished": 40, "redone": 4, "of": 60}
+MINIATURES: dict[str, list[dict[str, Any]]] = {
+    "bench_embedded": [
+        pack(
+            name,
+            {
+                "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
+                "random": {"iou": 0.25, "accuracy": 0.5, "corloc": False, "corloc_any": True},
+                "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
+                "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
+            },
+        )
+        for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
+    ],
+    "bench_fit": [
+        pack(
+            name,
+            {
+                f"{method}/{seed}": {"iou": iou + seed / 8, "corloc": True, "iou_oracle": 0.5}
+                for method in ("heap-alone", "heap-prior", "found")
+                for seed in (0, 1)
+            }
+            | {"found-seed": {"iou": iou, "corloc": False}},
+        )
+        for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
+    ],
+    "bench_pairs": [PAIR, PAIR, PAIR | {"different_regions": False}],
+    "bench_kill": [
+        *({"command": "fit"} | KILL for _ in range(5)),
+        {"command": "fit"} | SAME,
+        *({"command": "discover"} | KILL for _ in range(5)),
+        {"command": "discover", "file": "objects.json", "identical": False},
+    ],
+    "bench_hostile": [GOOD, BAD, BAD | {"reason": ""}],
+    "bench_demo": [
+        {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
+        {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
+        {"image": "c.jpg", "main": None, "objects": 3, "iou": None},
+    ],
+}
+
+
+def flat(value: Any, at: str = "") -> dict[str, Any]:
+    """Nested figures by their dotted names."""
+    if isinstance(value, list | dict):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return {key: each for k, v in pairs for key, each in flat(v, f"{at}.{k}").items()}
+    return {at: value}
+
+
+def check(path: Path) -> None:
+    """Refuse a result that lacks something, or whose summary is not that of its rows."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stat().st_size < LARGEST
+    name = result["name"]
+    assert name == path.stem
+    assert result["protocol"] == PROTOCOLS[name]
+    assert re.fullmatch(rf"python -m benchmarks\.{name}( .*)?", result["command"])
+    assert " /" not in result["command"], "a path of one machine says nothing to others"
+    assert result["data"]["images"] > 0
+    assert len(result["encoder"]["fingerprint"]) == 16
+    assert result["versions"].keys() == {"heap", "torch", "transformers", "python"}
+    assert result["machine"]["cores"] > 0
+    assert result["machine"]["processor"]
+    assert "/" not in "".join(str(row.get("image", "")) for row in result["rows"])
+    again = import_module(f"benchmarks.{name}").summarise(result["rows"])
+    assert flat(result["summary"]) == pytest.approx(flat(again), abs=1e-5)
+
+
+@pytest.mark.parametrize("path", COMMITTED or [None], ids=lambda path: path and path.stem)
+def test_the_committed_figures_follow_from_their_rows(path: Path | None) -> None:
+    if path is not None:
+        check(path)
+
+
+@pytest.fixture(params=PROTOCOLS)
+def written(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The file that a benchmark writes for the rows of its miniature."""
+    name: str = request.param
+    monkeypatch.setattr("sys.argv", [f"{name}.py", "--limit", "2"])
+    out = tmp_path / "results" / f"{name}.json"
+    report.write_report(
+        name,
+        out,
+        protocol=PROTOCOLS[name],
+        data={"set": "miniature", "images": 2},
+        encoder={"name": "none", "fingerprint": "0123456789abcdef"},
+        rows=MINIATURES[name],
+        summarise=import_module(f"benchmarks.{name}").summarise,
+        seconds=1.0,
+    )
+    return out
+
+
+class TestWrittenResults:
+    def test_follow_from_their_rows(self, written: Path) -> None:
+        check(written)
+
+    def test_are_refused_with_another_figure(self, written: Path) -> None:
+        result = json.loads(written.read_text())
+        figures = flat(result["summary"])
+        assert figures
+        block = result["summary"]
+        while isinstance(block, dict) and isinstance(next(iter(block.values())), dict):
+            block = next(iter(block.values()))
+        key = next(iter(block))
+        block[key] = block[key] + 0.01
+        written.write_text(json.dumps(result))
+        with pytest.raises(AssertionError):
+            check(written)
+
+    @pytest.mark.parametrize("key", ["protocol", "encoder", "command", "versions", "machine"])
+    def test_are_refused_without_what_they_were_made_with(self, written: Path, key: str) -> None:
+        result = json.loads(written.read_text())
+        del result[key]
+        written.write_text(json.dumps(result))
+        with pytest.raises(KeyError):
+            check(written)
+
+
+class TestSummariesByHand:
+    def summary(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = import_module(f"benchmarks.{name}").summarise(MINIATURES[name])
+        return found
+
+    def test_embedded(self) -> None:
+        found = self.summary("bench_embedded")
+        assert found["methods"]["embedded"]["iou"] == pytest.approx((0.75 + 0.51236) / 2)
+        assert found["methods"]["embedded"]["corloc_any"] == 1
+        assert "corloc_any" not in found["methods"]["centre"]
+        ahead = found["embedded_ahead_of"]["random"]
+        assert ahead["iou"]["mean"] == pytest.approx(0.38118)
+        assert ahead["corloc"] == {"mean": 1, "interval": [1, 1]}
+
+    def test_fit_takes_mean_and_deviation_over_the_seeds(self) -> None:
+        found = self.summary("bench_fit")["methods"]["heap-prior"]
+        assert found["iou"] == pytest.approx(0.6875)
+        assert found["iou_std"] == pytest.approx(0.125 / 2**0.5)
+        assert found["iou_oracle"] == 0.5
+
+    def test_pairs(self) -> None:
+        found = self.summary("bench_pairs")
+        assert found["different_regions"]["count"] == 2
+        assert found["different_regions"]["share"] == pytest.approx(2 / 3)
+        assert found["object_in_each_half"]["interval"] == [0, 0]
+
+    def test_kill(self) -> None:
+        found = self.summary("bench_kill")
+        assert found["fit"]["kept"] == pytest.approx(0.9)
+        assert found["fit"]["passed"]
+        assert not found["discover"]["identical"]
+        assert not found["discover"]["passed"]
+
+    def test_hostile_wants_a_reason(self) -> None:
+        found = self.summary("bench_hostile")
+        assert (found["good_done"], found["bad_listed"], found["passed"]) == (1, 1, False)
+
+    def test_demo_counts_one_half_as_found(self) -> None:
+        found = self.summary("bench_demo")
+        assert found["main_object_found"]["count"] == 1
+        assert found["main_object_found"]["of"] == 2
+        assert found["objects_where_there_is_none"] == 3
+
+
+class TestScoring:
+    PICTURE = Picture("a.png", np.full((40, 80, 3), 90, np.uint8), 80, 40, "", None)
+
+    def test_saliency_by_hand(self) -> None:
+        # Cells of 20 x 20: upsampled, the left half of the picture is above one half.
+        saliency = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], dtype=np.float32)
+        truth = np.zeros((40, 80), dtype=bool)
+        truth[:, :20] = True
+        scores = score_saliency(saliency, self.PICTURE, truth)
+        assert scores["iou"] == pytest.approx(0.5)
+        assert scores["accuracy"] == pytest.approx(0.75)
+        assert scores["corloc"]
+        assert 0 <= scores["iou_refined"] <= 1
+
+    def test_an_empty_map_is_a_miss(self) -> None:
+        truth = np.ones((40, 80), dtype=bool)
+        scores = score_saliency(np.zeros((2, 4), dtype=np.float32), self.PICTURE, truth)
+        assert scores == {"iou": 0, "accuracy": 0, "iou_refined": 0, "corloc": False}
+
+    def test_the_oracle_takes_the_regions_that_are_mostly_foreground(self) -> None:
+        labels = np.array([[0, 1], [2, 2]])
+        truth = np.zeros((4, 4), dtype=bool)
+        truth[:2, :2] = True  # all of region 0
+        truth[0, 2] = True  # a quarter of region 1
+        assert score_oracle(labels, truth) == {"iou_oracle": 4 / 5}
+
+    def test_rows_keep_the_order_of_the_fields(self) -> None:
+        row = pack("a.jpg", {"one": {"corloc": True, "iou": 0.5}})
+        assert dict(zip(FIELDS, row["one"], strict=True)) == {
+            "iou": 0.5,
+            "accuracy": None,
+            "iou_refined": None,
+            "corloc": 1.0,
+            "corloc_any": None,
+            "iou_oracle": None,
+        }
+
+    def test_the_difference_pairs_the_images(self) -> None:
+        # The images differ by far more than the methods do: paired, the difference is certain.
+        rows = [
+            pack(str(number), {"ours/0": {"iou": base + 0.25}, "theirs": {"iou": base}})
+            for number, base in enumerate(np.linspace(0, 0.5, 5))
+        ]
+        found = difference(rows, "ours", "theirs", "iou")
+        assert flat(found) == pytest.approx(flat({"mean": 0.25, "interval": [0.25, 0.25]}))
+        assert means(rows)["ours"] == {"iou": pytest.approx(0.5)}
+
+    def test_the_share_has_an_interval(self) -> None:
+        found = share([{"ok": number < 8} for number in range(10)], "ok")
+        assert (found["count"], found["of"], found["share"]) == (8, 10, 0.8)
+        assert found["interval"][0] < 0.8 < found["interval"][1]
+
+
+def test_the_majority_region_of_a_thing_smaller_than_a_patch() -> None:
+    labels = np.array([[0, 0, 1], [2, 2, 2]])
+    mask = np.zeros((20, 30), dtype=bool)
+    mask[2:4, 22:25] = True
+    assert majority_region(labels, mask) == 1
+    mask[10:, :] = True
+    assert majority_region(labels, mask) == 2

@@ -1,0 +1,278 @@
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from heap.collection.lock import lock_run
+from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
+from heap.encoder.vit import Encoder
+from heap.errors import ConfigError, FitError, InputError, StoreError
+from heap.features import FeatureStore
+from heap.fit.collect import collect, evenly
+from heap.fit.command import fit
+from heap.images import Picture, Source, list_images
+from heap.model.heap import Heap
+from heap.progress import silent
+
+Fit = Callable[..., Heap]
+
+
+@pytest.fixture
+def fit_small(photos: Path, feature_config: FeatureConfig, tmp_path: Path) -> Fit:
+    """Fits in a second, with a cache of its own; any argument can be another one."""
+
+    def fitted(out: Path, images: Path = photos, **options: Any) -> Heap:
+        settings = {
+            "features": feature_config,
+            "head": HeadConfig(groups=4, blocks=1, heads=2, width=16),
+            "losses": LossConfig(prior="boundary"),
+            "config": FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5),
+            "precision": "fp32",
+            "cache": tmp_path / "features",
+        }
+        return fit(images, out, **(settings | options))
+
+    return fitted
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What must be the same; the checkpoint is a zip file with times in it."""
+    names = ("config.json", "model.safetensors", "log.jsonl", "README.md")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_the_same_fit_twice_is_the_same(fit_small: Fit, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    fit_small(tmp_path / "one")
+    torch.manual_seed(2)
+    fit_small(tmp_path / "two", cache=tmp_path / "other")
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    config = FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5, seed=1)
+    fit_small(tmp_path / "three", config=config)
+    assert files(tmp_path / "one")["model.safetensors"] \
+        != files(tmp_path / "three")["model.safetensors"]  # fmt: skip
+
+
+class StopAt:
+    """Stops a fit as Ctrl-C does, when it says that it is there."""
+
+    def __init__(self, stage: str, number: int) -> None:
+        self.stage, self.number, self.seen = stage, number, list[int]()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if stage == self.stage:
+            self.seen.append(done)
+            if done >= self.number:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("stage", "number"), [("features", 3), ("training", 3), ("training", 7)])
+def test_a_fit_that_was_stopped_goes_on_and_ends_the_same(
+    stage: str, number: int, fit_small: Fit, tmp_path: Path
+) -> None:
+    fit_small(tmp_path / "whole", cache=tmp_path / "other")
+    with pytest.raises(KeyboardInterrupt):
+        fit_small(tmp_path / "stopped", on_progress=StopAt(stage, number))
+    second = StopAt("training", 1000)
+    fit_small(tmp_path / "stopped", on_progress=second)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    resumed_from = 5 * (number // 5) if stage == "training" else 0
+    assert second.seen == list(range(resumed_from + 1, 13))
+    third = StopAt("training", 1000)
+    fit_small(tmp_path / "stopped", on_progress=third)
+    assert third.seen == []
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+def test_a_log_that_runs_ahead_or_is_torn_is_mended(fit_small: Fit, tmp_path: Path) -> None:
+    fit_small(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit_small(tmp_path / "stopped", on_progress=StopAt("training", 7))
+    with (tmp_path / "stopped" / "log.jsonl").open("a") as log:
+        log.write('{"step": 10, "intra": 1}\n{"step": 12, "int')
+    fit_small(tmp_path / "stopped")
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    lines = files(tmp_path / "whole")["log.jsonl"].splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [5, 10, 12]
+
+
+def test_damaged_features_are_computed_again_to_the_same_end(
+    fit_small: Fit, tmp_path: Path
+) -> None:
+    fit_small(tmp_path / "one")
+    cached = sorted((tmp_path / "features").rglob("*.safetensors"))
+    assert len(cached) == 12
+    cached[0].write_bytes(b"")
+    cached[1].write_bytes(cached[1].read_bytes()[:-5])
+    cached[2].unlink()
+    fit_small(tmp_path / "two")
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_features_are_computed_once(fit_small: Fit, tmp_path: Path) -> None:
+    fit_small(tmp_path / "one")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.*")}
+    fit_small(tmp_path / "two", losses=LossConfig(prior="boundary", inter=0.0))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_other_settings_are_refused_by_key(
+    fit_small: Fit, tmp_path: Path, photos: Path, feature_config: FeatureConfig
+) -> None:
+    fit_small(tmp_path / "out")
+    before = files(tmp_path / "out")
+    fewer = shutil.copytree(photos, tmp_path / "fewer")
+    (fewer / "00.png").unlink()
+    for options, key in [
+        ({"losses": LossConfig(prior="boundary", inter=0.5)}, r"losses\.inter \(1\.0 -> 0\.5\)"),
+        ({"head": HeadConfig(groups=5, blocks=1, heads=2, width=16)}, r"head\.groups \(4 -> 5\)"),
+        ({"config": FitConfig(steps=12)}, r"fit\.batch \(5 -> 32\)"),
+        ({"features": replace(feature_config, layer=0)}, r"features\.layer \(-1 -> 0\)"),
+        ({"images": fewer}, "images"),
+    ]:
+        with pytest.raises(ConfigError, match=f"other settings: .*{key}.*choose another --out"):
+            fit_small(tmp_path / "out", **options)
+    assert files(tmp_path / "out") == before
+
+
+def test_a_checkpoint_of_something_else_is_refused(fit_small: Fit, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    torch.save({"step": 3, "student": {}}, tmp_path / "out" / "checkpoint.pt")
+    with pytest.raises(StoreError, match=r"checkpoint\.pt"):
+        fit_small(tmp_path / "out")
+
+
+def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    lock = lock_run(tmp_path / "out")
+    with pytest.raises(InputError, match="is being written by process"):
+        fit_small(tmp_path / "out")
+    lock.release()
+    fit_small(tmp_path / "out")
+    assert not (tmp_path / "out" / ".lock").exists()
+
+
+def test_an_out_that_cannot_be_made_is_refused(fit_small: Fit, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(InputError, match="choose another --out"):
+            fit_small(out)
+
+
+def test_a_photo_that_is_all_border_does_not_turn_the_head(
+    fit_small: Fit, tmp_path: Path, photos: Path, pictures: list[Picture]
+) -> None:
+    more = shutil.copytree(photos, tmp_path / "more")
+    Image.new("RGB", (400, 4), "grey").save(more / "strip.png")
+    config = FitConfig(steps=40, batch=6, learning_rate=5e-3)
+    heap = fit_small(tmp_path / "out", more, config=config)
+    monitor = heap.config.provenance["monitor"]
+    assert monitor["border"] < monitor["interior"]
+    right = sum(bool(len(result.objects)) for result in heap(pictures))
+    assert right >= 10
+
+
+def test_images_that_are_damaged_are_left_out(
+    fit_small: Fit, tmp_path: Path, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = shutil.copytree(photos, tmp_path / "more")
+    (more / "00a.png").write_bytes(b"no image")
+    (more / "99.jpg").touch()
+    heap = fit_small(tmp_path / "out", more)
+    assert heap.config.provenance["images"] == 12
+    assert "left out 00a.png: " in caplog.text
+    assert "left out 99.jpg: " in caplog.text
+
+
+def test_too_few_images_are_refused(fit_small: Fit, tmp_path: Path, photos: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(photos / "00.png", few)
+    (few / "bad.png").touch()
+    with pytest.raises(InputError, match="at least two images that can be read; 1 of 2 can"):
+        fit_small(tmp_path / "out", few)
+
+
+def test_images_without_anything_in_them_are_said_to_be_of_no_use(
+    fit_small: Fit, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number in range(4):
+        Image.new("RGB", (64, 64), (90, 90, 90 + number)).save(flat / f"{number}.png")
+    with pytest.raises(FitError, match="the fitted head (collapsed|is constant|cannot tell)"):
+        fit_small(tmp_path / "out", flat)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_fit(
+    fit_small: Fit, tmp_path: Path, encoder: Encoder, feature_config: FeatureConfig
+) -> None:
+    fit_small(tmp_path / "one")
+    store = FeatureStore(tmp_path / "features", encoder, feature_config)
+    for path in store.folder.rglob("*.safetensors"):
+        features = store.get(path.stem)
+        assert features is not None
+        store.put(path.stem, replace(features, patches=features.patches * torch.nan))
+    with pytest.raises(FitError, match="step 0: the loss is not finite"):
+        fit_small(tmp_path / "two")
+
+
+def test_the_mean_feature_is_kept_with_the_model(
+    fit_small: Fit, tmp_path: Path, pictures: list[Picture]
+) -> None:
+    head = HeadConfig(groups=4, blocks=1, heads=2, width=16, centred=True)
+    heap = fit_small(tmp_path / "out", head=head)
+    assert heap.head.centre.abs().max() > 0.01
+    loaded = Heap.from_pretrained(tmp_path / "out", precision="fp32")
+    assert torch.equal(loaded.head.centre, heap.head.centre)
+    assert loaded(pictures[:1])[0].to_coco() == heap(pictures[:1])[0].to_coco()
+
+
+@pytest.mark.parametrize("prior", ["none", "seed", "found"])
+def test_every_prior_leads_somewhere(prior: Any, fit_small: Fit, tmp_path: Path) -> None:
+    """Random features need not give a good head, but one that is of no use is refused."""
+    try:
+        heap = fit_small(tmp_path / "out", losses=LossConfig(prior=prior))
+    except FitError:
+        return
+    monitor = heap.config.provenance["monitor"]
+    assert monitor["border"] < monitor["interior"]
+
+
+def sources(count: int) -> list[Source]:
+    return [Source(str(number), f"/{number}") for number in range(count)]
+
+
+def test_evenly_by_hand() -> None:
+    def keys(count: int, most: int) -> list[int]:
+        return [int(source.key) for source in evenly(iter(sources(count)), most)]
+
+    assert keys(10, 4) == [0, 2, 5, 7]
+    assert keys(3, 3) == keys(3, 100) == [0, 1, 2]
+    assert keys(5, 1) == [0]
+    assert keys(0, 5) == []
+
+
+def test_collected_images_are_those_of_the_listing(
+    photos: Path, encoder: Encoder, feature_config: FeatureConfig, tmp_path: Path
+) -> None:
+    listed = list(list_images(photos))
+    gone = Source("gone", str(tmp_path / "gone.png"))
+    store = FeatureStore(tmp_path, encoder, feature_config)
+    with ThreadPoolExecutor(2) as pool:
+        found = collect([*listed[:3], gone, *listed[3:]], encoder, store, pool, silent, batch=4)
+    assert [source.key for source in found.sources] == [source.key for source in listed]
+    assert [error.key for error in found.failures] == ["gone"]
+    assert len(found) == 12
+    grids = {found[index].grid for index in range(12)}
+    assert len(grids) == 3
+    assert np.isfinite(found[0].patches.numpy()).all()

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from torch import Tensor
+
+from heap.config import HeadConfig
+from heap.model.head import GroupingHead
+
+DIM = 6
+
+
+def make_head(**options: float) -> GroupingHead:
+    torch.manual_seed(1)
+    settings = {"groups": 3, "blocks": 2, "heads": 2, "width": 8} | options
+    return GroupingHead(DIM, HeadConfig(**settings)).double()  # type: ignore[arg-type] # ints
+
+
+def features(patches: int = 10, batch: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(batch, patches, DIM, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("patches", [1, 2, 50])
+@pytest.mark.parametrize("blocks", [0, 2])
+@torch.no_grad()
+def test_shares_and_areas_sum_to_one_for_any_number_of_patches(patches: int, blocks: int) -> None:
+    grouping = make_head(blocks=blocks)(features(patches))
+    ones = torch.ones(2, patches, dtype=torch.float64)
+    torch.testing.assert_close(grouping.assignment.sum(dim=-1), ones)
+    torch.testing.assert_close(grouping.area.sum(dim=-1), ones[:, 0])
+    assert grouping.assignment.min() >= 0
+    assert ((grouping.foreground > 0) & (grouping.foreground < 1)).all()
+
+
+@torch.no_grad()
+def test_regions_and_maps_are_their_formulas() -> None:
+    x = features()
+    found = make_head()(x)
+    for image in range(2):
+        a, p = found.assignment[image], found.foreground[image]
+        mass = [sum(a[patch, m] for patch in range(10)) for m in range(3)]
+        merged = [sum(a[q, m] * x[image, q] for q in range(10)) / mass[m] for m in range(3)]
+        torch.testing.assert_close(found.embeddings[image], torch.stack(merged), rtol=1e-5, atol=0)
+        for patch in range(10):
+            expected = sum(a[patch, m] * p[m] for m in range(3))
+            torch.testing.assert_close(found.saliency[image, patch], expected)
+        for side, share in ((found.image_foreground, p), (found.image_background, 1 - p)):
+            weight = [mass[m] / 10 * share[m] for m in range(3)]
+            mean = sum(w * r for w, r in zip(weight, merged, strict=True)) / sum(weight)
+            torch.testing.assert_close(side[image], mean, rtol=1e-5, atol=1e-7)
+
+
+@torch.no_grad()
+def test_invert_exchanges_foreground_and_background() -> None:
+    head = make_head()
+    before = head(features())
+    head.invert()
+    after = head(features())
+    torch.testing.assert_close(after.foreground, 1 - before.foreground, rtol=0, atol=1e-15)
+    torch.testing.assert_close(after.saliency, 1 - before.saliency, rtol=0, atol=1e-15)
+    torch.testing.assert_close(after.image_foreground, before.image_background)
+    assert torch.equal(after.assignment, before.assignment)
+    head.invert()
+    assert torch.equal(head(features()).foreground, before.foreground)
+
+
+@torch.no_grad()
+def test_the_centre_is_taken_off_first() -> None:
+    head, shift = make_head(), torch.linspace(-1, 1, DIM, dtype=torch.float64)
+    plain = head(features())
+    head.centre.copy_(shift)
+    moved = head(features() + shift)
+    torch.testing.assert_close(moved.assignment, plain.assignment)
+    torch.testing.assert_close(moved.embeddings, plain.embeddings)
+    assert "centre" in head.state_dict(), "it has to be saved"
+
+
+@torch.no_grad()
+def test_patches_are_a_set() -> None:
+    """Their order does not matter, and neither does it if each is there twice."""
+    head, x = make_head(), features()
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(0))
+    once, shuffled, twice = head(x), head(x[:, order]), head(x.repeat(1, 2, 1))
+    torch.testing.assert_close(shuffled.assignment, once.assignment[:, order])
+    for other in (shuffled, twice):
+        torch.testing.assert_close(other.foreground, once.foreground, rtol=1e-5, atol=0)
+        torch.testing.assert_close(other.embeddings, once.embeddings, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(other.area, once.area)
+
+
+@torch.no_grad()
+def test_images_do_not_see_each_other() -> None:
+    head, x = make_head(), features(batch=3)
+    torch.testing.assert_close(head(x).saliency[1:2], head(x[1:2]).saliency)
+
+
+@torch.no_grad()
+def test_a_lower_temperature_decides_more() -> None:
+    warm, cold = (make_head(temperature=t)(features()).assignment for t in (1.0, 0.01))
+    assert cold.max(dim=-1).values.mean() > 0.95 > warm.max(dim=-1).values.mean()
+
+
+@torch.no_grad()
+def test_a_group_that_nobody_chooses_gives_no_nan() -> None:
+    head = make_head(temperature=1e-3).float()
+    grouping = head(features(1).float())
+    assert (grouping.area == 0).any(), "one patch cannot choose three groups"
+    for value in (grouping.embeddings, grouping.foreground, grouping.saliency,
+                  grouping.image_foreground, grouping.image_background):  # fmt: skip
+        assert value.isfinite().all()

@@ -1,0 +1,134 @@
+import json
+from dataclasses import FrozenInstanceError, asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heap.config import (
+    DiscoverConfig,
+    FeatureConfig,
+    FitConfig,
+    HeadConfig,
+    LossConfig,
+    PretrainConfig,
+    differing_keys,
+    from_dict,
+)
+from heap.errors import ConfigError
+
+KINDS = [FeatureConfig, HeadConfig, LossConfig, FitConfig, DiscoverConfig, PretrainConfig]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_survive_json(kind: type) -> None:
+    assert from_dict(kind, json.loads(json.dumps(asdict(kind())))) == kind()
+    assert from_dict(kind, {}) == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_keys_are_refused_by_name(kind: type) -> None:
+    with pytest.raises(ConfigError, match=f"{kind.__name__}: colour = 'red': Unexpected"):
+        from_dict(kind, {"colour": "red"})
+    with pytest.raises(ConfigError, match="__class__"):
+        from_dict(kind, {"__class__": "os.system"})
+
+
+def test_the_configuration_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        FitConfig().steps = 3  # type: ignore[misc]  # that is the point
+
+
+BAD: list[tuple[type, str, Any]] = [
+    (FeatureConfig, "resolution", 31),
+    (FeatureConfig, "resolution", 4097),
+    (FeatureConfig, "resolution", "448"),
+    (FeatureConfig, "facet", "query"),
+    (FeatureConfig, "square", 1),
+    (FeatureConfig, "cues", ["colour", "smell"]),
+    (FeatureConfig, "cues", "colour"),
+    (FeatureConfig, "cue_weight", -0.1),
+    (FeatureConfig, "encoder", 5),
+    (HeadConfig, "groups", 1),
+    (HeadConfig, "groups", 10**9),
+    (HeadConfig, "groups", 3.5),
+    (HeadConfig, "groups", True),
+    (HeadConfig, "groups", None),
+    (HeadConfig, "temperature", 0),
+    (HeadConfig, "mlp_ratio", -2.0),
+    (LossConfig, "intra", -1.0),
+    (LossConfig, "intra_form", "cut"),
+    (LossConfig, "correlation_shift", 1.1),
+    (LossConfig, "prior", "magic"),
+    (FitConfig, "steps", 0),
+    (FitConfig, "batch", 1),
+    (FitConfig, "learning_rate", 0.0),
+    (FitConfig, "learning_rate", "fast"),
+    (FitConfig, "seed", -1),
+    (DiscoverConfig, "threshold", 1.01),
+    (DiscoverConfig, "merge", -1.5),
+    (DiscoverConfig, "min_area", -0.01),
+    (DiscoverConfig, "chunk", 0),
+    (DiscoverConfig, "save", ["videos"]),
+    (DiscoverConfig, "refine", "yes"),
+    (PretrainConfig, "teacher_momentum", 1.0),
+    (PretrainConfig, "batch", 1),
+]
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), BAD)
+def test_a_bad_value_is_refused_by_key_and_value(kind: type, key: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_dict(kind, {key: value})
+    assert f"{kind.__name__}: {key}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_fault_is_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"steps = 0.*batch = 'many'"):
+        from_dict(FitConfig, {"steps": 0, "batch": "many"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), object(), {1}])
+def test_numbers_that_are_none_are_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match="not plain JSON"):
+        from_dict(FitConfig, {"learning_rate": value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (HeadConfig, {"width": 64, "heads": 3}, "width 64 is not a multiple of heads 3"),
+        (PretrainConfig, {"width": 64, "heads": 3}, "width 64 is not a multiple of heads 3"),
+        (PretrainConfig, {"patch": 49}, "patch of 49 pixels is larger than a crop"),
+    ],
+)
+def test_values_that_do_not_go_together(kind: type, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_dict(kind, values)
+
+
+@given(
+    st.builds(
+        dict,
+        steps=st.integers(1, 1_000_000),
+        learning_rate=st.floats(1e-9, 1e6),
+        seed=st.integers(0, 2**60),
+    )
+)
+def test_what_is_in_range_is_taken_as_it_is(values: dict[str, Any]) -> None:
+    made = asdict(from_dict(FitConfig, values))
+    assert {key: made[key] for key in values} == values
+
+
+def test_differing_keys_by_hand() -> None:
+    old = {"a": 1, "b": {"c": [1, 2], "d": 2}, "gone": 0}
+    new = {"a": 1, "b": {"c": [1, 3], "d": 2}, "new": None, "other": 5}
+    assert differing_keys(old, old) == []
+    assert differing_keys(old, new) == [
+        "b.c ([1, 2] -> [1, 3])",
+        "gone (0 -> None)",
+        "other (None -> 5)",
+    ]
+    assert differing_keys({"b": {"c": 1}}, {"b": 1}) == ["b ({'c': 1} -> 1)"]

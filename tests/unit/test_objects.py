@@ -1,0 +1,193 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import label
+
+from heap.config import DiscoverConfig
+from heap.objects import find_objects, foreground_parts, pixel_masks
+from heap.results import Objects, Regions
+
+PLAIN = DiscoverConfig(refine=False, min_area=0.0)
+CELL = 8
+"""Pixels of a cell."""
+
+
+def regions_of(label_map: np.ndarray, embeddings: np.ndarray | None = None) -> Regions:
+    """Regions with embeddings at right angles unless they are given."""
+    if embeddings is None:
+        embeddings = np.eye(int(label_map.max()) + 1)
+    even = np.full(len(embeddings), 1 / len(embeddings), dtype=np.float32)
+    return Regions(label_map.astype(np.int64), embeddings.astype(np.float32), even, even)
+
+
+def squares() -> tuple[np.ndarray, np.ndarray]:
+    """Saliency and label map of two squares that touch; the one at the right is paler."""
+    saliency = np.full((8, 10), 0.1, dtype=np.float32)
+    label_map = np.zeros((8, 10), dtype=int)
+    saliency[2:6, 2:5], label_map[2:6, 2:5] = 0.9, 1
+    saliency[2:6, 5:8], label_map[2:6, 5:8] = 0.8, 2
+    return saliency, label_map
+
+
+def find(
+    saliency: np.ndarray,
+    regions: Regions,
+    config: DiscoverConfig = PLAIN,
+    size: tuple[int, int] | None = None,
+) -> Objects:
+    height, width = CELL * saliency.shape[0], CELL * saliency.shape[1]
+    pixels = np.full((height, width, 3), 90, dtype=np.uint8)
+    patches = np.eye(saliency.size, 4, dtype=np.float32)
+    return find_objects(saliency, regions, patches, pixels, size or (width, height), config)
+
+
+def test_touching_things_of_different_regions_are_two_objects() -> None:
+    saliency, label_map = squares()
+    found = find(saliency, regions_of(label_map))
+    assert found.regions.tolist() == [1, 2], "best first"
+    np.testing.assert_allclose(found.scores, [0.9, 0.8], rtol=1e-6)
+    # Each is 3 cells wide; bilinear edges are half a cell away from the cells' at most.
+    np.testing.assert_allclose(found.boxes, [[16, 16, 40, 48], [40, 16, 64, 48]], atol=CELL / 2)
+    left, right = (mask.decode() for mask in found.masks)
+    assert not (left & right).any()
+    assert found.boxes[0, 2] == found.boxes[1, 0], "no gap between them"
+
+
+def test_the_same_region_is_one_object() -> None:
+    saliency, label_map = squares()
+    label_map[label_map == 2] = 1
+    found = find(saliency, regions_of(label_map))
+    assert found.regions.tolist() == [1]
+    np.testing.assert_allclose(found.scores, [0.85], rtol=1e-6)
+    np.testing.assert_allclose(found.boxes, [[16, 16, 64, 48]], atol=CELL / 2)
+
+
+def test_regions_that_are_alike_are_one_object() -> None:
+    saliency, label_map = squares()
+    close = np.array([[0, 0, 1], [1, 0, 0], [0.9, 0.2, 0]])
+    assert len(find(saliency, regions_of(label_map, close))) == 1
+    strict = replace(PLAIN, merge=0.99)
+    assert len(find(saliency, regions_of(label_map, close), strict)) == 2
+
+
+def test_being_alike_is_passed_on_between_regions_that_are_there() -> None:
+    """1 is like 2 and 2 like 3; region 2 must have foreground patches to join them."""
+    angles = np.deg2rad([180, 0, 30, 60])
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    saliency = np.full((3, 9), 0.9, dtype=np.float32)
+    label_map = np.repeat([[1, 1, 1, 2, 2, 2, 3, 3, 3]], 3, axis=0)
+    assert len(foreground_parts(saliency, regions_of(label_map, embeddings), PLAIN)) == 1
+    saliency[:, 3:6] = 0
+    label_map[:, 3:6] = 0
+    saliency[:, 6:] = 0.9
+    saliency[:, 3:6], label_map[:, 3:5], label_map[:, 5] = 0.9, 1, 3
+    parts = foreground_parts(saliency, regions_of(label_map, embeddings), PLAIN)
+    assert [part.region for part in parts] == [1, 3]
+
+
+def test_things_of_one_region_that_do_not_touch_are_two_objects() -> None:
+    saliency, label_map = squares()
+    saliency[:, 4:6], label_map[label_map == 2] = 0.1, 1
+    found = find(saliency, regions_of(label_map))
+    assert found.regions.tolist() == [1, 1]
+
+
+def test_touching_at_a_corner_is_not_touching() -> None:
+    saliency = np.where(np.eye(2, dtype=bool), 0.9, 0.1).astype(np.float32)
+    assert len(foreground_parts(saliency, regions_of(np.zeros((2, 2))), PLAIN)) == 2
+
+
+def test_small_parts_are_no_objects() -> None:
+    saliency, label_map = squares()
+    saliency[0, 9] = 0.9
+    assert len(find(saliency, regions_of(label_map))) == 3
+    assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=1.5 / 80))) == 2
+    assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=0.5))) == 0
+
+
+@pytest.mark.parametrize("config", [PLAIN, DiscoverConfig()])
+def test_nothing_above_the_threshold_is_no_object(config: DiscoverConfig) -> None:
+    saliency = np.full((8, 10), 0.5, dtype=np.float32)
+    found = find(saliency, regions_of(np.zeros((8, 10))), config)
+    assert len(found) == 0
+    assert found.boxes.shape == (0, 4)
+    assert found.embeddings.shape == (0, 4)
+    assert found.scores.shape == found.regions.shape == (0,)
+
+
+def test_the_embedding_is_the_mean_feature_weighted_by_saliency() -> None:
+    saliency = np.array([[0.1, 0.6], [0.1, 0.9]], dtype=np.float32)
+    found = find(saliency, regions_of(np.array([[0, 1], [0, 1]])))
+    # Patches are the unit vectors, in row-major order.
+    np.testing.assert_allclose(found.embeddings, [[0, 0.4, 0, 0.6]], rtol=1e-6)
+
+
+def test_masks_are_at_the_size_of_the_original() -> None:
+    saliency, label_map = squares()
+    size = (10 * CELL * 3, 8 * CELL * 2)
+    found = find(saliency, regions_of(label_map), size=size)
+    assert {(mask.width, mask.height) for mask in found.masks} == {size}
+    small = find(saliency, regions_of(label_map))
+    np.testing.assert_allclose(found.boxes, small.boxes * [3, 2, 3, 2], atol=3)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3])
+def test_masks_stay_disjoint_when_they_grow(scale: float) -> None:
+    saliency, label_map = squares()
+    for cut in (3, 4, 5):
+        label_map[2:6, 2:cut], label_map[2:6, cut:8] = 1, 2
+        size = (round(80 * scale), round(64 * scale))
+        left, right = (mask.decode() for mask in find(saliency, regions_of(label_map), size=size).masks)
+        assert not (left & right).any()
+
+
+def test_edges_of_the_image_are_followed() -> None:
+    """A bright thing that ends inside a cell: refined masks end where it ends."""
+    pixels = np.full((64, 80, 3), 30, dtype=np.uint8)
+    pixels[20:45, 21:59] = 220
+    truth = pixels[..., 0] > 100
+    saliency = truth.reshape(8, 8, 10, 8).mean(axis=(1, 3)).astype(np.float32)
+    regions, patches = regions_of(np.zeros((8, 10))), np.ones((80, 2), dtype=np.float32)
+    overlap = []
+    for refine in (False, True):
+        config = DiscoverConfig(refine=refine)
+        (mask,) = find_objects(saliency, regions, patches, pixels, (80, 64), config).masks
+        dense = mask.decode()
+        overlap.append((dense & truth).sum() / (dense | truth).sum())
+    assert overlap[1] > overlap[0] + 0.1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 100_000),
+    grid=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    refine=st.booleans(),
+)
+def test_what_always_holds(
+    seed: int, grid: tuple[int, int], size: tuple[int, int], refine: bool
+) -> None:
+    draw = np.random.default_rng(seed)
+    saliency = draw.random(grid, dtype=np.float32)
+    _, label_map = np.unique(draw.integers(0, 3, grid), return_inverse=True)
+    regions = regions_of(label_map.reshape(grid), draw.normal(size=(3, 4)))
+    pixels = draw.integers(0, 256, (draw.integers(1, 40), draw.integers(1, 40), 3), dtype=np.uint8)
+    patches = draw.normal(size=(saliency.size, 4)).astype(np.float32)
+    config = DiscoverConfig(refine=refine, min_area=0.05)
+    found = find_objects(saliency, regions, patches, pixels, size, config)
+    assert (np.diff(found.scores) <= 0).all(), "best first"
+    assert ((found.scores > 0.5) & (found.scores <= 1)).all()
+    claimed = np.zeros((size[1], size[0]), dtype=int)
+    for mask, box in zip(found.masks, found.boxes, strict=True):
+        dense = mask.decode()
+        assert dense.shape == (size[1], size[0])
+        rows, cols = np.nonzero(dense)
+        tight = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
+        assert box.tolist() == tight, "tight, and x2 and y2 exclusive"
+        claimed += dense
+    assert claimed.max(initial=0) <= 1, "disjoint"
+    for piece in pixel_masks(saliency, foreground_parts(saliency, regions, config), pixels, config):
+        assert label(piece)[1] <= 1, "connected"
