@@ -50,9 +50,9 @@ def bench(
         work: Folder of the models and runs; what is in it is deleted first.
         seed: Seed of the moments.
     """
+    chosen = files_of(data / "duts-tr" / "tune" / "images", images)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    chosen = files_of(data / "duts-tr" / "tune" / "images", images)
     listing = work / "images.txt"
     listing.write_text("".join(f"{image.resolve()}\n" for image in chosen))
     moments = np.random.default_rng(seed)

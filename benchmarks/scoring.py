@@ -55,9 +55,9 @@ def score_saliency(
 
 
 def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:
-    """Score the centre box as a mask."""
-    box = centre_box(truth.shape[1], truth.shape[0])
-    x1, y1, x2, y2 = box.round().astype(int)
+    """Score the centre box, to whole pixels."""
+    box = centre_box(truth.shape[1], truth.shape[0]).round()
+    x1, y1, x2, y2 = box.astype(int)
     mask = np.zeros_like(truth)
     mask[y1:y2, x1:x2] = True
     return {

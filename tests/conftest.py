@@ -132,7 +132,7 @@ def model_folder(
         features=feature_config,
         head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
         losses=LossConfig(prior="boundary"),
-        config=FitConfig(steps=30, batch=6, learning_rate=5e-3, checkpoint_every=10),
+        config=FitConfig(steps=60, batch=6, learning_rate=1e-2, checkpoint_every=10),
         precision="fp32",
     )
     return folder

@@ -43,6 +43,7 @@ app = App(
     help="Find the objects in unlabelled images. Start with `heap discover PHOTOS --out RUN`, then "
     "open RUN/gallery.html. `--debug` after any command shows where an error came from.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 out_console = Console()
 err_console = Console(stderr=True)
@@ -50,9 +51,13 @@ err_console = Console(stderr=True)
 Images = list[str]
 
 
+# A single hyphen is standard input; `discover` refuses the other ones itself.
+ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
+
+
 @app.command
 def discover(
-    images: Images,
+    images: ImagesOrInput,
     /,
     *,
     out: Path = Path("heap-run"),
@@ -92,6 +97,8 @@ def discover(
         strict: Exit with 1 if any image failed.
         as_json: Print the summary as JSON on standard output.
     """
+    if unknown := [image for image in images if image.startswith("-") and image != "-"]:
+        raise InputError(f"unknown option {unknown[0]}; a file of this name is ./{unknown[0]}")
     config = from_dict(
         DiscoverConfig,
         {

@@ -128,7 +128,7 @@ class DiscoverConfig:
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
     """Images that go through the encoder together, if they have the same shape."""
-    chunk: Count = 32
+    chunk: Count = 8
     """Images that are worked on and stored together; what a kill can cost."""
     save: tuple[Saved, ...] = ("overlays",)
     """Pictures to write for each image: objects drawn on it, regions, or 8-bit label maps."""

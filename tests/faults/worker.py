@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def run_child(task: dict[str, Any]) -> None:
     sys.stdout.flush()
     status = 1
     try:
-        {"discover": discover, "fit": fit}[task.pop("do")](**task)
+        work: dict[str, Callable[..., None]] = {"discover": discover, "fit": fit}
+        work[task.pop("do")](**task)
         status = 0
     except KeyboardInterrupt:
         status = 130

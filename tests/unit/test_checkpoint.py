@@ -83,7 +83,9 @@ def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path) -> Non
     assert (tmp_path / "ran").exists(), "the bomb was live"
 
 
-@pytest.mark.parametrize("content", [[1, 2], "text", torch.zeros(3)], ids=["list", "text", "tensor"])
+@pytest.mark.parametrize(
+    "content", [[1, 2], "text", torch.zeros(3)], ids=["list", "text", "tensor"]
+)
 def test_something_that_is_no_checkpoint_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "a.pt")
     with pytest.raises(StoreError):

@@ -140,7 +140,9 @@ def test_masks_stay_disjoint_when_they_grow(scale: float) -> None:
     for cut in (3, 4, 5):
         label_map[2:6, 2:cut], label_map[2:6, cut:8] = 1, 2
         size = (round(80 * scale), round(64 * scale))
-        left, right = (mask.decode() for mask in find(saliency, regions_of(label_map), size=size).masks)
+        left, right = (
+            mask.decode() for mask in find(saliency, regions_of(label_map), size=size).masks
+        )
         assert not (left & right).any()
 
 

@@ -30,7 +30,7 @@ def fit_small(photos: Path, feature_config: FeatureConfig, tmp_path: Path) -> Fi
     """Fits in a second, with a cache of its own; any argument can be another one."""
 
     def fitted(out: Path, images: Path = photos, **options: Any) -> Heap:
-        settings = {
+        settings: dict[str, Any] = {
             "features": feature_config,
             "head": HeadConfig(groups=4, blocks=1, heads=2, width=16),
             "losses": LossConfig(prior="boundary"),
@@ -59,6 +59,15 @@ def test_the_same_fit_twice_is_the_same(fit_small: Fit, tmp_path: Path) -> None:
     fit_small(tmp_path / "three", config=config)
     assert files(tmp_path / "one")["model.safetensors"] \
         != files(tmp_path / "three")["model.safetensors"]  # fmt: skip
+
+
+def test_every_step_sees_other_images_and_patches(fit_small: Fit, tmp_path: Path) -> None:
+    """The head hardly moves, so that what differs between steps is what they have drawn."""
+    config = FitConfig(steps=6, batch=3, learning_rate=1e-9, weight_decay=0.0, checkpoint_every=1)
+    with pytest.raises(FitError):
+        fit_small(tmp_path / "out", config=config)
+    lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["intra"] for line in lines}) == 6
 
 
 class StopAt:
@@ -131,13 +140,14 @@ def test_other_settings_are_refused_by_key(
     before = files(tmp_path / "out")
     fewer = shutil.copytree(photos, tmp_path / "fewer")
     (fewer / "00.png").unlink()
-    for options, key in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"losses": LossConfig(prior="boundary", inter=0.5)}, r"losses\.inter \(1\.0 -> 0\.5\)"),
         ({"head": HeadConfig(groups=5, blocks=1, heads=2, width=16)}, r"head\.groups \(4 -> 5\)"),
         ({"config": FitConfig(steps=12)}, r"fit\.batch \(5 -> 32\)"),
         ({"features": replace(feature_config, layer=0)}, r"features\.layer \(-1 -> 0\)"),
         ({"images": fewer}, "images"),
-    ]:
+    ]
+    for options, key in changes:
         with pytest.raises(ConfigError, match=f"other settings: .*{key}.*choose another --out"):
             fit_small(tmp_path / "out", **options)
     assert files(tmp_path / "out") == before
@@ -168,16 +178,12 @@ def test_an_out_that_cannot_be_made_is_refused(fit_small: Fit, tmp_path: Path) -
 
 
 def test_a_photo_that_is_all_border_does_not_turn_the_head(
-    fit_small: Fit, tmp_path: Path, photos: Path, pictures: list[Picture]
+    fit_small: Fit, tmp_path: Path, photos: Path
 ) -> None:
     more = shutil.copytree(photos, tmp_path / "more")
     Image.new("RGB", (400, 4), "grey").save(more / "strip.png")
-    config = FitConfig(steps=40, batch=6, learning_rate=5e-3)
-    heap = fit_small(tmp_path / "out", more, config=config)
-    monitor = heap.config.provenance["monitor"]
+    monitor = fit_small(tmp_path / "out", more).config.provenance["monitor"]
     assert monitor["border"] < monitor["interior"]
-    right = sum(bool(len(result.objects)) for result in heap(pictures))
-    assert right >= 10
 
 
 def test_images_that_are_damaged_are_left_out(
@@ -208,7 +214,7 @@ def test_images_without_anything_in_them_are_said_to_be_of_no_use(
     flat.mkdir()
     for number in range(4):
         Image.new("RGB", (64, 64), (90, 90, 90 + number)).save(flat / f"{number}.png")
-    with pytest.raises(FitError, match="the fitted head (collapsed|is constant|cannot tell)"):
+    with pytest.raises(FitError, match=r"the fitted head (collapsed|is constant|cannot tell)"):
         fit_small(tmp_path / "out", flat)
     assert not (tmp_path / "out" / "model.safetensors").exists()
 

@@ -70,9 +70,7 @@ def test_a_head_of_no_use_is_refused(change: dict[str, float], problem: str) -> 
 
 def monitor_of(heap: Heap, images: list[PatchFeatures]) -> Monitor:
     found = [Monitor.of(heap.group(each), border_cells(each.grid)[None]) for each in images]
-    means = {
-        name: sum(getattr(each, name) for each in found) / len(found) for name in vars(FINE)
-    }
+    means = {name: sum(getattr(each, name) for each in found) / len(found) for name in vars(FINE)}
     return Monitor(**means)
 
 

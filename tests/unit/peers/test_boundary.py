@@ -60,8 +60,7 @@ def slow_prior(pixels: np.ndarray, grid: tuple[int, int], prior: BoundaryPrior) 
               if r in (0, rows - 1) or c in (0, cols - 1)]  # fmt: skip
     share = {
         a: sum(
-            math.exp(-((math.dist(colour[a], colour[b]) / prior.rarity_width) ** 2))
-            for b in border
+            math.exp(-((math.dist(colour[a], colour[b]) / prior.rarity_width) ** 2)) for b in border
         )
         for a in border
     }

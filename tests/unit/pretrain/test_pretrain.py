@@ -78,6 +78,14 @@ def test_the_log_has_losses_and_signs_of_collapse(whole: Path) -> None:
     assert all(set(line) == names for line in lines)
 
 
+def test_every_step_draws_anew(photos: Path, tmp_path: Path) -> None:
+    """The student hardly moves, so that what differs between steps is what they have drawn."""
+    still = replace(TINY, learning_rate=1e-9, weight_decay=0.0, checkpoint_every=1)
+    pretrain(photos, tmp_path / "out", still)
+    lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["prior"] for line in lines}) == 5
+
+
 def test_it_learns(photos: Path, tmp_path: Path) -> None:
     """The prediction of the prior gets better, and the prototypes stay in use."""
     config = replace(TINY, steps=40, checkpoint_every=1, batch=6, learning_rate=3e-3)

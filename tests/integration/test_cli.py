@@ -1,0 +1,425 @@
+"""The command as its users run it."""
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+from heap import cli
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Main = Callable[..., tuple[int, str, str]]
+
+HEAD = {"groups": 4, "blocks": 1, "heads": 2, "width": 16}
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Main:
+    """The same command in this process, where its imports are done: exit code, output, errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["heap", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"head": HEAD, "fit": {"batch": 6, "checkpoint_every": 5}}))
+    return path
+
+
+@pytest.fixture
+def fit_options(encoder_folder: Path, settings: Path) -> list[object]:
+    return ["--encoder", encoder_folder, "--resolution", 64, "--cues", "colour", "--cues",
+            "boundary", "--prior", "boundary", "--settings", settings]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run_folder(
+    run_heap: Run, photos: Path, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run of the photos by the model; not to be changed."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    done = run_heap("discover", photos, "--model", model_folder, "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert (summary["done"] + summary["empty"], summary["failed"]) == (12, 0)
+    assert summary["run"] == str(out)
+    assert "Traceback" not in done.stderr
+    return out
+
+
+def one_line(text: str) -> str:
+    """What an error says; it must be one line, and ours."""
+    assert text.startswith("heap: ")
+    assert text.endswith("\n")
+    assert text.count("\n") == 1, text
+    return text
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+def test_discover_writes_what_it_promises(run_folder: Path, photos: Path) -> None:
+    coco = COCO(str(run_folder / "objects.json"))
+    names = [image["file_name"] for image in coco.loadImgs(coco.getImgIds())]
+    assert names == sorted(path.name for path in photos.iterdir())
+    annotations = coco.loadAnns(coco.getAnnIds())
+    assert len(annotations) >= 10
+    for each in annotations:
+        mask = coco.annToMask(each)
+        assert mask.sum() == each["area"] > 0
+        assert each["iscrowd"] == 0
+    assert (run_folder / "failed.jsonl").read_bytes() == b""
+    gallery = (run_folder / "gallery.html").read_text()
+    assert all(name in gallery for name in names)
+    assert len(list((run_folder / "overlays").iterdir())) == 12
+
+
+def contents(run: Path) -> dict[str, tuple[bytes, int]]:
+    files = [path for path in run.rglob("*") if path.is_file() and "store" not in path.parts]
+    return {str(path.relative_to(run)): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in files}  # fmt: skip
+
+
+def test_the_same_command_again_does_nothing_new(
+    run_folder: Path, main: Main, photos: Path, model_folder: Path
+) -> None:
+    before = contents(run_folder)
+    code, out, err = main(
+        "discover", photos, "--model", model_folder, "--out", run_folder, "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["images_per_second"] == 0
+    after = contents(run_folder)
+    assert {name: data for name, (data, _) in after.items()} \
+        == {name: data for name, (data, _) in before.items()}  # fmt: skip
+    pictures = [name for name in after if name.startswith("overlays")]
+    assert all(after[name] == before[name] for name in pictures), "no overlay is drawn again"
+
+
+def test_another_configuration_is_refused_by_key(
+    run_folder: Path, main: Main, photos: Path, model_folder: Path
+) -> None:
+    before = contents(run_folder)
+    code, _, err = main(
+        "discover", photos, "--model", model_folder, "--out", run_folder, "--threshold", 0.6
+    )
+    assert code == 2
+    assert "discover.threshold (0.5 -> 0.6)" in one_line(err)
+    assert contents(run_folder) == before
+
+
+def test_strict_and_standard_input(
+    run_heap: Run, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    out = tmp_path / "run"
+    with (photos / "01.png").open() as image:
+        done = run_heap(
+            "discover", "-", tmp_path / "bad.png", photos / "00.png",
+            "--model", model_folder, "--out", out, "--strict", "--no-refine", "--save", "masks",
+            stdin=image,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert "1 failed" in done.stderr
+    assert "failed.jsonl" in done.stderr
+    images = json.loads((out / "objects.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["00.png", "stdin"]
+    assert [image["width"] for image in images] == [96, 64]
+    (failure,) = map(json.loads, (out / "failed.jsonl").read_text().splitlines())
+    assert failure["path"] == "bad.png"
+    assert not (out / "overlays").exists()
+    assert len(list((out / "masks").iterdir())) == 2
+
+
+def test_a_bad_file_alone_is_no_error_without_strict(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    arguments = ["discover", tmp_path / "bad.png", "--model", model_folder]
+    code, out, err = main(*arguments, "--out", tmp_path / "run")
+    assert (code, out) == (0, "")
+    assert "0 images with 0 objects, 0 without, 1 failed" in " ".join(err.split())
+
+
+def test_errors_in_a_process_of_its_own(run_heap: Run, model_folder: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    command = ["discover", missing, "--model", model_folder, "--out", tmp_path / "run"]
+    plain = run_heap(*command)
+    assert (plain.returncode, plain.stdout) == (2, "")
+    assert str(missing) in one_line(plain.stderr)
+    debug = run_heap(*command, "--debug")
+    assert debug.returncode == 2
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.splitlines()[-1] + "\n" == plain.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_input_that_cannot_be_used(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    here = ["--model", model_folder, "--out", tmp_path / "run"]
+    for arguments, part in [
+        ([tmp_path / "empty", *here], "no image in"),
+        ([photos, "--model", tmp_path / "nowhere"], "there is no model"),
+        ([photos, "--model", tmp_path / "empty"], "is no model: it has no config.json"),
+        ([photos, *here, "--encoder", "dino-vits9"], "did you mean"),
+        ([photos, *here, "--device", "abacus"], "device 'abacus' cannot be used"),
+        ([photos, "--model", model_folder, "--out", photos], "is not empty and holds no run"),
+        ([photos, "--model", model_folder, "--out", tmp_path / "file"], "choose another --out"),
+    ]:
+        code, out, err = main("discover", *arguments)
+        assert (code, out) == (2, ""), err
+        assert part in one_line(err)
+    for command in ("fit", "pretrain"):
+        code, out, err = main(command, photos, "--out", tmp_path / "file")
+        assert (code, out) == (2, ""), err
+        assert "choose another --out" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["discover", "x", "--colour", "red"], "--colour"),
+        (["discover"], "IMAGES"),
+        (["discover", "x", "--limit", "0"], "--limit"),
+        (["discover", "x", "--precision", "int8"], "--precision"),
+        (["discover", "x", "--threshold", "1.5"], "threshold = 1.5"),
+        (["discover", "x", "--save", "videos"], "--save"),
+        (["fit", "x"], "--out"),
+        (["fit", "x", "--out", "y", "--groups", "1"], "groups = 1"),
+        (["dream", "x"], "dream"),
+    ],
+)
+def test_options_that_cannot_be_used(arguments: list[str], part: str, main: Main) -> None:
+    code, out, err = main(*arguments)
+    assert (code, out) == (2, "")
+    assert part in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"heads": {}}', "'heads' cannot be used"),
+        ('{"head": 5}', "'head' cannot be used"),
+        ('{"head": {"groups": "many"}}', "groups = 'many'"),
+        ('{"head": {"colour": 1}}', "colour = 1"),
+        ('{"head": {"heads": 5}}', "width 192 is not a multiple of heads 5"),
+        ('{"fit": {"learning_rate": NaN}}', "not plain JSON"),
+        (None, "cannot be read"),
+    ],
+    ids=["torn", "deep", "list", "section", "number", "type", "key", "heads", "nan", "missing"],
+)
+def test_settings_that_cannot_be_used(
+    text: str | None, part: str, main: Main, photos: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.json"
+    if text is not None:
+        path.write_text(text)
+    code, out, err = main("fit", photos, "--out", tmp_path / "out", "--settings", path)
+    assert (code, out) == (2, "")
+    assert part in one_line(err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_with_a_fault_are_refused_before_torch_is_there(
+    run_heap: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.json").write_text('{"head": {"groups": 1e9}}')
+    code = "import sys; sys.modules['torch'] = None; from heap.cli import main; main()"
+    command = ["fit", "x", "--out", "y", "--settings", str(tmp_path / "settings.json")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "groups = 1000000000.0" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["discover", "--help"], ["fit", "--help"], ["models"], ["--version"]]
+)
+def test_what_needs_no_torch_does_not_import_it(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "heap", *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "heap.cli" in imported
+    assert not imported & {"torch", "transformers", "lancedb", "scipy"}
+    assert done.stdout
+
+
+def test_help_names_every_command(run_heap: Run) -> None:
+    text = run_heap("--help").stdout
+    assert all(name in text for name in ("discover", "fit", "pretrain", "models", "doctor"))
+    text = run_heap("discover", "--help").stdout
+    assert all(name in text for name in ("--out", "--model", "--strict", "--json", "Example"))
+
+
+def test_models_lists_every_encoder(main: Main) -> None:
+    from heap.encoder.registry import CARDS
+
+    code, out, _ = main("models")
+    assert code == 0
+    assert all(alias in out for alias in CARDS)
+    assert out.count(" no") + out.count(" yes") >= len(CARDS)
+
+
+def test_doctor_says_what_is_wrong_by_its_exit_code(run_heap: Run) -> None:
+    done = run_heap("doctor")
+    assert done.returncode == (1 if "!!" in done.stdout else 0)
+    assert "torch" in done.stdout
+    assert "not asked" in done.stdout
+    assert done.stderr == ""
+
+
+def test_fit_then_discover(
+    run_heap: Run, main: Main, photos: Path, fit_options: list[object], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    done = run_heap("fit", photos, "--out", model, *fit_options, "--steps", 20, "--seed", 3)
+    assert done.returncode == 0, done.stderr
+    assert "heap discover IMAGES --model" in " ".join(done.stderr.split())
+    assert done.stdout == ""
+    config = json.loads((model / "config.json").read_text())
+    assert config["head"]["groups"] == 4
+    assert config["features"]["resolution"] == 64
+    assert config["provenance"]["fit"]["seed"] == 3
+    code, out, err = main(
+        "discover", photos, "--model", model, "--out", tmp_path / "run", "--limit", 2, "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["done"] + json.loads(out)["empty"] == 2
+    code, _, err = main("fit", photos, "--out", model, *fit_options, "--steps", 21)
+    assert code == 2
+    assert "fit.steps (20 -> 21)" in one_line(err.splitlines()[-1] + "\n")
+
+
+def test_a_fit_of_no_use_exits_with_one(
+    main: Main, fit_options: list[object], tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    pixel = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+        "rkJggg=="
+    )
+    for name in ("a.png", "b.png"):
+        (flat / name).write_bytes(pixel)
+    code, _, err = main("fit", flat, "--out", tmp_path / "out", *fit_options, "--steps", 2)
+    assert code == 1
+    assert "the fitted head" in one_line(err.splitlines()[-1] + "\n")
+
+
+def test_f29_control_c_exits_with_130_and_the_same_command_goes_on(
+    main: Main, photos: Path, fit_options: list[object], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    command = ["fit", str(photos), "--out", str(model), *map(str, fit_options), "--steps", "150"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "heap", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (model / "checkpoint.pt").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = err.splitlines()[-1]
+    assert last == "heap: interrupted; the same command goes on from here"
+    assert "Traceback" not in err
+    assert not (model / "model.safetensors").exists()
+    code, _, err = main(*command)
+    assert code == 0, err
+    steps = [json.loads(line)["step"] for line in (model / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(5, 151, 5))
+
+
+def test_discover_fits_a_head_for_an_encoder_that_has_none(
+    main: Main, photos: Path, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    # With patches of 64 pixels the usual resolution is a grid of 7 by 7.
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=12, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12,
+        patch_size=64, image_size=128, initializer_range=0.3,
+    )  # fmt: skip
+    ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "coarse")
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(4):
+        shutil.copy(photos / f"{number:02d}.png", few)
+    code, out, err = main(
+        "discover", few, "--encoder", tmp_path / "coarse", "--out", tmp_path / "run", "--json"
+    )
+    assert "No head was ever fitted" in err
+    if code == 1:
+        # Random features need not be of use; then it says so and makes no run.
+        assert "the fitted head" in err
+        assert not (tmp_path / "run").exists()
+        return
+    assert code == 0, err
+    assert (tmp_path / "run-model" / "model.safetensors").exists()
+    assert json.loads(out)["done"] + json.loads(out)["empty"] == 4
+
+
+def test_f30_a_full_disk_is_one_line_and_goes_on_with_space(
+    main: Main, photos: Path, fit_options: list[object], tmp_path: Path
+) -> None:
+    """No file may grow beyond a limit, as on a disk that is full."""
+    model = tmp_path / "model"
+    code = (
+        "import resource, sys;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10240, 10240));"
+        "from heap.cli import main; main()"
+    )
+    command = ["fit", str(photos), "--out", str(model), *map(str, fit_options), "--steps", "10"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("heap: ")
+    assert "File too large" in last
+    assert main(*command)[0] == 0
+
+
+def test_pretrain_makes_an_encoder_that_fit_takes(main: Main, photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"width": 16, "depth": 1, "heads": 2, "crop": 32, "local_crop": 16,
+                                "memory_side": 40, "prototypes": 8}))  # fmt: skip
+    out = tmp_path / "encoder"
+    command = ["pretrain", photos, "--out", out, "--steps", 3, "--batch", 4, "--settings", path]
+    code, _, err = main(*command)
+    assert code == 0, err
+    assert "heap fit IMAGES --encoder" in " ".join(err.split())
+    assert (out / "model.safetensors").exists()
+    path.write_text('{"widht": 16}')
+    code, _, err = main(*command)
+    assert code == 2
+    assert "widht = 16" in one_line(err)

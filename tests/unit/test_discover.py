@@ -1,0 +1,110 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heap.config import DiscoverConfig
+from heap.discover import Run, _save_masks, discover
+from heap.errors import ConfigError, InputError
+from heap.images import Picture
+from heap.model.heap import Heap
+from heap.report.files import file_stem
+from heap.results import Rle
+
+CONFIG = DiscoverConfig(chunk=5, batch=3, save=())
+REPORTS = ("objects.json", "failed.jsonl", "gallery.html")
+
+
+@pytest.fixture(scope="module")
+def whole(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return discover(heap, photos, tmp_path_factory.mktemp("whole") / "run", config=CONFIG)
+
+
+def assert_same(ours: Run, theirs: Run) -> None:
+    for name in REPORTS:
+        assert (ours.folder / name).read_bytes() == (theirs.folder / name).read_bytes()
+
+
+def test_a_run_holds_what_the_model_says(whole: Run, heap: Heap, pictures: list[Picture]) -> None:
+    for ours, theirs in zip(whole.results(), heap(pictures, CONFIG), strict=True):
+        assert ours.key == theirs.key
+        assert ours.to_coco() == theirs.to_coco()
+        np.testing.assert_array_equal(ours.saliency, theirs.saliency)
+    assert whole.images == whole.counts.done + whole.counts.empty == 12
+    assert whole.rate > 0
+
+
+@pytest.mark.parametrize("limit", [1, 5, 7])
+def test_a_limit_can_be_lifted_later(
+    limit: int, heap: Heap, photos: Path, whole: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    first = discover(heap, photos, out, config=CONFIG, limit=limit)
+    assert first.images == first.counts.done + first.counts.empty == limit
+    second = discover(heap, photos, out, config=CONFIG)
+    assert second.images == 12 - limit + limit % 5, "chunks are done again as a whole"
+    # The title of the gallery is the name of the folder, which is the same.
+    assert_same(second, whole)
+
+
+def test_images_can_be_added_later(heap: Heap, photos: Path, whole: Run, tmp_path: Path) -> None:
+    growing = tmp_path / "photos"
+    growing.mkdir()
+    for path in sorted(photos.iterdir())[:10]:
+        shutil.copy(path, growing)
+    discover(heap, growing, tmp_path / "run", config=CONFIG)
+    for path in sorted(photos.iterdir())[10:]:
+        shutil.copy(path, growing)
+    grown = discover(heap, growing, tmp_path / "run", config=CONFIG)
+    assert grown.images == 2
+    assert_same(grown, whole)
+
+
+def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Run, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(discover, heap, photos, tmp_path / "run", config=CONFIG).result()
+    assert_same(run, whole)
+
+
+def test_another_configuration_or_folder_is_refused(
+    heap: Heap, photos: Path, whole: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"discover\.merge \(0\.8 -> 0\.5\)"):
+        discover(heap, photos, whole.folder, config=replace(CONFIG, merge=0.5))
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds no run"):
+        discover(heap, photos, tmp_path, config=CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_label_maps_number_the_objects(heap: Heap, photos: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, save=("masks", "regions", "overlays"))
+    run = discover(heap, photos, tmp_path / "run", config=config)
+    for kind in config.save:
+        assert len(list((run.folder / kind).iterdir())) == 12
+    for result in run.results():
+        with Image.open(run.folder / "masks" / f"{file_stem(result.key)}.png") as image:
+            labels = np.asarray(image)
+        assert labels.shape == (result.height, result.width)
+        assert labels.max() == len(result.objects)
+        for number, mask in enumerate(result.objects.masks, start=1):
+            np.testing.assert_array_equal(labels == number, mask.decode())
+
+
+def test_a_label_map_ends_with_255(heap: Heap, pictures: list[Picture], tmp_path: Path) -> None:
+    (result,) = heap(pictures[:1])
+    masks = []
+    for number in range(300):
+        mask = np.zeros((result.height, result.width), dtype=bool)
+        mask[number // 90, number % 90] = True
+        masks.append(Rle.encode(mask))
+    many = replace(result, objects=replace(result.objects, masks=tuple(masks)))
+    _save_masks(many, tmp_path)
+    (path,) = tmp_path.iterdir()
+    with Image.open(path) as image:
+        labels = np.asarray(image)
+    assert sorted(np.unique(labels)) == list(range(256))
