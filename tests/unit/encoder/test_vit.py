@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from heap.config import Facet
-from heap.encoder.registry import CARDS, EMBEDDED
+from heap.encoder.registry import CARDS
 from heap.encoder.vit import Encoder
 from heap.errors import ConfigError, InputError
 
@@ -150,12 +150,12 @@ def test_a_device_that_is_not_there(folder: Path, device: str) -> None:
         Encoder.load(str(folder), device=device)
 
 
-@pytest.mark.skipif(not EMBEDDED.is_dir(), reason="the embedded weights are not built yet")
 def test_the_embedded_encoder_is_what_its_card_says() -> None:
     encoder, card = Encoder.load("embedded"), CARDS["embedded"]
     assert (encoder.patch, encoder.dim) == (card.patch, card.dim)
     weights = sum(weight.numel() for weight in encoder.parameters())
     assert round(weights / 1e6, 1) == card.parameters
-    assert -encoder.layers <= card.layer < encoder.layers
-    features = encoder(pixels(6 * encoder.patch, 8 * encoder.patch), card.layer, card.facet)
+    layer = card.recipe.layer
+    assert -encoder.layers <= layer < encoder.layers
+    features = encoder(pixels(6 * encoder.patch, 8 * encoder.patch), layer)
     assert features.patches.isfinite().all()
