@@ -29,7 +29,7 @@ from heap.collection.store import RunStore
 from heap.errors import InputError
 from heap.evaluation.metrics import corloc_hit, mask_boxes
 from heap.model.heap import Heap
-from heap.peers.boundary import BoundaryPrior
+from heap.peers.boundary import BoundaryPrior, smoothed_prior
 from heap.results import ImageResult
 
 NAME = "bench_embedded"
@@ -83,7 +83,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     """Means of each method, and how far the embedded model is ahead of the others."""
     ahead = {
         other: {field: difference(rows, "embedded", other, field) for field in ("iou", "corloc")}
-        for other in ("centre", "boundary", "random")
+        for other in ("centre", "boundary", "smoothed", "random")
     }
     return {"images": len(rows), "methods": means(rows), "embedded_ahead_of": ahead}
 
@@ -123,6 +123,8 @@ def score(sample: Sample, embedded: ImageResult, random: ImageResult) -> Row:
         for name, result in (("embedded", embedded), ("random", random))
     }
     scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)
+    smoothed = smoothed_prior(picture.pixels, PRIOR_GRID)
+    scores["smoothed"] = score_saliency(smoothed, picture, truth)
     scores["centre"] = score_centre(truth)
     return pack(sample.key, scores)
 

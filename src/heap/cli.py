@@ -215,6 +215,8 @@ def fit(
             cache=cache,
             on_progress=progress,
         )
+    if (out / "failed.jsonl").stat().st_size:
+        err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")
     err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")
 
 

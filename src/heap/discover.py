@@ -20,7 +20,7 @@ from heap.interrupt import Interruptible
 from heap.model.heap import Heap
 from heap.progress import OnProgress, silent
 from heap.reading import ahead, chunks, read_picture
-from heap.report.coco import write_coco, write_failures
+from heap.report.coco import FAILURES, write_coco, write_failures
 from heap.report.files import file_stem, replacing
 from heap.report.gallery import write_gallery
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
@@ -110,7 +110,7 @@ def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) 
     write_coco(store.results(), out / "objects.json")
     on_progress("reports", 1, 3)
     failures = list(store.failures())
-    write_failures(failures, out / "failed.jsonl")
+    write_failures(failures, out / FAILURES)
     on_progress("reports", 2, 3)
     write_gallery(
         store.records(),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heap.cache import cache_dir
 from heap.collection.lock import lock_run
+from heap.collection.records import Failure
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.registry import recipe
 from heap.encoder.vit import Encoder
@@ -20,6 +21,7 @@ from heap.images.listing import Place
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap, ModelConfig
 from heap.progress import OnProgress, silent
+from heap.report.coco import FAILURES, write_failures
 
 
 def fit(
@@ -36,6 +38,8 @@ def fit(
     on_progress: OnProgress = silent,
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
+
+    Images that cannot be used are left out and listed in `failed.jsonl` there.
 
     The same call goes on where an earlier one was stopped, and ends with the same model. Features
     are kept in `cache` (default: the user's cache folder) and serve later fits.
@@ -72,6 +76,8 @@ def fit(
             stop.check()
 
         collected = collect(sources, encoder, store, pool, on_stage)
+        left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
+        write_failures(left_out, out / FAILURES)
         trainer = Trainer(model, collected, losses, config)
         train(trainer, out, lambda step, values: on_stage("training", step, config.steps))
         monitor = trainer.finish()

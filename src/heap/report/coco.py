@@ -12,6 +12,9 @@ from heap.collection.records import Failure
 from heap.report.files import replacing
 from heap.results import ImageResult
 
+FAILURES = "failed.jsonl"
+"""Where a run and a model list the images that could not be used."""
+
 
 def write_coco(results: Iterable[ImageResult], path: Path) -> None:
     """Write `results`, in the order given, as one COCO file; ids count from 1 in that order.
