@@ -57,7 +57,8 @@ class GuidedFilter:
         out = resize(self._mean(offset), (size[0], size[1]))
         for plane, colour in zip(self._mean(slope), full, strict=True):
             out = out + resize(plane, (size[0], size[1])) * colour
-        return np.clip(out, 0, 1)
+        clipped: np.ndarray = np.clip(out, 0, 1)
+        return clipped
 
     def _covariance(
         self, colours: Float32[np.ndarray, "3 small_h small_w"]

@@ -66,7 +66,8 @@ def _scaled(
     # float32 is exact for 16 bits, and half as large.
     wide = np.float32 if values.dtype.itemsize == 2 else np.float64
     inside = np.nan_to_num(np.clip(values.astype(wide), black, white), nan=black)
-    return (inside - wide(black)) * wide(255 / ((white - black) or 1))
+    scaled: np.ndarray = (inside - wide(black)) * wide(255 / ((white - black) or 1))
+    return scaled
 
 
 def _tag(image: Image.Image, tag: ExifTags.Base) -> object:

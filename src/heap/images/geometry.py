@@ -62,7 +62,8 @@ class Geometry:
     ) -> Float64[np.ndarray, " 4"]:
         """The box, xyxy in the original and clipped to it, of cells; the maxima are exclusive."""
         corners = np.array([[col_min, row_min], [col_max, row_max]], dtype=np.float64)
-        return np.clip(self.to_pixels(corners), 0, self._pixels()).ravel()
+        clipped: np.ndarray = np.clip(self.to_pixels(corners), 0, self._pixels())
+        return clipped.ravel()
 
     def resize(
         self, pixels: UInt8[np.ndarray, "height width 3"]
