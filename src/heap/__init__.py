@@ -1,5 +1,6 @@
 """HEAP: finds the objects in unlabelled images."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -7,6 +8,10 @@ if TYPE_CHECKING:
     from heap.encoder.vit import Encoder
     from heap.fit.command import fit
     from heap.model.heap import Heap
+
+# Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
+# at every start.
+warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 
 __all__ = ["Encoder", "Heap", "discover", "fit"]
 
