@@ -11,17 +11,9 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from heap.bars import Bars
 from heap.config import (
     Cue,
     DiscoverConfig,
@@ -116,7 +108,7 @@ def discover(
     from heap.model.heap import Heap
 
     where = choose_device(device)
-    with _progress() as progress:
+    with Bars(err_console) as progress:
         if model is None and encoder not in (None, "embedded"):
             whole = out.resolve()
             fitted = whole.with_name(whole.name + "-model")
@@ -202,7 +194,7 @@ def fit(
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fit.command import fit as run_fit
 
-    with _progress() as progress:
+    with Bars(err_console) as progress:
         run_fit(
             images,
             out,
@@ -250,7 +242,7 @@ def pretrain(
     config = from_dict(PretrainConfig, values)
     from heap.pretrain.command import pretrain as run_pretrain
 
-    with _progress() as progress:
+    with Bars(err_console) as progress:
         run_pretrain(images, out, config, progress)
     err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
 
@@ -285,45 +277,6 @@ def doctor(*, network: bool = False) -> int:
         table.add_row("ok" if each.ok else "!!", each.what, each.value, each.hint)
     out_console.print(table)
     return 0 if all(each.ok for each in findings) else 1
-
-
-class _Bars:
-    """Shows `OnProgress` calls as bars on standard error."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err_console,
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "_Bars":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        # Stopping prints an empty line, which an error that comes before any bar can do without.
-        if self._tasks:
-            self._progress.stop()
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that `done` of `total` are done."""
-        self._progress.start()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, rate="")
-        task = self._tasks[stage]
-        speed = self._progress.tasks[task].speed
-        rate = f"{speed:.1f}/s" if speed else ""
-        self._progress.update(task, completed=done, total=total, rate=rate)
-
-
-def _progress() -> _Bars:
-    return _Bars()
 
 
 def _summarise(run: Any, as_json: bool) -> None:

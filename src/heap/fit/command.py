@@ -12,7 +12,6 @@ from heap.collection.records import Failure
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.registry import recipe
 from heap.encoder.vit import Encoder
-from heap.errors import InputError
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.trainer import Trainer, train
@@ -22,6 +21,7 @@ from heap.interrupt import Interruptible
 from heap.model.heap import Heap, ModelConfig
 from heap.progress import OnProgress, silent
 from heap.report.coco import FAILURES, write_failures
+from heap.report.files import make_folder
 
 
 def fit(
@@ -54,12 +54,7 @@ def fit(
     sources = evenly(list_images(images), config.images)
     encoder = Encoder.load(features.encoder, device=device, precision=precision)
     out = Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be made ({error.strerror}); choose another --out"
-        ) from error
+    make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", encoder, features)
     model = Heap(
         encoder,

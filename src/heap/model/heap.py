@@ -107,6 +107,13 @@ class Heap(nn.Module, ModelHubMixin):
         """The card that `save_pretrained` and `push_to_hub` write as README.md."""
         return model_card(asdict(self.config))
 
+    @classmethod
+    def fit(cls, images: Place | Sequence[Place], out: Path | str, **options: Any) -> "Heap":
+        """Fit a head on unlabelled images and save the model in `out`, see `heap.fit`."""
+        from heap.fit.command import fit
+
+        return fit(images, out, **options)
+
     def discover(
         self, images: Place | Sequence[Place], out: Path | str = "heap-run", **options: Any
     ) -> "Run":

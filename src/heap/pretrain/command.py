@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.special import expit
 from torch import Tensor
 
+from heap.collection.lock import lock_run
 from heap.config import PretrainConfig
 from heap.errors import InputError
 from heap.images import ImageError, Source, list_images
@@ -22,6 +23,7 @@ from heap.peers.boundary import LIKELY_SLOPE, LIKELY_THRESHOLD, BoundaryPrior
 from heap.pretrain.trainer import Pretrainer, train
 from heap.progress import OnProgress, silent
 from heap.reading import ahead, read_picture
+from heap.report.files import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +49,8 @@ def pretrain(
     """
     config, out = config or PretrainConfig(), Path(out)
     sources = list(list_images(images))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be made ({error.strerror}); choose another --out"
-        ) from error
-    with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+    make_folder(out)
+    with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = ahead(sources, lambda source: _load(source, config.memory_side), pool, 64)
         pixels, priors = _gather(loaded, len(sources), on_progress)
 

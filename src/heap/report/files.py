@@ -40,6 +40,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             partial.unlink()
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder that something is to be written to.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be made ({error.strerror}); choose another --out"
+        ) from error
+
+
 def file_stem(key: str) -> str:
     """A file name for what belongs to the image `key`, without suffix.
 
