@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heap.encoder.vit import Encoder
 from heap.errors import InputError
 from heap.features import FeatureStore, PatchFeatures, describe
-from heap.images import ImageError, Picture, Source, decode
+from heap.images import ImageError, Picture, Source, decode, decode_bytes
 from heap.progress import OnProgress
 from heap.reading import ahead, chunks
 
@@ -91,8 +91,9 @@ def evenly(sources: Iterator[Source], most: int) -> list[Source]:
 def _prepare(source: Source, store: FeatureStore) -> Picture | str | ImageError:
     """The digest if the features are there, else the picture that they are to be computed from."""
     try:
-        digest = hashlib.sha256(source.read()).hexdigest()
-        return digest if digest in store else decode(source)
+        data = source.read()
+        digest = hashlib.sha256(data).hexdigest()
+        return digest if digest in store else decode_bytes(source.key, data)
     except ImageError as error:
         return error
     except InputError as error:

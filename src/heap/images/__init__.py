@@ -1,7 +1,7 @@
 """Lists images, decodes them safely to upright RGB, and maps the model's grid to their pixels."""
 
 from heap.errors import ImageError
-from heap.images.decode import Limits, Picture, decode
+from heap.images.decode import Limits, Picture, decode, decode_bytes
 from heap.images.formats import FORMATS
 from heap.images.geometry import Geometry
 from heap.images.listing import list_images
@@ -15,5 +15,6 @@ __all__ = [
     "Picture",
     "Source",
     "decode",
+    "decode_bytes",
     "list_images",
 ]

@@ -79,23 +79,32 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: for anything wrong with the image, at the stage `read`, `open`, `limit` or
             `decode`.
     """
-    _hide_warnings()
     with _stage(source.key, "read"):
         data = source.read(limits.byte_count)
-    with _stage(source.key, "open"):
+    return decode_bytes(source.key, data, limits)
+
+
+def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
+    """Decode the first frame of an image that has been read, as `decode` does.
+
+    Raises:
+        ImageError: for anything wrong with the image, at the stage `open`, `limit` or `decode`.
+    """
+    _hide_warnings()
+    with _stage(key, "open"):
         if not data:
-            raise ImageError(source.key, "open", "the file is empty")
+            raise ImageError(key, "open", "the file is empty")
         image = _open(data)
         frames = getattr(image, "n_frames", 1)
     size = image.size
-    _check(source.key, size, limits)
-    with _stage(source.key, "decode"):
+    _check(key, size, limits)
+    with _stage(key, "decode"):
         upright, turned, colour_note = _upright_rgb(image, limits.draft_side)
         pixels = np.asarray(upright)
     width, height = reversed(size) if turned else size
     notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
     note = "; ".join(filter(None, notes)) or None
-    return Picture(source.key, pixels, width, height, hashlib.sha256(data).hexdigest(), note)
+    return Picture(key, pixels, width, height, hashlib.sha256(data).hexdigest(), note)
 
 
 def _open(data: bytes) -> Image.Image:
