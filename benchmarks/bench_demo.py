@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import RUNS, Sample, main, run_heap
+from benchmarks.common import RUNS, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import share
 from heap.collection.store import RunStore
 from heap.evaluation.metrics import HIT, mask_iou
+from heap.evaluation.samples import Sample
 from heap.model.heap import Heap
 from heap.results import ImageResult
 
@@ -56,10 +58,11 @@ def bench(
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Share of the main objects that one object found covers with an IoU of at least 0.5."""
+    """Share of the main objects that one object covers with an IoU of at least 0.5; their mean."""
     with_object = [{"found": row["iou"] >= HIT} for row in rows if row["main"] is not None]
     return {
         "main_object_found": share(with_object, "found"),
+        "main_object_mean_iou": fmean(row["iou"] for row in rows if row["main"] is not None),
         "objects_where_there_is_none": sum(row["objects"] for row in rows if row["main"] is None),
     }
 

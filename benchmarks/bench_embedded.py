@@ -10,24 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import (
-    DATA,
-    RUNS,
-    Data,
-    Sample,
-    digest_of,
-    files_of,
-    main,
-    once,
-    run_heap,
-    samples,
-)
+from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, pack, score_centre, score_saliency
 from benchmarks.untrained import untrained_model
 from heap.collection.store import RunStore
 from heap.errors import InputError
 from heap.evaluation.metrics import corloc_hit, mask_boxes
+from heap.evaluation.samples import Sample, files_of, samples
 from heap.model.heap import Heap
 from heap.peers.boundary import BoundaryPrior, smoothed_prior
 from heap.results import ImageResult

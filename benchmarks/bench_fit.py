@@ -12,10 +12,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, files_of, main, once, run_heap, samples
+from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
 from benchmarks.evaluating import Judge, Method, by_head, by_prior, features_of, head_cost
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, pack
+from heap.evaluation.samples import files_of, samples
 from heap.fit.orientation import make_prior
 from heap.model.heap import Heap
 
@@ -127,9 +128,9 @@ def methods(
     any_heap = next(iter(heaps.values()))
     collected = features_of(any_heap, unlabelled, work)
     for seed in SEEDS:
-        taught = make_prior("found", collected, any_heap.encoder.dim, seed)
+        taught = make_prior("found", collected, any_heap.encoder, seed)
         yield f"found/{seed}", by_prior(taught)
-    yield "found-seed", by_prior(make_prior("seed", collected, any_heap.encoder.dim, 0))
+    yield "found-seed", by_prior(make_prior("seed", collected, any_heap.encoder, 0))
 
 
 def _settings(configuration: str) -> Path:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, RUNS, Data, files_of, heap_command, main
+from benchmarks.common import DATA, RUNS, Data, heap_command, main
 from benchmarks.killing import Watch
 from benchmarks.report import RESULTS, Row, about_encoder, digest, write_report
 from benchmarks.tasks import Discovering, Fitting, Task
+from heap.evaluation.samples import files_of
 from heap.model.heap import Heap
 
 NAME = "bench_kill"

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from benchmarks.common import DATA, Data, Sample, main, samples
+from benchmarks.common import DATA, Data, main
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import share
 from heap.errors import InputError
+from heap.evaluation.samples import Sample, samples
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import ImageResult

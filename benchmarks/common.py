@@ -1,4 +1,4 @@
-"""What the benchmarks share: their data, and the commands that they run."""
+"""What the benchmarks share: where their data is, and the commands that they run."""
 
 import hashlib
 import json
@@ -14,68 +14,15 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import cyclopts
-import numpy as np
 from cyclopts import Parameter
-from jaxtyping import Bool
-from PIL import Image
 
 from heap.errors import HeapError, InputError
-from heap.images import Picture, Source, decode
 
 Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
 """Folder of the evaluation sets."""
 DATA = Path("../shared/data")
 RUNS = Path("runs")
 """What a benchmark makes on its way; git ignores it."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image and the mask of its foreground."""
-
-    image: Path
-    mask: Path
-
-    @property
-    def key(self) -> str:
-        """Its key in a run on the folder of images."""
-        return self.image.name
-
-    def picture(self) -> Picture:
-        """The decoded image."""
-        return decode(Source(self.key, str(self.image)))
-
-    def truth(self) -> Bool[np.ndarray, "height width"]:
-        """True on the foreground: above 127 in the mask."""
-        with Image.open(self.mask) as mask:
-            return np.asarray(mask.convert("L")) > 127
-
-
-def samples(folder: Path, limit: int | None = None) -> list[Sample]:
-    """The images of `folder`/images with their masks in `folder`/masks, by name.
-
-    Raises:
-        InputError: if there is no such image, or a mask is missing.
-    """
-    found = [
-        Sample(image, folder / "masks" / f"{image.stem}.png")
-        for image in files_of(folder / "images", limit)
-    ]
-    if missing := [sample.mask for sample in found if not sample.mask.is_file()]:
-        raise InputError(f"the mask {missing[0]} is missing")
-    return found
-
-
-def files_of(folder: Path, limit: int | None = None) -> list[Path]:
-    """The files of a folder of the evaluation sets, by name.
-
-    Raises:
-        InputError: if it is missing or empty.
-    """
-    found = sorted(folder.iterdir())[:limit] if folder.is_dir() else []
-    if not found:
-        raise InputError(f"no data in {folder}; name their folder by --data or HEAP_DATA")
-    return found
 
 
 def digest_of(values: Sequence[Any]) -> str:

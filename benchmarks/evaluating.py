@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.common import Sample
 from benchmarks.scoring import Scores, score_oracle, score_saliency
+from heap.evaluation.samples import Sample
 from heap.features import FeatureStore, PatchFeatures, describe, geometry
 from heap.fit.collect import Collected, collect
 from heap.fit.orientation import PriorMap

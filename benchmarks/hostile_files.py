@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.common import files_of
+from heap.evaluation.samples import files_of
 
 PHOTOS = Path("demo/photos")
 EXIF_ORIENTATION = 0x0112

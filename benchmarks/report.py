@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common import Sample
+from heap.evaluation.samples import Sample
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap

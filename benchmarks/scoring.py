@@ -6,6 +6,7 @@ are one method with several seeds.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from statistics import mean, stdev
 from typing import Any
 
@@ -18,12 +19,12 @@ from heap.evaluation.metrics import (
     bootstrap_interval,
     centre_box,
     corloc_hit,
-    largest_part_box,
     mask_boxes,
     mask_iou,
     pixel_accuracy,
 )
-from heap.images import Geometry, Picture
+from heap.evaluation.saliency import score_map
+from heap.images import Picture
 from heap.refine import GuidedFilter, resize
 
 FIELDS = ("iou", "accuracy", "iou_refined", "corloc", "corloc_any", "iou_oracle")
@@ -40,18 +41,11 @@ def score_saliency(
     truth: Bool[np.ndarray, "height width"],
     threshold: float = 0.5,
 ) -> Scores:
-    """Score a soft map on the patch grid."""
-    height, width = truth.shape
-    rows, cols = saliency.shape
-    mask = resize(saliency, (height, width)) > threshold
-    box = largest_part_box(saliency, Geometry(width, height, cols, rows, 1), threshold)
+    """Score a soft map on the patch grid, as it is and refined along the edges of the picture."""
     fine = GuidedFilter()(saliency[None], picture.pixels)[0]
-    return {
-        "iou": mask_iou(mask, truth),
-        "accuracy": pixel_accuracy(mask, truth),
-        "iou_refined": mask_iou(resize(fine, (height, width)) > threshold, truth),
-        "corloc": corloc_hit(box, mask_boxes(truth)),
-    }
+    refined = resize(fine, (truth.shape[0], truth.shape[1])) > threshold
+    plain = asdict(score_map(saliency, truth, threshold))
+    return plain | {"iou_refined": mask_iou(refined, truth)}
 
 
 def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
     from heap.config import FeatureConfig
-    from heap.encoder.vit import Encoder
+    from heap.encoder.encoder import Encoder
     from heap.images import Picture
     from heap.model.heap import Heap
 
@@ -104,7 +104,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> "Encoder":
     """That encoder, loaded."""
-    from heap.encoder.vit import Encoder
+    from heap.encoder.encoder import Encoder
 
     return Encoder.load(str(encoder_folder), precision="fp32")
 

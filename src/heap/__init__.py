@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heap.discover import discover
-    from heap.encoder.vit import Encoder
+    from heap.encoder.encoder import Encoder
     from heap.fit.command import fit
     from heap.model.heap import Heap
 
@@ -16,7 +16,7 @@ warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 __all__ = ["Encoder", "Heap", "discover", "fit"]
 
 _HOMES = {
-    "Encoder": "heap.encoder.vit",
+    "Encoder": "heap.encoder.encoder",
     "Heap": "heap.model.heap",
     "discover": "heap.discover",
     "fit": "heap.fit.command",

@@ -39,11 +39,12 @@ class Bars:
             self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that `done` of `total` are done."""
+        """Show that `done` of `total` are done; what follows a colon in `stage` may change."""
         self._progress.start()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, rate="")
-        task = self._tasks[stage]
+        name = stage.partition(":")[0]
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, rate="")
+        task = self._tasks[name]
         speed = self._progress.tasks[task].speed
         rate = f"{speed:.1f}/s" if speed else ""
-        self._progress.update(task, completed=done, total=total, rate=rate)
+        self._progress.update(task, description=stage, completed=done, total=total, rate=rate)

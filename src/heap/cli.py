@@ -23,12 +23,12 @@ from heap.config import (
     HeadConfig,
     LossConfig,
     Precision,
-    PretrainConfig,
     Prior,
     Saved,
     from_dict,
 )
 from heap.errors import ConfigError, HeapError, InputError
+from heap.pretrain.config import PretrainConfig
 
 app = App(
     name="heap",
@@ -60,7 +60,7 @@ def discover(
     limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
     threshold: float = DiscoverConfig().threshold,
     min_area: float = DiscoverConfig().min_area,
-    merge: float = DiscoverConfig().merge,
+    merge: float | None = None,
     refine: bool = True,
     save: list[Saved] | None = None,
     strict: bool = False,
@@ -83,7 +83,7 @@ def discover(
         limit: Work on at most so many images.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
-        merge: Adjacent foreground regions with a higher cosine are one object.
+        merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
         refine: Let masks follow the edges of the image.
         save: Pictures to write: overlays, regions, masks.
         strict: Exit with 1 if any image failed.
@@ -91,19 +91,10 @@ def discover(
     """
     if unknown := [image for image in images if image.startswith("-") and image != "-"]:
         raise InputError(f"unknown option {unknown[0]}; a file of this name is ./{unknown[0]}")
-    config = from_dict(
-        DiscoverConfig,
-        {
-            "threshold": threshold,
-            "min_area": min_area,
-            "merge": merge,
-            "refine": refine,
-            "save": save if save is not None else list(DiscoverConfig().save),
-        },
-    )
+    chosen = _given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
+    from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
     from heap.device import choose_device
     from heap.discover import discover as run_discover
-    from heap.encoder.registry import recipe
     from heap.fit.command import fit as run_fit
     from heap.model.heap import Heap
 
@@ -118,7 +109,7 @@ def discover(
             found = run_fit(
                 images,
                 fitted,
-                features=recipe(encoder).features(encoder),
+                encoder=encoder,
                 device=where,
                 precision=precision,
                 on_progress=progress,
@@ -127,6 +118,7 @@ def discover(
             found = Heap.from_pretrained(
                 model or "embedded", encoder=encoder, device=where, precision=precision
             )
+        config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
         run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)
     _summarise(run, as_json)
     return 1 if strict and run.counts.failed else 0
@@ -140,13 +132,13 @@ def fit(
     out: Path,
     encoder: str = "embedded",
     layer: int | None = None,
-    facet: Facet = "key",
+    facet: Facet | None = None,
     resolution: int | None = None,
-    square: bool = False,
+    square: bool | None = None,
     cues: list[Cue] | None = None,
-    groups: int = HeadConfig().groups,
+    groups: int | None = None,
     prior: Prior | None = None,
-    steps: int = FitConfig().steps,
+    steps: int | None = None,
     seed: int = 0,
     settings: Path | None = None,
     cache: Path | None = None,
@@ -183,14 +175,12 @@ def fit(
 
     more = _read_sections(settings, ("features", "head", "losses", "fit"))
     usual = recipe(encoder)
-    values = asdict(usual.features(encoder)) | {"facet": facet, "square": square}
-    for name, value in (("layer", layer), ("resolution", resolution), ("cues", cues)):
-        if value is not None:
-            values[name] = value
-    features = from_dict(FeatureConfig, values | more["features"])
-    head = from_dict(HeadConfig, {"groups": groups} | more["head"])
-    losses = from_dict(LossConfig, {"prior": prior or usual.prior} | more["losses"])
-    config = from_dict(FitConfig, {"steps": steps, "seed": seed} | more["fit"])
+    chosen = _given(layer=layer, facet=facet, resolution=resolution, cues=cues, square=square)
+    features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
+    head = from_dict(HeadConfig, asdict(usual.head) | _given(groups=groups) | more["head"])
+    losses = from_dict(LossConfig, asdict(usual.losses) | _given(prior=prior) | more["losses"])
+    training = _given(steps=steps, seed=seed)
+    config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fit.command import fit as run_fit
 
@@ -218,33 +208,91 @@ def pretrain(
     /,
     *,
     out: Path,
+    architecture: str = PretrainConfig().architecture,
+    start: str | None = None,
     steps: int = PretrainConfig().steps,
+    minutes: float | None = None,
     batch: int = PretrainConfig().batch,
+    learning_rate: float = PretrainConfig().learning_rate,
+    quality: Path | None = None,
+    quality_every: int = 1000,
     seed: int = 0,
     settings: Path | None = None,
 ) -> None:
-    """Pretrain a small vision transformer on unlabelled images.
+    """Pretrain a small encoder on unlabelled images.
 
-    Self-distillation (DINO and masked patches) with a dense colour prior. The same command goes on
-    where an earlier one was stopped. The result is a folder that `heap fit --encoder` takes.
+    Self-distillation: patches predict what is foreground, at first from colour and later from the
+    teacher itself; with the settings image_weight and patch_weight also DINO's and iBOT's losses.
+    The same command goes on where an earlier one was stopped. The result is a folder that `heap fit
+    --encoder` takes, and transformers too.
 
-    Example: heap pretrain photos/ --out encoder && heap fit photos/ --encoder encoder --out model
+    Example: heap pretrain photos/ --start embedded --learning-rate 5e-4 --steps 500 --out encoder
+    Example: heap fit photos/ --encoder encoder --out model
 
     Args:
-        images: Files, folders, globs, .txt lists or URLs.
+        images: Files, folders, globs, .txt lists or URLs, or packs that `heap pack` made.
         out: Folder of the encoder.
+        architecture: resnet, vit or segformer, or a folder with a config.json of transformers.
+        start: Go on from the weights of this encoder: embedded, or a folder.
         steps: Training steps.
-        batch: Images in a step.
+        minutes: Stop after so long even if steps are left; the schedule follows the clock.
+        batch: Images in a step, on each device.
+        learning_rate: Peak rate; go on from trained weights with a quarter of the default.
+        quality: Folder with images/ and masks/ to score TokenCut and a quick head on.
+        quality_every: Steps between such scores.
         seed: Seed of everything that is drawn.
         settings: JSON file with more settings.
     """
-    values = {"steps": steps, "batch": batch, "seed": seed} | _read_settings(settings)
+    values: dict[str, Any] = {"steps": steps, "batch": batch, "seed": seed, "minutes": minutes}
+    values |= {"architecture": architecture, "learning_rate": learning_rate}
+    values |= _read_settings(settings)
     config = from_dict(PretrainConfig, values)
     from heap.pretrain.command import pretrain as run_pretrain
 
     with Bars(err_console) as progress:
-        run_pretrain(images, out, config, progress)
+        run_pretrain(
+            images,
+            out,
+            config,
+            start=start,
+            quality=quality,
+            quality_every=quality_every,
+            on_progress=progress,
+        )
     err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
+
+
+@app.command
+def pack(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    side: int = 128,
+    megabytes: Annotated[float, Parameter(validator=cyclopts.validators.Number(gt=0))] = 60,
+) -> None:
+    """Pack images into few files that `heap pretrain` takes on another machine.
+
+    Squares, decoded, with their colour priors: such a machine needs no more than torch,
+    transformers, accelerate, safetensors, NumPy and jaxtyping, and runs
+    `python -m heap.pretrain PACKS --out ENCODER --minutes 10`.
+
+    Example: heap pack photos/ --out photos.pack
+
+    Args:
+        images: Files, folders, globs, .txt lists or URLs.
+        out: What the packs are called: OUT-001.safetensors and so on.
+        side: Side of the squares, in pixels.
+        megabytes: Largest pack; more images go into more packs.
+    """
+    from heap.pretrain.command import pack as run_pack
+
+    with Bars(err_console) as progress:
+        paths = run_pack(
+            images, out, side=side, most_bytes=int(megabytes * 1e6), on_progress=progress
+        )
+    for path in paths:
+        out_console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command
@@ -292,6 +340,11 @@ def _summarise(run: Any, as_json: bool) -> None:
     if counts["failed"]:
         err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
     err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; for the others the recipe of the encoder decides."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:

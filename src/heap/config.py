@@ -20,17 +20,19 @@ Facet = Literal["key", "token"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
-Prior = Literal["none", "seed", "found", "boundary"]
+Prior = Literal["none", "seed", "found", "boundary", "encoder"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
 
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
+MERGE = 0.8
 CHECKED = ConfigDict(extra="forbid", strict=True)
 
 
@@ -39,11 +41,12 @@ class FeatureConfig:
     """Which frozen encoder gives the patch features, which of its features, and at what size."""
 
     encoder: str = "embedded"
-    """Alias (`heap models`), hub name or local folder of a vision transformer."""
+    """Alias (`heap models`), hub name or local folder of an encoder."""
     layer: Annotated[int, Field(ge=-64, le=64)] = -1
     """Block that the features are taken from, from 0; negative counts from the last."""
     facet: Facet = "key"
-    """`key`: the block's key projection; `token`: its output before the final LayerNorm."""
+    """`key`: the block's key projection; `token`: its output before the final LayerNorm, and what
+    a pyramid gives."""
     resolution: Resolution = 448
     """Images are resized, aspect ratio kept, to the area of a square with this side."""
     square: bool = False
@@ -70,6 +73,8 @@ class HeadConfig:
     """τ of the assignment softmax."""
     centred: bool = False
     """Take the mean feature of the training images off first."""
+    merge: Cosine = MERGE
+    """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "HeadConfig":
@@ -120,8 +125,8 @@ class DiscoverConfig:
 
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
-    merge: Annotated[float, Field(ge=-1, le=1)] = 0.8
-    """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
+    merge: Cosine = MERGE
+    """As in `HeadConfig`; where no configuration is given, the value of the head is taken."""
     min_area: Fraction = 0.005
     """Parts smaller than this fraction of the image are no objects."""
     refine: bool = True
@@ -132,48 +137,6 @@ class DiscoverConfig:
     """Images that are worked on and stored together; what a kill can cost."""
     save: tuple[Saved, ...] = ("overlays",)
     """Pictures to write for each image: objects drawn on it, regions, or 8-bit label maps."""
-
-
-@dataclass(frozen=True, kw_only=True, config=CHECKED)
-class PretrainConfig:
-    """Self-distillation of an encoder on unlabelled images."""
-
-    width: Count = 192
-    depth: Count = 6
-    heads: Count = 3
-    patch: Count = 8
-    crop: Annotated[int, Field(ge=16, le=1024)] = 96
-    """Side of the two global crops, in pixels."""
-    local_crop: Annotated[int, Field(ge=8, le=1024)] = 48
-    local_crops: Annotated[int, Field(ge=0, le=32)] = 2
-    memory_side: Annotated[int, Field(ge=16, le=1024)] = 128
-    """Images are held in memory as squares of this side."""
-    steps: Count = 4000
-    batch: Annotated[int, Field(ge=2, le=65536)] = 64
-    learning_rate: Positive = 1e-3
-    """Peak rate, after a tenth of the steps; a cosine brings it to zero."""
-    weight_decay: Weight = 0.04
-    clip: Positive = 1.0
-    teacher_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """At the start; a cosine brings it to 1."""
-    prototypes: Count = 1024
-    student_temperature: Positive = 0.1
-    teacher_temperature: Positive = 0.06
-    image_weight: Weight = 1.0
-    """DINO: the crops of one image agree on their prototypes."""
-    patch_weight: Weight = 1.0
-    """iBOT: masked patches are told from the others."""
-    prior_weight: Weight = 2.0
-    """Patches predict the boundary prior, and increasingly the teacher's own prediction."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    checkpoint_every: Count = 100
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> "PretrainConfig":
-        _check_heads(self.width, self.heads)
-        if self.patch > min(self.crop, self.local_crop):
-            raise ValueError(f"a patch of {self.patch} pixels is larger than a crop")
-        return self
 
 
 def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:

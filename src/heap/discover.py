@@ -69,7 +69,7 @@ def discover(
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
-    config, out = config or DiscoverConfig(), Path(out)
+    config, out = config or heap.defaults, Path(out)
     sources = list(islice(list_images(images), limit))
     started, worked = time.monotonic(), 0
     settings = {

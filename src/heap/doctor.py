@@ -79,7 +79,7 @@ def _codecs() -> list[Finding]:
 
 
 def _embedded() -> Finding:
-    from heap.encoder.vit import Encoder
+    from heap.encoder.encoder import Encoder
 
     hint = "install heap again"
     return _attempt("embedded weights", lambda: Encoder.load("embedded").fingerprint[:12], hint)

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from heap.config import FeatureConfig
 from heap.cues import CUE_WIDTHS, cues
+from heap.encoder.encoder import Encoder
 from heap.encoder.features import Features
-from heap.encoder.vit import Encoder
 from heap.images import Geometry, Picture
 from heap.peers.boundary import smoothed_prior
 

@@ -12,11 +12,11 @@ from heap.config import (
     FitConfig,
     HeadConfig,
     LossConfig,
-    PretrainConfig,
     differing_keys,
     from_dict,
 )
 from heap.errors import ConfigError
+from heap.pretrain.config import PretrainConfig
 
 KINDS = [FeatureConfig, HeadConfig, LossConfig, FitConfig, DiscoverConfig, PretrainConfig]
 
@@ -72,8 +72,6 @@ BAD: list[tuple[type, str, Any]] = [
     (DiscoverConfig, "chunk", 0),
     (DiscoverConfig, "save", ["videos"]),
     (DiscoverConfig, "refine", "yes"),
-    (PretrainConfig, "teacher_momentum", 1.0),
-    (PretrainConfig, "batch", 1),
 ]
 
 
@@ -85,9 +83,56 @@ def test_a_bad_value_is_refused_by_key_and_value(kind: type, key: str, value: An
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", 0),
+        ("minutes", 0.0),
+        ("minutes", float("nan")),
+        ("batch", 1),
+        ("crop", 31),
+        ("crop", 1025),
+        ("local_crop", 16),
+        ("last_crop", 8),
+        ("crop_area", 1.5),
+        ("global_crops", 0),
+        ("local_crops", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", float("inf")),
+        ("teacher_momentum", 1.0),
+        ("prototypes", 10**7),
+        ("patch_weight", -1.0),
+        ("trust", 1.1),
+        ("seed", -1),
+        ("seed", 2**32),
+    ],
+)
+def test_pretraining_checks_its_own_values(key: str, value: Any) -> None:
+    """A machine without pydantic has them checked too."""
+    with pytest.raises(ConfigError) as caught:
+        PretrainConfig(**{key: value})
+    assert str(caught.value) == f"PretrainConfig: out of range: {key} = {value!r}"
+    if value == value and abs(value) < float("inf"):
+        with pytest.raises(ConfigError, match=f"PretrainConfig: out of range: {key} = "):
+            from_dict(PretrainConfig, {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("steps", 3.5), ("steps", True), ("batch", "many"), ("seed", None), ("minutes", "ten"),
+     ("architecture", 5)],
+)  # fmt: skip
+def test_wrong_types_are_refused_of_pretraining_too(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"PretrainConfig: {key} = "):
+        from_dict(PretrainConfig, {key: value})
+
+
 def test_every_fault_is_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"steps = 0.*batch = 'many'"):
         from_dict(FitConfig, {"steps": 0, "batch": "many"})
+    with pytest.raises(ConfigError, match=r"out of range: steps = 0, batch = 1$"):
+        PretrainConfig(steps=0, batch=1)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), object(), {1}])
@@ -100,8 +145,16 @@ def test_numbers_that_are_none_are_refused(value: Any) -> None:
     ("kind", "values", "message"),
     [
         (HeadConfig, {"width": 64, "heads": 3}, "width 64 is not a multiple of heads 3"),
-        (PretrainConfig, {"width": 64, "heads": 3}, "width 64 is not a multiple of heads 3"),
-        (PretrainConfig, {"patch": 49}, "patch of 49 pixels is larger than a crop"),
+        (
+            PretrainConfig,
+            {"image_weight": 0, "patch_weight": 0, "dense_weight": 0},
+            "PretrainConfig: all three weights are 0",
+        ),
+        (
+            PretrainConfig,
+            {"image_weight": 1.0, "global_crops": 1, "local_crops": 0},
+            "PretrainConfig: the image loss compares crops",
+        ),
     ],
 )
 def test_values_that_do_not_go_together(kind: type, values: dict[str, Any], message: str) -> None:

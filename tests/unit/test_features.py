@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from heap.config import FeatureConfig
 from heap.cues import cues
-from heap.encoder.features import Features
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.features import FeatureStore, PatchFeatures, describe, feature_dim, geometry
 from heap.images import Picture
 from heap.peers.boundary import smoothed_prior
@@ -86,13 +86,9 @@ def test_square_squeezes(
     assert geometry(pictures[0], encoder, replace(feature_config, square=True)).grid == (8, 8)
 
 
-class ScarceEncoder(Encoder):
-    """Has memory for two images."""
-
-    def forward(self, pixels: torch.Tensor, *arguments: Any) -> Features:
-        if len(pixels) > 2:
-            raise torch.OutOfMemoryError("no more")
-        return super().forward(pixels, *arguments)
+def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
+    if len(arguments[0]) > 2:
+        raise torch.OutOfMemoryError("no more")
 
 
 def test_out_of_memory_halves_the_batch(
@@ -102,7 +98,8 @@ def test_out_of_memory_halves_the_batch(
     feature_config: FeatureConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    scarce = ScarceEncoder.load(str(encoder_folder), precision="fp32")
+    scarce = Encoder.load(str(encoder_folder), precision="fp32")
+    scarce.register_forward_pre_hook(refuse_more_than_two)
     config = replace(feature_config, square=True)
     with caplog.at_level(logging.WARNING):
         found = describe(scarce, pictures, config, batch=7)

@@ -1,1 +1,1 @@
-"""Frozen vision transformers: which there are, where their weights come from, what they see."""
+"""Frozen encoders: which there are, where their weights come from, what they see."""

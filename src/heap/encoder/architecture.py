@@ -1,68 +1,47 @@
-"""The families of vision transformers that can serve, and what their configurations may say.
+"""What the configuration of an encoder may say.
 
 Only the values below are taken from a config.json, and only within these bounds: nothing in the
 file can name code, another file or another repository, or ask for more memory than there is.
 """
 
-from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from heap.encoder.files import EncoderFiles, read_json
 from heap.errors import WeightsError
 
+TransformerKind = Literal["vit", "dinov2", "dinov2_with_registers", "dinov3_vit"]
+PyramidKind = Literal["resnet", "convnext", "dinov3_convnext", "segformer"]
 
-@plain_dataclass(frozen=True)
-class Family:
-    """Where transformers keeps the parts of one kind of vision transformer."""
-
-    model: str
-    """Name of its class in transformers."""
-    blocks: str
-    norm: str
-    """LayerNorm before a block's attention, inside the block."""
-    options: tuple[tuple[str, bool], ...] = ()
-    """Arguments of the constructor."""
-    embedding: tuple[tuple[str, bool], ...] = ()
-    """Arguments of the patch embedding that let it take any size; the others always do."""
-    rotary: str | None = None
-    """Module with the angles by which queries and keys are turned after their projection."""
+Width = Annotated[int, Field(ge=1, le=8192)]
+Heads = Annotated[int, Field(ge=1, le=256)]
+Count = Annotated[int, Field(ge=1, le=8)]
+Each = Field(min_length=1, max_length=8)
+"""One value for each stage of a pyramid."""
 
 
-QUERY, KEY = "attention.q_proj", "attention.k_proj"
-"""The projections inside a block, in every family."""
-
-FAMILIES = {
-    "vit": Family(
-        "ViTModel",
-        "layers",
-        "layernorm_before",
-        options=(("add_pooling_layer", False),),
-        embedding=(("interpolate_pos_encoding", True),),
-    ),
-    "dinov2": Family("Dinov2Model", "encoder.layer", "norm1"),
-    "dinov2_with_registers": Family("Dinov2WithRegistersModel", "encoder.layer", "norm1"),
-    "dinov3_vit": Family("DINOv3ViTModel", "model.layer", "norm1", rotary="rope_embeddings"),
-}
-"""By the `model_type` of config.json."""
-
-
-class Architecture(BaseModel):
+class _Common(BaseModel):
     """What is used of a config.json; what it leaves out has the family's default."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    hidden_size: Annotated[int, Field(ge=1, le=8192)]
-    num_hidden_layers: Annotated[int, Field(ge=1, le=128)]
-    num_attention_heads: Annotated[int, Field(ge=1, le=256)]
-    patch_size: Annotated[int, Field(ge=1, le=64)]
-    image_size: Annotated[int, Field(ge=1, le=4096)]
     num_channels: Literal[3] = 3
-    intermediate_size: Annotated[int, Field(ge=1, le=65536)] | None = None
-    mlp_ratio: Annotated[int, Field(ge=1, le=16)] | None = None
     hidden_act: Annotated[str, Field(pattern="^[a-z_0-9]+$")] | None = None
     layer_norm_eps: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class TransformerArchitecture(_Common):
+    """Of a vision transformer."""
+
+    model_type: TransformerKind
+    hidden_size: Width
+    num_hidden_layers: Annotated[int, Field(ge=1, le=128)]
+    num_attention_heads: Heads
+    patch_size: Annotated[int, Field(ge=1, le=64)]
+    image_size: Annotated[int, Field(ge=1, le=4096)]
+    intermediate_size: Annotated[int, Field(ge=1, le=65536)] | None = None
+    mlp_ratio: Annotated[int, Field(ge=1, le=16)] | None = None
     num_register_tokens: Annotated[int, Field(ge=0, le=256)] | None = None
     rope_theta: Annotated[float, Field(gt=0, le=1e9)] | None = None
     qkv_bias: bool | None = None
@@ -76,13 +55,56 @@ class Architecture(BaseModel):
     use_mask_token: bool | None = None
 
     @model_validator(mode="after")
-    def _heads_share_the_width(self) -> "Architecture":
+    def _heads_share_the_width(self) -> "TransformerArchitecture":
         if self.hidden_size % self.num_attention_heads:
             raise ValueError("hidden_size is not a multiple of num_attention_heads")
         return self
 
 
-def read_architecture(files: EncoderFiles) -> tuple[Family, Architecture]:
+class PyramidArchitecture(_Common):
+    """Of a network whose maps get coarser from stage to stage."""
+
+    model_type: PyramidKind
+    hidden_sizes: Annotated[list[Annotated[int, Field(ge=4, le=8192)]], Each]
+    depths: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Each]
+    num_stages: Count | None = None
+    num_encoder_blocks: Count | None = None
+    embedding_size: Width | None = None
+    layer_type: Literal["basic", "bottleneck"] | None = None
+    downsample_in_first_stage: bool | None = None
+    downsample_in_bottleneck: bool | None = None
+    patch_size: Literal[2, 4, 8] | None = None
+    layer_scale_init_value: Annotated[float, Field(ge=0, le=1)] | None = None
+    # Odd patches, so that a map is its input's size divided by the stride.
+    patch_sizes: Annotated[list[Literal[1, 3, 5, 7]], Each] | None = None
+    strides: Annotated[list[Literal[1, 2, 4, 8]], Each] | None = None
+    sr_ratios: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Each] | None = None
+    mlp_ratios: Annotated[list[Annotated[int, Field(ge=1, le=16)]], Each] | None = None
+    num_attention_heads: Annotated[list[Heads], Each] | None = None
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> "PyramidArchitecture":
+        stages = len(self.hidden_sizes)
+        counts = {name: len(value) for name, value in self if isinstance(value, list)}
+        counts["num_stages"] = self.num_stages or stages
+        counts["num_encoder_blocks"] = self.num_encoder_blocks or stages
+        if wrong := [name for name, count in counts.items() if count != stages]:
+            raise ValueError(f"hidden_sizes are of {stages} stages, {', '.join(wrong)} of others")
+        heads = self.num_attention_heads or [1] * stages
+        if any(width % each for width, each in zip(self.hidden_sizes, heads, strict=True)):
+            raise ValueError("hidden_sizes are not multiples of num_attention_heads")
+        return self
+
+
+Architecture = TransformerArchitecture | PyramidArchitecture
+
+_KINDS: dict[str, type[Architecture]] = {
+    **dict.fromkeys(get_args(TransformerKind), TransformerArchitecture),
+    **dict.fromkeys(get_args(PyramidKind), PyramidArchitecture),
+}
+
+
+def read_architecture(files: EncoderFiles) -> Architecture:
     """The family of the encoder, and the sizes of its parts.
 
     Raises:
@@ -90,14 +112,14 @@ def read_architecture(files: EncoderFiles) -> tuple[Family, Architecture]:
     """
     values = read_json(files.config)
     kind = values.get("model_type")
-    family = FAMILIES.get(kind) if isinstance(kind, str) else None
-    if family is None:
+    known = _KINDS.get(kind) if isinstance(kind, str) else None
+    if known is None:
         raise WeightsError(
-            f"{files.config}: model_type {kind!r} is not a vision transformer that can serve; "
-            f"these can: {', '.join(FAMILIES)}"
+            f"{files.config}: model_type {kind!r} is not an encoder that can serve; "
+            f"these can: {', '.join(_KINDS)}"
         )
     try:
-        return family, Architecture.model_validate(values)
+        return known.model_validate(values)
     except ValidationError as error:
         faults = (
             f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"

@@ -8,12 +8,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Features:
-    """Patch features and CLS attention of one block."""
+    """Patch features and CLS attention of one layer."""
 
     patches: Float32[Tensor, "batch patch dim"]
     """Row-major over the grid. Keys are those of all heads, one head after the other."""
     cls_attention: Float32[Tensor, "batch head patch"]
-    """Share of the CLS token's attention that each patch gets; CLS and registers get the rest."""
+    """Share of the CLS token's attention that each patch gets; CLS and registers get the rest.
+
+    A pyramid has no such token; what stands for it is said there.
+    """
     grid: tuple[int, int]
     """Rows and columns of patches."""
 

@@ -14,6 +14,8 @@ SUFFIX = ".safetensors"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
+HEADS = "heads.safetensors"
+"""What `heap pretrain` taught the encoder with, beside it: features do not depend on it."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
-from heap.config import Cue, FeatureConfig, Prior
+from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder import hub
-from heap.encoder.files import CONFIG
+from heap.encoder.architecture import PyramidKind
+from heap.encoder.files import CONFIG, HEADS, read_json
 from heap.errors import InputError
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "encoder"
@@ -24,20 +26,37 @@ class Recipe:
     """What serves an encoder best, where that is not the package's default."""
 
     layer: int = -1
+    facet: Facet = "key"
     resolution: int = 448
+    square: bool = False
     cues: tuple[Cue, ...] = ()
     cue_weight: float = 1.0
-    prior: Prior = "found"
+    head: HeadConfig = field(default_factory=HeadConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
 
     def features(self, encoder: str) -> FeatureConfig:
         """The features of `encoder` by this recipe."""
         return FeatureConfig(
             encoder=encoder,
             layer=self.layer,
+            facet=self.facet,
             resolution=self.resolution,
+            square=self.square,
             cues=self.cues,
             cue_weight=self.cue_weight,
         )
+
+
+SMALL = Recipe(
+    resolution=160,
+    square=True,
+    head=HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2),
+    losses=LossConfig(prior="boundary"),
+    fit=FitConfig(learning_rate=1e-3),
+)
+"""For encoders that `heap pretrain` made: trained for hours only, on crops of small squares."""
+SMALL_PYRAMID = replace(SMALL, facet="token", losses=LossConfig(prior="encoder"))
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,22 @@ class Card:
     dim: int
     licence: str
     note: str
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
 
 
-def _facebook(alias: str, repo: str, family: str, size: tuple[float, int, int], note: str) -> Card:
+def _facebook(
+    alias: str,
+    repo: str,
+    family: str,
+    size: tuple[float, int, int],
+    note: str,
+    recipe: Recipe | None = None,
+) -> Card:
     parameters, patch, dim = size
     licence = _DINOV3 if family == "DINOv3" else _APACHE
-    return Card(alias, f"facebook/{repo}", family, parameters, patch, dim, licence, note)
+    return Card(
+        alias, f"facebook/{repo}", family, parameters, patch, dim, licence, note, recipe or Recipe()
+    )
 
 
 _CLASSIC = "what the literature of the field uses"
@@ -73,13 +101,13 @@ _CARDS = (
     Card(
         "embedded",
         None,
-        "ViT",
-        2.7,
+        "ResNet",
+        2.8,
         8,
-        192,
+        448,
         _APACHE,
         "inside the package; small, no network",
-        Recipe(layer=4, resolution=224, cues=("colour", "boundary", "position"), prior="boundary"),
+        SMALL_PYRAMID,
     ),
     _facebook("dino-vits8", "dino-vits8", "DINO", (21.7, 8, 384), _CLASSIC),
     _facebook("dino-vits16", "dino-vits16", "DINO", (21.7, 16, 384), _CLASSIC),
@@ -103,6 +131,14 @@ _CARDS = (
     _facebook(
         "dinov3-vitb16", "dinov3-vitb16-pretrain-lvd1689m", "DINOv3", (85.7, 16, 768), _GATED
     ),
+    _facebook(
+        "dinov3-convnext-tiny",
+        "dinov3-convnext-tiny-pretrain-lvd1689m",
+        "DINOv3",
+        (27.8, 8, 1344),
+        _GATED,
+        Recipe(facet="token"),
+    ),
 )
 
 CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
@@ -110,8 +146,21 @@ CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
 
 
 def recipe(encoder: str) -> Recipe:
-    """The recipe of an encoder with a short name, else the default one."""
-    return CARDS[encoder].recipe if encoder in CARDS else Recipe()
+    """The recipe of an encoder with a short name, or of one that `heap pretrain` made.
+
+    Raises:
+        WeightsError: if there is a config.json that cannot be read.
+    """
+    if encoder in CARDS:
+        return CARDS[encoder].recipe
+    folder = Path(encoder)
+    if not (folder / CONFIG).is_file():
+        return Recipe()
+    kind = read_json(folder / CONFIG).get("model_type")
+    made_here = (folder / HEADS).is_file()
+    if kind in get_args(PyramidKind):
+        return SMALL_PYRAMID if made_here else Recipe(facet="token")
+    return SMALL if made_here else Recipe()
 
 
 def resolve(name: str) -> Path | str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from heap.encoder.architecture import Architecture, Family, read_architecture
+from heap.encoder.architecture import Architecture, read_architecture
+from heap.encoder.families import FAMILIES
 from heap.encoder.files import SUFFIX, EncoderFiles, file_digest, read_json
 from heap.errors import WeightsError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of colours in [0, 1], for models that do not bring their own."""
+
+_COUNTER = "num_batches_tracked"
 
 _SHOWN = 5
 """Keys that an error names."""
@@ -26,17 +30,18 @@ State = dict[str, Tensor]
 Colour = tuple[float, float, float]
 
 
-def load_model(files: EncoderFiles) -> tuple[nn.Module, Family, Architecture]:
+def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
     """Build the model in float32 and fill in every weight; nothing in the files is run.
 
     Raises:
         WeightsError: if a file is damaged, or the weights are not finite or not the model's.
     """
-    family, architecture = read_architecture(files)
-    config, needed = _configuration(family, architecture, files)
+    architecture = read_architecture(files)
+    family = FAMILIES[architecture.model_type]
+    config, needed = _configuration(architecture, files)
     state: State = {}
     for path in files.weights:
-        state |= _read_state(path)
+        state |= read_state(path)
     _check_size(needed, state, files)
     with _quiet():
         # Given a state instead of a name, transformers reads no file, and still knows old keys.
@@ -45,14 +50,13 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Family, Architecture]:
             config=config,
             state_dict=state,
             dtype=torch.float32,
-            attn_implementation="sdpa",
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **dict(family.options),
         )
     _check_complete(info, files)
     _check_finite(model, files)
-    return model, family, architecture
+    return model, architecture
 
 
 def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
@@ -81,7 +85,12 @@ def _colour(value: Any, path: Path) -> Colour:
     return red, green, blue
 
 
-def _read_state(path: Path) -> State:
+def read_state(path: Path) -> State:
+    """Named floating-point tensors of a file; nothing in it is run.
+
+    Raises:
+        WeightsError: if the file is damaged or holds anything else.
+    """
     try:
         if path.suffix == SUFFIX:
             state: object = load_file(path)
@@ -93,9 +102,14 @@ def _read_state(path: Path) -> State:
     if not isinstance(state, dict):
         raise WeightsError(f"{path} holds a {type(state).__name__} instead of named tensors")
     for name, value in state.items():
-        if not isinstance(value, Tensor) or not value.is_floating_point():
+        if not isinstance(value, Tensor) or not (value.is_floating_point() or _counts(name, value)):
             raise WeightsError(f"{path}: {name!r} is not a tensor of floating-point numbers")
     return state
+
+
+def _counts(name: str, value: Tensor) -> bool:
+    """Whether it is batch normalisation's count of its training steps, the only integer."""
+    return name.rpartition(".")[2] == _COUNTER and value.dtype == torch.int64 and value.ndim == 0
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
@@ -107,23 +121,23 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
     return WeightsError(f"{path} cannot be loaded ({reason}); {digest} fetch it again")
 
 
-def _configuration(
-    family: Family, architecture: Architecture, files: EncoderFiles
-) -> tuple[Any, int]:
+def _configuration(architecture: Architecture, files: EncoderFiles) -> tuple[Any, int]:
     """The configuration for transformers, and how many weights its model has."""
+    family = FAMILIES[architecture.model_type]
     kind = getattr(transformers, family.model)
+    values = architecture.model_dump(exclude_none=True, exclude={"model_type"})
     try:
-        config = kind.config_class(**architecture.model_dump(exclude_none=True))
+        config = kind.config_class(**values)
         with torch.device("meta"):
             empty: nn.Module = kind(config, **dict(family.options))
-    except (KeyError, TypeError, ValueError, RuntimeError, StrictDataclassError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, StrictDataclassError) as error:
         raise WeightsError(f"{files.config} describes no working model ({error})") from error
     return config, sum(weight.numel() for weight in empty.parameters())
 
 
 def _check_size(needed: int, state: State, files: EncoderFiles) -> None:
     # transformers makes room for weights that are missing: not for a lie of config.json.
-    held = sum(weight.numel() for weight in state.values())
+    held = sum(weight.numel() for weight in state.values() if weight.is_floating_point())
     if needed > 2 * held:
         raise WeightsError(
             f"{files.config} describes {needed} weights, but {files.weights[0]} holds {held}: "
@@ -149,12 +163,13 @@ def _check_complete(info: dict[str, Any], files: EncoderFiles) -> None:
 
 
 def _is_spare(key: str) -> bool:
-    """Weights that features do not depend on: the pooler's, and the token of masked training."""
-    return "pooler" in key.split(".") or key.rpartition(".")[2] == "mask_token"
+    """What features do not depend on: the pooler, the token of masked training, a counter."""
+    return "pooler" in key.split(".") or key.rpartition(".")[2] in ("mask_token", _COUNTER)
 
 
 def _check_finite(model: nn.Module, files: EncoderFiles) -> None:
-    broken = [name for name, value in model.named_parameters() if not value.isfinite().all()]
+    state = chain(model.named_parameters(), model.named_buffers())
+    broken = [name for name, value in state if not value.isfinite().all()]
     if broken:
         raise WeightsError(
             f"{files.weights[0]} holds NaN or infinite weights ({_first(broken)}); "

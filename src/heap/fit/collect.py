@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.errors import InputError
 from heap.features import FeatureStore, PatchFeatures, describe
 from heap.images import ImageError, Picture, Source, decode, decode_bytes

@@ -10,8 +10,8 @@ from heap.cache import cache_dir
 from heap.collection.lock import lock_run
 from heap.collection.records import Failure
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
+from heap.encoder.encoder import Encoder
 from heap.encoder.registry import recipe
-from heap.encoder.vit import Encoder
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.trainer import Trainer, train
@@ -28,6 +28,7 @@ def fit(
     images: Place | Sequence[Place],
     out: Path | str,
     *,
+    encoder: str = "embedded",
     features: FeatureConfig | None = None,
     head: HeadConfig | None = None,
     losses: LossConfig | None = None,
@@ -39,7 +40,8 @@ def fit(
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
 
-    Images that cannot be used are left out and listed in `failed.jsonl` there.
+    Settings that are not given are those of the recipe of `encoder`; `features` name an encoder
+    themselves. Images that cannot be used are left out and listed in `failed.jsonl` there.
 
     The same call goes on where an earlier one was stopped, and ends with the same model. Features
     are kept in `cache` (default: the user's cache folder) and serve later fits.
@@ -48,20 +50,20 @@ def fit(
         FitError: if what came out is of no use: collapsed, constant, or without a foreground.
         InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work.
     """
-    features = features or recipe("embedded").features("embedded")
-    losses = losses or LossConfig(prior=recipe(features.encoder).prior)
-    config = config or FitConfig()
+    usual = recipe(features.encoder if features else encoder)
+    features = features or usual.features(encoder)
+    losses, config = losses or usual.losses, config or usual.fit
     sources = evenly(list_images(images), config.images)
-    encoder = Encoder.load(features.encoder, device=device, precision=precision)
+    loaded = Encoder.load(features.encoder, device=device, precision=precision)
     out = Path(out)
     make_folder(out)
-    store = FeatureStore(cache or cache_dir() / "features", encoder, features)
+    store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model = Heap(
-        encoder,
+        loaded,
         ModelConfig(
             features=features,
-            head=head or HeadConfig(),
-            encoder_fingerprint=encoder.fingerprint,
+            head=head or usual.head,
+            encoder_fingerprint=loaded.fingerprint,
         ),
     )
     with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -70,7 +72,7 @@ def fit(
             on_progress(stage, done, total)
             stop.check()
 
-        collected = collect(sources, encoder, store, pool, on_stage)
+        collected = collect(sources, loaded, store, pool, on_stage)
         left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
         write_failures(left_out, out / FAILURES)
         trainer = Trainer(model, collected, losses, config)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heap.config import Prior
+from heap.encoder.encoder import Encoder
+from heap.encoder.foreground import foreground_layer
 from heap.errors import FitError
 from heap.features import PatchFeatures
 from heap.model.head import Grouping, GroupingHead
@@ -36,30 +39,49 @@ SAMPLE_IMAGES = 3000
 SAMPLE_PATCHES = 256
 
 
-def make_prior(kind: Prior, images: Images, key_dim: int, seed: int) -> PriorMap | None:
+def make_prior(kind: Prior, images: Images, encoder: Encoder, seed: int) -> PriorMap | None:
     """A map from an image to the foreground probability of its patches.
 
-    `seed` is FOUND's background seed on the first `key_dim` channels, the encoder's keys; `found`
-    is the linear layer that it teaches; `boundary` is the smoothed prior from colour alone.
+    `seed` is FOUND's background seed on the encoder's features, without the cues that are joined
+    to them; `found` is the linear layer that it teaches; `boundary` is the smoothed prior from
+    colour alone; `encoder` is what the encoder was pretrained to call foreground.
+
+    Raises:
+        ConfigError: if the encoder was not pretrained to call anything foreground.
+        WeightsError: if what it was taught with is damaged.
     """
+    key_dim = encoder.dim
 
     def seed_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
         keys = image.patches[None, :, :key_dim]
         return (~background_seed(keys, image.cls_attention[None])[0]).float()
 
-    def boundary_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
-        if image.boundary is None:
-            raise ValueError("the features were computed without the boundary prior")
-        return image.boundary
-
     if kind == "none":
         return None
+    if kind == "encoder":
+        return _encoder_map(encoder)
     if kind == "seed":
         return seed_map
     if kind == "boundary":
-        return boundary_map
-    layer = _teach_layer(images, seed_map, seed)
-    return lambda image: layer(image.patches).sigmoid()
+        return _boundary_map
+    found = _teach_layer(images, seed_map, seed)
+    return lambda image: found(image.patches).sigmoid()
+
+
+def _boundary_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
+    if image.boundary is None:
+        raise ValueError("the features were computed without the boundary prior")
+    return image.boundary
+
+
+def _encoder_map(encoder: Encoder) -> PriorMap:
+    layer, dim = foreground_layer(encoder), encoder.dim
+
+    def prior(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        logits: Tensor = layer(F.normalize(image.patches[:, :dim], dim=-1) * dim**0.5)
+        return logits[:, 0].sigmoid()
+
+    return prior
 
 
 def _teach_layer(images: Images, teacher: PriorMap, seed: int) -> FoundLayer:

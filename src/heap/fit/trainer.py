@@ -72,8 +72,8 @@ class Trainer:
 
     def teach_prior(self) -> None:
         """Make the orientation prior; it is the same each time that it is made."""
-        key_dim = self.heap.encoder.dim
-        self.prior = make_prior(self.losses.prior, self.images, key_dim, self.config.seed)
+        encoder = self.heap.encoder
+        self.prior = make_prior(self.losses.prior, self.images, encoder, self.config.seed)
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be gone on from."""

@@ -23,7 +23,7 @@ from heap.config import (
     Precision,
     from_dict,
 )
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.errors import ConfigError, InputError, WeightsError
 from heap.features import PatchFeatures, describe, feature_dim
 from heap.images import Picture
@@ -130,12 +130,17 @@ class Heap(nn.Module, ModelHubMixin):
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def defaults(self) -> DiscoverConfig:
+        """How objects are found with this head where nothing else is asked for."""
+        return DiscoverConfig(merge=self.config.head.merge)
+
     @torch.inference_mode()
     def forward(
         self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
     ) -> list[ImageResult]:
         """Regions and objects of each picture."""
-        config = config or DiscoverConfig()
+        config = config or self.defaults
         described = describe(self.encoder, pictures, self.config.features, config.batch)
         return [
             self._result(picture, features, config)

@@ -1,88 +1,151 @@
-"""The whole of `heap pretrain`: decode the images into memory, train, save."""
+"""The whole of `heap pretrain` and `heap pack`: decode the images into memory, train, save."""
 
 import logging
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image
-from scipy.special import expit
-from torch import Tensor
 
 from heap.collection.lock import lock_run
-from heap.config import PretrainConfig
+from heap.encoder.registry import resolve
 from heap.errors import InputError
 from heap.images import ImageError, Source, list_images
 from heap.images.listing import Place
 from heap.interrupt import Interruptible
-from heap.peers.boundary import LIKELY_SLOPE, LIKELY_THRESHOLD, BoundaryPrior
-from heap.pretrain.trainer import Pretrainer, train
+from heap.peers.boundary import SMOOTHING_GRID, smoothed_prior
+from heap.pretrain.config import PretrainConfig
+from heap.pretrain.loop import run
+from heap.pretrain.photos import Photos, read_packs
+from heap.pretrain.quality import measure
 from heap.progress import OnProgress, silent
-from heap.reading import ahead, read_picture
+from heap.reading import ahead, chunks, read_picture
 from heap.report.files import make_folder
 
 logger = logging.getLogger(__name__)
 
-PRIOR_GRID = (28, 28)
+SIDE = 128
+"""Images are held as squares of this side, in pixels."""
 
-Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "grid grid"]]
+Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "cells cells"]]
 
 
 def pretrain(
     images: Place | Sequence[Place],
     out: Path | str,
     config: PretrainConfig | None = None,
+    *,
+    side: int = SIDE,
+    start: str | None = None,
+    quality: Path | None = None,
+    quality_every: int = 1000,
     on_progress: OnProgress = silent,
 ) -> None:
-    """Pretrain an encoder on unlabelled images into the folder `out`, in transformers' format.
+    """Pretrain an encoder on unlabelled images, or packs of them, into the folder `out`.
 
-    The same call goes on where an earlier one was stopped. Images are held in memory as squares.
+    The same call goes on where an earlier one was stopped. `start` names an encoder whose weights
+    are gone on from (`embedded`, or a folder); `quality` is a folder with images/ and masks/ on
+    which TokenCut and a quickly fitted head are scored every so many steps.
 
     Raises:
-        InputError: if fewer than two images can be read.
+        InputError: if fewer than two images can be read, or `start` is no encoder here.
         ConfigError: if `out` holds a pretraining with other settings, naming the keys.
         FitError: if the loss is not finite.
     """
     config, out = config or PretrainConfig(), Path(out)
-    sources = list(list_images(images))
+    begun = _start(start)
     make_folder(out)
-    with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
-        loaded = ahead(sources, lambda source: _load(source, config.memory_side), pool, 64)
-        pixels, priors = _gather(loaded, len(sources), on_progress)
+    with lock_run(out), Interruptible() as stop:
+        photos = _photos(images, side, on_progress)
 
-        def on_step(step: int, losses: dict[str, float]) -> None:
-            on_progress(f"pretraining, prior loss {losses['prior']:.3f}", step, config.steps)
+        def on_step(progress: float, losses: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
+            on_progress(f"pretraining: {shown}", round(1000 * progress), 1000)
             stop.check()
 
-        train(Pretrainer(pixels, priors, config), out, on_step)
+        run(
+            photos, out, config, on_step,
+            start=begun,
+            measure=None if quality is None else lambda encoder: asdict(
+                measure(encoder, quality, out / "quality")),
+            measure_every=quality_every,
+        )  # fmt: skip
+
+
+def pack(
+    images: Place | Sequence[Place],
+    stem: Path,
+    *,
+    side: int = SIDE,
+    most_bytes: int = 60_000_000,
+    on_progress: OnProgress = silent,
+) -> list[Path]:
+    """Write the images into packs `stem`-001.safetensors and so on, for `pretrain` elsewhere.
+
+    Raises:
+        InputError: if fewer than two images can be read.
+    """
+    make_folder(stem.parent)
+    return _photos(images, side, on_progress).write(stem, most_bytes)
+
+
+_SHOWN = ("image", "patch", "dense")
+PACK = ".safetensors"
+
+
+def _photos(images: Place | Sequence[Place], side: int, on_progress: OnProgress) -> Photos:
+    places = [images] if isinstance(images, str | os.PathLike) else list(images)
+    packs = [Path(str(place)) for place in places if str(place).endswith(PACK)]
+    if packs and len(packs) < len(places):
+        raise InputError("give either packs or images, not both")
+    if packs:
+        return read_packs(packs)
+    if side % 2:
+        raise InputError(f"the side {side} is odd: colour is kept at half of it")
+    sources = list(list_images(images))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        loaded = ahead(sources, lambda source: _load(source, side), pool, 64)
+        return _gather(loaded, len(sources), on_progress)
 
 
 def _load(source: Source, side: int) -> Loaded | ImageError:
     picture = read_picture(source)
     if isinstance(picture, ImageError):
         return picture
-    prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
     image = Image.fromarray(picture.pixels).resize((side, side), Image.Resampling.BICUBIC)
-    certain = expit(LIKELY_SLOPE * (prior - LIKELY_THRESHOLD))
-    return np.asarray(image).transpose(2, 0, 1).copy(), certain.astype(np.float32)
+    prior = smoothed_prior(picture.pixels, SMOOTHING_GRID)
+    return np.asarray(image).transpose(2, 0, 1).copy(), prior
 
 
-def _gather(
-    loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress
-) -> tuple[UInt8[Tensor, "image 3 side side"], Float32[Tensor, "image grid grid"]]:
-    pixels, priors = [], []
-    for number, found in enumerate(loaded, start=1):
-        on_progress("images", number, total)
-        if isinstance(found, ImageError):
-            logger.warning("left out %s", found)
-            continue
-        pixels.append(torch.from_numpy(found[0]))
-        priors.append(torch.from_numpy(found[1]))
-    if len(pixels) < 2:
-        raise InputError(f"pretraining needs at least two images; {len(pixels)} of {total} can be "
-                         "read")  # fmt: skip
-    return torch.stack(pixels), torch.stack(priors)
+def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress) -> Photos:
+    parts, count = [], 0
+    # In parts, because the colours take twice the room of what is kept of them.
+    for part in chunks(loaded, 512):
+        good = [found for found in part if not isinstance(found, ImageError)]
+        for found in part:
+            if isinstance(found, ImageError):
+                logger.warning("left out %s", found)
+        count += len(part)
+        on_progress("images", count, total)
+        if good:
+            pixels = torch.from_numpy(np.stack([pixels for pixels, _ in good]))
+            priors = torch.from_numpy(np.stack([prior for _, prior in good]))
+            parts.append(Photos.of(pixels, priors))
+    kept = sum(map(len, parts))
+    if kept < 2:
+        raise InputError(f"pretraining needs at least two images; {kept} of {total} can be read")
+    return Photos.joined(parts)
+
+
+def _start(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    place = resolve(name)
+    if not isinstance(place, Path):
+        raise InputError(f"--start {name} is not on this machine: fetch it, and name its folder")
+    return place

@@ -46,26 +46,58 @@ def cross_entropy(
 
 
 def random_blocks(
-    batch: int, side: int, share: float, generator: torch.Generator
+    batch: int, rows: int, cols: int, share: float, generator: torch.Generator
 ) -> Bool[Tensor, "batch patch"]:
-    """Mask rectangles that cover about `share` of a `side` × `side` grid; half of the rows none."""
+    """Mask rectangles that cover about `share` of a grid; in half of the images none."""
     device = generator.device
-    extent = (share * torch.exp(torch.empty(batch, 2, device=device).uniform_(
-        -0.7, 0.7, generator=generator))).sqrt()  # fmt: skip
+    spread = torch.empty(batch, 2, device=device).uniform_(-0.7, 0.7, generator=generator)
+    extent = (share * spread.exp()).sqrt()
     low = torch.rand(batch, 2, generator=generator, device=device) * (1 - extent).clamp(min=0)
-    cells = (torch.arange(side, device=device) + 0.5) / side
-    inside = (cells >= low[..., None]) & (cells <= (low + extent)[..., None])
-    block = inside[:, 0, :, None] & inside[:, 1, None, :]
+    inside = []
+    for axis, count in enumerate((rows, cols)):
+        cells = (torch.arange(count, device=device) + 0.5) / count
+        start, size = low[:, axis, None], extent[:, axis, None]
+        inside.append((cells >= start) & (cells <= start + size))
+    block = inside[0][:, :, None] & inside[1][:, None, :]
     block &= torch.rand(batch, 1, 1, generator=generator, device=device) < 0.5
     return block.flatten(1)
 
 
-def prior_loss(
+COLOUR_WIDTH = 0.05
+"""Likeness of patches in `agreed`, as a standard deviation of their colours."""
+PLACE_WIDTH = 0.1
+"""Nearness of patches, as a fraction of the sides."""
+
+
+@torch.no_grad()
+def agreed(
+    foreground: Float[Tensor, "batch patch"],
+    colours: Float[Tensor, "batch 3 grid_h grid_w"],
+) -> Float[Tensor, "batch patch"]:
+    """Foreground probabilities on which near patches of one colour agree: a bilateral filter.
+
+    It gives the teacher's coarse prediction the outlines of the image. `colours` are luma and
+    weighted chroma of each patch, see `patch_colours`.
+    """
+    rows, cols = colours.shape[-2:]
+    down, right = torch.meshgrid(
+        torch.arange(rows, device=colours.device) / rows,
+        torch.arange(cols, device=colours.device) / cols,
+        indexing="ij",
+    )
+    place = torch.stack([down, right]).flatten(1).T / PLACE_WIDTH
+    spread = colours.flatten(2).transpose(1, 2) / COLOUR_WIDTH
+    joined = torch.cat([spread, place.expand(len(colours), -1, -1)], dim=-1)
+    weight = torch.exp(-torch.cdist(joined, joined).square() / 2)
+    return (weight @ foreground[..., None])[..., 0] / weight.sum(dim=-1)
+
+
+def dense_loss(
     logits: Float[Tensor, "batch patch"],
     prior: Float[Tensor, "batch patch"],
-    teacher_logits: Float[Tensor, "batch patch"],
+    taught: Float[Tensor, "batch patch"],
     trust: float,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy to the prior, mixed with the teacher's own prediction by `trust` in [0, 1]."""
-    target = torch.lerp(prior, teacher_logits.float().sigmoid(), trust)
+    """Cross-entropy to the colour prior, mixed by `trust` with what the teacher says."""
+    target = torch.lerp(prior, taught, trust)
     return F.binary_cross_entropy_with_logits(logits.float(), target)

@@ -12,7 +12,9 @@ from benchmarks import report
 from benchmarks.bench_pairs import majority_region
 from benchmarks.scoring import FIELDS, difference, means, pack, score_oracle, score_saliency, share
 
+from heap.config import from_dict
 from heap.images import Picture
+from heap.pretrain.config import PretrainConfig
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 COMMITTED = sorted(RESULTS.glob("*.json"))
@@ -23,6 +25,8 @@ PROTOCOLS = {
     "bench_kill": "kill-v1",
     "bench_hostile": "hostile-v1",
     "bench_demo": "demo-v1",
+    "bench_pretrain": "saliency-grid-v1",
+    "bench_continue": "saliency-void-v1",
 }
 LARGEST = 400_000
 PAIR = {"different_regions": True, "object_in_each_half": False}
@@ -56,6 +60,22 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         )
         for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
     ],
+    "bench_pretrain": [
+        pack(
+            name,
+            {
+                f"{method}/{seed}": {"iou": iou + seed / 8, "corloc": True}
+                for method in ("pretrained", "random", "pretrained-cues", "random-cues")
+                for seed in (0, 1)
+            }
+            | {"shipped": {"iou": iou, "corloc": False}},
+        )
+        for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
+    ],
+    "bench_continue": [
+        pack(name, {f"{when}/0": {"iou": iou, "corloc": True} for when in ("before", "after")})
+        for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
+    ],
     "bench_pairs": [PAIR, PAIR, PAIR | {"different_regions": False}],
     "bench_kill": [
         *({"command": "fit"} | KILL for _ in range(5)),
@@ -70,6 +90,12 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         {"image": "c.jpg", "main": None, "objects": 3, "iou": None},
     ],
 }
+
+
+@pytest.mark.parametrize("name", ["pretrain-first", "pretrain-second", "pretrain-gpu"])
+def test_settings_of_pretraining_can_be_used(name: str) -> None:
+    path = RESULTS.parent / "settings" / f"{name}.json"
+    assert from_dict(PretrainConfig, json.loads(path.read_text()))
 
 
 def flat(value: Any, at: str = "") -> dict[str, Any]:

@@ -189,7 +189,7 @@ def refuse(event, arguments):
     if event.startswith("socket."):
         raise SystemExit(f"{{event}} {{arguments}}")
 from heap.encoder.registry import CARDS, is_local
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 sys.addaudithook(refuse)
 Encoder.load({str(folder)!r})
 sys.exit(any(is_local(card) for card in CARDS.values() if card.repo))

@@ -4,8 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from heap.encoder.registry import CARDS, EMBEDDED, is_local, resolve
-from heap.errors import InputError
+from heap.config import FeatureConfig
+from heap.encoder.registry import (
+    CARDS,
+    EMBEDDED,
+    SMALL,
+    SMALL_PYRAMID,
+    Recipe,
+    is_local,
+    recipe,
+    resolve,
+)
+from heap.errors import InputError, WeightsError
 
 
 def test_it_imports_neither_torch_nor_transformers() -> None:
@@ -93,3 +103,28 @@ def test_a_card_is_local_once_its_weights_are_here(
 def test_every_card_is_known_by_its_alias() -> None:
     assert all(alias == card.alias for alias, card in CARDS.items())
     assert len({card.repo for card in CARDS.values()}) == len(CARDS)
+
+
+def test_a_recipe_says_which_facet_serves() -> None:
+    assert recipe("dino-vits8").features("dino-vits8") == FeatureConfig(encoder="dino-vits8")
+    name = "dinov3-convnext-tiny"
+    assert recipe(name).features(name) == FeatureConfig(encoder=name, facet="token")
+
+
+def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert recipe(folder) == Recipe()
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type": "vit"}')
+    assert recipe(folder) == Recipe()
+    config.write_text('{"model_type": "resnet"}')
+    assert recipe(folder) == Recipe(facet="token")
+    (tmp_path / "heads.safetensors").write_bytes(b"")
+    assert recipe(folder) == CARDS["embedded"].recipe == SMALL_PYRAMID
+    assert recipe(folder).losses.prior == "encoder"
+    config.write_text('{"model_type": "vit"}')
+    assert recipe(folder) == SMALL
+    assert recipe(folder).features(folder).facet == "key"
+    config.write_text("[")
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        recipe(folder)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from heap.config import Facet
+from heap.encoder.encoder import Encoder
 from heap.encoder.registry import CARDS
-from heap.encoder.vit import Encoder
 from heap.errors import ConfigError, InputError
 
 
@@ -157,5 +157,5 @@ def test_the_embedded_encoder_is_what_its_card_says() -> None:
     assert round(weights / 1e6, 1) == card.parameters
     layer = card.recipe.layer
     assert -encoder.layers <= layer < encoder.layers
-    features = encoder(pixels(6 * encoder.patch, 8 * encoder.patch), layer)
+    features = encoder(pixels(6 * encoder.patch, 8 * encoder.patch), layer, card.recipe.facet)
     assert features.patches.isfinite().all()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.errors import WeightsError
 
 State = dict[str, Tensor]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from heap.collection.lock import lock_run
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.errors import ConfigError, FitError, InputError, StoreError
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from heap.config import DiscoverConfig
-from heap.encoder.vit import Encoder
+from heap.encoder.encoder import Encoder
 from heap.errors import ConfigError, InputError, WeightsError
 from heap.images import Picture
 from heap.model.heap import Heap

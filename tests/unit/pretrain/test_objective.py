@@ -5,8 +5,9 @@ import torch
 
 from heap.pretrain.objective import (
     ProjectionHead,
+    agreed,
     cross_entropy,
-    prior_loss,
+    dense_loss,
     random_blocks,
     sinkhorn,
 )
@@ -64,7 +65,7 @@ def test_projections_are_cosines() -> None:
 
 
 def test_blocks_are_rectangles_of_about_the_share_in_half_of_the_rows() -> None:
-    masks = random_blocks(600, 12, 0.35, generator()).unflatten(1, (12, 12))
+    masks = random_blocks(600, 12, 16, 0.35, generator()).unflatten(1, (12, 16))
     covered = masks.float().mean(dim=(1, 2))
     used = covered > 0
     assert 0.4 < used.float().mean() < 0.6
@@ -73,13 +74,40 @@ def test_blocks_are_rectangles_of_about_the_share_in_half_of_the_rows() -> None:
         rows, cols = mask.any(dim=1), mask.any(dim=0)
         assert mask.sum() == rows.sum() * cols.sum()
         assert torch.equal(mask, rows[:, None] & cols[None])
-    assert torch.equal(masks, random_blocks(600, 12, 0.35, generator()).unflatten(1, (12, 12)))
+    again = random_blocks(600, 12, 16, 0.35, generator()).unflatten(1, (12, 16))
+    assert torch.equal(masks, again)
 
 
-@pytest.mark.parametrize(("trust", "target"), [(0.0, 0.2), (1.0, 0.5), (0.5, 0.35)])
+@pytest.mark.parametrize(
+    ("trust", "target"), [(0.0, 0.2), (1.0, 1 / 3), (0.5, 0.8 / 3), (0.3, 0.24)]
+)
 def test_the_prior_gives_way_to_the_teacher(trust: float, target: float) -> None:
-    logits, prior = torch.tensor([[1.0]]), torch.tensor([[0.2]])
-    teacher = torch.zeros(1, 1)
+    logits, prior, taught = (torch.tensor([[value]]) for value in (1.0, 0.2, 1 / 3))
     p = 1 / (1 + math.exp(-1))
     expected = -(target * math.log(p) + (1 - target) * math.log(1 - p))
-    assert prior_loss(logits, prior, teacher, trust).item() == pytest.approx(expected)
+    assert dense_loss(logits, prior, taught, trust).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_near_patches_of_one_colour_agree() -> None:
+    """By loops, on two images; and what it is for: a stray patch joins those of its colour."""
+    draw = generator()
+    foreground = torch.rand(2, 12, generator=draw)
+    colours = 0.2 * torch.rand(2, 3, 3, 4, generator=draw)
+    found = agreed(foreground, colours)
+    for image, patch in [(0, 0), (0, 7), (1, 11)]:
+        row, col = divmod(patch, 4)
+        total = weights = 0.0
+        for other in range(12):
+            down, right = divmod(other, 4)
+            step = colours[image, :, row, col] - colours[image, :, down, right]
+            near = ((row - down) / 3) ** 2 + ((col - right) / 4) ** 2
+            weight = math.exp(-float(step.square().sum()) / 0.05**2 / 2 - near / 0.1**2 / 2)
+            total += weight * float(foreground[image, other])
+            weights += weight
+        assert float(found[image, patch]) == pytest.approx(total / weights, abs=1e-4)
+    sides = torch.zeros(1, 3, 8, 8)
+    sides[..., 4:] = 1
+    stray = sides[:, 0].flatten(1).clone()
+    stray[0, 3 * 8 + 1] = 1
+    mended = agreed(stray, sides)
+    assert torch.equal(mended > 0.5, sides[:, 0].flatten(1) > 0.5)

@@ -1,0 +1,152 @@
+"""Going on pretraining from the embedded encoder on one's own 2,000 photos: what it gains.
+
+The photos are of animals, and the embedded encoder has not seen them. A head is fitted on them by
+the embedded recipe before and after, and both are scored on VOC 2012 photos of animals.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
+from benchmarks.evaluating import features_of
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import difference, means, pack
+from benchmarks.untrained import fit_by_recipe
+from heap.errors import InputError
+from heap.evaluation.metrics import corloc_hit, largest_part_box, mask_boxes, mask_iou
+from heap.evaluation.samples import Sample
+from heap.images import Geometry
+from heap.model.heap import Heap
+from heap.refine import resize
+
+NAME = "bench_continue"
+PHOTOS = 2000
+VOID = 255
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+    steps: int = 500,
+    limit: int | None = None,
+    seeds: int = 3,
+) -> None:
+    """Compare heads on the embedded encoder and on the continued one.
+
+    Args:
+        data: Folder with `pretrain/more` and `voc12-animals`.
+        out: The result.
+        work: Folder for encoders, models and features; what is there already is used.
+        steps: Steps that are added.
+        limit: Score on at most so many images.
+        seeds: Fits of each encoder.
+    """
+    shipped = Heap.from_pretrained("embedded")
+    work /= digest_of([shipped.fingerprint, asdict(shipped.config), steps])
+    listed = photos_list(data / "pretrain" / "more", work)
+    continued = work / "encoder"
+    seconds = once(work / "pretrain.json", lambda: continue_pretraining(listed, continued, steps))
+    used = voc_samples(data / "voc12-animals" / "VOCdevkit" / "VOC2012")[:limit]
+    scores = {}
+    for seed in range(seeds):
+        for name, encoder in (("before", "embedded"), ("after", str(continued))):
+            model = work / f"{name}-{seed}-model"
+            fit_by_recipe(shipped.config, encoder, listed, model, seed, None)
+            scores[f"{name}/{seed}"] = score(Heap.from_pretrained(model), used, work)
+    rows = [
+        pack(sample.key, {name: found[sample.key] for name, found in scores.items()})
+        for sample in used
+    ]
+    write_report(
+        NAME,
+        out,
+        protocol="saliency-void-v1",
+        data=about_data("voc12-animals (class masks)", used),
+        encoder=about_encoder(shipped),
+        rows=rows,
+        summarise=summarise,
+        pretraining_seconds=seconds,
+        photos=PHOTOS,
+        steps=steps,
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Means, and the gain."""
+    gain = {field: difference(rows, "after", "before", field) for field in ("iou", "corloc")}
+    return {"images": len(rows), "methods": means(rows), "gain": gain}
+
+
+def photos_list(folder: Path, work: Path) -> Path:
+    """A list of 2,000 photos of animals that the embedded encoder was not pretrained on.
+
+    Raises:
+        InputError: if they are not there.
+    """
+    found = sorted(folder.glob("catdog-*")) + sorted(folder.glob("apx-*"))
+    if len(found) < PHOTOS:
+        raise InputError(f"{folder} holds {len(found)} of the {PHOTOS} photos of animals")
+    work.mkdir(parents=True, exist_ok=True)
+    listed = work / "photos.txt"
+    listed.write_text("\n".join(str(path.resolve()) for path in found[:PHOTOS]) + "\n")
+    return listed
+
+
+def continue_pretraining(listed: Path, out: Path, steps: int) -> float:
+    """Run the one line of the README; the seconds it took."""
+    arguments = ("--start", "embedded", "--learning-rate", "5e-4", "--steps", str(steps))
+    return run_heap("pretrain", listed, "--out", out, *arguments).seconds
+
+
+@dataclass(frozen=True)
+class VocSample(Sample):
+    """A photo with its class mask."""
+
+    def classes(self) -> UInt8[np.ndarray, "height width"]:
+        """Class of each pixel; 0 is background, 255 void."""
+        with Image.open(self.mask) as mask:
+            return np.asarray(mask, dtype=np.uint8)
+
+    def truth(self) -> Bool[np.ndarray, "height width"]:
+        """True on every class."""
+        classes = self.classes()
+        found: np.ndarray = (classes > 0) & (classes != VOID)
+        return found
+
+
+def voc_samples(folder: Path) -> list[VocSample]:
+    """The photos of the segmentation set, by name."""
+    masks = sorted((folder / "SegmentationClass").glob("*.png"))
+    if not masks:
+        raise InputError(f"no class masks in {folder}; name their folder by --data or HEAP_DATA")
+    return [VocSample(folder / "JPEGImages" / f"{mask.stem}.jpg", mask) for mask in masks]
+
+
+def score(heap: Heap, used: list[VocSample], work: Path) -> dict[str, dict[str, float]]:
+    """IoU outside of void, and CorLoc against the boxes of the parts of the class mask."""
+    found = {}
+    features = features_of(heap, [sample.image for sample in used], work)
+    for number, sample in enumerate(used):
+        image = features[number]
+        saliency = heap.group(image).saliency[0].reshape(image.grid).numpy()
+        truth, known = sample.truth(), sample.classes() != VOID
+        height, width = truth.shape
+        rows, cols = image.grid
+        mask = resize(saliency, (height, width)) > 0.5
+        box = largest_part_box(saliency, Geometry(width, height, cols, rows, 1))
+        found[sample.key] = {
+            "iou": mask_iou(mask[known], truth[known]),
+            "corloc": float(corloc_hit(box, mask_boxes(truth))),
+        }
+    return found
+
+
+if __name__ == "__main__":
+    main(bench)

@@ -1,0 +1,146 @@
+"""What pretraining the embedded encoder is worth: against the same architecture untrained.
+
+Both are fitted in the same way with as many seeds, by the embedded recipe with the colour prior,
+and once joined to hand-made cues, which help an untrained encoder most. Scored on the tune photos.
+Beside them: the model as shipped, its size, and its throughput against a ViT-S/16.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from transformers import ViTConfig, ViTModel
+
+from benchmarks.common import DATA, RUNS, Data, digest_of, main
+from benchmarks.evaluating import Judge, by_head, features_of
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.scoring import Scores, difference, means, pack
+from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
+from heap.config import Cue
+from heap.encoder.encoder import Encoder
+from heap.encoder.registry import EMBEDDED
+from heap.evaluation.samples import Sample, files_of, samples
+from heap.model.heap import EMBEDDED as EMBEDDED_HEAD
+from heap.model.heap import Heap, ModelConfig
+
+NAME = "bench_pretrain"
+SIDE = 224
+REPEATS = 15
+CUES: tuple[Cue, ...] = ("colour", "boundary", "position")
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+    limit: int | None = None,
+    seeds: int = 3,
+) -> None:
+    """Score the embedded encoder and its untrained twin on `duts-tr/tune`.
+
+    Args:
+        data: Folder with `duts-tr/tune` and `duts-tr/fit`.
+        out: The result.
+        work: Folder for models and features; what is there already is used.
+        limit: Score, and fit on, at most so many images.
+        seeds: Fits of each encoder; each untrained one has weights of its own.
+    """
+    used = samples(data / "duts-tr" / "tune", limit)
+    unlabelled = data / "duts-tr" / "fit"
+    files_of(unlabelled)
+    shipped = Heap.from_pretrained("embedded")
+    work /= digest_of([shipped.fingerprint, asdict(shipped.config), limit])
+    scores = {"shipped": judge(shipped, used, work)}
+    for seed in range(seeds):
+        random = work / f"random-{seed}"
+        write_encoder(random, seed)
+        for name, encoder in (("pretrained", "embedded"), ("random", str(random))):
+            for suffix, config in same_fits(shipped.config, alone=seed > 0).items():
+                model = work / f"{name}{suffix}-{seed}-model"
+                fit_by_recipe(config, encoder, unlabelled, model, seed, limit)
+                scores[f"{name}{suffix}/{seed}"] = judge(Heap.from_pretrained(model), used, work)
+    rows = [
+        pack(sample.key, {name: found[sample.key] for name, found in scores.items()})
+        for sample in used
+    ]
+    write_report(
+        NAME,
+        out,
+        protocol="saliency-grid-v1",
+        data=about_data("duts-tr/tune", used),
+        encoder=about_encoder(shipped),
+        rows=rows,
+        summarise=summarise,
+        shipped_megabytes=shipped_megabytes(),
+        throughput=throughput(work),
+    )
+
+
+def same_fits(config: ModelConfig, *, alone: bool) -> dict[str, ModelConfig]:
+    """The embedded recipe with the colour prior; and joined to hand-made cues, unless `alone`."""
+    plain = by_colour(config)
+    joined = replace(plain, features=replace(plain.features, cues=CUES))
+    return {"": plain} if alone else {"": plain, "-cues": joined}
+
+
+def judge(heap: Heap, used: list[Sample], work: Path) -> dict[str, Scores]:
+    """The scores of a head on the tune photos."""
+    features = features_of(heap, [sample.image for sample in used], work)
+    return Judge(used, features)(by_head(heap))
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Means, and how far pretraining is ahead of random weights."""
+    pairs = {
+        "same_fit": ("pretrained", "random"),
+        "same_fit_with_cues": ("pretrained-cues", "random-cues"),
+        "shipped_against_random_with_cues": ("shipped", "random-cues"),
+    }
+    ahead = {
+        name: {field: difference(rows, *pair, field) for field in ("iou", "corloc")}
+        for name, pair in pairs.items()
+    }
+    return {"images": len(rows), "methods": means(rows), "ahead_of_random": ahead}
+
+
+def shipped_megabytes() -> float:
+    """Size of the files of encoder and head, in 10^6 bytes."""
+    folders = (EMBEDDED, EMBEDDED_HEAD)
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files) / 1e6
+
+
+def throughput(work: Path) -> dict[str, float]:
+    """Images a second at 224² of the embedded encoder and of a ViT-S/16, in turns."""
+    folder = work / "vit-s16"
+    config = ViTConfig(
+        hidden_size=384, num_hidden_layers=12, num_attention_heads=6, intermediate_size=1536
+    )
+    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    batch = torch.rand(8, 3, SIDE, SIDE)
+    facets = {"embedded": "token", "vit_s16": "key"}
+    encoders = {"embedded": Encoder.load("embedded"), "vit_s16": Encoder.load(str(folder))}
+    seconds: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(REPEATS + 1):
+        for name, encoder in encoders.items():
+            seconds[name].append(_timed(lambda: encoder(batch, -1, facets[name])))  # noqa: B023
+    rates = {name: len(batch) / median(times[1:]) for name, times in seconds.items()}
+    return {
+        **{f"{name}_images_per_second": rate for name, rate in rates.items()},
+        "ratio": rates["embedded"] / rates["vit_s16"],
+    }
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main(bench)

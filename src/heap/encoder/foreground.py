@@ -1,0 +1,43 @@
+"""What an encoder that `heap pretrain` made calls foreground."""
+
+from pathlib import Path
+
+from torch import nn
+
+from heap.encoder.encoder import Encoder
+from heap.encoder.files import HEADS
+from heap.encoder.pyramid import Pyramid
+from heap.encoder.registry import resolve
+from heap.encoder.weights import read_state
+from heap.errors import ConfigError, WeightsError
+
+_WEIGHT, _BIAS = "dense_head.weight", "dense_head.bias"
+
+
+def foreground_layer(encoder: Encoder) -> nn.Linear:
+    """The layer that pretraining put on the features of a pyramid; gives logits.
+
+    It takes features of length √dim. That of a vision transformer is not given: it stands on the
+    normalised output of the last block, which is none of the features here.
+
+    Raises:
+        ConfigError: if the encoder has none.
+        WeightsError: if its file is damaged.
+    """
+    place = resolve(encoder.name)
+    path = place / HEADS if isinstance(place, Path) else None
+    if path is None or not path.is_file() or not isinstance(encoder, Pyramid):
+        raise ConfigError(
+            f"encoder {encoder.name} is no pyramid that `heap pretrain` made, so it has no idea of "
+            "foreground; choose another --prior"
+        )
+    state = read_state(path)
+    shapes = {name: tuple(state[name].shape) for name in (_WEIGHT, _BIAS) if name in state}
+    if shapes != {_WEIGHT: (1, encoder.dim), _BIAS: (1,)}:
+        raise WeightsError(
+            f"{path} holds no {_WEIGHT} and {_BIAS} for {encoder.dim} channels (but {shapes}); "
+            "choose another --prior"
+        )
+    layer = nn.Linear(encoder.dim, 1)
+    layer.load_state_dict({"weight": state[_WEIGHT].float(), "bias": state[_BIAS].float()})
+    return layer.requires_grad_(False)

@@ -1,0 +1,107 @@
+"""Pyramids: networks whose maps get coarser from stage to stage."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from heap.config import Facet
+from heap.encoder.encoder import Encoder, Origin
+from heap.encoder.features import Features
+from heap.encoder.stages import STRIDE, join_stages
+from heap.errors import ConfigError, WeightsError
+
+_PROBE = 64
+"""Side of the image that shows what maps there are, in pixels: no stride may be larger."""
+
+_TEMPERATURE = 0.1
+"""Of the softmax that stands for CLS attention."""
+
+
+class Pyramid(Encoder):
+    """An encoder that is a pyramid: its one layer joins the maps of all strides from 8 on."""
+
+    patch, layers, heads = STRIDE, 1, 1
+
+    def __init__(self, model: nn.Module, origin: Origin) -> None:
+        super().__init__(model, origin)
+        # Convolutions are quicker on processors with the channels of a pixel side by side.
+        convert_conv2d_weight_memory_format(self.model, torch.channels_last)
+        self._coarsest, self.dim = self._probe()
+
+    @torch.no_grad()
+    def forward(
+        self, pixels: Float[Tensor, "batch 3 height width"], layer: int = -1, facet: Facet = "key"
+    ) -> Features:
+        """Joined maps, see `join_stages`: each patch has unit length.
+
+        There is no CLS token, so the mean patch stands for it: CLS attention is the softmax over
+        patches of cos(patch, mean patch) / 0.1. `pixels` are colours in [0, 1]; they are
+        normalised here. Images slimmer than the coarsest stride are continued to the right and
+        downwards by their edge, and the patches there left out again.
+
+        Raises:
+            ConfigError: for another layer than 0 or -1, and for facet `key`.
+            InputError: if a side of the images is not a multiple of 8.
+        """
+        self._index(layer)
+        self._check_facet(facet)
+        rows, cols = self._grid(pixels)
+        pixels = _at_least(self._normalised(pixels), self._coarsest)
+        joined = join_stages(self._maps(pixels), *pixels.shape[-2:])[..., :rows, :cols]
+        patches = joined.flatten(2).transpose(1, 2)
+        return Features(patches, _attention(patches), (rows, cols))
+
+    def _maps(self, pixels: Float32[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
+            output: Any = self.model(pixels, output_hidden_states=True)
+        maps: tuple[Tensor, ...] = output.hidden_states
+        return maps
+
+    @torch.no_grad()
+    def _probe(self) -> tuple[int, int]:
+        """The coarsest stride, and the width of the joined maps."""
+        try:
+            coarsest = _PROBE // self._maps(torch.zeros(1, 3, _PROBE, _PROBE))[-1].shape[-1]
+            sides = (coarsest, _PROBE, 2 * _PROBE)
+            joined = [
+                join_stages(self._maps(torch.zeros(1, 3, side, side)), side, side) for side in sides
+            ]
+        except (RuntimeError, ValueError) as error:
+            raise self._unfit(str(error).partition("\n")[0]) from error
+        widths = [each.shape[1] for each in joined]
+        if len(set(widths)) > 1:
+            raise self._unfit(f"images of {sides} pixels give {widths} channels")
+        if not joined[-1].isfinite().all():
+            raise self._unfit("its features are not finite")
+        return coarsest, widths[0]
+
+    def _unfit(self, reason: str) -> WeightsError:
+        return WeightsError(
+            f"encoder {self.name} cannot serve as a pyramid ({reason}); its maps need strides "
+            f"from {STRIDE} to at most {_PROBE} pixels and its weights must be whole"
+        )
+
+    def _check_facet(self, facet: Facet) -> None:
+        if facet != "token":
+            raise ConfigError(
+                f"encoder {self.name} is a pyramid and has no keys: use facet token "
+                "(`heap fit --facet token`)"
+            )
+
+
+def _at_least(
+    pixels: Float32[Tensor, "batch 3 height width"], side: int
+) -> Float32[Tensor, "batch 3 rows cols"]:
+    height, width = pixels.shape[-2:]
+    return F.pad(pixels, (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")
+
+
+def _attention(patches: Float32[Tensor, "batch patch dim"]) -> Float32[Tensor, "batch 1 patch"]:
+    mean = patches.mean(dim=1, keepdim=True)
+    alike = F.cosine_similarity(patches, mean, dim=-1)
+    return (alike / _TEMPERATURE).softmax(dim=-1)[:, None]

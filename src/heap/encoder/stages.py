@@ -1,0 +1,46 @@
+"""The maps of a pyramid, one for each stride, joined into one feature vector a patch."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+STRIDE = 8
+"""Side of a patch of the joined features, in pixels; finer maps are left out."""
+
+
+def join_stages(
+    maps: Sequence[Float[Tensor, "batch _channel _rows _cols"]], height: int, width: int
+) -> Float[Tensor, "batch dim grid_h grid_w"]:
+    """Join the last map of each stride from `STRIDE` on, finest first, on the grid of `STRIDE`.
+
+    Each map is resized bilinearly, scaled to unit length over its channels, and weighted so that
+    a joined patch has unit length. `maps` come in the order in which the pyramid computes them;
+    `height` and `width` are those of its input, in pixels, multiples of `STRIDE` and at least the
+    coarsest stride: maps of different strides are told apart by their size alone.
+
+    Raises:
+        ValueError: if every map is finer than `STRIDE`.
+    """
+    grid = (height // STRIDE, width // STRIDE)
+    last = {
+        each.shape[-2:]: each
+        for each in maps
+        if each.shape[-2] <= grid[0] and each.shape[-1] <= grid[1]
+    }
+    if not last:
+        raise ValueError(f"no map has a stride of {STRIDE} pixels or more")
+    units = [F.normalize(_resize(each.float(), grid), dim=1) for each in last.values()]
+    return torch.cat(units, dim=1) / sqrt(len(units))
+
+
+def _resize(
+    values: Float[Tensor, "batch channel rows cols"], grid: tuple[int, int]
+) -> Float[Tensor, "batch channel grid_h grid_w"]:
+    if values.shape[-2:] == grid:
+        return values
+    resized: Tensor = F.interpolate(values, size=grid, mode="bilinear", align_corners=False)
+    return resized

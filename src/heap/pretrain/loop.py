@@ -1,0 +1,97 @@
+"""Pretraining from its first step, or from a checkpoint, to its last."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.pretrain.architectures import new_model, old_model
+from heap.pretrain.config import PretrainConfig
+from heap.pretrain.export import load_heads, save_encoder
+from heap.pretrain.photos import Photos
+from heap.pretrain.trainer import Pretrainer
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+QUALITY = "quality.jsonl"
+
+OnStep = Callable[[float, dict[str, float]], None]
+"""Called with the progress from 0 to 1 and the losses of each step, on the first device."""
+Measure = Callable[[Path], dict[str, float]]
+"""Figures of the encoder in a folder."""
+
+
+def run(
+    photos: Photos,
+    out: Path,
+    config: PretrainConfig,
+    on_step: OnStep,
+    *,
+    start: Path | None = None,
+    measure: Measure | None = None,
+    measure_every: int = 1000,
+) -> None:
+    """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
+
+    `start` is an encoder whose weights are gone on from. `measure` is called every so many steps
+    and at the end; its figures go to a log and onto the model's card.
+
+    Raises:
+        InputError: if there is no such architecture, or `start` cannot be loaded.
+        ConfigError: if the checkpoint was made with other settings, naming the keys.
+        FitError: if the loss is not finite.
+    """
+    torch.manual_seed(config.seed)
+    backbone = new_model(config.architecture) if start is None else old_model(start)
+    trainer = Pretrainer(backbone, photos, config)
+    if start is not None:
+        load_heads(trainer.raw, start)
+        load_heads(trainer.teacher, start)
+    checkpoint, main = out / CHECKPOINT, trainer.accelerator.is_main_process
+    if checkpoint.exists():
+        trainer.restore(load_checkpoint(checkpoint))
+    if main:
+        cut_log(out / LOG, trainer.step)
+        # The figures of the end are measured again below.
+        cut_log(out / QUALITY, trainer.step - (trainer.progress >= 1))
+    while trainer.progress < 1:
+        began = time.monotonic()
+        losses = trainer.advance()
+        trainer.spend(time.monotonic() - began)
+        due = trainer.progress >= 1 or trainer.step % config.checkpoint_every == 0
+        if due and main:
+            _log(out / LOG, {"step": trainer.step, **losses})
+            save_checkpoint(checkpoint, trainer.state())
+        if measure and main and trainer.step % measure_every == 0 and trainer.progress < 1:
+            save(trainer, out, None)
+            _log(out / QUALITY, {"step": trainer.step, **measure(out)})
+        if main:
+            on_step(trainer.progress, losses)
+    if main:
+        save(trainer, out, None)
+        if measure:
+            quality = measure(out)
+            _log(out / QUALITY, {"step": trainer.step, **quality})
+            save(trainer, out, quality)
+    trainer.accelerator.end_training()
+
+
+def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> None:
+    """Write the encoder as it is now."""
+    about: dict[str, Any] = {
+        "settings": asdict(trainer.config),
+        "images": len(trainer.photos),
+        "steps": trainer.step,
+        "seconds": trainer.seconds,
+    }
+    save_encoder(trainer.teacher, out, about, quality)
+
+
+def _log(path: Path, values: dict[str, Any]) -> None:
+    with path.open("a") as lines:
+        lines.write(json.dumps(values) + "\n")
