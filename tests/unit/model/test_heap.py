@@ -46,6 +46,22 @@ def test_it_finds_what_was_drawn(heap: Heap, pictures: list[Picture]) -> None:
     assert centred >= 10, "every photo has its shape about the centre"
 
 
+@pytest.mark.parametrize("merge", [-1.0, 1.0])
+def test_the_head_says_what_is_one_thing_unless_it_is_asked_otherwise(
+    merge: float, heap: Heap, pictures: list[Picture], copy: Path
+) -> None:
+    values = json.loads((copy / "config.json").read_text())
+    values["head"]["merge"] = merge
+    (copy / "config.json").write_text(json.dumps(values))
+    changed = Heap.from_pretrained(copy, precision="fp32")
+    assert changed.defaults == DiscoverConfig(merge=merge)
+    for ours, theirs in zip(changed(pictures), heap(pictures, changed.defaults), strict=True):
+        assert_same(ours, theirs)
+    asked = DiscoverConfig(merge=0.5)
+    for ours, theirs in zip(changed(pictures, asked), heap(pictures, asked), strict=True):
+        assert_same(ours, theirs)
+
+
 def test_saving_and_loading_changes_nothing(
     heap: Heap, pictures: list[Picture], tmp_path: Path
 ) -> None:
