@@ -11,7 +11,7 @@ tags: [unsupervised-object-discovery, saliency-detection, self-supervised]
 ---
 # A HEAP head on {encoder}
 
-Groups the patch features of a frozen vision transformer into regions and tells foreground regions
+Groups the patch features of a frozen encoder into regions and tells foreground regions
 from background, without a label (HEAP, AAAI 2024; the head's details and the orientation are
 choices of the `heap` package). It finds what stands out in everyday photos; it does not name it.
 
