@@ -78,7 +78,9 @@ def run(
             quality = measure(out)
             _log(out / QUALITY, {"step": trainer.step, **quality})
             save(trainer, out, quality)
-    trainer.accelerator.end_training()
+    # The group of processes is left to the end of the process: taken down before, its threads can
+    # wait for Python's lock while the network that uses it waits for them.
+    trainer.accelerator.wait_for_everyone()
 
 
 def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> None:
