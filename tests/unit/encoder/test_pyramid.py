@@ -410,7 +410,8 @@ def test_a_head_is_fitted_on_a_pyramid(folder: Path, photos: Path, tmp_path: Pat
 def test_the_command_says_which_facet_a_pyramid_needs(
     folder: Path, photos: Path, tmp_path: Path, run_heap: Run
 ) -> None:
-    done = run_heap("fit", photos, "--encoder", folder, "--out", tmp_path / "model")
+    keys = ("--facet", "key")
+    done = run_heap("fit", photos, "--encoder", folder, "--out", tmp_path / "model", *keys)
     assert done.returncode == 2
     assert "has no keys: use facet token (`heap fit --facet token`)" in done.stderr
     assert "Traceback" not in done.stderr
