@@ -13,9 +13,9 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
-from benchmarks.evaluating import features_of
+from benchmarks.evaluating import by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import difference, means, pack
+from benchmarks.scoring import difference, means, rows_of
 from benchmarks.untrained import fit_by_recipe
 from heap.errors import InputError
 from heap.evaluation.metrics import corloc_hit, largest_part_box, mask_boxes, mask_iou
@@ -60,17 +60,13 @@ def bench(
             model = work / f"{name}-{seed}-model"
             fit_by_recipe(shipped.config, encoder, listed, model, seed, None)
             scores[f"{name}/{seed}"] = score(Heap.from_pretrained(model), used, work)
-    rows = [
-        pack(sample.key, {name: found[sample.key] for name, found in scores.items()})
-        for sample in used
-    ]
     write_report(
         NAME,
         out,
         protocol="saliency-void-v1",
         data=about_data("voc12-animals (class masks)", used),
         encoder=about_encoder(shipped),
-        rows=rows,
+        rows=rows_of(scores),
         summarise=summarise,
         pretraining_seconds=seconds,
         photos=PHOTOS,
@@ -133,16 +129,16 @@ def score(heap: Heap, used: list[VocSample], work: Path) -> dict[str, dict[str, 
     """IoU outside of void, and CorLoc against the boxes of the parts of the class mask."""
     found = {}
     features = features_of(heap, [sample.image for sample in used], work)
+    method = by_head(heap)
     for number, sample in enumerate(used):
-        image = features[number]
-        saliency = heap.group(image).saliency[0].reshape(image.grid).numpy()
+        saliency, _ = method(features[number])
         truth, known = sample.truth(), sample.classes() != VOID
         height, width = truth.shape
-        rows, cols = image.grid
+        rows, cols = saliency.shape
         mask = resize(saliency, (height, width)) > 0.5
         box = largest_part_box(saliency, Geometry(width, height, cols, rows, 1))
         found[sample.key] = {
-            "iou": mask_iou(mask[known], truth[known]),
+            "iou": mask_iou(mask & known, truth),
             "corloc": float(corloc_hit(box, mask_boxes(truth))),
         }
     return found

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
 from benchmarks.evaluating import Judge, Method, by_head, by_prior, features_of, head_cost
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import difference, means, pack
+from benchmarks.scoring import difference, means, rows_of
 from heap.evaluation.samples import files_of, samples
 from heap.fit.orientation import make_prior
 from heap.model.heap import Heap
@@ -69,7 +69,7 @@ def bench(
         protocol="saliency-448-v1",
         data={**about_data("ecssd500", used), "fitted_on": len(unlabelled)},
         encoder={**about_encoder(first), "label": label},
-        rows=[pack(s.key, {name: found[s.key] for name, found in scores.items()}) for s in used],
+        rows=rows_of(scores),
         summarise=summarise,
         first_fit_with_features_seconds=fits[0]["seconds"],
         later_fits_seconds=mean(each["seconds"] for each in fits[1:]),

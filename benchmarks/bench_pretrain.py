@@ -8,6 +8,7 @@ Beside them: the model as shipped, its size, and its throughput against a ViT-S/
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +19,7 @@ from transformers import ViTConfig, ViTModel
 from benchmarks.common import DATA, RUNS, Data, digest_of, main
 from benchmarks.evaluating import Judge, by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import Scores, difference, means, pack
+from benchmarks.scoring import Scores, difference, means, rows_of
 from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
 from heap.config import Cue
 from heap.encoder.encoder import Encoder
@@ -64,17 +65,13 @@ def bench(
                 model = work / f"{name}{suffix}-{seed}-model"
                 fit_by_recipe(config, encoder, unlabelled, model, seed, limit)
                 scores[f"{name}{suffix}/{seed}"] = judge(Heap.from_pretrained(model), used, work)
-    rows = [
-        pack(sample.key, {name: found[sample.key] for name, found in scores.items()})
-        for sample in used
-    ]
     write_report(
         NAME,
         out,
         protocol="saliency-grid-v1",
         data=about_data("duts-tr/tune", used),
         encoder=about_encoder(shipped),
-        rows=rows,
+        rows=rows_of(scores),
         summarise=summarise,
         shipped_megabytes=shipped_megabytes(),
         throughput=throughput(work),
@@ -128,7 +125,7 @@ def throughput(work: Path) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(REPEATS + 1):
         for name, encoder in encoders.items():
-            seconds[name].append(_timed(lambda: encoder(batch, -1, facets[name])))  # noqa: B023
+            seconds[name].append(_timed(partial(encoder, batch, -1, facets[name])))
     rates = {name: len(batch) / median(times[1:]) for name, times in seconds.items()}
     return {
         **{f"{name}_images_per_second": rate for name, rate in rates.items()},

@@ -81,6 +81,12 @@ def pack(image: str, scores: Mapping[str, Mapping[str, float]]) -> Row:
     }
 
 
+def rows_of(scores: Mapping[str, Mapping[str, Scores]]) -> list[Row]:
+    """The rows from the scores of each method by image; all methods have the same images."""
+    images = next(iter(scores.values()))
+    return [pack(image, {name: found[image] for name, found in scores.items()}) for image in images]
+
+
 def seeds_of(rows: list[Row]) -> dict[str, list[str]]:
     """The methods, and the names in the rows that each has for its seeds."""
     found: dict[str, list[str]] = {}

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from heap.encoder.architecture import Architecture, read_architecture
 from heap.encoder.families import FAMILIES
 from heap.encoder.files import SUFFIX, EncoderFiles, file_digest, read_json
+from heap.encoder.quiet import without_bars
 from heap.errors import WeightsError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -186,12 +187,10 @@ def _first(keys: list[str]) -> str:
 def _quiet() -> Iterator[None]:
     """Keep transformers' bars and advice off the terminal: what matters becomes an error."""
     switch: Any = transformers_logging  # Any: most of its functions are not annotated
-    level, bars = switch.get_verbosity(), switch.is_progress_bar_enabled()
+    level = switch.get_verbosity()
     switch.set_verbosity_error()
-    switch.disable_progress_bar()
     try:
-        yield
+        with without_bars():
+            yield
     finally:
         switch.set_verbosity(level)
-        if bars:
-            switch.enable_progress_bar()

@@ -1,15 +1,13 @@
 """What can be pretrained: any model of transformers that needs no code from elsewhere."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.utils import logging
 
+from heap.encoder.quiet import without_bars
 from heap.errors import InputError
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -77,19 +75,6 @@ def old_model(folder: Path) -> PreTrainedModel:
         raise InputError(f"the weights in {folder} are incomplete: {', '.join(missing[:5])}")
     loaded: PreTrainedModel = model
     return loaded
-
-
-@contextmanager
-def without_bars() -> Iterator[None]:
-    """Keep the bars of transformers off the terminal."""
-    switch: Any = logging  # Any: most of its functions are not annotated
-    shown = switch.is_progress_bar_enabled()
-    switch.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            switch.enable_progress_bar()
 
 
 def _build(config: PretrainedConfig) -> PreTrainedModel:

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from heap.encoder.files import HEADS, INDEX, WEIGHTS
+from heap.encoder.quiet import without_bars
 from heap.errors import InputError
-from heap.pretrain.architectures import MEAN, STD, without_bars
+from heap.pretrain.architectures import MEAN, STD
 from heap.pretrain.student import Student
 
 SHARD = "15MB"

@@ -51,7 +51,7 @@ def run(
     trainer = Pretrainer(backbone, photos, config)
     if start is not None:
         load_heads(trainer.raw, start)
-        load_heads(trainer.teacher, start)
+        trainer.teacher.load_state_dict(trainer.raw.state_dict())
     checkpoint, main = out / CHECKPOINT, trainer.accelerator.is_main_process
     if checkpoint.exists():
         trainer.restore(load_checkpoint(checkpoint))
