@@ -16,7 +16,7 @@ from benchmarks.scoring import difference, means, pack, score_centre, score_sali
 from benchmarks.untrained import untrained_model
 from heap.collection.store import RunStore
 from heap.errors import InputError
-from heap.evaluation.metrics import corloc_hit, mask_boxes
+from heap.evaluation.metrics.boxes import corloc_hit, mask_boxes
 from heap.evaluation.samples import Sample, files_of, samples
 from heap.model.heap import Heap
 from heap.peers.boundary import BoundaryPrior, smoothed_prior

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int64
 from PIL import Image
 
 from benchmarks.report import Row
-from heap.evaluation.metrics import (
+from heap.evaluation.metrics.boxes import (
     bootstrap_interval,
     centre_box,
     corloc_hit,

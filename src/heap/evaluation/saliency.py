@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from heap.evaluation.metrics import (
+from heap.evaluation.metrics.boxes import (
     corloc_hit,
     largest_part_box,
     mask_boxes,

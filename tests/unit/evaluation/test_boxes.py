@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from heap.evaluation.metrics import (
+from heap.evaluation.metrics.boxes import (
     bootstrap_interval,
     box_iou,
     centre_box,

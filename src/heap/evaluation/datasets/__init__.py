@@ -1,0 +1,1 @@
+"""The data sets that methods are scored on, read from their official layouts."""
