@@ -18,7 +18,8 @@ from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_rep
 from benchmarks.scoring import difference, means, rows_of
 from benchmarks.untrained import fit_by_recipe
 from heap.errors import InputError
-from heap.evaluation.metrics.boxes import corloc_hit, largest_part_box, mask_boxes, mask_iou
+from heap.evaluation.metrics.boxes import corloc_hit, largest_part_box, mask_boxes
+from heap.evaluation.metrics.masks import mask_iou
 from heap.evaluation.samples import Sample
 from heap.images import Geometry
 from heap.model.heap import Heap

@@ -15,7 +15,8 @@ from benchmarks.common import RUNS, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import share
 from heap.collection.store import RunStore
-from heap.evaluation.metrics.boxes import HIT, mask_iou
+from heap.evaluation.metrics.boxes import HIT
+from heap.evaluation.metrics.masks import mask_iou
 from heap.evaluation.samples import Sample
 from heap.model.heap import Heap
 from heap.results import ImageResult

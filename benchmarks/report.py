@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import shlex
 import sys
@@ -11,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heap.evaluation.results import machine, rounded
 from heap.evaluation.samples import Sample
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Summarise = Callable[[list[Row]], dict[str, Any]]
 RESULTS = Path("benchmarks/results")
+DIGITS = 4
+"""Of floats in rows."""
 
 
 def about_data(name: str, used: Sequence[Sample]) -> dict[str, Any]:
@@ -47,15 +49,6 @@ def about_encoder(heap: "Heap") -> dict[str, Any]:
     }
 
 
-def rounded(value: Any, digits: int = 4) -> Any:
-    """The same nested value with its floats rounded."""
-    if isinstance(value, Mapping):
-        return {key: rounded(each, digits) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(each, digits) for each in value]
-    return round(value, digits) if isinstance(value, float) else value
-
-
 def write_report(
     name: str,
     out: Path,
@@ -72,8 +65,8 @@ def write_report(
     The summary is made from the rows as they are written, so that it can be made again from the
     file. What is `measured` are the figures that it cannot be made from: times and memory.
     """
-    rows = rounded(rows)
-    summary = rounded(summarise(rows), 5)
+    rows = rounded(rows, DIGITS)
+    summary = rounded(summarise(rows))
     about = {
         "name": name,
         "protocol": protocol,
@@ -82,25 +75,14 @@ def write_report(
         "encoder": encoder,
         "versions": {each: version(each) for each in ("heap", "torch", "transformers")}
         | {"python": platform.python_version()},
-        "machine": {"cores": _cores(), "processor": _processor()},
+        "machine": machine(),
         "summary": summary,
-        "measured": rounded(measured),
+        "measured": rounded(measured, DIGITS),
     }
     lines = ",\n".join(json.dumps(row) for row in rows)
     text = json.dumps(about, indent=1).removesuffix("\n}") + f',\n "rows": [\n{lines}\n]}}\n'
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     sys.stdout.write(
-        json.dumps({"summary": summary, "measured": rounded(measured)}, indent=1) + "\n"
+        json.dumps({"summary": summary, "measured": rounded(measured, DIGITS)}, indent=1) + "\n"
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -16,13 +16,12 @@ from PIL import Image
 
 from benchmarks.report import Row
 from heap.evaluation.metrics.boxes import (
-    bootstrap_interval,
     centre_box,
     corloc_hit,
     mask_boxes,
-    mask_iou,
-    pixel_accuracy,
 )
+from heap.evaluation.metrics.masks import mask_iou, pixel_accuracy
+from heap.evaluation.metrics.resampling import bootstrap_interval
 from heap.evaluation.saliency import score_map
 from heap.images import Picture
 from heap.refine import GuidedFilter, resize

@@ -158,7 +158,8 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
     if "overlays" in config.save:
         save_overlay(draw_overlay(picture.pixels, result), out / "overlays", result.key)
     if "regions" in config.save:
-        save_overlay(draw_regions(picture.pixels, result), out / "regions", result.key)
+        regions = draw_regions(picture.pixels, result.regions.label_map)
+        save_overlay(regions, out / "regions", result.key)
     if "masks" in config.save:
         _save_masks(result, out / "masks")
     return Finished(result, thumbnail(picture.pixels), picture.digest, picture.note or "")

@@ -1,5 +1,6 @@
 """From regions to objects: connected foreground parts, split where the region changes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,10 @@ def find_objects(
     """Objects of one image, masks and boxes at its original `size` (width, height)."""
     parts = foreground_parts(saliency, regions, config)
     found = []
-    for part, mask in zip(parts, pixel_masks(saliency, parts, pixels, config), strict=True):
-        box, full = _at_size(mask, size)
+    cells = [part.cells for part in parts]
+    masks = pixel_masks(saliency, cells, pixels, config.threshold, refine=config.refine)
+    for part, mask in zip(parts, masks, strict=True):
+        box, full = at_size(mask, size)
         if full.any():
             found.append((float(saliency[part.cells].mean()), part, box, Rle.encode(full)))
     found.sort(key=lambda item: -item[0])
@@ -86,11 +89,13 @@ def merge_alike(
 
 def pixel_masks(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
-    parts: list[Part],
+    parts: Sequence[Bool[np.ndarray, "grid_h grid_w"]],
     pixels: UInt8[np.ndarray, "height width 3"],
-    config: DiscoverConfig,
+    threshold: float,
+    *,
+    refine: bool,
 ) -> list[Bool[np.ndarray, "mask_h mask_w"]]:
-    """One mask for each part, disjoint; each is one connected piece, possibly empty.
+    """One mask for the cells of each part, disjoint; each is one connected piece, possibly empty.
 
     The map of a part is its saliency, upsampled. A pixel is foreground where the sum of the maps is
     above the threshold, and belongs to the part whose map is highest there.
@@ -98,13 +103,13 @@ def pixel_masks(
     if not parts:
         return []
     guide = _guide(pixels)
-    maps = np.stack([saliency * part.cells for part in parts]).astype(np.float32)
-    if config.refine:
+    maps = np.stack([saliency * cells for cells in parts]).astype(np.float32)
+    if refine:
         fine = GuidedFilter()(maps, guide)
     else:
         fine = np.stack([resize(plane, guide.shape[:2]) for plane in maps])
-    foreground, owner = fine.sum(axis=0) > config.threshold, fine.argmax(axis=0)
-    return [_largest_piece(foreground & (owner == index)) for index in range(len(parts))]
+    foreground, owner = fine.sum(axis=0) > threshold, fine.argmax(axis=0)
+    return [largest_piece(foreground & (owner == index)) for index in range(len(parts))]
 
 
 def _guide(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "mask_h mask_w 3"]:
@@ -116,14 +121,15 @@ def _guide(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "ma
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def _largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+def largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The largest 4-connected part, the first in reading order of equals; empty if there is none."""
     numbered, count = label(mask)
     if count < 2:
         return mask
     return np.asarray(numbered == np.bincount(numbered.ravel())[1:].argmax() + 1)
 
 
-def _at_size(
+def at_size(
     mask: Bool[np.ndarray, "mask_h mask_w"], size: tuple[int, int]
 ) -> tuple[tuple[float, float, float, float], Bool[np.ndarray, "height width"]]:
     """The mask at (width, height) and its tight box; edges stay smooth where it grows."""

@@ -8,7 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import bootstrap
 
-from heap.evaluation.metrics.boxes import bootstrap_interval, box_iou, mask_boxes, mask_iou
+from heap.evaluation.metrics.boxes import box_iou, mask_boxes
+from heap.evaluation.metrics.masks import mask_iou
+from heap.evaluation.metrics.resampling import bootstrap_interval
 
 
 def random_mask(random: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.linalg import eigh
 
-from heap.evaluation.metrics.boxes import mask_iou
+from heap.evaluation.metrics.masks import mask_iou
 from heap.peers.tokencut import Cut, tokencut
 
 GRIDS = [(6, 6), (8, 12), (13, 5), (14, 14), (1, 20), (9, 3)]

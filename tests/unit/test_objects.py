@@ -191,5 +191,6 @@ def test_what_always_holds(
         assert box.tolist() == tight, "tight, and x2 and y2 exclusive"
         claimed += dense
     assert claimed.max(initial=0) <= 1, "disjoint"
-    for piece in pixel_masks(saliency, foreground_parts(saliency, regions, config), pixels, config):
+    parts = [part.cells for part in foreground_parts(saliency, regions, config)]
+    for piece in pixel_masks(saliency, parts, pixels, config.threshold, refine=config.refine):
         assert label(piece)[1] <= 1, "connected"

@@ -9,9 +9,8 @@ from heap.evaluation.metrics.boxes import (
     corloc_hit,
     largest_part_box,
     mask_boxes,
-    mask_iou,
-    pixel_accuracy,
 )
+from heap.evaluation.metrics.masks import mask_iou, pixel_accuracy
 from heap.images.geometry import Geometry
 from heap.refine import resize
 

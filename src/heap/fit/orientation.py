@@ -6,7 +6,6 @@ training; without one, a border test on the fitted head does so afterwards.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,24 +18,10 @@ from heap.encoder.foreground import foreground_layer
 from heap.errors import FitError
 from heap.features import PatchFeatures
 from heap.model.head import Grouping, GroupingHead
-from heap.peers.found import FoundLayer, background_seed, train_found
+from heap.peers.found import FoundRecipe, background_seed
+from heap.peers.lessons import Images, SampledLessons
 
 PriorMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
-
-
-@runtime_checkable
-class Images(Protocol):
-    """Images by number, read when they are asked for."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def __getitem__(self, index: int) -> PatchFeatures:
-        """One of them."""
-
-
-SAMPLE_IMAGES = 3000
-SAMPLE_PATCHES = 256
 
 
 def make_prior(kind: Prior, images: Images, encoder: Encoder, seed: int) -> PriorMap | None:
@@ -52,19 +37,19 @@ def make_prior(kind: Prior, images: Images, encoder: Encoder, seed: int) -> Prio
     """
     key_dim = encoder.dim
 
-    def seed_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
+    def background(image: PatchFeatures) -> Bool[Tensor, " patch"]:
         keys = image.patches[None, :, :key_dim]
-        return (~background_seed(keys, image.cls_attention[None])[0]).float()
+        return background_seed(keys, image.cls_attention[None])[0]
 
     if kind == "none":
         return None
     if kind == "encoder":
         return _encoder_map(encoder)
     if kind == "seed":
-        return seed_map
+        return lambda image: (~background(image)).float()
     if kind == "boundary":
         return _boundary_map
-    found = _teach_layer(images, seed_map, seed)
+    found = FoundRecipe().teach(SampledLessons(images, background, seed), seed)
     return lambda image: found(image.patches).sigmoid()
 
 
@@ -82,17 +67,6 @@ def _encoder_map(encoder: Encoder) -> PriorMap:
         return logits[:, 0].sigmoid()
 
     return prior
-
-
-def _teach_layer(images: Images, teacher: PriorMap, seed: int) -> FoundLayer:
-    generator = torch.Generator().manual_seed(seed)
-    features, background = [], []
-    for index in range(0, len(images), -(-len(images) // SAMPLE_IMAGES)):
-        image = images[index]
-        pick = torch.randint(len(image.patches), (SAMPLE_PATCHES,), generator=generator)
-        features.append(image.patches[pick].half())
-        background.append(teacher(image)[pick] < 0.5)
-    return train_found(torch.stack(features), torch.stack(background), seed=seed)
 
 
 def border_cells(grid: tuple[int, int]) -> Bool[Tensor, " patch"]:

@@ -38,7 +38,7 @@ class Finding:
     saliency: Float32[np.ndarray, "grid_h grid_w"]
     """In [0, 1]; foreground is above `THRESHOLD`."""
     objects: tuple[GridObject, ...]
-    """Disjoint, best score first; none where nothing was found."""
+    """Disjoint parts of the foreground, best score first; none where nothing was found."""
     label_map: Int64[np.ndarray, "grid_h grid_w"] | None = None
     """Region of each patch, for methods that have regions."""
 

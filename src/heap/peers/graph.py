@@ -1,7 +1,6 @@
 """The graph of the patches of one image, for the methods that cut it: TokenCut and its kin."""
 
 import numpy as np
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float64
 from scipy.linalg import eigh
 from scipy.ndimage import label
@@ -10,37 +9,66 @@ from torch import Tensor
 
 WEAK = 1e-5
 """Weight of the edge of two patches that are not alike: it keeps the graph in one piece."""
+TIE = 1e-6
+"""Relative difference up to which two values count as equal."""
+ROUNDING = 1e-9
+"""Edges that differ by no more than this weigh the same."""
 RESTARTS = 30
 """Of Lanczos, after which the dense solver is the quicker one. Photos take one to three."""
 
 
+def vectors(
+    patches: Float[Tensor, "patch dim"], grid: tuple[int, int]
+) -> Float64[np.ndarray, "patch dim"]:
+    """The features of one image in double precision, so that no edge hangs on a rounding error.
+
+    Raises:
+        ValueError: if a feature is not finite, or the patches do not fill the grid.
+    """
+    if not len(patches) == grid[0] * grid[1] > 0:
+        raise ValueError(f"{len(patches)} patches do not fill a grid of {grid[0]}x{grid[1]}")
+    found: np.ndarray = patches.detach().cpu().double().numpy()
+    faulty = int((~np.isfinite(found)).any(axis=1).sum())
+    if faulty:
+        raise ValueError(f"{faulty} of {len(found)} patches have features that are not finite")
+    return found
+
+
+def cosines(features: Float64[np.ndarray, "patch dim"]) -> Float64[np.ndarray, "patch patch"]:
+    """Cosine of each pair of patches, symmetric; 0 for patches of length zero."""
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = features / np.where(length > 0, length, 1)
+    # NumPy computes one half of a matrix times its own transpose, and mirrors it.
+    found: np.ndarray = unit @ unit.T
+    return found
+
+
 def affinity(
-    patches: Float[Tensor, "patch dim"], threshold: float
+    features: Float64[np.ndarray, "patch dim"], threshold: float
 ) -> Float64[np.ndarray, "patch patch"]:
     """Weight 1 where the cosine of two patches is above `threshold`, else `WEAK`; symmetric.
 
     The diagonal follows the same rule, so it is 1 but for patches of length zero.
-
-    Raises:
-        ValueError: if a feature is not finite.
     """
-    if not patches.isfinite().all():
-        raise ValueError(f"{int((~patches.isfinite()).any(dim=1).sum())} of {len(patches)} patches "
-                         "have features that are not finite")  # fmt: skip
-    directions = F.normalize(patches.detach().cpu().float(), dim=-1)
-    alike = (directions @ directions.T).numpy() > threshold
-    # A matrix product need not be symmetric in its last digit.
-    return np.where(alike & alike.T, 1.0, WEAK)
+    return np.where(cosines(features) > threshold, 1.0, WEAK)
+
+
+def is_uniform(graph: Float64[np.ndarray, "patch patch"]) -> bool:
+    """Whether all edges between two different patches weigh the same: no cut is the best then."""
+    count = len(graph)
+    # Without its first element, the matrix has the diagonal at the end of rows of count + 1.
+    edges = graph.ravel()[1:].reshape(count - 1, count + 1)[:, :-1]
+    return edges.size == 0 or float(np.ptp(edges)) <= ROUNDING
 
 
 def cut_vector(graph: Float64[np.ndarray, "patch patch"]) -> Float64[np.ndarray, " patch"]:
     """The second smallest eigenvector y of (D - E) y = λ D y, D the degrees of the graph E.
 
-    It has unit length after multiplication by √D; its sign is arbitrary. At least two patches, and
-    positive degrees.
+    It has unit length after multiplication by √D; its sign is arbitrary. At least two patches; one
+    without edges gets exactly 0.
     """
     degree = graph.sum(axis=1)
-    scale = degree**-0.5
+    scale = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
     # The smallest is known: y = 1, which is √D for the normalised graph. Sent to the other end of
     # the spectrum, where it is not in the way of the one that is asked for.
     known = np.sqrt(degree / degree.sum())
@@ -55,9 +83,15 @@ def cut_vector(graph: Float64[np.ndarray, "patch patch"]) -> Float64[np.ndarray,
     try:
         found = eigsh(operator, k=1, which="LA", v0=start, maxiter=RESTARTS)[1]
     except ArpackNoConvergence:
-        normalised = scale[:, None] * graph * scale
-        found = eigh(normalised, subset_by_index=[len(graph) - 2] * 2)[1]
+        normalised = scale[:, None] * graph * scale - 2 * np.outer(known, known)
+        found = eigh(normalised, subset_by_index=[len(graph) - 1] * 2)[1]
     return np.asarray(scale * found[:, 0], dtype=np.float64)
+
+
+def first_largest(values: Float[np.ndarray, " patch"]) -> int:
+    """The first of the largest values; equal but for rounding is equal."""
+    largest = float(values.max())
+    return int(np.argmax(values >= largest - TIE * abs(largest)))
 
 
 def part_of(

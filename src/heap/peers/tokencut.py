@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
+from pydantic.dataclasses import dataclass as settings
 from torch import Tensor
 
-from heap.peers.graph import affinity, cut_vector, part_of
-
-TIE = 1e-6
-"""Relative difference up to which patches count as equally far from the cut."""
+from heap.config import CHECKED, Cosine
+from heap.peers.finding import Finding, Observed
+from heap.peers.graph import affinity, cut_vector, first_largest, is_uniform, part_of, vectors
 
 
 @dataclass(frozen=True)
@@ -33,36 +33,54 @@ class Cut:
         return part_of(self.partition, self.seed)
 
 
+@settings(frozen=True, kw_only=True, config=CHECKED)
+class TokenCut:
+    """TokenCut without its bilateral solver."""
+
+    threshold: Cosine = 0.2
+    """Patches are linked where their cosine is above this."""
+    whole: bool = False
+    """Keep all of the side that the seed is on. TokenCut keeps the part of the seed alone, which is
+    a single patch where an encoder has patches that are like no other."""
+
+    def __call__(self, image: Observed) -> Finding:
+        """One object, or several where the side is kept; none where no cut is better than another.
+
+        Raises:
+            ValueError: if a feature is not finite.
+        """
+        features = image.features
+        cut = tokencut(features.patches, features.grid, self.threshold)
+        return Finding.of_mask(cut.partition if self.whole else cut.part)
+
+
 def tokencut(
     patches: Float[Tensor, "patch dim"], grid: tuple[int, int], threshold: float = 0.2
 ) -> Cut:
     """Cut an image in two by the features of its patches, row-major over the `grid`.
 
-    Patches are linked where their cosine is above `threshold`. If all pairs of them are linked, or
-    none is, or there is one patch only, no cut is better than another: the partition is empty, the
-    eigenvector zero and the seed (0, 0).
+    Patches are linked where their cosine is above `threshold`; see `cut_in_two`.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
-    if not len(patches) == grid[0] * grid[1] > 0:
-        raise ValueError(f"{len(patches)} patches do not fill a grid of {grid[0]}x{grid[1]}")
-    graph = affinity(patches, threshold)
-    if _is_uniform(graph):
+    return cut_in_two(affinity(vectors(patches, grid), threshold), grid)
+
+
+def cut_in_two(graph: Float64[np.ndarray, "patch patch"], grid: tuple[int, int]) -> Cut:
+    """Cut a graph whose nodes are the cells of the `grid`, row-major.
+
+    If all edges weigh the same, or there is one patch only, no cut is better than another: the
+    partition is empty, the eigenvector zero and the seed (0, 0).
+    """
+    if is_uniform(graph):
         return Cut(np.zeros(grid, dtype=bool), np.zeros(grid, dtype=np.float32), (0, 0))
     vector = cut_vector(graph)
-    distance = np.abs(vector)
     # Patches with the same links are equal but for rounding: the first one of them is the seed.
-    seed = int(np.argmax(distance >= (1 - TIE) * distance.max()))
+    seed = first_largest(np.abs(vector))
     vector *= np.sign(vector[seed])
     return Cut(
         (vector > vector.mean()).reshape(grid),
         vector.reshape(grid).astype(np.float32),
         (seed // grid[1], seed % grid[1]),
     )
-
-
-def _is_uniform(graph: Float64[np.ndarray, "patch patch"]) -> bool:
-    """Whether all edges between two different patches weigh the same."""
-    edges = graph[~np.eye(len(graph), dtype=bool)]
-    return bool((edges == edges[:1]).all())

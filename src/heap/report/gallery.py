@@ -123,7 +123,7 @@ def _shapes(result: ImageResult, canvas: tuple[int, int]) -> Iterator[Shape]:
         frame = (x1 * across, y1 * down, (x2 - x1) * across, (y2 - y1) * down)
         yield Shape(
             colour=index % len(OBJECTS),
-            path=svg_path(scaled_mask(mask, canvas)),
+            path=svg_path(scaled_mask(mask.decode(), canvas)),
             frame=tuple(round(edge, 1) for edge in frame),
             box=" ".join(f"{edge:.0f}" for edge in box),
             score=f"{objects.scores[index]:.2f}",

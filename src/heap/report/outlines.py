@@ -31,7 +31,7 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
 
 def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     """The region map in colours at `size` (width, height), as a PNG."""
-    labels = smooth_labels(regions, size) % len(REGIONS)
+    labels = smooth_labels(regions.label_map, size) % len(REGIONS)
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
     return encoded(image, "PNG", optimize=True)

@@ -1,10 +1,11 @@
 """Results drawn on their images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Int64, UInt8
 from PIL import Image, ImageDraw
 
 from heap.report.files import file_stem, replacing
@@ -13,12 +14,13 @@ from heap.report.scaling import encoded, fitted, scaled_mask, smooth_labels
 from heap.results import ImageResult
 
 if TYPE_CHECKING:
-    from supervision import ColorPalette, Detections
+    from supervision import Detections
 
 MAX_SIDE = 1024
 _SUPERSAMPLING = 2
 """Drawn this much larger and then reduced, lines have no steps."""
 _OPACITY = 0.45
+_DIMMING = 0.65
 _QUALITY = 88
 
 
@@ -39,13 +41,27 @@ def draw_overlay(
     return _draw(scene, _detections(result, large), scores).resize(size, Image.Resampling.BOX)
 
 
+def draw_foreground(
+    pixels: UInt8[np.ndarray, "height width 3"], masks: Bool[np.ndarray, "object height width"]
+) -> Image.Image:
+    """The image with its objects in colours, everything else dimmed."""
+    import supervision as sv
+
+    boxes = sv.mask_to_xyxy(masks).astype(np.float32)
+    found = sv.Detections(boxes, masks, class_id=np.arange(len(masks)))
+    dimming = sv.BackgroundOverlayAnnotator(sv.Color.BLACK, _DIMMING)
+    return _colour(dimming.annotate(Image.fromarray(pixels), found), found)
+
+
 def draw_regions(
-    pixels: UInt8[np.ndarray, "height width 3"], result: ImageResult, max_side: int = MAX_SIDE
+    pixels: UInt8[np.ndarray, "height width 3"],
+    label_map: Int64[np.ndarray, "grid_h grid_w"],
+    max_side: int = MAX_SIDE,
 ) -> Image.Image:
     """The image in the colours of its regions, with fine light lines between them."""
     photo = Image.fromarray(pixels)
     size = fitted(photo.size, max_side)
-    labels = smooth_labels(result.regions, size)
+    labels = smooth_labels(label_map, size)
     colours = np.array([rgb(colour) for colour in REGIONS], dtype=np.uint8)
     tint = colours[labels % len(REGIONS)]
     between = np.zeros(labels.shape, dtype=bool)
@@ -76,7 +92,7 @@ def _detections(result: ImageResult, size: tuple[int, int]) -> "Detections":
     scale = np.array([size[0] / result.width, size[1] / result.height] * 2, dtype=np.float32)
     return Detections(
         xyxy=result.objects.boxes * scale,
-        mask=np.stack([scaled_mask(mask, size) for mask in result.objects.masks]),
+        mask=np.stack([scaled_mask(mask.decode(), size) for mask in result.objects.masks]),
         class_id=np.arange(len(result.objects)),  # the colour
     )
 
@@ -85,12 +101,10 @@ def _draw(scene: Image.Image, found: "Detections", labels: list[str]) -> Image.I
     import supervision as sv
 
     def pixels(at_1024: int, least: int) -> int:
-        return max(least, round(at_1024 * max(scene.size) / 1024))
+        return _pixels(scene, at_1024, least)
 
     palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    scene = sv.MaskAnnotator(palette, opacity=_OPACITY).annotate(scene, found)
-    for colour, width in ((None, pixels(4, 3)), (palette, pixels(2, 1))):
-        _outline(scene, found, colour, width)
+    scene = _colour(scene, found)
     corners = sv.BoxCornerAnnotator(palette, thickness=pixels(4, 2), corner_length=pixels(24, 6))
     scene = corners.annotate(scene, found)
     text = sv.RichLabelAnnotator(
@@ -103,10 +117,24 @@ def _draw(scene: Image.Image, found: "Detections", labels: list[str]) -> Image.I
     return text.annotate(scene, found, labels=labels)
 
 
-def _outline(
-    scene: Image.Image, found: "Detections", palette: "ColorPalette | None", width: int
-) -> None:
-    """Draw the outlines of the masks, white without a palette.
+def _colour(scene: Image.Image, found: "Detections") -> Image.Image:
+    """Masks in colours, with outlines in their colour on white that stand out on any photo."""
+    import supervision as sv
+
+    palette = sv.ColorPalette.from_hex(list(OBJECTS))
+    scene = sv.MaskAnnotator(palette, opacity=_OPACITY).annotate(scene, found)
+    _outline(scene, found, ["white"], _pixels(scene, 4, 3))
+    _outline(scene, found, OBJECTS, _pixels(scene, 2, 1))
+    return scene
+
+
+def _pixels(scene: Image.Image, at_1024: int, least: int) -> int:
+    """The width of a line that has `at_1024` pixels where the longest side has 1024."""
+    return max(least, round(at_1024 * max(scene.size) / 1024))
+
+
+def _outline(scene: Image.Image, found: "Detections", colours: Sequence[str], width: int) -> None:
+    """Draw the outlines of the masks, the colours in turn.
 
     By Pillow: without OpenCV, supervision draws a line point by point, which took most of a run.
     """
@@ -114,7 +142,7 @@ def _outline(
 
     pen = ImageDraw.Draw(scene)
     for number, mask in enumerate(found.mask if found.mask is not None else ()):
-        fill = "white" if palette is None else palette.by_idx(number).as_rgb()
+        fill = colours[number % len(colours)]
         for ring in mask_to_polygons(mask):
             closed = [*map(tuple, ring.tolist()), tuple(ring[0].tolist())]
             pen.line(closed, fill=fill, width=width, joint="curve")

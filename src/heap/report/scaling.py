@@ -6,8 +6,6 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 from PIL import Image
 
-from heap.results import Regions, Rle
-
 THUMBNAIL_SIDE = 480
 _THUMBNAIL_QUALITY = 74
 
@@ -23,18 +21,22 @@ def fitted(size: tuple[int, int], max_side: int, *, enlarge: bool = False) -> tu
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def scaled_mask(mask: Rle, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
-    """A mask, dense, at `size` (width, height): True where at least half of the pixel is inside."""
-    grey = Image.fromarray(mask.decode().astype(np.uint8) * 255)
+def scaled_mask(
+    mask: Bool[np.ndarray, "height width"], size: tuple[int, int]
+) -> Bool[np.ndarray, "new_height new_width"]:
+    """A mask at `size` (width, height): True where at least half of the pixel is inside."""
+    grey = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(grey.resize(size, Image.Resampling.BILINEAR)) >= 128
 
 
-def smooth_labels(regions: Regions, size: tuple[int, int]) -> Int64[np.ndarray, "height width"]:
+def smooth_labels(
+    label_map: Int64[np.ndarray, "grid_h grid_w"], size: tuple[int, int]
+) -> Int64[np.ndarray, "height width"]:
     """The label map at `size` (width, height), its borders interpolated instead of stepped."""
     best = np.full((size[1], size[0]), -1, dtype=np.float32)
     labels = np.zeros(best.shape, dtype=np.int64)
-    for region in range(len(regions.scores)):
-        share = Image.fromarray((regions.label_map == region).astype(np.float32))
+    for region in np.unique(label_map):
+        share = Image.fromarray((label_map == region).astype(np.float32))
         level = np.asarray(share.resize(size, Image.Resampling.BICUBIC))
         labels[level > best] = region
         best = np.maximum(best, level)

@@ -4,20 +4,18 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from heap.evaluation.metrics.boxes import (
-    bootstrap_interval,
     box_iou,
     centre_box,
+    compute_corloc,
     corloc_hit,
     largest_part_box,
     mask_boxes,
-    mask_iou,
-    pixel_accuracy,
+    update_corloc,
 )
 from heap.images import Geometry
 
@@ -33,34 +31,6 @@ def boxes(*corners: tuple[float, float, float, float]) -> np.ndarray:
     return np.array(corners, dtype=np.float64)
 
 
-class TestMaskIou:
-    def test_by_hand(self) -> None:
-        assert mask_iou(drawn("##..", "##.."), drawn(".##.", ".##.")) == 2 / 6
-
-    def test_nothing_found_is_zero(self) -> None:
-        assert mask_iou(drawn("..", ".."), drawn("#.", "..")) == 0
-
-    def test_nothing_there_and_nothing_found_is_one(self) -> None:
-        assert mask_iou(drawn("..", ".."), drawn("..", "..")) == 1
-
-    @given(MASKS)
-    def test_of_itself_is_one_and_of_its_complement_zero(self, mask: np.ndarray) -> None:
-        assert mask_iou(mask, mask) == 1
-        assert mask_iou(mask, ~mask) == 0
-
-    @given(st.data())
-    def test_is_symmetric_and_no_more_than_accuracy(self, data: st.DataObject) -> None:
-        a = data.draw(MASKS)
-        b = data.draw(arrays(bool, a.shape))
-        assert mask_iou(a, b) == mask_iou(b, a)
-        # Agreement on the background can only add to agreement on the foreground.
-        assert mask_iou(a, b) <= pixel_accuracy(a, b)
-
-
-def test_pixel_accuracy_counts_both_classes() -> None:
-    assert pixel_accuracy(drawn("##..", "...."), drawn("#...", "...#")) == 6 / 8
-
-
 class TestBoxIou:
     def test_by_hand(self) -> None:
         a = boxes((0, 0, 10, 10), (20, 20, 30, 30))
@@ -73,6 +43,12 @@ class TestBoxIou:
 
     def test_no_boxes(self) -> None:
         assert box_iou(NO_BOXES, boxes((0, 0, 1, 1))).shape == (0, 1)
+
+    def test_with_a_crowd_it_is_the_share_that_lies_in_it(self) -> None:
+        a = boxes((0, 0, 10, 10), (15, 0, 25, 10), (3, 3, 3, 3))
+        b = boxes((0, 0, 10, 20), (0, 0, 20, 20))
+        found = box_iou(a, b, np.array([False, True]))
+        assert found.tolist() == [[0.5, 1], [0, 0.5], [0, 0]]
 
     def test_a_hair_below_a_half_stays_below(self) -> None:
         almost, whole = boxes((0, 0, 49_999_999, 1)), boxes((0, 0, 100_000_000, 1))
@@ -145,23 +121,26 @@ class TestCorlocHit:
         assert not corloc_hit(boxes((0, 0, 10, 10))[0], NO_BOXES)
 
 
+class TestCorloc:
+    TRUTH = boxes((0, 0, 10, 10), (50, 50, 60, 60))
+
+    def test_any_box_will_do_and_exactly_one_half_is_enough(self) -> None:
+        found = boxes((20, 20, 30, 30), (50, 50, 60, 55))
+        assert update_corloc(found, self.TRUTH).tolist() == [1, 1]
+        assert update_corloc(found[:1], self.TRUTH).tolist() == [0, 1]
+
+    def test_finding_nothing_and_nothing_to_find_are_misses(self) -> None:
+        assert update_corloc(NO_BOXES, self.TRUTH).tolist() == [0, 1]
+        assert update_corloc(self.TRUTH, NO_BOXES).tolist() == [0, 1]
+        assert update_corloc(NO_BOXES, NO_BOXES).tolist() == [0, 1]
+
+    def test_states_add_up_to_a_share(self) -> None:
+        right, wrong = update_corloc(self.TRUTH, self.TRUTH), update_corloc(NO_BOXES, self.TRUTH)
+        assert compute_corloc(right + right + wrong + right) == 0.75
+
+
 def test_the_centre_box_is_the_middle_three_fifths() -> None:
     assert centre_box(100, 50).tolist() == [20, 10, 80, 40]
-
-
-class TestBootstrapInterval:
-    def test_equal_values_leave_no_doubt(self) -> None:
-        assert bootstrap_interval(np.full(20, 0.25)) == (0.25, 0.25)
-
-    def test_is_as_wide_as_the_standard_error_says(self) -> None:
-        values = np.tile([0.0, 1.0], 200)
-        low, high = bootstrap_interval(values)
-        assert (low, high) == pytest.approx((0.5 - 0.049, 0.5 + 0.049), abs=0.003)
-
-    def test_the_seed_decides(self) -> None:
-        values = np.random.default_rng(1).random(30)
-        assert bootstrap_interval(values, 5) == bootstrap_interval(values, 5)
-        assert bootstrap_interval(values, 5) != bootstrap_interval(values, 6)
 
 
 def test_scoring_needs_no_torch() -> None:

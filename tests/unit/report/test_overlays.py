@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heap.report.overlays import draw_overlay, draw_regions, save_overlay
+from heap.report.overlays import draw_foreground, draw_overlay, draw_regions, save_overlay
 from heap.report.palette import OBJECTS, REGIONS, rgb
 from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask, thumbnail
-from heap.results import Rle
 
 from .conftest import HEIGHT, WIDTH, Make
 
@@ -42,8 +41,20 @@ def test_the_drawing_does_not_depend_on_the_size_that_was_decoded(make: Make) ->
     assert np.array_equal(np.asarray(large), np.asarray(small))
 
 
+def test_the_foreground_stands_out_from_what_is_dimmed() -> None:
+    masks = np.zeros((2, *GREY.shape[:2]), dtype=bool)
+    masks[0, :300, :400], masks[1, :300, 400:] = True, True
+    drawn = np.asarray(draw_foreground(GREY, masks)).astype(float)
+    assert drawn[150, 200] == pytest.approx(blend(OBJECTS[0]), abs=2)
+    assert drawn[150, 600] == pytest.approx(blend(OBJECTS[1]), abs=2)
+    assert drawn[450, 400] == pytest.approx([35] * 3, abs=1)
+    assert drawn[298:302, 200].max() > 200  # the outline
+    nothing = np.asarray(draw_foreground(GREY, masks[:0]))
+    assert (nothing == drawn[450, 400]).all()
+
+
 def test_regions_are_shown_in_their_colours_with_a_line_between(make: Make) -> None:
-    drawn = np.asarray(draw_regions(GREY, make())).astype(float)
+    drawn = np.asarray(draw_regions(GREY, make().regions.label_map)).astype(float)
     assert drawn[300, 100] == pytest.approx(blend(REGIONS[0]), abs=2)
     assert drawn[300, 700] == pytest.approx(blend(REGIONS[1]), abs=2)
     line = np.flatnonzero((drawn[300] > 160).all(axis=-1))
@@ -83,4 +94,4 @@ def test_a_mask_is_reduced_by_majority() -> None:
     mask = np.zeros((4, 4), dtype=bool)
     mask[:2, :2] = True
     mask[3, 3] = True
-    assert scaled_mask(Rle.encode(mask), (2, 2)).tolist() == [[True, False], [False, False]]
+    assert scaled_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]

@@ -1,0 +1,26 @@
+"""The `heap` command: thin commands over the Python functions; only this package prints."""
+
+from collections.abc import Callable
+from typing import Any
+
+from heap.cli import about, discover, evaluation, fit, pretrain
+from heap.cli.app import app, main
+
+__all__ = ["app", "main"]
+
+_COMMANDS: tuple[Callable[..., Any], ...] = (
+    discover.discover,
+    fit.fit,
+    pretrain.pretrain,
+    pretrain.pack,
+    evaluation.evaluate,
+    evaluation.tune,
+    evaluation.protocols,
+    evaluation.methods,
+    about.models,
+    about.doctor,
+)
+"""In the order in which `heap --help` lists them."""
+
+for _place, _command in enumerate(_COMMANDS):
+    app.command(_command, sort_key=_place)

@@ -1,0 +1,48 @@
+"""The application that the commands belong to, its consoles, and what becomes of errors."""
+
+import logging
+import sys
+import traceback
+
+import cyclopts
+from cyclopts import App
+from rich.console import Console
+
+from heap.errors import HeapError
+
+app = App(
+    name="heap",
+    help="Find the objects in unlabelled images. Start with `heap discover PHOTOS --out RUN`, then "
+    "open RUN/gallery.html. `--debug` after any command shows where an error came from.",
+    version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
+)
+out_console = Console()
+err_console = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; errors are one line and an exit code, with --debug a traceback."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    try:
+        result = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        sys.exit(result if isinstance(result, int) else 0)
+    except (HeapError, cyclopts.CycloptsError) as error:
+        if debug:
+            traceback.print_exc()
+        err_console.print(f"heap: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code if isinstance(error, HeapError) else 2)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        hint = "check the space and permissions, then repeat the command: it goes on from here"
+        err_console.print(f"heap: {error}; {hint}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err_console.print("heap: interrupted; the same command goes on from here")
+        sys.exit(130)

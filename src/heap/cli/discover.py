@@ -1,0 +1,110 @@
+"""`heap discover`."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+
+from heap.bars import Bars
+from heap.cli.app import err_console
+from heap.cli.reading import Images, given
+from heap.config import DiscoverConfig, Precision, Saved, from_dict
+from heap.errors import InputError
+
+# A single hyphen is standard input; `discover` refuses the other ones itself.
+ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
+
+
+def discover(
+    images: ImagesOrInput,
+    /,
+    *,
+    out: Path = Path("heap-run"),
+    model: str | None = None,
+    encoder: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
+    threshold: float = DiscoverConfig().threshold,
+    min_area: float = DiscoverConfig().min_area,
+    merge: float | None = None,
+    refine: bool = True,
+    save: list[Saved] | None = None,
+    strict: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Find the objects in images: masks, boxes, regions, overlays and a gallery.
+
+    The same command goes on where an earlier one was stopped. Without --model the one inside the
+    package is used, or, for another --encoder, one that is fitted on the given images first.
+
+    Example: heap discover ~/Pictures --out run
+
+    Args:
+        images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
+        out: Folder of the run.
+        model: Folder that `heap fit` has written, or owner/name on the hub.
+        encoder: Encoder to fit on the images, or where that of --model is now.
+        device: cpu, cuda, mps or auto.
+        precision: auto uses bf16 where the processor has it.
+        limit: Work on at most so many images.
+        threshold: Foreground probability above which a patch belongs to an object.
+        min_area: Objects smaller than this fraction of the image are left out.
+        merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
+        refine: Let masks follow the edges of the image.
+        save: Pictures to write: overlays, regions, masks.
+        strict: Exit with 1 if any image failed.
+        as_json: Print the summary as JSON on standard output.
+    """
+    if unknown := [image for image in images if image.startswith("-") and image != "-"]:
+        raise InputError(f"unknown option {unknown[0]}; a file of this name is ./{unknown[0]}")
+    chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
+    from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
+    from heap.device import choose_device
+    from heap.discover import discover as run_discover
+    from heap.fit.command import fit as run_fit
+    from heap.model.heap import Heap
+
+    where = choose_device(device)
+    with Bars(err_console) as progress:
+        if model is None and encoder not in (None, "embedded"):
+            whole = out.resolve()
+            fitted = whole.with_name(whole.name + "-model")
+            err_console.print(
+                f"No head was ever fitted on {encoder}: fitting one on these images in {fitted}"
+            )
+            found = run_fit(
+                images,
+                fitted,
+                encoder=encoder,
+                device=where,
+                precision=precision,
+                on_progress=progress,
+            )
+        else:
+            found = Heap.from_pretrained(
+                model or "embedded", encoder=encoder, device=where, precision=precision
+            )
+        config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
+        run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)
+    _summarise(run, as_json)
+    return 1 if strict and run.counts.failed else 0
+
+
+def _summarise(run: Any, as_json: bool) -> None:
+    counts = asdict(run.counts)
+    if as_json:
+        about = {**counts, "images_per_second": round(run.rate, 2), "run": str(run.folder)}
+        sys.stdout.write(json.dumps(about) + "\n")
+        return
+    err_console.print(
+        f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
+        f"{counts['failed']} failed; {run.rate:.1f} images per second"
+    )
+    if counts["failed"]:
+        err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
+    err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")

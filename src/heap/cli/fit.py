@@ -1,0 +1,96 @@
+"""`heap fit`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from heap.bars import Bars
+from heap.cli.app import err_console
+from heap.cli.reading import Images, given, read_sections
+from heap.config import (
+    Cue,
+    Facet,
+    FeatureConfig,
+    FitConfig,
+    HeadConfig,
+    LossConfig,
+    Precision,
+    Prior,
+    from_dict,
+)
+
+
+def fit(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    encoder: str = "embedded",
+    layer: int | None = None,
+    facet: Facet | None = None,
+    resolution: int | None = None,
+    square: bool | None = None,
+    cues: list[Cue] | None = None,
+    groups: int | None = None,
+    prior: Prior | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    settings: Path | None = None,
+    cache: Path | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Fit a head on unlabelled images.
+
+    Features are computed once and kept; the same command goes on where an earlier one was stopped.
+    A fit that collapsed says so and exits with 1.
+
+    Example: heap fit photos/ --out model --encoder dino-vits16
+
+    Args:
+        images: Files, folders, globs, .txt lists or URLs.
+        out: Folder of the model.
+        encoder: Alias (`heap models`), hub name or folder.
+        layer: Block of the encoder, from 0; negative counts from the last.
+        facet: Key projection of the block, or its output token.
+        resolution: Side of the square whose area images are resized to.
+        square: Squeeze images to that square.
+        cues: Hand-made channels to join: colour, boundary, position.
+        groups: Group tokens, the largest number of regions in an image.
+        prior: What tells foreground from background; none is a border test afterwards.
+        steps: Training steps.
+        seed: Seed of everything that is drawn.
+        settings: JSON file with more settings under features, head, losses and fit.
+        cache: Folder of the feature store.
+        device: cpu, cuda, mps or auto.
+        precision: auto uses bf16 where the processor has it.
+    """
+    from heap.device import choose_device
+    from heap.encoder.registry import recipe
+
+    more = read_sections(settings, ("features", "head", "losses", "fit"))
+    usual = recipe(encoder)
+    chosen = given(layer=layer, facet=facet, resolution=resolution, cues=cues, square=square)
+    features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
+    head = from_dict(HeadConfig, asdict(usual.head) | given(groups=groups) | more["head"])
+    losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])
+    training = given(steps=steps, seed=seed)
+    config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
+    # Only now: this imports torch, and settings with a fault are to be refused at once.
+    from heap.fit.command import fit as run_fit
+
+    with Bars(err_console) as progress:
+        run_fit(
+            images,
+            out,
+            features=features,
+            head=head,
+            losses=losses,
+            config=config,
+            device=choose_device(device),
+            precision=precision,
+            cache=cache,
+            on_progress=progress,
+        )
+    if (out / "failed.jsonl").stat().st_size:
+        err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")
+    err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")

@@ -1,0 +1,104 @@
+"""`heap pretrain` and `heap pack`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+
+from heap.bars import Bars
+from heap.cli.app import err_console, out_console
+from heap.cli.reading import Images, read_settings
+from heap.config import from_dict
+from heap.pretrain.config import PretrainConfig
+
+
+def pretrain(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    architecture: str = PretrainConfig().architecture,
+    start: str | None = None,
+    steps: int = PretrainConfig().steps,
+    minutes: float | None = None,
+    batch: int = PretrainConfig().batch,
+    learning_rate: float = PretrainConfig().learning_rate,
+    quality: Path | None = None,
+    quality_every: int = 1000,
+    seed: int = 0,
+    settings: Path | None = None,
+) -> None:
+    """Pretrain a small encoder on unlabelled images.
+
+    Self-distillation: patches predict what is foreground, at first from colour and later from the
+    teacher itself; with the settings image_weight and patch_weight also DINO's and iBOT's losses.
+    The same command goes on where an earlier one was stopped. The result is a folder that `heap fit
+    --encoder` takes, and transformers too.
+
+    Example: heap pretrain photos/ --start embedded --learning-rate 5e-4 --steps 500 --out encoder
+    Example: heap fit photos/ --encoder encoder --out model
+
+    Args:
+        images: Files, folders, globs, .txt lists or URLs, or packs that `heap pack` made.
+        out: Folder of the encoder.
+        architecture: resnet, vit or segformer, or a folder with a config.json of transformers.
+        start: Go on from the weights of this encoder: embedded, or a folder.
+        steps: Training steps.
+        minutes: Stop after so long even if steps are left; the schedule follows the clock.
+        batch: Images in a step, on each device.
+        learning_rate: Peak rate; go on from trained weights with a quarter of the default.
+        quality: Folder with images/ and masks/ to score TokenCut and a quick head on.
+        quality_every: Steps between such scores.
+        seed: Seed of everything that is drawn.
+        settings: JSON file with more settings.
+    """
+    values: dict[str, Any] = {"steps": steps, "batch": batch, "seed": seed, "minutes": minutes}
+    values |= {"architecture": architecture, "learning_rate": learning_rate}
+    values |= read_settings(settings)
+    config = from_dict(PretrainConfig, values)
+    from heap.pretrain.command import pretrain as run_pretrain
+
+    with Bars(err_console) as progress:
+        run_pretrain(
+            images,
+            out,
+            config,
+            start=start,
+            quality=quality,
+            quality_every=quality_every,
+            on_progress=progress,
+        )
+    err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
+
+
+def pack(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    side: int = 128,
+    megabytes: Annotated[float, Parameter(validator=cyclopts.validators.Number(gt=0))] = 60,
+) -> None:
+    """Pack images into few files that `heap pretrain` takes on another machine.
+
+    Squares, decoded, with their colour priors: such a machine needs no more than torch,
+    transformers, accelerate, safetensors, NumPy and jaxtyping, and runs
+    `python -m heap.pretrain PACKS --out ENCODER --minutes 10`.
+
+    Example: heap pack photos/ --out photos.pack
+
+    Args:
+        images: Files, folders, globs, .txt lists or URLs.
+        out: What the packs are called: OUT-001.safetensors and so on.
+        side: Side of the squares, in pixels.
+        megabytes: Largest pack; more images go into more packs.
+    """
+    from heap.pretrain.command import pack as run_pack
+
+    with Bars(err_console) as progress:
+        paths = run_pack(
+            images, out, side=side, most_bytes=int(megabytes * 1e6), on_progress=progress
+        )
+    for path in paths:
+        out_console.print(str(path), markup=False, highlight=False, soft_wrap=True)

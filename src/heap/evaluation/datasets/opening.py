@@ -1,0 +1,77 @@
+"""Open a data set by its name and path, and describe those there are."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from heap.errors import InputError
+from heap.evaluation.datasets.catalogue import CATALOGUE, Entry
+from heap.evaluation.datasets.problems import refuse
+from heap.evaluation.truth import Dataset
+
+
+def open_dataset(
+    spec: str, limit: int | None = None, splits: Sequence[str] | None = None
+) -> Dataset:
+    """Open the data set `NAME:PATH`: names are listed, images and their annotations not read yet.
+
+    Args:
+        spec: Such as `voc2012-seg:/data/VOCdevkit`.
+        limit: At most so many images of each split, the first ones by name.
+        splits: Instead of those that `heap datasets` marks as opened.
+
+    Raises:
+        InputError: if there is no such data set, or it is not complete.
+    """
+    name, _, place = spec.partition(":")
+    if not place:
+        raise InputError(f"{spec!r} is no data set: write NAME:PATH, such as folder:/data/photos")
+    if limit is not None and limit < 1:
+        raise InputError(f"the limit of {limit} images leaves none: take at least 1")
+    entry = entry_of(name)
+    contents = entry.layout.read(Path(place).expanduser(), _chosen(entry, splits), limit)
+    refuse(list(contents.problems))
+    return Dataset(name, contents.place, contents.examples, contents.classes)
+
+
+def entry_of(name: str) -> Entry:
+    """What the catalogue says of a data set.
+
+    Raises:
+        InputError: if there is none of this name.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    close = get_close_matches(name, CATALOGUE, n=3)
+    meant = f"; did you mean {' or '.join(close)}?" if close else ";"
+    raise InputError(f"there is no data set {name!r}{meant} `heap datasets` lists them")
+
+
+def describe_datasets() -> list[dict[str, Any]]:
+    """All data sets as plain values: what each is, its layout, its splits and checksums.
+
+    Counts and checksums with `verified` false are as others give them.
+    """
+    return [
+        {
+            "name": entry.name,
+            "about": entry.about,
+            "tree": entry.tree,
+            "splits": [asdict(split) for split in entry.splits],
+            "checksums": [asdict(checksum) for checksum in entry.checksums],
+            "url": entry.url,
+            "licence": entry.licence,
+        }
+        for entry in CATALOGUE.values()
+    ]
+
+
+def _chosen(entry: Entry, splits: Sequence[str] | None) -> tuple[str, ...]:
+    if splits is None:
+        return tuple(split.name for split in entry.splits if split.opened)
+    known = [split.name for split in entry.splits]
+    if unknown := [name for name in splits if name not in known]:
+        raise InputError(f"{entry.name} has no split {unknown[0]!r}; it has {', '.join(known)}")
+    return tuple(splits)

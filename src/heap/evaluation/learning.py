@@ -1,0 +1,220 @@
+"""Methods that see unlabelled images before they are evaluated, and where their models are kept."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic.dataclasses import dataclass as checked
+
+from heap.config import (
+    CHECKED,
+    FeatureConfig,
+    FitConfig,
+    HeadConfig,
+    LossConfig,
+    differing_keys,
+    from_dict,
+)
+from heap.encoder.encoder import Encoder
+from heap.encoder.registry import recipe
+from heap.errors import InputError
+from heap.features import FeatureStore
+from heap.fit.collect import Collected, collect
+from heap.fit.command import fit
+from heap.images import decode, list_images
+from heap.model.heap import Heap, regions_of
+from heap.objects import foreground_parts
+from heap.peers.finding import Finding, GridObject, Method, Observed
+from heap.peers.found import Found, FoundRecipe
+from heap.progress import OnProgress
+
+_ABOUT = "learned.json"
+"""In the folder of a model: what it was made with."""
+_LAYER = "found.safetensors"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method that learns is given beside its settings."""
+
+    encoder: Encoder
+    features: FeatureConfig
+    store: FeatureStore
+    photos: tuple[str, ...]
+    """Unlabelled images, as `heap fit` takes them; none if the model is there already."""
+    model: Path | None
+    """Where the model is, or will be."""
+    seed: int
+    on_progress: OnProgress
+
+
+@checked(frozen=True, kw_only=True, config=CHECKED)
+class HeapRecipe:
+    """HEAP: what differs from the recipe of the encoder, see `HeadConfig` and the others."""
+
+    head: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, Any] = field(default_factory=dict)
+    fit: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ByHead:
+    """A fitted head as a method."""
+
+    heap: Heap
+
+    def __call__(self, image: Observed) -> Finding:
+        """Saliency, objects and regions of the head."""
+        grouping = self.heap.group(image.features)
+        grid = image.features.grid
+        saliency = grouping.saliency[0].cpu().reshape(grid).numpy()
+        regions = regions_of(grouping, grid)
+        parts = foreground_parts(saliency, regions, self.heap.defaults)
+        objects = [GridObject(part.cells, float(saliency[part.cells].mean())) for part in parts]
+        objects.sort(key=lambda each: -each.score)
+        return Finding(saliency, tuple(objects), regions.label_map)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A method that has learned, and what that took."""
+
+    method: Method
+    settings: dict[str, Any]
+    """All of them."""
+    fit: dict[str, Any] | None
+    """Images and seconds; None where that is not known."""
+
+
+def learn_heap(settings: HeapRecipe, setup: Setup) -> Learned:
+    """Fit a head, or load the one that is there already."""
+    return _heap(settings, setup, {})
+
+
+def learn_heap_alone(settings: HeapRecipe, setup: Setup) -> Learned:
+    """The same without an orientation prior."""
+    return _heap(settings, setup, {"prior": "none"})
+
+
+def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
+    """Teach FOUND's layer, or load the one that is there already or a released decoder."""
+    if setup.model and setup.model.is_file():
+        return Learned(Found.load(setup.model), {"decoder": setup.model.name}, None)
+    folder, wanted = _folder(setup), asdict(settings)
+
+    def teach() -> int:
+        images = _collected(setup)
+
+        def pixels(index: int) -> np.ndarray:
+            return decode(images.sources[index]).pixels
+
+        settings.fit(images, pixels, setup.seed, setup.on_progress).save(folder / _LAYER)
+        return len(images)
+
+    fitted = _once(folder, {"settings": wanted, "seed": setup.seed}, setup, teach)
+    return Learned(Found.load(folder / _LAYER), wanted, fitted)
+
+
+def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
+    usual, folder = recipe(setup.features.encoder), _folder(setup)
+    head = from_dict(HeadConfig, asdict(usual.head) | settings.head)
+    losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | fixed)
+    config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
+    wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
+    if (folder / "config.json").is_file() and not (folder / _ABOUT).is_file():
+        return _given(folder, setup, fixed)
+
+    def teach() -> int:
+        made = fit(
+            setup.photos,
+            folder,
+            features=setup.features,
+            head=head,
+            losses=losses,
+            config=config,
+            device=str(setup.encoder.mean.device),
+            precision=setup.encoder.precision,
+            cache=setup.store.folder.parent,
+            on_progress=setup.on_progress,
+        )
+        return int(made.config.provenance["images"])
+
+    fitted = _once(folder, {"settings": wanted, "seed": setup.seed}, setup, teach)
+    return Learned(ByHead(_load_heap(folder, setup)), wanted, fitted)
+
+
+def _given(folder: Path, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
+    """A model that `heap fit` has made."""
+    heap = _load_heap(folder, setup)
+    about = heap.config.provenance
+    losses = about.get("losses", {})
+    if any(losses.get(name) != value for name, value in fixed.items()):
+        raise InputError(
+            f"the model {folder} was fitted with the prior {losses.get('prior')!r}, so it is not "
+            "HEAP by its three losses alone; evaluate it as method heap"
+        )
+    settings = {"head": asdict(heap.config.head), "losses": losses, "fit": about.get("fit", {})}
+    return Learned(ByHead(heap), settings, {"images": about.get("images")})
+
+
+def _load_heap(folder: Path, setup: Setup) -> Heap:
+    heap = Heap.from_pretrained(
+        folder,
+        encoder=setup.features.encoder,
+        device=str(setup.encoder.mean.device),
+        precision=setup.encoder.precision,
+    )
+    ours, theirs = (
+        asdict(replace(each, encoder="")) for each in (setup.features, heap.config.features)
+    )
+    if differing := differing_keys(theirs, ours):
+        raise InputError(
+            f"the model {folder} was fitted on other features: {', '.join(differing)}; give the "
+            "same options for them, or another --model"
+        )
+    return heap
+
+
+def _once(
+    folder: Path, made_with: dict[str, Any], setup: Setup, teach: Callable[[], int]
+) -> dict[str, Any]:
+    """Learn into the folder if that was not done yet; how many images, and how long it took."""
+    path = folder / _ABOUT
+    made_with = {**made_with, "encoder": setup.encoder.fingerprint, "features": setup.store.folder.name}
+    if path.is_file():
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if differing := differing_keys(about["made_with"], json.loads(json.dumps(made_with))):
+            raise InputError(
+                f"the model in {folder} was made otherwise: {', '.join(differing)}; choose "
+                "another --model, or the settings that it was made with"
+            )
+        fitted: dict[str, Any] = about["fit"]
+        return fitted
+    if not setup.photos:
+        raise InputError(
+            f"there is no model in {folder} yet: name unlabelled images to learn from with --fit"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    images = teach()
+    fitted = {"images": images, "seconds": round(time.perf_counter() - began, 1)}
+    path.write_text(json.dumps({"made_with": made_with, "fit": fitted}, indent=1) + "\n", "utf-8")
+    return fitted
+
+
+def _folder(setup: Setup) -> Path:
+    if setup.model is None:
+        raise InputError("this method learns: name the folder of its model with --model")
+    return setup.model
+
+
+def _collected(setup: Setup) -> Collected:
+    sources = list(list_images(list(setup.photos)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return collect(sources, setup.encoder, setup.store, pool, setup.on_progress)

@@ -1,0 +1,169 @@
+"""The methods that can be evaluated, each with its settings and what `heap tune` tries of them."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from heap.config import from_dict
+from heap.errors import InputError
+from heap.evaluation.learning import (
+    HeapRecipe,
+    Learned,
+    Setup,
+    learn_found,
+    learn_heap,
+    learn_heap_alone,
+)
+from heap.peers.deepspectral import DeepSpectral
+from heap.peers.found import FoundRecipe, FoundSeed
+from heap.peers.lost import Lost
+from heap.peers.maskcut import MaskCut
+from heap.peers.simple import Boundary, CentreBox, WholeImage
+from heap.peers.tokencut import TokenCut
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """A method before it is made."""
+
+    name: str
+    label: str
+    """As tables print it."""
+    about: str
+    kind: Any
+    """Class whose fields are the settings; its objects are methods, but for those that learn."""
+    grid: tuple[Settings, ...] = ()
+    """Settings that `heap tune` tries, the usual ones first; empty where there are none."""
+    learn: Callable[[Any, Setup], Learned] | None = None
+    """Makes a method of settings, for one that has to see unlabelled images first."""
+    fixed: Settings = field(default_factory=dict)
+    """Settings that make it this method and no other."""
+
+    def settings(self, given: Settings) -> Any:
+        """An object of `kind`.
+
+        Raises:
+            ConfigError: if a setting is unknown or out of range.
+        """
+        return from_dict(self.kind, {**given, **self.fixed})
+
+
+_HEADS: tuple[Settings, ...] = (
+    {"groups": 6, "centred": True, "temperature": 0.05},
+    {"groups": 8, "centred": True, "temperature": 0.05},
+    {"groups": 16, "centred": True, "temperature": 0.05},
+    {"groups": 4, "centred": True, "temperature": 0.05},
+)
+_CARDS = (
+    MethodCard(
+        "heap-alone",
+        "HEAP, three losses alone",
+        "HEAP without an orientation prior; a border test turns the fitted head (AAAI 2024)",
+        HeapRecipe,
+        ({}, *({"head": head} for head in _HEADS)),
+        learn_heap_alone,
+    ),
+    MethodCard(
+        "heap",
+        "HEAP with prior",
+        "HEAP oriented by the prior of the encoder's recipe, FOUND's layer or the encoder's own",
+        HeapRecipe,
+        (
+            {},
+            {"head": {"groups": 16, "temperature": 0.05}},
+            {"losses": {"prior_weight": 30.0}},
+            {"head": {"groups": 24}},
+            {"head": {"groups": 8}},
+        ),
+        learn_heap,
+    ),
+    MethodCard(
+        "lost",
+        "LOST",
+        "LOST (Simeoni et al., BMVC 2021): expands from the patch with the fewest correlations",
+        Lost,
+        tuple({"patches": patches} for patches in (100, 25, 50, 200)),
+    ),
+    MethodCard(
+        "tokencut",
+        "TokenCut",
+        "TokenCut (Wang et al., CVPR 2022): cuts the graph of the patches in two",
+        TokenCut,
+        tuple({"threshold": value} for value in (0.2, 0.1, 0.3, 0.4)),
+    ),
+    MethodCard(
+        "deepspectral",
+        "DeepSpectral",
+        "Deep Spectral Methods (Melas-Kyriazi et al., CVPR 2022): first eigenvector above zero",
+        DeepSpectral,
+        tuple({"colour": value} for value in (0.0, 1.0, 5.0, 10.0)),
+    ),
+    MethodCard(
+        "maskcut",
+        "MaskCut",
+        "MaskCut (CutLER, Wang et al., CVPR 2023): cuts again and again, without its CRF",
+        MaskCut,
+        tuple({"threshold": value} for value in (0.15, 0.2, 0.3, 0.4)),
+    ),
+    MethodCard(
+        "found-seed",
+        "FOUND, seed",
+        "FOUND's background seed (Simeoni et al., CVPR 2023), nothing learned",
+        FoundSeed,
+        tuple({"threshold": value} for value in (0.3, 0.2, 0.4, 0.5)),
+    ),
+    MethodCard(
+        "found",
+        "FOUND, trained",
+        "FOUND's linear layer, taught by the seed and then by itself, without the solver",
+        FoundRecipe,
+        tuple({"threshold": value} for value in (0.3, 0.2, 0.4, 0.5)),
+        learn_found,
+        {"solver": False},
+    ),
+    MethodCard(
+        "found-solver",
+        "FOUND, trained with solver",
+        "FOUND's linear layer, its targets refined by the bilateral solver",
+        FoundRecipe,
+        tuple({"threshold": value} for value in (0.3, 0.2, 0.4, 0.5)),
+        learn_found,
+        {"solver": True},
+    ),
+    MethodCard(
+        "boundary",
+        "colour prior",
+        "boundary prior from colour alone, no network",
+        Boundary,
+        tuple({"threshold": value} for value in (0.3, 0.2, 0.25, 0.4)),
+    ),
+    MethodCard(
+        "centre",
+        "centre box",
+        "the middle of the image",
+        CentreBox,
+        tuple({"share": value} for value in (0.6, 0.5, 0.7, 0.8)),
+    ),
+    MethodCard(
+        "whole", "whole image", "everything is one object; for retrieval by whole images", WholeImage
+    ),
+)
+
+METHODS: dict[str, MethodCard] = {card.name: card for card in _CARDS}
+"""All methods by name."""
+
+
+def find_method(name: str) -> MethodCard:
+    """The method of this name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    close = difflib.get_close_matches(name, METHODS, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(METHODS)}"
+    raise InputError(f"there is no method {name!r}; {hint}")

@@ -1,0 +1,117 @@
+"""Precision, recall and F of a soft map at 255 thresholds, and the three maxima of F in use.
+
+A pixel is foreground where the map is above the threshold, strictly. At the edges: precision is 1
+where nothing is predicted and recall is 1 where there is nothing to find, so that finding nothing
+in an empty image is right (F = 1); F is 0 where precision and recall are both 0.
+
+The three maxima are different figures and must never be compared with each other:
+
+- TokenCut, LOST (β² = 0.3): mean F of the images at each threshold, then its maximum;
+- classic (β² = 0.3): F of the mean precision and the mean recall at each, then its maximum;
+- SelfMask, FOUND (β² = 0.09, as 0.3 is squared once more there): maximum of each image, then their
+  mean. Each image has a threshold of its own, so this one flatters soft maps.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from heap.evaluation.metrics.masks import Mask
+
+THRESHOLDS = np.arange(0, 1, 1 / 255).astype(np.float32)
+"""In float32, as the maps are: rounded alike, an 8-bit value is never above its own threshold."""
+BETA_SQUARE = 0.3
+BETA_SQUARE_FOUND = BETA_SQUARE**2
+
+SoftMap = Float32[np.ndarray, "height width"]
+Curves = Float64[np.ndarray, "4 threshold"]
+"""Sums over images: their number, precision, recall, and F with β² = 0.3."""
+Column = Float64[np.ndarray, " threshold"]
+
+
+class AtThreshold(NamedTuple):
+    """Precision, recall and F (β² = 0.3) at one threshold; means if of several images."""
+
+    precision: float
+    recall: float
+    f: float
+
+
+def update_curves(prediction: SoftMap, truth: Mask, valid: Mask | None = None) -> Curves:
+    """State of one image, from a map in [0, 1]; pixels that are not `valid` are left out."""
+    precision, recall = _precision_recall(prediction, truth, valid)
+    f = f_measure(precision, recall)
+    return np.stack([np.ones_like(f), precision, recall, f])
+
+
+def compute_max_f_tokencut(state: Curves) -> tuple[float, int]:
+    """Largest mean F of the images, of which there is at least one; the index of its threshold."""
+    return _first_maximum(state[3] / state[0])
+
+
+def compute_max_f_sod(state: Curves) -> tuple[float, int]:
+    """Largest F of the means over images, at least one; the index of its threshold."""
+    return _first_maximum(f_measure(state[1] / state[0], state[2] / state[0]))
+
+
+def compute_at(state: Curves, index: int) -> AtThreshold:
+    """Means over images, at least one, at one threshold: for one image, what a row holds."""
+    return AtThreshold(*(state[1:, index] / state[0, index]).tolist())
+
+
+def mean_f(f: Float64[np.ndarray, " image"]) -> float:
+    """TokenCut's figure again, from the F that each image has at the threshold found."""
+    return float(f.mean())
+
+
+def f_of_means(
+    precision: Float64[np.ndarray, " image"], recall: Float64[np.ndarray, " image"]
+) -> float:
+    """The classic figure again, from what each image has at the threshold found."""
+    return float(f_measure(precision.mean(keepdims=True), recall.mean(keepdims=True))[0])
+
+
+def max_f_found(prediction: SoftMap, truth: Mask, valid: Mask | None = None) -> float:
+    """Largest F, with β² = 0.09, of one image; SelfMask's and FOUND's figure is their mean."""
+    precision, recall = _precision_recall(prediction, truth, valid)
+    return float(f_measure(precision, recall, BETA_SQUARE_FOUND).max())
+
+
+def f_measure(precision: Column, recall: Column, beta_square: float = BETA_SQUARE) -> Column:
+    """(1 + β²) P R / (β² P + R); 0 where both are 0."""
+    below = beta_square * precision + recall
+    above = (1 + beta_square) * precision * recall
+    return _ratio(above, below, otherwise=0.0)
+
+
+def _precision_recall(
+    prediction: SoftMap, truth: Mask, valid: Mask | None
+) -> tuple[Column, Column]:
+    if valid is not None:
+        prediction, truth = prediction[valid], truth[valid]
+    # How many thresholds each pixel is above; one histogram of that gives all the counts.
+    passed = np.searchsorted(THRESHOLDS, prediction, side="left")
+    predicted, right = _above(passed), _above(passed[truth])
+    there = np.full_like(right, np.count_nonzero(truth))
+    return _ratio(right, predicted, otherwise=1.0), _ratio(right, there, otherwise=1.0)
+
+
+def _above(passed: Int64[np.ndarray, "*pixel"]) -> Column:
+    """Number of pixels above each threshold."""
+    histogram = np.bincount(passed.ravel(), minlength=len(THRESHOLDS) + 1)
+    above: np.ndarray = histogram[::-1].cumsum()[::-1][1:].astype(np.float64)
+    return above
+
+
+def _ratio(above: Column, below: Column, otherwise: float) -> Column:
+    """The quotient, and `otherwise` where it would be by zero."""
+    quotient: np.ndarray = np.divide(
+        above, below, out=np.full_like(above, otherwise), where=below > 0
+    )
+    return quotient
+
+
+def _first_maximum(curve: Column) -> tuple[float, int]:
+    index = int(curve.argmax())
+    return float(curve[index]), index

@@ -1,0 +1,130 @@
+"""One image after a method: what was found, what is there, and what several protocols need of it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+from PIL import Image
+from scipy.ndimage import label
+
+from heap.evaluation.truth import Truth
+from heap.images import Geometry
+from heap.objects import at_size, pixel_masks
+from heap.peers.finding import THRESHOLD, Finding, Observed
+from heap.refine import GuidedFilter, resize
+from heap.solver import BilateralGrid, solve_mask
+
+Refine = Literal["none", "guided", "solver"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method found in an image, beside its annotation; maps are made once."""
+
+    observed: Observed
+    finding: Finding
+    truth: Truth
+    width: int
+    height: int
+    """Of the upright original, in pixels."""
+    shared: dict[str, BilateralGrid] = field(default_factory=dict)
+    """The bilateral grid of the picture, for all methods that are run on it."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """Between the grid and the original."""
+        rows, cols = self.finding.saliency.shape
+        return Geometry(self.width, self.height, cols, rows, 1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the original."""
+        return self.height, self.width
+
+    @cached_property
+    def smooth(self) -> Float32[np.ndarray, "height width"]:
+        """Saliency, interpolated bilinearly to the original."""
+        return resize(self.finding.saliency, self.size)
+
+    @cached_property
+    def guided(self) -> Float32[np.ndarray, "height width"]:
+        """Saliency, upsampled with the picture as guide."""
+        return self.guide(self.finding.saliency)
+
+    @cached_property
+    def seed_part(self) -> Bool[np.ndarray, "grid_h grid_w"]:
+        """The foreground part that holds the most salient patch; the largest of several such."""
+        saliency = self.finding.saliency
+        numbered, _ = label(saliency > THRESHOLD)
+        seeds = np.unique(numbered[(saliency == saliency.max()) & (numbered > 0)])
+        parts = [numbered == number for number in seeds]
+        return max(parts, key=np.count_nonzero, default=np.zeros(saliency.shape, dtype=bool))
+
+    @property
+    def bilateral_grid(self) -> BilateralGrid:
+        """The picture's, for the bilateral solver."""
+        if "grid" not in self.shared:
+            self.shared["grid"] = BilateralGrid.of(self._original)
+        return self.shared["grid"]
+
+    @cached_property
+    def solved(
+        self,
+    ) -> tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
+        """The foreground of `smooth` after the bilateral solver, soft and as a mask."""
+        return solve_mask(self.bilateral_grid, self.smooth > THRESHOLD)
+
+    @cached_property
+    def boxes(self) -> Float64[np.ndarray, "object 4"]:
+        """Box of the cells of each object, in the original."""
+        return np.array([self.box_of(each.cells) for each in self.finding.objects]).reshape(-1, 4)
+
+    @cached_property
+    def masks(self) -> Bool[np.ndarray, "object height width"]:
+        """Pixels of each object, interpolated; disjoint."""
+        return self._masks(refine=False)
+
+    @cached_property
+    def guided_masks(self) -> Bool[np.ndarray, "object height width"]:
+        """Pixels of each object, upsampled with the picture as guide; disjoint."""
+        return self._masks(refine=True)
+
+    @property
+    def scores(self) -> Float64[np.ndarray, " object"]:
+        """Of the objects, best first."""
+        return np.array([each.score for each in self.finding.objects], dtype=np.float64)
+
+    def guide(
+        self, plane: Float32[np.ndarray, "grid_h grid_w"]
+    ) -> Float32[np.ndarray, "height width"]:
+        """Upsample a map in [0, 1] with the picture as guide."""
+        fine = GuidedFilter()(plane[None], self.observed.pixels)[0]
+        return fine if fine.shape == self.size else resize(fine, self.size)
+
+    def box_of(self, cells: Bool[np.ndarray, "grid_h grid_w"]) -> Float64[np.ndarray, " 4"]:
+        """Tight box of some cells, at least one, in the original."""
+        rows, cols = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+        return self.geometry.box_of_cells(
+            int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+        )
+
+    @property
+    def _original(self) -> np.ndarray:
+        """The pixels at the size of the annotation: large pictures are decoded at a fraction."""
+        pixels = self.observed.pixels
+        if pixels.shape[:2] == self.size:
+            return pixels
+        return np.asarray(Image.fromarray(pixels).resize((self.width, self.height)))
+
+    def _masks(self, *, refine: bool) -> Bool[np.ndarray, "object height width"]:
+        found = pixel_masks(
+            self.finding.saliency,
+            [each.cells for each in self.finding.objects],
+            self.observed.pixels,
+            THRESHOLD,
+            refine=refine,
+        )
+        full = [at_size(mask, (self.width, self.height))[1] for mask in found]
+        return np.stack(full) if full else np.zeros((0, *self.size), dtype=bool)

@@ -1,0 +1,137 @@
+"""Object discovery: is there a box on an object (CorLoc), and how good are all of them (AP, AR)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from heap.evaluation.estimate import Means, OfDetections, Values
+from heap.evaluation.metrics.boxes import box_iou, corloc_hit
+from heap.evaluation.metrics.detection import (
+    Detections,
+    mask_iou_matrix,
+    update_detection,
+    update_odap,
+)
+from heap.evaluation.outcome import Outcome
+from heap.evaluation.protocols.base import Protocol, Row
+from heap.objects import largest_piece
+from heap.peers.finding import THRESHOLD
+
+Localiser = Literal["largest part", "part of the seed", "first objects"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorLoc(Protocol):
+    """Share of the images in which a box hits any object: IoU of at least 0.5.
+
+    All objects count, difficult and truncated ones too; crowds do not. Boxes are those of patches,
+    unrefined, clipped to the image. An image in which nothing is found is a miss.
+    """
+
+    box: Localiser
+    """`largest part` (FOUND): of the largest 4-connected part of the saliency above 0.5 on the
+    grid. `part of the seed` (LOST, TokenCut): of the part that holds the most salient patch, the
+    largest such part where several patches are. `first objects`: of any of the first ones by score.
+    """
+    boxes: int = 1
+    """How many boxes an image may have."""
+    task = "discovery"
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """Whether it is a hit."""
+        truth = outcome.truth.boxes[~outcome.truth.crowds]
+        return {"corloc": any(corloc_hit(box, truth) for box in self._boxes(outcome))}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """CorLoc."""
+        return [means(rows, ("corloc",))]
+
+    def _boxes(self, outcome: Outcome) -> Float64[np.ndarray, "box 4"]:
+        if self.box == "first objects":
+            return outcome.boxes[: self.boxes]
+        if self.box == "part of the seed":
+            part = outcome.seed_part
+        else:
+            part = largest_piece(outcome.finding.saliency > THRESHOLD)
+        return outcome.box_of(part)[None] if part.any() else np.zeros((0, 4))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragePrecision(Protocol):
+    """COCO's AP and AR with one class for all objects, by score, at most 100 in an image.
+
+    IoU from 0.50 to 0.95 in steps of 0.05, 101 recall points; what lies on a crowd is not counted.
+    """
+
+    shape: Literal["box", "mask"]
+    """Boxes are tight around the mask of each object."""
+    refine: Literal["none", "guided"] = "none"
+    """How masks come from patches: interpolated, or with the picture as guide."""
+    task = "discovery"
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """The matches of an image, see `Detections`."""
+        masks = outcome.masks if self.refine == "none" else outcome.guided_masks
+        seen = masks.any(axis=(1, 2))
+        masks, scores = masks[seen], outcome.scores[seen]
+        crowds = outcome.truth.crowds
+        if self.shape == "mask":
+            there = self.require(outcome.truth, "instances")
+            iou = mask_iou_matrix(masks, there, crowds)
+        else:
+            iou = box_iou(tight_boxes(masks), outcome.truth.boxes, crowds)
+        return {"objects": update_detection(scores, iou, crowds).to_row()}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """AP, AP50, AP75, AR1, AR10 and AR100."""
+        return [OfDetections([Detections.from_row(row["objects"]) for row in rows])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OdAP(Protocol):
+    """Object-discovery AP (LOST): average precision at IoU 0.5 of an image, mean over the images.
+
+    All objects count but for crowds; boxes are those of patches.
+    """
+
+    task = "discovery"
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """The average precision of an image."""
+        crowds = outcome.truth.crowds
+        iou = box_iou(outcome.boxes, outcome.truth.boxes, crowds)
+        return {"odap": update_odap(update_detection(outcome.scores, iou, crowds))[0]}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """OdAP."""
+        return [means(rows, ("odap",))]
+
+
+def means(rows: Sequence[Row], names: tuple[str, ...]) -> Means:
+    """Means of some scores of the rows."""
+    return Means(names, np.array([[float(row[name]) for name in names] for row in rows]))
+
+
+def tight_boxes(masks: Bool[np.ndarray, "object height width"]) -> Float64[np.ndarray, "object 4"]:
+    """Box of each mask; none of them is empty."""
+    corners = []
+    for mask in masks:
+        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        corners.append((cols[0], rows[0], cols[-1] + 1, rows[-1] + 1))
+    return np.array(corners, dtype=np.float64).reshape(-1, 4)
+
+
+DISCOVERY: tuple[Protocol, ...] = (
+    CorLoc(name="corloc-found-v1", box="largest part"),
+    CorLoc(name="corloc-lost-v1", box="part of the seed"),
+    CorLoc(name="corloc-any-v1", box="first objects", boxes=10),
+    AveragePrecision(name="ap-box-v1", shape="box"),
+    AveragePrecision(name="ap-box-v1-guided", shape="box", refine="guided"),
+    AveragePrecision(name="ap-mask-v1", shape="mask"),
+    AveragePrecision(name="ap-mask-v1-guided", shape="mask", refine="guided"),
+    OdAP(name="odap-v1"),
+)
+"""The protocols of object discovery."""

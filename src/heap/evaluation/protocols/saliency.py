@@ -1,0 +1,204 @@
+"""Saliency detection: how well the foreground of an image is separated from its background."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+from PIL import Image
+
+from heap.evaluation.estimate import OfSums, Values
+from heap.evaluation.metrics.curves import (
+    BETA_SQUARE,
+    THRESHOLDS,
+    compute_max_f_sod,
+    compute_max_f_tokencut,
+    max_f_found,
+    update_curves,
+)
+from heap.evaluation.metrics.masks import mask_iou, mean_absolute_error, pixel_accuracy
+from heap.evaluation.metrics.structure import s_measure
+from heap.evaluation.outcome import Outcome, Refine
+from heap.evaluation.protocols.base import Protocol, Row
+from heap.evaluation.protocols.discovery import means
+from heap.objects import largest_piece
+from heap.peers.finding import THRESHOLD
+from heap.solver import solve_mask
+
+Maps = tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]
+"""What the F-measures see, and the mask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saliency(Protocol):
+    refine: Refine = "none"
+    """`none`; `guided`: upsampled by a guided filter (radius 8 at the area of 224 x 224, epsilon
+    0.001); `solver`: the bilateral solver (sigma 16 pixels, 16 luma, 8 chroma, lambda 256, 25
+    steps) on the mask above 0.5; its output is cut at 0.5, holes filled, and used only if its IoU
+    with that mask is above 0.5."""
+    truth: str = "mask above 127; of class maps and instances, all classes; void is not scored"
+    task = "saliency"
+
+    def _parts(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray | None]:
+        void = outcome.truth.void
+        return self.require(outcome.truth, "foreground"), None if void is None else ~void
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundSaliency(_Saliency):
+    """Saliency as FOUND scores it: accuracy, IoU, and the mean of each image's own best F.
+
+    The map is interpolated bilinearly to the original and cut at 0.5. The F-measure squares its
+    0.3 again (beta squared is 0.09 in effect), and takes for each image the threshold that suits it
+    best: more than the F of the other protocols, and not to be compared with it.
+    """
+
+    select: Literal["multi", "single"] = "multi"
+    """`multi`: all of the foreground, and F is of the soft map. `single`: its largest 4-connected
+    part in pixels, and F is of that mask."""
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """IoU, accuracy and best F of an image."""
+        truth, valid = self._parts(outcome)
+        soft, mask = self._maps(outcome)
+        if self.select == "single":
+            mask = largest_piece(mask)
+            soft = mask.astype(np.float32)
+        return {
+            "iou": mask_iou(mask, truth, valid),
+            "accuracy": pixel_accuracy(mask, truth, valid),
+            "max_f_found": max_f_found(soft, truth, valid),
+        }
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """Means over the images."""
+        return [means(rows, ("iou", "accuracy", "max_f_found"))]
+
+    def _maps(self, outcome: Outcome) -> Maps:
+        if self.refine == "guided":
+            return outcome.guided, outcome.guided > THRESHOLD
+        if self.refine == "none":
+            return outcome.smooth, outcome.smooth > THRESHOLD
+        mask = outcome.solved[1]
+        return mask.astype(np.float32), mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenCutSaliency(_Saliency):
+    """Saliency as TokenCut scores it: the part of the seed, and F averaged before its maximum.
+
+    The part of the most salient patch (the largest where several are), each patch as one block of
+    pixels. F has beta squared 0.3 and is averaged over the images at each of 255 thresholds; then
+    the best threshold is taken for the whole set.
+    """
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """IoU and accuracy, and F at every threshold."""
+        truth, valid = self._parts(outcome)
+        soft, mask = self._maps(outcome)
+        return {
+            "iou": mask_iou(mask, truth, valid),
+            "accuracy": pixel_accuracy(mask, truth, valid),
+            "curves": update_curves(soft, truth, valid)[3].tolist(),
+        }
+
+    def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
+        """Keep F at the best threshold only."""
+        f = np.array([row["curves"] for row in rows])
+        state = np.stack([np.full(len(THRESHOLDS), float(len(rows))), *np.zeros((2, f.shape[1])),
+                          f.sum(axis=0)])  # fmt: skip
+        best = compute_max_f_tokencut(state)[1]
+        kept = [
+            {"iou": row["iou"], "accuracy": row["accuracy"], "f": row["curves"][best]}
+            for row in rows
+        ]
+        return kept, {"threshold": float(THRESHOLDS[best])}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """IoU, accuracy, and the F of the best threshold."""
+        renamed = [{**row, "max_f_tokencut": row["f"]} for row in rows]
+        return [means(renamed, ("iou", "accuracy", "max_f_tokencut"))]
+
+    def _maps(self, outcome: Outcome) -> Maps:
+        part = outcome.seed_part
+        if self.refine == "guided":
+            soft = outcome.guide(part.astype(np.float32))
+            return soft, soft > THRESHOLD
+        size = outcome.width, outcome.height
+        mask = np.asarray(Image.fromarray(part).resize(size, Image.Resampling.NEAREST))
+        if self.refine == "solver":
+            return solve_mask(outcome.bilateral_grid, mask)
+        return mask.astype(np.float32), mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class SodSaliency(_Saliency):
+    """The classic evaluation of salient object detection: F of the set, MAE and S-measure.
+
+    Precision and recall of the soft map, interpolated bilinearly, are averaged over the images at
+    each of 255 thresholds; F with beta squared 0.3 is made of these averages and the best threshold
+    is taken. MAE is of the soft map, S-measure has alpha 0.5.
+    """
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """MAE and S-measure, and precision and recall at every threshold."""
+        truth, valid = self._parts(outcome)
+        soft = self._map(outcome)
+        curves = update_curves(soft, truth, valid)
+        return {
+            "mae": mean_absolute_error(soft, truth, valid),
+            "s_measure": s_measure(soft, truth, valid),
+            "precision": curves[1].tolist(),
+            "recall": curves[2].tolist(),
+        }
+
+    def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
+        """Keep precision and recall at the best threshold only."""
+        sums = [np.array([row[name] for row in rows]).sum(axis=0) for name in _AXES]
+        count = np.full(len(THRESHOLDS), float(len(rows)))
+        best = compute_max_f_sod(np.stack([count, *sums, np.zeros(len(count))]))[1]
+        kept = [{**row, **{name: row[name][best] for name in _AXES}} for row in rows]
+        return kept, {"threshold": float(THRESHOLDS[best])}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """MAE, S-measure, and the F of the best threshold."""
+        states = np.array([[row["precision"], row["recall"], 1.0] for row in rows])
+        return [means(rows, ("mae", "s_measure")), OfSums(("max_f_sod",), states, _f_of_means)]
+
+    def _map(self, outcome: Outcome) -> Float32[np.ndarray, "height width"]:
+        maps = {"none": lambda: outcome.smooth, "guided": lambda: outcome.guided}
+        return outcome.solved[0] if self.refine == "solver" else maps[self.refine]()
+
+
+_AXES = ("precision", "recall")
+
+
+def _f_of_means(total: Float64[np.ndarray, " state"]) -> list[float]:
+    precision, recall = total[:2] / total[2]
+    below = BETA_SQUARE * precision + recall
+    return [float((1 + BETA_SQUARE) * precision * recall / below) if below else 0.0]
+
+
+def _named(base: str, *variants: str) -> str:
+    return "-".join([base, *(each for each in variants if each not in ("none", "multi"))])
+
+
+SALIENCY: tuple[Protocol, ...] = (
+    *(
+        FoundSaliency(
+            name=_named("saliency-found-v1", select, refine), select=select, refine=refine
+        )
+        for select in ("multi", "single")
+        for refine in ("none", "guided", "solver")
+    ),
+    *(
+        kind(name=_named(base, refine), refine=refine)
+        for base, kind in (
+            ("saliency-tokencut-v1", TokenCutSaliency),
+            ("saliency-sod-v1", SodSaliency),
+        )
+        for refine in ("none", "guided", "solver")
+    ),
+)
+"""The protocols of saliency detection."""

@@ -1,0 +1,166 @@
+"""Objects as pieces of a class map: what retrieval and clustering have in common.
+
+Which classes lie in a mask, and how many pixels of each, is all that is needed to score whatever
+name the mask gets later; so a row holds these counts and no masks.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from PIL import Image
+from scipy.ndimage import label
+
+from heap.evaluation.estimate import OfSums
+from heap.evaluation.metrics.segmentation import compute_miou
+from heap.evaluation.outcome import Outcome
+from heap.evaluation.protocols.base import Protocol, Row
+from heap.evaluation.truth import VOID
+from heap.objects import largest_piece
+from heap.peers.finding import THRESHOLD
+
+VOC = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
+    "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
+    "train", "tvmonitor",
+)  # fmt: skip
+"""The classes of PASCAL VOC by number."""
+
+Objects = Literal["objects", "single", "parts"]
+Pixels = dict[str, int]
+"""Pixels of each class, by its number as JSON has it; what is not scored is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentProtocol(Protocol):
+    """What retrieval and clustering choose alike."""
+
+    objects: Objects = "objects"
+    """`objects`: those that the method reports. `single`: all of the foreground is one. `parts`:
+    each 4-connected part of the foreground in pixels is one."""
+    min_area: float = 0.01
+    """Objects smaller than this share of the image are dropped, but for `single`."""
+    size: int | None = 512
+    """Image and annotation are squeezed to a square of this side; None: left as they are."""
+    classes: tuple[str, ...] = VOC[1:]
+    """Those that count; pixels of the others are not scored."""
+    with_background: bool = True
+    """Whether the background is one of the classes of the mean."""
+    embedding: str = "mean feature of the encoder over the object's patches, scaled to length 1"
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """Embedding and classes of each object, and the classes of what is in none."""
+        truth = self._truth(self.require(outcome.truth, "classes"))
+        patches = outcome.observed.features.patches.numpy()
+        found, rest = [], np.ones(truth.shape, dtype=bool)
+        for mask in self._masks(outcome, truth.shape):
+            rest &= ~mask
+            embedding = _embedding(mask, patches, outcome.finding.saliency.shape)
+            found.append({"embedding": embedding.tolist(), "pixels": _count(truth[mask])})
+        return {"split": split, "segments": found, "rest": _count(truth[rest])}
+
+    def miou(self, rows: Sequence[Row], labels: int = 0) -> OfSums:
+        """Mean IoU of named rows, by the confusion of the whole set; `labels` is which naming."""
+        states = np.array([confusion(row, labels).ravel() for row in rows], dtype=np.float64)
+        among = self.numbers
+
+        def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
+            return [compute_miou(total.reshape(len(VOC), -1), among)[0]]
+
+        return OfSums(("miou",), states, compute)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The classes of the mean, by number."""
+        return [0] * self.with_background + [VOC.index(name) for name in self.classes]
+
+    def absent(self, rows: Sequence[Row]) -> list[str]:
+        """Names of the classes that no row has in its annotation."""
+        total = np.sum([confusion(row, 0) for row in rows], axis=0)
+        return [VOC[number] for number in compute_miou(total.astype(np.float64), self.numbers)[1]]
+
+    def _truth(self, classes: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "height width"]:
+        kept = np.full(256, VOID, dtype=np.uint8)
+        kept[[0, *(VOC.index(name) for name in self.classes)]] = [
+            0, *(VOC.index(name) for name in self.classes)
+        ]  # fmt: skip
+        return _squeezed(kept[classes], self.size)
+
+    def _masks(
+        self, outcome: Outcome, shape: tuple[int, ...]
+    ) -> list[Bool[np.ndarray, "height width"]]:
+        if self.objects == "objects":
+            masks: Iterable[np.ndarray] = (_squeezed(mask, self.size) for mask in outcome.masks)
+        else:
+            mask = _squeezed(outcome.smooth > THRESHOLD, self.size)
+            if self.objects == "single":
+                return [mask] if mask.any() else []
+            numbered, count = label(mask)
+            masks = (numbered == number for number in range(1, count + 1))
+        least = self.min_area * shape[0] * shape[1]
+        return [mask for mask in masks if mask.any() and mask.sum() >= least]
+
+
+def confusion(row: Row, which: int) -> Int64[np.ndarray, "truth prediction"]:
+    """Pixels of an image by true and predicted class; each segment has one name for each naming."""
+    found = np.zeros((len(VOC), len(VOC)), dtype=np.int64)
+    for names, pixels in row["segments"]:
+        _add(found, pixels, names[which])
+    _add(found, row["rest"], 0)
+    return found
+
+
+def majority(pixels: Pixels) -> int:
+    """The class that most pixels have, but for the background; 0 if there is none."""
+    objects = {int(number): count for number, count in pixels.items() if number != "0"}
+    return max(objects, key=lambda number: (objects[number], -number), default=0)
+
+
+def named(row: Row, names: Sequence[Sequence[int]]) -> Row:
+    """The row with names instead of embeddings: for each segment a list, one for each naming."""
+    pairs = zip(names, row["segments"], strict=True)
+    return {"segments": [[list(n), s["pixels"]] for n, s in pairs], "rest": row["rest"]}
+
+
+def embeddings_of(rows: Sequence[Row]) -> Float64[np.ndarray, "segment dim"]:
+    """Embeddings of all segments of unfinished rows, in their order."""
+    found = [segment["embedding"] for row in rows for segment in row["segments"]]
+    return np.array(found, dtype=np.float64).reshape(len(found), -1)
+
+
+def shared_out(rows: Sequence[Row], each: Sequence[Any]) -> list[list[Any]]:
+    """What belongs to all segments, cut up by row."""
+    remaining = iter(each)
+    return [[next(remaining) for _ in row["segments"]] for row in rows]
+
+
+def _add(found: Int64[np.ndarray, "t p"], pixels: Mapping[str, int], prediction: int) -> None:
+    for number, count in pixels.items():
+        found[int(number), prediction] += count
+
+
+def _count(classes: UInt8[np.ndarray, " pixel"]) -> Pixels:
+    numbers = np.bincount(classes, minlength=VOID + 1)[:VOID]
+    return {str(number): int(numbers[number]) for number in np.flatnonzero(numbers)}
+
+
+def _squeezed(plane: np.ndarray, size: int | None) -> np.ndarray:
+    if size is None:
+        return plane
+    image = Image.fromarray(plane).resize((size, size), Image.Resampling.NEAREST)
+    return np.asarray(image, dtype=plane.dtype)
+
+
+def _embedding(
+    mask: Bool[np.ndarray, "height width"],
+    patches: Float32[np.ndarray, "patch dim"],
+    grid: tuple[int, ...],
+) -> Float32[np.ndarray, " dim"]:
+    """Each patch counts by the share of it that the mask covers."""
+    cover = Image.fromarray(mask.astype(np.uint8) * 255)
+    share = np.asarray(cover.resize((grid[1], grid[0]), Image.Resampling.BOX), dtype=np.float32)
+    mean = share.ravel() @ patches
+    unit: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return unit.astype(np.float32)

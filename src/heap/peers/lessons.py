@@ -1,0 +1,148 @@
+"""What FOUND's layer is taught with: features, the foreground of the seed, and better masks.
+
+Features come from a store, so there is no image augmentation: each image is always the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from heap.features import PatchFeatures
+from heap.refine import resize
+from heap.solver import BilateralGrid, trusted_mask
+
+SAMPLE_IMAGES = 3000
+SAMPLE_PATCHES = 256
+SIDE = 224
+"""Side of the squares that images are squeezed to for the solver, whatever their patch grid."""
+KEPT_GRIDS = 1500
+"""Bilateral grids that are kept, about 0.35 MB each; those of more images are made again."""
+
+Background = Callable[[PatchFeatures], Bool[Tensor, " patch"]]
+Pixels = Callable[[int], UInt8[np.ndarray, "height width 3"]]
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Images by number, read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int) -> PatchFeatures:
+        """One of them."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The patches of a few images, one after the other."""
+
+    features: Float[Tensor, "patch dim"]
+    seed: Callable[[], Bool[Tensor, " patch"]]
+    """Gives the foreground that the background seed leaves."""
+    improve: Callable[[Bool[Tensor, " patch"]], Bool[Tensor, " patch"]]
+    """Makes a better foreground of a predicted one."""
+
+
+@runtime_checkable
+class Lessons(Protocol):
+    """A lesson on any images."""
+
+    dim: int
+    """Channels of the features."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def __call__(self, chosen: list[int]) -> Lesson:
+        """The lesson on these images."""
+
+
+class SampledLessons:
+    """A sample of the patches of each image, kept in memory; masks are taken as they are.
+
+    The layer is linear in each patch, so a sample serves as well as all of them. Of more than
+    `SAMPLE_IMAGES` images as many are taken, spread evenly.
+    """
+
+    def __init__(self, images: Images, background: Background, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        features, foreground = [], []
+        for index in range(0, len(images), -(-len(images) // SAMPLE_IMAGES)):
+            image = images[index]
+            pick = torch.randint(len(image.patches), (SAMPLE_PATCHES,), generator=generator)
+            features.append(image.patches[pick].half())
+            foreground.append(~background(image)[pick])
+        self.features, self.foreground = torch.stack(features), torch.stack(foreground)
+        self.dim = self.features.shape[-1]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __call__(self, chosen: list[int]) -> Lesson:
+        """The lesson on these images."""
+        return Lesson(
+            self.features[chosen].flatten(0, 1).float(),
+            lambda: self.foreground[chosen].flatten(),
+            lambda predicted: predicted,
+        )
+
+
+class SolvedLessons:
+    """All patches of each image, read anew at each step; masks go through the bilateral solver.
+
+    What is kept of an image is its bilateral grid and the solved mask of its seed.
+    """
+
+    def __init__(self, images: Images, pixels: Pixels, background: Background) -> None:
+        self.images, self.pixels, self.background = images, pixels, background
+        self.dim = images[0].patches.shape[-1]
+        self._grid = lru_cache(KEPT_GRIDS)(self._make_grid)
+        self._seeds: dict[int, Bool[Tensor, " patch"]] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __call__(self, chosen: list[int]) -> Lesson:
+        """The lesson on these images."""
+        read = [self.images[index] for index in chosen]
+
+        def seed() -> Bool[Tensor, " patch"]:
+            pairs = zip(chosen, read, strict=True)
+            return torch.cat([self._seed(index, image) for index, image in pairs])
+
+        def improve(predicted: Bool[Tensor, " patch"]) -> Bool[Tensor, " patch"]:
+            parts = predicted.split([len(image.patches) for image in read])
+            each = zip(chosen, read, parts, strict=True)
+            return torch.cat([self._solve(index, image.grid, part) for index, image, part in each])
+
+        return Lesson(torch.cat([image.patches for image in read]).float(), seed, improve)
+
+    def _seed(self, index: int, image: PatchFeatures) -> Bool[Tensor, " patch"]:
+        if index not in self._seeds:
+            self._seeds[index] = self._solve(index, image.grid, ~self.background(image))
+        return self._seeds[index]
+
+    def _solve(
+        self, index: int, grid: tuple[int, int], mask: Bool[Tensor, " patch"]
+    ) -> Bool[Tensor, " patch"]:
+        target = resize(mask.reshape(grid).float().numpy(), (SIDE, SIDE))
+        trusted = trusted_mask(self._grid(index).solve(target), target > 0.5)
+        solved = target if trusted is None else trusted.astype(np.float32)
+        back = F.interpolate(torch.from_numpy(solved)[None, None], grid, mode="bilinear")
+        # As in FOUND, whatever is not zero is foreground. So a mask grows a little, and one whose
+        # solution is not trusted grows by a patch.
+        return (back > 0).flatten()
+
+    def _make_grid(self, index: int) -> BilateralGrid:
+        image = Image.fromarray(self.pixels(index))
+        small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        return BilateralGrid.of(np.asarray(small))
