@@ -122,7 +122,7 @@ def _guide(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "ma
 
 
 def largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """The largest 4-connected part, the first in reading order of equals; empty if there is none."""
+    """The largest 4-connected part, of equal ones the first as rows are read; empty if none."""
     numbered, count = label(mask)
     if count < 2:
         return mask

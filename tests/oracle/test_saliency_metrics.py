@@ -17,6 +17,7 @@ from torchmetrics.functional.classification import (
 )
 from torchmetrics.functional.regression import mean_absolute_error as torch_error
 
+from heap.evaluation.estimate import OfSums
 from heap.evaluation.metrics.curves import (
     BETA_SQUARE,
     BETA_SQUARE_FOUND,
@@ -27,7 +28,6 @@ from heap.evaluation.metrics.curves import (
     update_curves,
 )
 from heap.evaluation.metrics.masks import mask_iou, mean_absolute_error, pixel_accuracy
-from heap.evaluation.metrics.resampling import resampled
 from heap.evaluation.metrics.structure import s_measure
 
 CASES = 1000
@@ -199,6 +199,8 @@ def test_the_interval_of_a_ratio_is_that_of_scipy() -> None:
         method="percentile",
         rng=random,
     ).confidence_interval
-    ours = resampled(states, iou, resamples=5000)
+    flat = OfSums(("iou",), states.reshape(len(states), -1), lambda s: [iou(s.reshape(2, 2))], 5000)
+    found = flat.estimate()["iou"]
+    ours = found.low, found.high
     # Both draw at random.
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.07 * (theirs.high - theirs.low))

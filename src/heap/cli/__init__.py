@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from heap.cli import about, discover, evaluation, fit, pretrain
+from heap.cli import about, catalogue, discover, evaluation, fit, pretrain, reports
 from heap.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -15,8 +15,11 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
     pretrain.pack,
     evaluation.evaluate,
     evaluation.tune,
-    evaluation.protocols,
-    evaluation.methods,
+    reports.compare,
+    reports.tables,
+    reports.figure,
+    catalogue.protocols,
+    catalogue.methods,
     about.models,
     about.doctor,
 )
@@ -24,3 +27,4 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
 
 for _place, _command in enumerate(_COMMANDS):
     app.command(_command, sort_key=_place)
+app.command(catalogue.datasets)

@@ -1,6 +1,7 @@
 """The tables as figures: a panel for each column, in it a group of bars for each method."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -46,7 +47,9 @@ def write_charts(
     for table in make_tables(results, which):
         path = folder / f"{_free(_stem(table.name), taken)}.png"
         figure = draw(table)
-        with replacing(path) as file:
+        with replacing(path) as file, warnings.catch_warnings():
+            # A letter that the font does not have is drawn as a box.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
             # The version of matplotlib stays out: the same results give the same bytes.
             figure.savefig(file, format="png", metadata={"Software": None})
         written.append(path)

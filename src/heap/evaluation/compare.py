@@ -7,7 +7,7 @@ both methods (see `heap.evaluation.estimate`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,6 +20,7 @@ NAMED = 3
 """How many images an error names."""
 
 
+@runtime_checkable
 class Valued(Protocol):
     """The part of an evaluation protocol that is needed here."""
 

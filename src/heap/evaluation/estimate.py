@@ -87,9 +87,7 @@ class OfSums(Values):
 class Means(OfSums):
     """Means over the images."""
 
-    def __init__(
-        self, names: tuple[str, ...], scores: Float64[np.ndarray, "image name"]
-    ) -> None:
+    def __init__(self, names: tuple[str, ...], scores: Float64[np.ndarray, "image name"]) -> None:
         super().__init__(names, scores, lambda total: total.tolist(), 10_000)
 
     def at(

@@ -1,6 +1,7 @@
 """What methods find in the same photos: a row for each photo, a column or two for each method."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -101,3 +102,24 @@ def _foreground(photo: Pixels, masks: Iterable[Mask]) -> Pixels:
     scaled = [scaled_mask(mask, (width, height)) for mask in masks]
     stacked = np.array(scaled, dtype=bool).reshape(-1, height, width)
     return np.asarray(draw_foreground(photo, stacked))
+
+
+def read_objects(folder: Path, picture: Picture) -> Masks | None:
+    """The objects drawn for a picture: a PNG with its stem, in which each value but 0 is one.
+
+    None if there is no such file.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    path = folder / f"{Path(picture.key).stem}.png"
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path, formats=["PNG"]) as drawn:
+            values = np.asarray(drawn)
+    except OSError as error:
+        raise InputError(f"the mask {path} cannot be read: {error}") from error
+    if values.ndim != 2:
+        raise InputError(f"the mask {path} is in colour; draw one value for each object")
+    return np.stack([values == value for value in np.unique(values) if value])

@@ -186,7 +186,11 @@ def _once(
 ) -> dict[str, Any]:
     """Learn into the folder if that was not done yet; how many images, and how long it took."""
     path = folder / _ABOUT
-    made_with = {**made_with, "encoder": setup.encoder.fingerprint, "features": setup.store.folder.name}
+    made_with = {
+        **made_with,
+        "encoder": setup.encoder.fingerprint,
+        "features": setup.store.folder.name,
+    }
     if path.is_file():
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if differing := differing_keys(about["made_with"], json.loads(json.dumps(made_with))):

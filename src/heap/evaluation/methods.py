@@ -148,7 +148,10 @@ _CARDS = (
         tuple({"share": value} for value in (0.6, 0.5, 0.7, 0.8)),
     ),
     MethodCard(
-        "whole", "whole image", "everything is one object; for retrieval by whole images", WholeImage
+        "whole",
+        "whole image",
+        "everything is one object; for retrieval by whole images",
+        WholeImage,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""One image after a method: what was found, what is there, and what several protocols need of it."""
+"""One image after a method: what was found, what is there, and what several protocols need."""
 
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -2,97 +2,79 @@
 
 import hashlib
 import os
-import shlex
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from heap.cache import cache_dir
-from heap.config import FeatureConfig, Precision
-from heap.encoder.encoder import Encoder
-from heap.errors import ImageError, InputError
+from heap.errors import ImageError
+from heap.evaluation.bench import Bench, Entry
 from heap.evaluation.journal import Journal
-from heap.evaluation.learning import Learned, Setup
 from heap.evaluation.memory import forget_peak, peak_mb
-from heap.evaluation.methods import MethodCard, Settings
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols import Protocol
-from heap.evaluation.results import (
-    AboutData,
-    AboutEncoder,
-    AboutMethod,
-    Cost,
-    Failure,
-    ImageRow,
-    Metric,
-    Results,
-    Scores,
-    machine,
-    rounded,
-    versions,
-    write_results,
-)
+from heap.evaluation.results import AboutMethod, Results, rounded, write_results
+from heap.evaluation.summary import summarise
 from heap.evaluation.truth import Dataset, Example, Truth
-from heap.features import FeatureStore, PatchFeatures, describe
 from heap.images import Picture
 from heap.interrupt import Interruptible
 from heap.peers.finding import Observed
 from heap.progress import OnProgress, silent
 from heap.reading import ahead
+from heap.solver import BilateralGrid
 
 _STAGE = "evaluating"
 _READ_AHEAD = 4
+_DIGITS = 6
+"""Of the floats in a journal: more than in the results, so that nothing is rounded twice."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One method in an evaluation, and where its results go."""
-
-    card: MethodCard
-    out: Path
-    settings: Settings = field(default_factory=dict)
-    seed: int = 0
-    model: Path | None = None
-    """For a method that learns: where its model is or will be."""
-    label: str = ""
-    """As tables print it; empty for that of the method."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all methods of an evaluation share."""
+class Task:
+    """Which protocols on which images."""
 
     protocols: Sequence[Protocol]
     data: Dataset
-    features: FeatureConfig
-    photos: tuple[str, ...] = ()
-    """Unlabelled images for methods that learn."""
-    encoder_label: str = ""
     data_label: str = ""
-    cache: Path | None = None
-    device: str = "cpu"
-    precision: Precision = "auto"
+    """As tables print it; empty for the name of the data set."""
+
+    def check(self) -> None:
+        """Refuse protocols that cannot be used on the data.
+
+        Raises:
+            InputError: naming the protocol and what the data lack.
+        """
+        for protocol in self.protocols:
+            protocol.check(self.data)
+
+    def examples(self) -> list[Example]:
+        """The images that at least one protocol looks at."""
+        return [each for each in self.data.examples if self.protocols_for(each)]
+
+    def protocols_for(self, example: Example) -> list[Protocol]:
+        """The protocols that look at an image."""
+        return [
+            each for each in self.protocols if each.splits is None or example.split in each.splits
+        ]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """An image with its annotation, or why there is none."""
+    """An image that was read, with its annotation."""
 
     example: Example
-    picture: Picture | ImageError
-    truth: Truth | None
+    picture: Picture
+    truth: Truth
+    digest: str
+    """Of both."""
 
 
 def evaluate(
-    bench: Bench, entries: Sequence[Entry], *, on_progress: OnProgress = silent
+    task: Task, bench: Bench, entries: Sequence[Entry], *, on_progress: OnProgress = silent
 ) -> list[Results]:
     """Score each method, in one pass over the images.
 
@@ -103,28 +85,21 @@ def evaluate(
     Raises:
         InputError: if a protocol cannot be used on the data, or data, models or options are wrong.
     """
-    for protocol in bench.protocols:
-        protocol.check(bench.data)
-    encoder = Encoder.load(bench.features.encoder, device=bench.device, precision=bench.precision)
-    store = FeatureStore(bench.cache or cache_dir() / "features", encoder, bench.features)
-    with Interruptible() as stop, ExitStack() as stack:
+    task.check()
+    with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def on_stage(stage: str, done: int, total: int | None) -> None:
             on_progress(stage, done, total)
             stop.check()
 
-        runs = []
-        for entry in entries:
-            setup = Setup(
-                encoder, bench.features, store, bench.photos, entry.model, entry.seed, on_stage
-            )
-            runs.append(_Run(bench, entry, encoder, setup))
-        pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
-        examples = _used(bench)
-        read = ahead(examples, _read, pool, _READ_AHEAD)
-        for number, each in enumerate(read):
-            on_stage(_STAGE, number, len(examples))
-            _score(each, runs, encoder, store)
+        runs = [_Run(task, bench, entry, on_stage) for entry in entries]
+        examples = task.examples()
+        waiting = [each for each in examples if any(run.needs(each) for run in runs)]
+        for number, (example, read) in enumerate(
+            zip(waiting, ahead(waiting, _read, pool, _READ_AHEAD), strict=True)
+        ):
+            on_stage(_STAGE, len(examples) - len(waiting) + number, len(examples))
+            _score(example, read, runs, bench)
         on_progress(_STAGE, len(examples), len(examples))
     return [run.finish() for run in runs]
 
@@ -132,9 +107,9 @@ def evaluate(
 class _Run:
     """One method: its journal, and in the end its results."""
 
-    def __init__(self, bench: Bench, entry: Entry, encoder: Encoder, setup: Setup) -> None:
-        self.bench, self.entry, self.encoder = bench, entry, encoder
-        learned = _learned(entry, setup)
+    def __init__(self, task: Task, bench: Bench, entry: Entry, on_progress: OnProgress) -> None:
+        self.task, self.bench, self.entry = task, bench, entry
+        learned = bench.learn(entry, on_progress)
         self.method = learned.method
         self.about = AboutMethod(
             name=entry.card.name,
@@ -145,205 +120,86 @@ class _Run:
         )
         made_with = {
             "method": asdict(self.about),
-            "encoder": encoder.fingerprint,
+            "encoder": bench.encoder.fingerprint,
             "features": asdict(bench.features),
-            "data": {"name": bench.data.name, "place": str(bench.data.place),
-                     "images": len(_used(bench))},
-            "protocols": [protocol.name for protocol in bench.protocols],
-        }  # fmt: skip
-        partial_name = entry.out.with_name(entry.out.name + ".partial.jsonl")
-        self.journal = Journal(partial_name, made_with)
+            "data": {"name": task.data.name, "place": str(task.data.place)},
+            "images": len(task.examples()),
+            "protocols": [protocol.name for protocol in task.protocols],
+        }
+        name = f"{entry.out.name}.partial.jsonl"
+        self.journal = Journal(entry.out.with_name(name), made_with)
 
     def needs(self, example: Example) -> bool:
+        """Whether the image has no row yet."""
         return example.key not in self.journal.rows
 
     def fail(self, example: Example, error: ImageError) -> None:
+        """Note that the image cannot be used."""
         self.journal.add(example.key, {"failed": [error.stage, error.reason]})
 
-    def score(self, read: _Read, picture: Picture, seen: "_Seen") -> None:
-        """Run the method on an image and keep its row."""
-        assert read.truth is not None
+    def score(
+        self,
+        read: _Read,
+        observed: Observed,
+        seconds: float | None,
+        shared: dict[str, BilateralGrid],
+    ) -> None:
+        """Run the method on an image and keep its row; the features took so many `seconds`."""
         forget_peak()
         began = time.perf_counter()
         with torch.inference_mode():
-            finding = self.method(seen.observed)
-        seconds, peak = time.perf_counter() - began, peak_mb()
-        outcome = Outcome(
-            seen.observed, finding, read.truth, picture.width, picture.height, seen.shared
-        )
+            finding = self.method(observed)
         row: dict[str, Any] = {
             "split": read.example.split,
-            "digest": seen.digest,
-            "seconds": seconds,
-            "features_seconds": seen.seconds,
-            "peak_mb": peak,
-            "scores": {
-                protocol.name: protocol.measure(outcome, read.example.split)
-                for protocol in self.bench.protocols
-                if protocol.splits is None or read.example.split in protocol.splits
-            },
+            "digest": read.digest,
+            "seconds": time.perf_counter() - began,
+            "features_seconds": seconds,
+            "peak_mb": peak_mb(),
         }
-        self.journal.add(read.example.key, rounded(row, 6))
+        picture = read.picture
+        outcome = Outcome(observed, finding, read.truth, picture.width, picture.height, shared)
+        row["scores"] = {
+            protocol.name: protocol.measure(outcome, read.example.split)
+            for protocol in self.task.protocols_for(read.example)
+        }
+        self.journal.add(read.example.key, rounded(row, _DIGITS))
 
     def finish(self) -> Results:
         """Make the results of all rows and write them."""
-        kept = self.journal.rows
-        good = {key: row for key, row in kept.items() if "failed" not in row}
-        if not good:
-            raise InputError(f"not one image of {self.bench.data.place} could be used")
-        finished: dict[str, dict[str, Any]] = {key: {} for key in good}
-        protocols = {}
-        for protocol in self.bench.protocols:
-            protocols[protocol.name] = _summarise(protocol, good, finished)
-        results = Results(
-            command=shlex.join(["heap", *sys.argv[1:]]),
-            method=self.about,
-            encoder=_about_encoder(self.bench, self.encoder),
-            data=_about_data(self.bench, kept),
-            versions=versions(),
-            machine=machine(),
-            cost=_cost(good),
-            protocols=protocols,
-            rows=tuple(
-                ImageRow(
-                    image=key, split=row["split"], seconds=row["seconds"], peak_mb=row["peak_mb"],
-                    scores=finished[key],
-                )
-                for key, row in good.items()
-            ),
-        )  # fmt: skip
+        task = self.task
+        # In the order of the data set, wherever an earlier call was stopped.
+        rows = {each.key: self.journal.rows[each.key] for each in task.examples()}
+        label = task.data_label or task.data.name
+        results = summarise(self.about, self.bench, (task.data.name, label), task.protocols, rows)
         write_results(results, self.entry.out)
         self.journal.remove()
         return results
 
 
-def _summarise(
-    protocol: Protocol,
-    rows: Mapping[str, Mapping[str, Any]],
-    finished: Mapping[str, dict[str, Any]],
-) -> Scores:
-    """Finish the rows of a protocol into `finished`, and compute its values from these."""
-    keys = [key for key, row in rows.items() if protocol.name in row["scores"]]
-    final, notes = protocol.finish([rows[key]["scores"][protocol.name] for key in keys])
-    final = rounded(final)
-    for key, row in zip(keys, final, strict=True):
-        finished[key][protocol.name] = row
-    metrics = {
-        name: Metric.of(estimate)
-        for values in protocol.values(final, notes)
-        for name, estimate in values.estimate().items()
-    }
-    return Scores(images=len(keys), metrics=metrics, notes=notes)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """An image as all methods see it."""
-
-    observed: Observed
-    digest: str
-    seconds: float | None
-    """Time that its features took; None if they were there."""
-    shared: dict[str, Any]
-    """What does not depend on the method, see `Outcome`."""
-
-
-def _score(read: _Read, runs: Sequence[_Run], encoder: Encoder, store: FeatureStore) -> None:
-    waiting = [run for run in runs if run.needs(read.example)]
-    if not waiting:
-        return
-    if isinstance(read.picture, ImageError):
+def _score(example: Example, read: _Read | ImageError, runs: Sequence[_Run], bench: Bench) -> None:
+    waiting = [run for run in runs if run.needs(example)]
+    if isinstance(read, ImageError):
         for run in waiting:
-            run.fail(read.example, read.picture)
+            run.fail(example, read)
         return
-    features, seconds = _features(read.picture, encoder, store)
-    assert read.truth is not None
-    digest = _digest(read.picture, read.truth)
-    seen = _Seen(Observed(features, read.picture.pixels), digest, seconds, {})
+    features, seconds = bench.see(read.picture)
+    observed, shared = Observed(features, read.picture.pixels), dict[str, BilateralGrid]()
     for run in waiting:
-        run.score(read, read.picture, seen)
+        run.score(read, observed, seconds, shared)
 
 
-def _features(
-    picture: Picture, encoder: Encoder, store: FeatureStore
-) -> tuple[PatchFeatures, float | None]:
-    """Features of a picture, always as the store gives them: in half precision."""
-    found = store.get(picture.digest)
-    if found is not None:
-        return found, None
-    began = time.perf_counter()
-    fresh = describe(encoder, [picture], store.config, boundary=True)[0]
-    seconds = time.perf_counter() - began
-    store.put(picture.digest, fresh)
-    return store.get(picture.digest) or fresh, seconds
-
-
-def _read(example: Example) -> _Read:
+def _read(example: Example) -> _Read | ImageError:
     try:
         picture = example.picture()
     except ImageError as error:
-        return _Read(example, error, None)
-    return _Read(example, picture, example.truth(picture))
-
-
-def _used(bench: Bench) -> list[Example]:
-    """The images that at least one protocol looks at."""
-    splits = [protocol.splits for protocol in bench.protocols]
-    return [
-        example
-        for example in bench.data.examples
-        if any(split is None or example.split in split for split in splits)
-    ]
-
-
-def _learned(entry: Entry, setup: Setup) -> Learned:
-    settings = entry.card.settings(entry.settings)
-    if entry.card.learn:
-        return entry.card.learn(settings, setup)
-    return Learned(settings, asdict(settings), None)
+        return error
+    truth = example.truth(picture)
+    return _Read(example, picture, truth, _digest(picture, truth))
 
 
 def _digest(picture: Picture, truth: Truth) -> str:
-    """Of image and annotation."""
     whole = hashlib.sha256(picture.digest.encode())
     for part in (truth.boxes, truth.crowds, truth.foreground, truth.void, truth.classes):
         if part is not None:
             whole.update(np.ascontiguousarray(part).tobytes())
     return whole.hexdigest()[:16]
-
-
-def _about_data(bench: Bench, rows: Mapping[str, Mapping[str, Any]]) -> AboutData:
-    whole = hashlib.sha256()
-    for key in sorted(rows):
-        whole.update(f"{key} {rows[key].get('digest')}\n".encode())
-    failed = [
-        Failure(image=key, stage=row["failed"][0], reason=row["failed"][1])
-        for key, row in rows.items()
-        if "failed" in row
-    ]
-    return AboutData(
-        name=bench.data.name,
-        label=bench.data_label or bench.data.name,
-        images=len(rows),
-        sha256=whole.hexdigest(),
-        failed=tuple(failed),
-    )
-
-
-def _about_encoder(bench: Bench, encoder: Encoder) -> AboutEncoder:
-    return AboutEncoder(
-        name=Path(encoder.name).name,
-        label=bench.encoder_label or Path(encoder.name).name,
-        fingerprint=encoder.fingerprint,
-        features=asdict(bench.features),
-        precision=encoder.precision,
-    )
-
-
-def _cost(rows: Mapping[str, Mapping[str, Any]]) -> Cost:
-    fresh = [row["features_seconds"] for row in rows.values() if row["features_seconds"]]
-    return Cost(
-        features_seconds=float(np.mean(fresh)) if fresh else None,
-        method_seconds=float(np.mean([row["seconds"] for row in rows.values()])),
-        peak_mb=max(row["peak_mb"] for row in rows.values()),
-    )

@@ -3,15 +3,17 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from heap.errors import InputError
+from heap.evaluation.bench import Bench, Entry
 from heap.evaluation.methods import MethodCard, Settings
 from heap.evaluation.protocols import PROTOCOLS
 from heap.evaluation.results import Results, read_results
-from heap.evaluation.run import Bench, Entry, evaluate
+from heap.evaluation.run import Task, evaluate
+from heap.evaluation.truth import Dataset
 from heap.progress import OnProgress, silent
 
 CRITERION = ("saliency-found-v1", "iou")
@@ -49,6 +51,7 @@ class Tuned:
 
 def tune(
     card: MethodCard,
+    data: Dataset,
     bench: Bench,
     out: Path,
     *,
@@ -67,7 +70,7 @@ def tune(
     """
     if not card.grid:
         raise InputError(f"method {card.name} has no settings to tune")
-    bench = replace(bench, protocols=[PROTOCOLS[CRITERION[0]], PROTOCOLS[BESIDE]])
+    task = Task([PROTOCOLS[CRITERION[0]], PROTOCOLS[BESIDE]], data)
     out.mkdir(parents=True, exist_ok=True)
     grid, trials = card.grid[:configurations], list[Trial]()
     for number, settings in enumerate(grid):
@@ -76,17 +79,19 @@ def tune(
         on_progress(f"configurations: {json.dumps(settings)}", number, len(grid))
         model = out / f"{number}-model" if card.learn else None
         entry = Entry(card, out / f"{number}.json.gz", settings, seed, model)
-        trials.append(_try(bench, entry, out / f"{number}.seconds", on_progress))
+        trials.append(_try(task, bench, entry, out / f"{number}.seconds", on_progress))
     tuned = Tuned(card.name, tuple(trials), tuple(grid[len(trials) :]))
-    _write(tuned, bench, out, {"configurations": configurations, "minutes": minutes, "seed": seed})
+    budget = {"configurations": configurations, "minutes": minutes, "seed": seed}
+    about = {"name": data.name, "images": len(data.examples)}
+    _write(tuned, out, {"data": about, "encoder": bench.encoder_label, "budget": budget})
     return tuned
 
 
-def _try(bench: Bench, entry: Entry, clock: Path, on_progress: OnProgress) -> Trial:
+def _try(task: Task, bench: Bench, entry: Entry, clock: Path, on_progress: OnProgress) -> Trial:
     """Evaluate one configuration, unless that was done already."""
     if not (entry.out.exists() and clock.exists()):
         began = time.perf_counter()
-        evaluate(bench, [entry], on_progress=on_progress)
+        evaluate(task, bench, [entry], on_progress=on_progress)
         clock.write_text(f"{time.perf_counter() - began:.1f}\n", encoding="utf-8")
     found = read_results(entry.out)
     return Trial(
@@ -101,13 +106,11 @@ def _value(results: Results, protocol: str, metric: str) -> float:
     return results.protocols[protocol].metrics[metric].value or 0.0
 
 
-def _write(tuned: Tuned, bench: Bench, out: Path, budget: dict[str, Any]) -> None:
+def _write(tuned: Tuned, out: Path, about: dict[str, Any]) -> None:
     log = {
         "method": tuned.method,
         "criterion": {"protocol": CRITERION[0], "metric": CRITERION[1]},
-        "data": {"name": bench.data.name, "images": len(bench.data.examples)},
-        "encoder": bench.encoder_label or bench.features.encoder,
-        "budget": budget,
+        **about,
         "chosen": tuned.best.settings,
         "trials": [asdict(trial) for trial in tuned.trials],
         "left_out": list(tuned.left_out),

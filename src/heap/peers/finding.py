@@ -59,7 +59,7 @@ Method = Callable[[Observed], Finding]
 def connected_objects(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
 ) -> tuple[GridObject, ...]:
-    """The 4-connected parts above `THRESHOLD`, best first, the larger one first where scores tie."""
+    """The 4-connected parts above `THRESHOLD`, best first; of equal scores the larger first."""
     numbered, count = label(saliency > THRESHOLD)
     parts = [numbered == number for number in range(1, count + 1)]
     found = [GridObject(cells, float(saliency[cells].mean())) for cells in parts]

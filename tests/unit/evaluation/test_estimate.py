@@ -58,9 +58,7 @@ def test_each_resample_draws_as_many_images_as_there_are() -> None:
 def test_average_precision_has_an_interval_too() -> None:
     random = np.random.default_rng(4)
     crowds = np.zeros(1, dtype=bool)
-    states = [
-        update_detection(random.random(2), random.random((2, 1)), crowds) for _ in range(40)
-    ]
+    states = [update_detection(random.random(2), random.random((2, 1)), crowds) for _ in range(40)]
     found = OfDetections(states).estimate()
     assert found["AP50"].low < found["AP50"].value < found["AP50"].high
     doubled = np.concatenate([np.full((1, 20), 2.0), np.zeros((1, 20))], axis=1)

@@ -3,8 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from heap.peers.tokencut import tokencut
+from heap.peers.tokencut import TokenCut, tokencut
+
+from .observing import drawn, observed
 
 FIRST, SECOND = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
@@ -12,10 +15,6 @@ FIRST, SECOND = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 def features(layout: np.ndarray) -> torch.Tensor:
     """One of two orthogonal features for each cell."""
     return torch.where(torch.from_numpy(layout).flatten()[:, None], FIRST, SECOND)
-
-
-def drawn(*rows: str) -> np.ndarray:
-    return np.array([[cell == "#" for cell in row] for row in rows])
 
 
 SQUARE = drawn(".....", ".##..", ".##..", ".....")
@@ -65,9 +64,40 @@ def test_nothing_to_cut(patches: torch.Tensor) -> None:
     assert cut.seed == (0, 0)
 
 
+TWO = drawn("##....", "##....", "......", "....##")
+
+
+def test_the_method_finds_the_part_of_the_seed() -> None:
+    found = TokenCut()(observed(features(TWO), (4, 6)))
+    (only,) = found.objects
+    assert np.argwhere(only.cells).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert only.score == 1
+    np.testing.assert_array_equal(found.saliency, only.cells)
+
+
+def test_or_the_whole_side_of_it() -> None:
+    found = TokenCut(whole=True)(observed(features(TWO), (4, 6)))
+    np.testing.assert_array_equal(found.saliency, TWO)
+    assert [int(each.cells.sum()) for each in found.objects] == [4, 2]
+
+
+def test_the_threshold_decides_what_is_linked() -> None:
+    # Cosines: 0.8 between the two halves, 1 within.
+    patches = torch.tensor([[1.0, 0.0]] * 4 + [[0.8, 0.6]] * 2)
+    assert TokenCut(threshold=0.79)(observed(patches, (1, 6))).objects == ()
+    found = TokenCut(threshold=0.81)(observed(patches, (1, 6)))
+    assert found.saliency.tolist() == [[0, 0, 0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("threshold", [1.01, -2.0, float("nan"), "0.2"])
+def test_a_threshold_that_is_no_cosine_is_refused(threshold: object) -> None:
+    with pytest.raises(ValidationError):
+        TokenCut(threshold=threshold)  # type: ignore[arg-type]
+
+
 def test_features_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
-        tokencut(torch.full((4, 2), torch.nan), (2, 2))
+        TokenCut()(observed(torch.full((4, 2), torch.nan), (2, 2)))
 
 
 @pytest.mark.parametrize("count", [0, 5])

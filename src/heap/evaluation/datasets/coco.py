@@ -8,7 +8,7 @@ from pathlib import Path
 from heap.evaluation.datasets.coco_file import CocoAnnotation, CocoFile, CocoImage, read_coco
 from heap.evaluation.datasets.coco_masks import require_polygons
 from heap.evaluation.datasets.coco_truth import CocoReader
-from heap.evaluation.datasets.layout import Contents, find_root, missing_files, read_names
+from heap.evaluation.datasets.layout import Contents, Layout, find_root, missing_files, read_names
 from heap.evaluation.datasets.problems import DataError, Problem, refuse
 from heap.evaluation.truth import VOID, Example
 from heap.images.source import key_of
@@ -17,12 +17,8 @@ _TRAIN2014 = "train2014"
 
 
 @dataclass(frozen=True)
-class Coco:
+class Coco(Layout):
     """Any file, and its images beside it."""
-
-    def has(self, path: Path, split: str) -> bool:
-        """Always: the one split is the file."""
-        return True
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """All images of the file, annotated or not, in the split `all`."""
@@ -37,15 +33,11 @@ class Coco:
 
 
 @dataclass(frozen=True)
-class Coco20k:
+class Coco20k(Layout):
     """The images of COCO's train2014 that a list picks, boxes rounded as LOST does."""
 
     names: str = "coco_20k_filenames.txt"
     annotations: str = "annotations/instances_train2014.json"
-
-    def has(self, path: Path, split: str) -> bool:
-        """Always: there is one split."""
-        return True
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """The listed images, in the split `all`."""

@@ -1,9 +1,9 @@
 """What every layout of a data set on disk gives, and what all of them are read with."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Protocol
 
 from heap.evaluation.datasets.problems import DataError, Problem
 from heap.evaluation.truth import Example
@@ -18,7 +18,7 @@ class Contents:
 
     place: Path
     examples: tuple[Example, ...]
-    """By split, then by key; those with a problem are left out."""
+    """By split, then by key; those that a file is missing of are left out."""
     listed: dict[str, int]
     """How many images each split names, whether they can be used or not."""
     problems: tuple[Problem, ...]
@@ -28,12 +28,14 @@ class Contents:
     classes: tuple[str, ...] = ()
 
 
-class Layout(Protocol):
+class Layout(ABC):
     """One way in which images and annotations are laid out on disk."""
 
     def has(self, path: Path, split: str) -> bool:
         """Whether the data set at `path` comes with this split."""
+        return True
 
+    @abstractmethod
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """List the splits, at most the first `limit` images of each.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heap.evaluation.datasets.layout import Contents, missing_folders
+from heap.evaluation.datasets.layout import Contents, Layout, missing_folders
 from heap.evaluation.datasets.planes import read_grey
 from heap.evaluation.datasets.problems import Problem, refuse
 from heap.evaluation.metrics.boxes import mask_boxes
@@ -25,15 +25,11 @@ _WHITE = 127
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Layout):
     """Names of the two folders."""
 
     images: str
     masks: str
-
-    def has(self, path: Path, split: str) -> bool:
-        """Always: the one split is the folder."""
-        return True
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """Pair the images, by name, with their masks; all are in the split `all`."""

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from heap.evaluation.datasets.layout import (
     Contents,
+    Layout,
     Names,
     find_root,
     missing_files,
@@ -30,7 +31,7 @@ CLASSES = (
 
 
 @dataclass(frozen=True)
-class Voc:
+class Voc(Layout):
     """Which lists and masks of the devkit belong to the data set."""
 
     year: str
@@ -55,16 +56,25 @@ class Voc:
         examples: list[Example] = []
         for split, names in named.items():
             for name in sorted(names.lines)[:limit]:
-                files = self._files(root, split, name)
-                why = f", but named in {names.at(name)}"
-                if gone := missing_files(*files, why=why):
-                    problems += gone
-                else:
-                    read = partial(_truth, files)
-                    examples.append(Example(key_of(files[0].name), files[0], split, read))
-        listed = {split: len(list(names.lines)[:limit]) for split, names in named.items()}
+                example, gone = self._example(root, split, name, names.at(name))
+                examples += [] if gone else [example]
+                problems += gone
+        listed = {split: len(sorted(names.lines)[:limit]) for split, names in named.items()}
         classes = CLASSES if self.masks else ()
         return Contents(root, tuple(examples), listed, tuple(problems), classes=classes)
+
+    def _example(
+        self, root: Path, split: str, name: str, where: str
+    ) -> tuple[Example, list[Problem]]:
+        """The example of a name that is listed somewhere, and which of its files are missing."""
+        files: tuple[Path, ...] = (
+            root / "JPEGImages" / f"{name}.jpg",
+            root / "Annotations" / f"{name}.xml",
+        )
+        if self.masks:
+            files = (*files, root / self.masks[split] / f"{name}.png")
+        example = Example(key_of(files[0].name), files[0], split, partial(_truth, files))
+        return example, missing_files(*files, why=f", but named in {where}")
 
     def _root(self, path: Path) -> Path:
         year = f"VOC{self.year}"
@@ -72,10 +82,6 @@ class Voc:
 
     def _list(self, root: Path, split: str) -> Path:
         return root / "ImageSets" / f"{self.lists[split]}.txt"
-
-    def _files(self, root: Path, split: str, name: str) -> tuple[Path, ...]:
-        files = (root / "JPEGImages" / f"{name}.jpg", root / "Annotations" / f"{name}.xml")
-        return (*files, root / self.masks[split] / f"{name}.png") if self.masks else files
 
 
 def _repeats(lists: list[Names]) -> list[Problem]:

@@ -12,8 +12,6 @@ The three maxima are different figures and must never be compared with each othe
   mean. Each image has a threshold of its own, so this one flatters soft maps.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
@@ -28,14 +26,6 @@ SoftMap = Float32[np.ndarray, "height width"]
 Curves = Float64[np.ndarray, "4 threshold"]
 """Sums over images: their number, precision, recall, and F with β² = 0.3."""
 Column = Float64[np.ndarray, " threshold"]
-
-
-class AtThreshold(NamedTuple):
-    """Precision, recall and F (β² = 0.3) at one threshold; means if of several images."""
-
-    precision: float
-    recall: float
-    f: float
 
 
 def update_curves(prediction: SoftMap, truth: Mask, valid: Mask | None = None) -> Curves:
@@ -53,23 +43,6 @@ def compute_max_f_tokencut(state: Curves) -> tuple[float, int]:
 def compute_max_f_sod(state: Curves) -> tuple[float, int]:
     """Largest F of the means over images, at least one; the index of its threshold."""
     return _first_maximum(f_measure(state[1] / state[0], state[2] / state[0]))
-
-
-def compute_at(state: Curves, index: int) -> AtThreshold:
-    """Means over images, at least one, at one threshold: for one image, what a row holds."""
-    return AtThreshold(*(state[1:, index] / state[0, index]).tolist())
-
-
-def mean_f(f: Float64[np.ndarray, " image"]) -> float:
-    """TokenCut's figure again, from the F that each image has at the threshold found."""
-    return float(f.mean())
-
-
-def f_of_means(
-    precision: Float64[np.ndarray, " image"], recall: Float64[np.ndarray, " image"]
-) -> float:
-    """The classic figure again, from what each image has at the threshold found."""
-    return float(f_measure(precision.mean(keepdims=True), recall.mean(keepdims=True))[0])
 
 
 def max_f_found(prediction: SoftMap, truth: Mask, valid: Mask | None = None) -> float:

@@ -23,6 +23,8 @@ class Protocol(ABC):
     splits: tuple[str, ...] | None = None
     """Splits that it looks at; None: all images that are given."""
     task: ClassVar[str]
+    variants: ClassVar[tuple[str, ...]] = ()
+    """Choices that the short description names."""
 
     def choices(self) -> dict[str, Any]:
         """Every choice by its name, but for the protocol's own."""
@@ -33,6 +35,20 @@ class Protocol(ABC):
     def about(self) -> str:
         """What it does, in words."""
         return cleandoc(type(self).__doc__ or "")
+
+    def in_short(self) -> str:
+        """Its first sentence, and the choices in which it differs from others of its kind."""
+        told = self.about().partition("\n\n")[0]
+        chosen = [
+            f"{field.name} {getattr(self, field.name)}"
+            for field in fields(self)
+            if field.name in self.variants
+        ]
+        return "; ".join([told.rstrip("."), *chosen])
+
+    def looks_at(self, split: str) -> bool:
+        """Whether images of this split are scored."""
+        return self.splits is None or split in self.splits
 
     def check(self, data: Dataset) -> None:
         """Refuse a data set that it cannot be used on, as far as can be told without its images.

@@ -50,16 +50,12 @@ class Clustering(SegmentProtocol):
 
         def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
             parts = total.reshape(self.seeds, -1)
-            found = [
-                each.compute(part)[0] for each, part in zip(per_seed, parts, strict=True)
-            ]
+            found = [each.compute(part)[0] for each, part in zip(per_seed, parts, strict=True)]
             return [float(np.mean(found))]
 
         return [OfSums(("miou",), states, compute, resamples=500)]
 
-    def _matched(
-        self, rows: Sequence[Row], embeddings: np.ndarray, seed: int
-    ) -> list[int]:
+    def _matched(self, rows: Sequence[Row], embeddings: np.ndarray, seed: int) -> list[int]:
         if not len(embeddings):
             return []
         # Clusters are numbered from 1: 0 is the background.

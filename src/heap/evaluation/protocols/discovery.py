@@ -39,6 +39,7 @@ class CorLoc(Protocol):
     boxes: int = 1
     """How many boxes an image may have."""
     task = "discovery"
+    variants = ("box",)
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Whether it is a hit."""
@@ -71,6 +72,7 @@ class AveragePrecision(Protocol):
     refine: Literal["none", "guided"] = "none"
     """How masks come from patches: interpolated, or with the picture as guide."""
     task = "discovery"
+    variants = ("shape", "refine")
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """The matches of an image, see `Detections`."""

@@ -48,8 +48,7 @@ class Retrieval(SegmentProtocol):
         bank = embeddings_of(memory)[labels > 0]
         names = self._nearest(bank, labels[labels > 0], embeddings_of(query))
         named_query = iter(
-            named(row, each)
-            for row, each in zip(query, shared_out(query, names), strict=True)
+            named(row, each) for row, each in zip(query, shared_out(query, names), strict=True)
         )
         finished = [
             next(named_query) if row["split"] == self.query else {"memory": len(row["segments"])}
@@ -81,9 +80,7 @@ def _variants(base: str, classes: tuple[str, ...], *, with_background: bool) -> 
         ("", "objects"), ("-single", "single"), ("-parts", "parts")
     )  # fmt: skip
     return [
-        Retrieval(
-            name=base + suffix, objects=way, classes=classes, with_background=with_background
-        )
+        Retrieval(name=base + suffix, objects=way, classes=classes, with_background=with_background)
         for suffix, way in ways
     ]
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from heap.evaluation.estimate import OfSums, Values
 from heap.evaluation.metrics.curves import (
-    BETA_SQUARE,
     THRESHOLDS,
     compute_max_f_sod,
     compute_max_f_tokencut,
+    f_measure,
     max_f_found,
     update_curves,
 )
@@ -39,6 +39,7 @@ class _Saliency(Protocol):
     with that mask is above 0.5."""
     truth: str = "mask above 127; of class maps and instances, all classes; void is not scored"
     task = "saliency"
+    variants = ("select", "refine")
 
     def _parts(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray | None]:
         void = outcome.truth.void
@@ -90,7 +91,7 @@ class TokenCutSaliency(_Saliency):
 
     The part of the most salient patch (the largest where several are), each patch as one block of
     pixels. F has beta squared 0.3 and is averaged over the images at each of 255 thresholds; then
-    the best threshold is taken for the whole set.
+    the best threshold is taken for the whole set; the interval is that of F there.
     """
 
     def measure(self, outcome: Outcome, split: str) -> Row:
@@ -100,25 +101,22 @@ class TokenCutSaliency(_Saliency):
         return {
             "iou": mask_iou(mask, truth, valid),
             "accuracy": pixel_accuracy(mask, truth, valid),
-            "curves": update_curves(soft, truth, valid)[3].tolist(),
+            "curves": update_curves(soft, truth, valid).tolist(),
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
         """Keep F at the best threshold only."""
-        f = np.array([row["curves"] for row in rows])
-        state = np.stack([np.full(len(THRESHOLDS), float(len(rows))), *np.zeros((2, f.shape[1])),
-                          f.sum(axis=0)])  # fmt: skip
-        best = compute_max_f_tokencut(state)[1]
+        curves = np.array([row["curves"] for row in rows])
+        best = compute_max_f_tokencut(curves.sum(axis=0))[1]
         kept = [
-            {"iou": row["iou"], "accuracy": row["accuracy"], "f": row["curves"][best]}
-            for row in rows
+            {"iou": row["iou"], "accuracy": row["accuracy"], "max_f_tokencut": float(f)}
+            for row, f in zip(rows, curves[:, 3, best], strict=True)
         ]
-        return kept, {"threshold": float(THRESHOLDS[best])}
+        return kept, _threshold(best)
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """IoU, accuracy, and the F of the best threshold."""
-        renamed = [{**row, "max_f_tokencut": row["f"]} for row in rows]
-        return [means(renamed, ("iou", "accuracy", "max_f_tokencut"))]
+        return [means(rows, ("iou", "accuracy", "max_f_tokencut"))]
 
     def _maps(self, outcome: Outcome) -> Maps:
         part = outcome.seed_part
@@ -138,28 +136,28 @@ class SodSaliency(_Saliency):
 
     Precision and recall of the soft map, interpolated bilinearly, are averaged over the images at
     each of 255 thresholds; F with beta squared 0.3 is made of these averages and the best threshold
-    is taken. MAE is of the soft map, S-measure has alpha 0.5.
+    is taken; the interval is that of F there. MAE is of the soft map, S-measure has alpha 0.5.
     """
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """MAE and S-measure, and precision and recall at every threshold."""
         truth, valid = self._parts(outcome)
         soft = self._map(outcome)
-        curves = update_curves(soft, truth, valid)
         return {
             "mae": mean_absolute_error(soft, truth, valid),
             "s_measure": s_measure(soft, truth, valid),
-            "precision": curves[1].tolist(),
-            "recall": curves[2].tolist(),
+            "curves": update_curves(soft, truth, valid).tolist(),
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
         """Keep precision and recall at the best threshold only."""
-        sums = [np.array([row[name] for row in rows]).sum(axis=0) for name in _AXES]
-        count = np.full(len(THRESHOLDS), float(len(rows)))
-        best = compute_max_f_sod(np.stack([count, *sums, np.zeros(len(count))]))[1]
-        kept = [{**row, **{name: row[name][best] for name in _AXES}} for row in rows]
-        return kept, {"threshold": float(THRESHOLDS[best])}
+        curves = np.array([row["curves"] for row in rows])
+        best = compute_max_f_sod(curves.sum(axis=0))[1]
+        kept = [
+            {"mae": row["mae"], "s_measure": row["s_measure"], "precision": p, "recall": r}
+            for row, (p, r) in zip(rows, curves[:, 1:3, best].tolist(), strict=True)
+        ]
+        return kept, _threshold(best)
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """MAE, S-measure, and the F of the best threshold."""
@@ -171,13 +169,13 @@ class SodSaliency(_Saliency):
         return outcome.solved[0] if self.refine == "solver" else maps[self.refine]()
 
 
-_AXES = ("precision", "recall")
+def _threshold(index: int) -> dict[str, Any]:
+    return {"threshold": round(float(THRESHOLDS[index]), 4)}
 
 
 def _f_of_means(total: Float64[np.ndarray, " state"]) -> list[float]:
-    precision, recall = total[:2] / total[2]
-    below = BETA_SQUARE * precision + recall
-    return [float((1 + BETA_SQUARE) * precision * recall / below) if below else 0.0]
+    precision, recall = total[:1] / total[2], total[1:2] / total[2]
+    return f_measure(precision, recall).tolist()
 
 
 def _named(base: str, *variants: str) -> str:

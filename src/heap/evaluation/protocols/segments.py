@@ -18,7 +18,6 @@ from heap.evaluation.metrics.segmentation import compute_miou
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.truth import VOID
-from heap.objects import largest_piece
 from heap.peers.finding import THRESHOLD
 
 VOC = (
@@ -48,6 +47,7 @@ class SegmentProtocol(Protocol):
     """Those that count; pixels of the others are not scored."""
     with_background: bool = True
     """Whether the background is one of the classes of the mean."""
+    variants = ("objects",)
     embedding: str = "mean feature of the encoder over the object's patches, scaled to length 1"
 
     def measure(self, outcome: Outcome, split: str) -> Row:

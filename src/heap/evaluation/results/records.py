@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -89,7 +89,7 @@ class Metric:
     high: Finite | None = None
 
     @classmethod
-    def of(cls, estimate: Estimate) -> Self:
+    def of(cls, estimate: Estimate) -> "Metric":
         """An estimate, rounded."""
         value, low, high = (
             round(each, DIGITS) if each == each else None  # only nan differs from itself
@@ -153,7 +153,7 @@ class Results:
     rows: tuple[ImageRow, ...]
 
     @model_validator(mode="after")
-    def _rows_fit_the_protocols(self) -> Self:
+    def _rows_fit_the_protocols(self) -> "Results":
         named = Counter(row.image for row in self.rows)
         if twice := [image for image, count in named.items() if count > 1]:
             raise ValueError(f"several rows are of the image {twice[0]!r}")

@@ -1,0 +1,95 @@
+"""The commands that list what there is to evaluate with: protocols, methods, data sets."""
+
+import json
+from dataclasses import fields
+
+from cyclopts import App
+
+from heap.bars import Bars
+from heap.cli.app import err_console, out_console
+
+
+def protocols(name: str | None = None, /) -> None:
+    """List the named evaluations, or print all the choices of one.
+
+    Example: heap protocols saliency-found-v1
+
+    Args:
+        name: One of those listed.
+    """
+    from heap.evaluation.protocols import PROTOCOLS, find_protocol
+
+    if name is not None:
+        protocol = find_protocol(name)
+        _say(f"{name}\n\n{protocol.about()}\n")
+        for choice, value in protocol.choices().items():
+            _say(f"  {choice}: {', '.join(value) if isinstance(value, tuple) else value}")
+        return
+    task = ""
+    for each in PROTOCOLS.values():
+        if each.task != task:
+            task = each.task
+            out_console.print(f"[bold]{task}[/bold]")
+        _say(f"  {each.name:<36}{each.in_short()}")
+
+
+def methods() -> None:
+    """List the methods that can be evaluated, their settings, and what `heap tune` tries."""
+    from heap.evaluation.methods import METHODS
+
+    for card in METHODS.values():
+        out_console.print(f"[bold]{card.name}[/bold]")
+        _say(f"    {card.about}")
+        if settings := [field.name for field in fields(card.kind) if field.name not in card.fixed]:
+            _say(f"    settings: {', '.join(settings)}")
+        if card.grid:
+            _say(f"    tuned over: {'  '.join(map(json.dumps, card.grid))}")
+
+
+datasets = App(name="datasets", help="List the data sets, or check one.", sort_key=10.5)
+
+
+@datasets.default
+def list_datasets() -> None:
+    """List the data sets that can be evaluated on: layout, splits, counts and checksums.
+
+    Nothing is downloaded. What is marked with ? was not verified by us on the data themselves.
+    Example: heap datasets check ecssd /data/ECSSD
+    """
+    from heap.evaluation.datasets import describe_datasets
+
+    for each in describe_datasets():
+        out_console.print(f"[bold]{each['name']}[/bold]", highlight=False)
+        _say(f"    {each['about']}")
+        for split in each["splits"]:
+            count = split["images"] if split["images"] is not None else "any number of"
+            _say(f"    {split['name']}: {count} images{'' if split['verified'] else ' ?'}")
+        for check in each["checksums"]:
+            doubt = "" if check["verified"] else " ?"
+            _say(f"    {check['file']}: {check['algorithm']} {check['value']}{doubt}")
+        _say(f"    {each['url']}; {each['licence']}")
+        _say("".join(f"      {line}\n" for line in each["tree"].splitlines()))
+
+
+@datasets.command
+def check(name: str, path: str, /) -> int:
+    """Say everything that is missing or wrong in a data set; exit with 1 if anything is.
+
+    Example: heap datasets check voc2012-seg /data/VOCdevkit
+
+    Args:
+        name: One of those that `heap datasets` lists.
+        path: Where it is.
+    """
+    from heap.evaluation.datasets import check_dataset
+
+    with Bars(err_console) as progress:
+        problems = check_dataset(name, path, progress)
+    for problem in problems:
+        _say(str(problem))
+    err_console.print(f"{len(problems)} problems" if problems else "all is as it should be")
+    return 1 if problems else 0
+
+
+def _say(text: str) -> None:
+    out_console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,83 @@
+"""Options that several commands share: the features, and where the work is done."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
+
+from heap.cli.reading import given
+from heap.config import Facet, FeatureConfig, Precision, from_dict
+
+if TYPE_CHECKING:
+    from heap.evaluation.bench import Bench
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Which encoder, and which of its features."""
+
+    encoder: str = "embedded"
+    """Alias (`heap models`), hub name or folder."""
+    layer: int | None = None
+    """Block of the encoder, from 0; negative counts from the last."""
+    facet: Facet | None = None
+    """Key projection of the block, or its output token."""
+    resolution: int | None = None
+    """Side of the square whose area images are resized to."""
+    square: bool | None = None
+    """Squeeze images to that square."""
+    encoder_label: str = ""
+    """Name of the encoder in tables."""
+
+    def config(self) -> FeatureConfig:
+        """With the recipe of the encoder for what was not given.
+
+        Raises:
+            ConfigError: if a value is out of range.
+        """
+        from heap.encoder.registry import recipe
+
+        usual = asdict(recipe(self.encoder).features(self.encoder))
+        chosen = given(
+            layer=self.layer, facet=self.facet, resolution=self.resolution, square=self.square
+        )
+        return from_dict(FeatureConfig, usual | chosen)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class MachineOptions:
+    """Where the work is done."""
+
+    cache: Path | None = None
+    """Folder of the feature store."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+    precision: Precision = "auto"
+    """auto uses bf16 where the processor has it."""
+
+
+ANY_FEATURES = FeatureOptions()
+ANY_MACHINE = MachineOptions()
+
+
+def bench_of(features: FeatureOptions, machine: MachineOptions, fit: list[str] | None) -> "Bench":
+    """The encoder with its features, and the images to learn from.
+
+    Raises:
+        ConfigError, InputError, WeightsError: if they cannot be used.
+    """
+    config = features.config()
+    from heap.device import choose_device
+    from heap.evaluation.bench import Bench
+
+    return Bench(
+        config,
+        photos=fit or (),
+        encoder_label=features.encoder_label,
+        cache=machine.cache,
+        device=choose_device(machine.device),
+        precision=machine.precision,
+    )

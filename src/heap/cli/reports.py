@@ -1,0 +1,153 @@
+"""The commands that show what was measured: compare, tables and figure."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from heap.bars import Bars
+from heap.cli.app import err_console, out_console
+from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
+from heap.errors import InputError
+
+
+def compare(first: Path, /, *others: Path) -> None:
+    """Compare results: differences on the same images, with paired bootstrap 95 % intervals.
+
+    The first result is compared with each of the others, in every protocol that both have.
+
+    Example: heap compare heap.json found.json tokencut.json
+
+    Args:
+        first: Result of `heap evaluate`.
+        others: Results of other methods on the same images.
+    """
+    from heap.evaluation.compare import compare_files
+    from heap.evaluation.protocols import PROTOCOLS
+
+    table = Table("protocol", "metric", "ours", "theirs", "difference", "95 % interval", box=None)
+    heading = ""
+    for each in compare_files([first, *others], PROTOCOLS):
+        if heading != (heading := f"{each.ours}  against  {each.theirs}"):
+            table.add_section()
+            table.add_row(f"[bold]{heading}[/bold]")
+        gap = each.difference
+        sign = "" if gap.low <= 0 <= gap.high else " *"
+        table.add_row(
+            each.protocol,
+            each.metric,
+            f"{100 * each.our_value:.1f}",
+            f"{100 * each.their_value:.1f}",
+            f"{100 * gap.value:+.1f}{sign}",
+            f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}",
+        )
+    out_console.print(table)
+    err_console.print("* the interval does not hold zero", highlight=False)
+
+
+def tables(
+    results: list[Path],
+    /,
+    *,
+    table: list[str] | None = None,
+    out: Path | None = None,
+    figures: Path | None = None,
+) -> None:
+    """Print the tables of the field from results: ours beside what the peers published.
+
+    Example: heap tables results/ --table saliency --figures charts/
+
+    Args:
+        results: Files that `heap evaluate` wrote, or folders of them.
+        table: discovery, saliency, retrieval, ablation, cost; all of them if none is named.
+        out: Write the Markdown here instead of to standard output.
+        figures: Draw each table as a PNG into this folder.
+    """
+    from heap.evaluation.charts import write_charts
+    from heap.evaluation.results import read_results
+    from heap.evaluation.tables import tables as make_tables
+
+    found = [read_results(path) for path in _files(results)]
+    text = make_tables(found, table)
+    if out is None:
+        out_console.print(text, markup=False, highlight=False, soft_wrap=True)
+    else:
+        out.write_text(text, encoding="utf-8")
+        err_console.print(str(out), highlight=False)
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+        for path in write_charts(found, figures, table):
+            err_console.print(str(path), highlight=False)
+
+
+def figure(
+    images: list[str],
+    /,
+    *,
+    out: Path,
+    method: list[str],
+    masks: Path | None = None,
+    features: FeatureOptions = ANY_FEATURES,
+    settings: list[Path] | None = None,
+    fit: list[str] | None = None,
+    model: Path | None = None,
+    seed: int = 0,
+    machine: MachineOptions = ANY_MACHINE,
+) -> None:
+    """Draw what methods find, side by side: image, ground truth, objects, and regions in colours.
+
+    Example: heap figure demo/photos --masks demo/masks --method tokencut --method heap
+    --model MODEL --out figure.jpg
+
+    Args:
+        images: Files, folders, globs, .txt lists or URLs; one row for each image.
+        out: The picture, .jpg or .png.
+        method: Methods, as `heap methods` lists them; one column each.
+        masks: Folder of PNGs with the stems of the images; each value but 0 is an object.
+        settings: JSON files with settings by method, as `heap tune` writes them.
+        fit: Unlabelled images for methods that learn.
+        model: Folder of the models of methods that learn, one for each method in it.
+        seed: Seed of methods that learn.
+        features: The encoder and its features.
+        machine: Where the work is done.
+    """
+    from heap.evaluation.bench import Entry
+    from heap.evaluation.figure import figure_rows, read_objects
+    from heap.evaluation.methods import find_method
+    from heap.evaluation.tuning import merged
+    from heap.images import decode, list_images
+    from heap.report.comparison import draw_figure, file_kind
+
+    file_kind(out)
+    by_method = merged(settings or [])
+    cards = [find_method(name) for name in method]
+    bench = bench_of(features, machine, fit)
+    with Bars(err_console) as progress:
+        found = {}
+        for card in cards:
+            own = model / card.name if model is not None and card.learn else None
+            entry = Entry(card, out, by_method.get(card.name, {}), seed, own)
+            found[card.label] = bench.learn(entry, progress).method
+        pictures = [decode(source) for source in list_images(images)]
+        rows = figure_rows(
+            pictures,
+            None if masks is None else [read_objects(masks, picture) for picture in pictures],
+            [bench.see(picture).features for picture in pictures],
+            found,
+        )
+    draw_figure(rows, out)
+    err_console.print(str(out), highlight=False)
+
+
+def _files(places: list[Path]) -> list[Path]:
+    """The results that are named or lie in the folders named, however deep."""
+    found = []
+    for place in places:
+        inside = sorted(path for path in place.rglob("*.json*") if _is_result(path))
+        found += inside if place.is_dir() else [place]
+    if not found:
+        raise InputError(f"there is no result in {', '.join(map(str, places))}")
+    return found
+
+
+def _is_result(path: Path) -> bool:
+    return path.name.endswith((".json", ".json.gz")) and path.is_file()

@@ -1,0 +1,86 @@
+"""MaskCut against its description: features set to zero, the problem solved densely, loops."""
+
+import numpy as np
+import pytest
+from real_maps import COUNT, real_maps
+from scipy.linalg import eigh
+
+from heap.evaluation.metrics.masks import mask_iou
+from heap.peers.maskcut import MaskCut
+
+WEAK = 1e-5
+Cells = set[tuple[int, int]]
+
+
+def second_vector(keys: np.ndarray, threshold: float) -> np.ndarray:
+    unit = [key / max(float(np.sqrt(key @ key)), 1e-12) for key in keys]
+    graph = np.array([[1 if p @ q > threshold else WEAK for q in unit] for p in unit])
+    degrees = np.diag(graph.sum(axis=1))
+    return np.asarray(eigh(degrees - graph, degrees)[1][:, 1])
+
+
+def farthest(values: np.ndarray) -> int:
+    """The first of those that are the largest: rounding does not tell patches apart."""
+    return max(range(len(values)), key=lambda p: (float(f"{values[p]:.6g}"), -p))
+
+
+def one_object(keys: np.ndarray, grid: tuple[int, int], threshold: float) -> Cells:
+    rows, cols = grid
+    vector = second_vector(keys, threshold)
+    if vector[farthest(abs(vector))] < 0:
+        vector = -vector
+    side = vector > vector.mean()
+    corners = [0, cols - 1, (rows - 1) * cols, rows * cols - 1]
+    if sum(side[corner] for corner in corners) >= 3:
+        side, vector = ~side, -vector
+    part: Cells = set()
+    waiting = [divmod(farthest(vector), cols)]
+    while waiting:
+        row, col = waiting.pop()
+        inside = 0 <= row < rows and 0 <= col < cols
+        if inside and side[row * cols + col] and (row, col) not in part:
+            part.add((row, col))
+            waiting += [(row + 1, col), (row - 1, col), (row, col + 1), (row, col - 1)]
+    return part
+
+
+def reference(
+    keys: np.ndarray, grid: tuple[int, int], threshold: float, count: int
+) -> list[np.ndarray]:
+    keys = keys.astype(np.float64)
+    objects: list[Cells] = []
+    taken: Cells = set()
+    before: Cells = set()
+    for number in range(count):
+        part = one_object(keys, grid, threshold)
+        if number > 0:
+            overlap = len(part & before) / len(part | before)
+            if overlap > 0.5 or len(part) <= 0.01 * grid[0] * grid[1]:
+                break
+        if not part - taken:
+            break
+        objects.append(part - taken)
+        taken, before = taken | part, part
+        for row, col in part:
+            keys[row * grid[1] + col] = 0
+    masks = [np.zeros(grid, dtype=bool) for _ in objects]
+    for mask, cells in zip(masks, objects, strict=True):
+        mask[tuple(np.array(sorted(cells)).T)] = True
+    return masks
+
+
+@pytest.mark.parametrize("number", range(COUNT))
+@pytest.mark.parametrize(("centred", "threshold"), [(True, 0.15), (True, 0.4)])
+def test_on_real_maps(number: int, centred: bool, threshold: float) -> None:
+    image = real_maps(centred=centred)[number]
+    found = [each.cells for each in MaskCut(threshold=threshold, objects=3)(image).objects]
+    features = image.features
+    theirs = reference(features.patches.numpy(), features.grid, threshold, 3)
+    assert len(found) == len(theirs) > 0
+    for ours, other in zip(found, theirs, strict=True):
+        assert mask_iou(ours, other) >= 0.99
+
+
+def test_there_are_real_maps_with_several_objects() -> None:
+    counts = [len(MaskCut(threshold=0.4)(image).objects) for image in real_maps(centred=True)]
+    assert {2, 3} <= set(counts)

@@ -1,0 +1,71 @@
+"""The readers on real data, where it is at hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from heap.evaluation.datasets import check_dataset, open_dataset
+from heap.evaluation.truth import Dataset
+
+DATA = Path(__file__).parents[4] / "../shared/data"
+
+
+def opened(name: str, folder: str) -> Dataset:
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"{folder} is not on this machine")
+    return open_dataset(f"{name}:{DATA / folder}")
+
+
+def test_voc_animals() -> None:
+    dataset = opened("voc2012-seg", "voc12-animals")
+    splits = [example.split for example in dataset.examples]
+    assert (splits.count("train"), splits.count("val")) == (232, 243)
+    boxes = 0
+    for example in dataset.examples[::25]:
+        picture = example.picture()
+        truth = example.truth(picture)
+        boxes += len(truth.boxes)
+        assert truth.classes is not None
+        assert truth.foreground is not None
+        assert truth.void is not None
+        assert truth.classes.shape == (picture.height, picture.width)
+        assert np.array_equal(truth.foreground | truth.void, truth.classes > 0)
+    assert boxes == 42
+    problems = check_dataset("voc2012-seg", DATA / "voc12-animals")
+    assert [problem.what.partition(" of ")[0] for problem in problems] == [
+        "has 232 images instead", "has 243 images instead",
+    ]  # fmt: skip
+    detection = opened("voc2012", "voc12-animals")
+    assert {example.split for example in detection.examples} == {"trainval"}
+    assert len(detection.examples) == 475
+
+
+def test_coco_val() -> None:
+    dataset = opened("coco", "coco-val100")
+    assert len(dataset.examples) == 100
+    assert (len(dataset.classes), dataset.classes[1]) == (73, "person")
+    oracle = COCO(str(DATA / "coco-val100" / "instances.json"))
+    by_name = {image["file_name"]: image for image in oracle.imgs.values()}
+    for example in dataset.examples[::10]:
+        image = by_name[example.key]
+        theirs = oracle.loadAnns(oracle.getAnnIds(imgIds=image["id"]))
+        truth = example.truth(example.picture())
+        assert truth.instances is not None
+        for box, mask, each in zip(truth.boxes, truth.instances, theirs, strict=True):
+            x, y, width, height = each["bbox"]
+            assert box.tolist() == [x, y, x + width, y + height]
+            assert np.array_equal(mask, oracle.annToMask(each))
+    assert check_dataset("coco", DATA / "coco-val100") == ()
+
+
+@pytest.mark.parametrize("folder", ["ecssd500", "duts-tr/tune"])
+def test_saliency(folder: str) -> None:
+    dataset = opened("folder", folder)
+    assert len(dataset.examples) == 500
+    for example in dataset.examples[::50]:
+        truth = example.truth(example.picture())
+        assert truth.foreground is not None
+        assert 0 < truth.foreground.mean() < 1
+        assert len(truth.boxes)
