@@ -12,9 +12,12 @@ WEAK = 1e-5
 Cells = set[tuple[int, int]]
 
 
-def second_vector(keys: np.ndarray, threshold: float) -> np.ndarray:
+def links(keys: np.ndarray, threshold: float) -> np.ndarray:
     unit = [key / max(float(np.sqrt(key @ key)), 1e-12) for key in keys]
-    graph = np.array([[1 if p @ q > threshold else WEAK for q in unit] for p in unit])
+    return np.array([[1 if p @ q > threshold else WEAK for q in unit] for p in unit])
+
+
+def second_vector(graph: np.ndarray) -> np.ndarray:
     degrees = np.diag(graph.sum(axis=1))
     return np.asarray(eigh(degrees - graph, degrees)[1][:, 1])
 
@@ -26,7 +29,10 @@ def farthest(values: np.ndarray) -> int:
 
 def one_object(keys: np.ndarray, grid: tuple[int, int], threshold: float) -> Cells:
     rows, cols = grid
-    vector = second_vector(keys, threshold)
+    graph = links(keys, threshold)
+    if (graph == graph[0, 0]).all():
+        return set()
+    vector = second_vector(graph)
     if vector[farthest(abs(vector))] < 0:
         vector = -vector
     side = vector > vector.mean()
@@ -76,11 +82,12 @@ def test_on_real_maps(number: int, centred: bool, threshold: float) -> None:
     found = [each.cells for each in MaskCut(threshold=threshold, objects=3)(image).objects]
     features = image.features
     theirs = reference(features.patches.numpy(), features.grid, threshold, 3)
-    assert len(found) == len(theirs) > 0
+    assert len(found) == len(theirs)
     for ours, other in zip(found, theirs, strict=True):
         assert mask_iou(ours, other) >= 0.99
 
 
-def test_there_are_real_maps_with_several_objects() -> None:
-    counts = [len(MaskCut(threshold=0.4)(image).objects) for image in real_maps(centred=True)]
-    assert {2, 3} <= set(counts)
+def test_real_maps_have_objects_and_some_have_several() -> None:
+    images = real_maps(centred=True)
+    assert sum(len(MaskCut()(image).objects) > 0 for image in images) > COUNT / 2
+    assert {2, 3} <= {len(MaskCut(threshold=0.4)(image).objects) for image in images}

@@ -42,7 +42,7 @@ def evaluate(
 
     The same command goes on where an earlier one was stopped. Each result holds a row for each
     image, a bootstrap 95 % interval for each value, times, memory, settings and versions. With
-    several methods or seeds, --out and --model are folders: one file, one model for each.
+    several methods or seeds, --out and --model are folders with a file and a model for each.
 
     Example: heap evaluate saliency-found-v1 corloc-found-v1 --data ecssd:ECSSD --method tokencut
     --encoder dino-vits8 --out tokencut.json
@@ -53,11 +53,12 @@ def evaluate(
         names: Protocols, as `heap protocols` lists them.
         data: NAME:PATH, names as `heap datasets` lists them.
         method: Methods, as `heap methods` lists them.
-        out: Result, .json or .json.gz; a folder if there are several.
+        out: Result, .json or .json.gz; any other name is a folder, with a file for each method.
         settings: JSON files with settings by method, as `heap tune` writes them.
         seed: Seeds of methods that learn.
         fit: Unlabelled images for methods that learn: files, folders, globs, lists or URLs.
-        model: Where a method that learns has its model, or will have it.
+        model: Where a method that learns has its model, or will have it; a folder of models if
+            --out is a folder.
         label: Name of the method in tables.
         data_label: Name of the data in tables; say so if they are a part of the data set.
         limit: Use at most so many images of each split.
@@ -83,7 +84,7 @@ def evaluate(
         for card in cards
         for each in ((seed or [0]) if card.learn else [0])
     ]
-    if len(entries) > 1:
+    if not (len(entries) == 1 and _is_file(out)):
         entries = [_among(entry, out, model) for entry in entries]
     with Bars(err_console) as progress:
         results = run_evaluate(task, bench, entries, on_progress=progress)
@@ -159,11 +160,15 @@ def tune(
 
 def _among(entry: "Entry", out: Path, model: Path | None) -> "Entry":
     """The entry with a result and a model of its own in the folders."""
-    if out.suffix in (".json", ".gz"):
+    if _is_file(out):
         raise InputError(f"several methods or seeds need a folder: --out {out} is a file name")
     name = f"{entry.card.name}-{entry.seed}" if entry.card.learn else entry.card.name
     own = model / name if model is not None and entry.card.learn else None
     return replace(entry, out=out / f"{name}.json.gz", model=own)
+
+
+def _is_file(out: Path) -> bool:
+    return out.name.endswith((".json", ".json.gz"))
 
 
 def _print_values(result: "Results") -> None:

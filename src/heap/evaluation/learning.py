@@ -124,7 +124,7 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
 def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
     usual, folder = recipe(setup.features.encoder), _folder(setup)
     head = from_dict(HeadConfig, asdict(usual.head) | settings.head)
-    losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | fixed)
+    losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | dict(fixed))
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
     wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
     if (folder / "config.json").is_file() and not (folder / _ABOUT).is_file():

@@ -37,7 +37,7 @@ class TestMeans:
         assert (iou.our_value, iou.their_value) == pytest.approx((0.5, 0.25))
         gap = iou.difference
         assert (gap.value, gap.low, gap.high) == pytest.approx((0.25, 0.25, 0.25))
-        assert found["accuracy"].difference == Estimate(0, 0, 0)
+        assert found["accuracy"].difference == Estimate(0.0, 0.0, 0.0)
 
     def test_the_interval_of_a_hit_by_hand(self) -> None:
         # Differences are 1, -1, 0, 0, ...: the mean of 100 has a deviation of sqrt(2) / 100.
@@ -65,7 +65,7 @@ class TestMeans:
         one = of_found(0.1, 0.9)
         turned = replace(one, rows=one.rows[::-1])
         found = by_metric(compare([one], [turned], PROTOCOLS))["iou"].difference
-        assert found == Estimate(0, 0, 0)
+        assert found == Estimate(0.0, 0.0, 0.0)
 
 
 class TestWhatIsNoMean:

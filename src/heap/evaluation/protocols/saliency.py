@@ -175,7 +175,7 @@ def _threshold(index: int) -> dict[str, Any]:
 
 def _f_of_means(total: Float64[np.ndarray, " state"]) -> list[float]:
     precision, recall = total[:1] / total[2], total[1:2] / total[2]
-    return f_measure(precision, recall).tolist()
+    return [float(f_measure(precision, recall)[0])]
 
 
 def _named(base: str, *variants: str) -> str:

@@ -8,11 +8,11 @@ from heap.evaluation.tables.groups import Named, by_encoder
 from heap.evaluation.tables.layout import Column, Line, Table
 
 _COLUMNS = (
-    Column("parameters", scale=1, digits=0, ranked=False),
-    Column("fit, s", scale=1, least=True, ranked=False),
-    Column("features, ms per image", scale=1000, least=True, ranked=False),
-    Column("method, ms per image", scale=1000, least=True),
-    Column("peak memory, MB", scale=1, digits=0, least=True),
+    Column("parameters", scale=1.0, digits=0, ranked=False),
+    Column("fit, s", scale=1.0, least=True, ranked=False),
+    Column("features, ms per image", scale=1000.0, least=True, ranked=False),
+    Column("method, ms per image", scale=1000.0, least=True),
+    Column("peak memory, MB", scale=1.0, digits=0, least=True),
 )
 _AMOUNTS: tuple[Callable[[Results], float | None], ...] = (
     lambda results: (results.method.fit or {}).get("parameters"),

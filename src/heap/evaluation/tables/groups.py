@@ -63,7 +63,7 @@ class Group:
     def mean(self, amounts: Iterable[float | None]) -> Cell | None:
         """The mean of something measured for each seed."""
         known = [amount for amount in amounts if amount is not None]
-        return Cell(mean(known)) if known else None
+        return Cell(float(mean(known))) if known else None
 
 
 Named = tuple[str, Group]

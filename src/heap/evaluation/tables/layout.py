@@ -22,7 +22,7 @@ class Column:
     heading: str
     protocol: str = ""
     """Which it is measured by; empty for what belongs to no protocol."""
-    scale: float = 100
+    scale: float = 100.0
     """Printed is the value times this."""
     digits: int = 1
     least: bool = False

@@ -127,10 +127,10 @@ def test_too_many_categories_for_a_map(tmp_path: Path) -> None:
     assert truth.foreground is not None
 
 
-def test_without_pycocotools_polygons_say_what_to_install(
+def test_without_the_extra_polygons_say_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    monkeypatch.setitem(sys.modules, "faster_coco_eval.core", None)
     with pytest.raises(InputError, match=r"pip install 'heap\[eval\]'"):
         open_dataset(f"coco:{coco(tmp_path)}")
     runs = {"size": [HEIGHT, WIDTH], "counts": [0, HEIGHT * WIDTH]}

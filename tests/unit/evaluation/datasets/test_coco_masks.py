@@ -27,6 +27,19 @@ def test_run_lengths_go_round(mask: np.ndarray) -> None:
     assert np.array_equal(segmentation_mask(plain, *mask.shape), mask)
 
 
+@given(SIDES, SIDES, st.lists(st.lists(st.floats(-0.5, 1.5), min_size=6, max_size=20), min_size=1))
+@settings(max_examples=100, deadline=None)
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_polygons_are_those_of_pycocotools(
+    height: int, width: int, shares: list[list[float]]
+) -> None:
+    polygons = [(np.array(each[: len(each) // 2 * 2]) * 20).round(2) for each in shares]
+    sides = np.array([width, height])
+    inside = [(each.reshape(-1, 2) / 20 * sides).ravel().tolist() for each in polygons]
+    theirs = oracle.decode(oracle.merge(oracle.frPyObjects(inside, height, width)))
+    assert np.array_equal(segmentation_mask(inside, height, width), theirs)
+
+
 def test_polygons_are_joined_and_cut_at_the_edges() -> None:
     left, right = [-5, 1, 2, 1, 2, 3, -5, 3], [4.0, 0, 9, 0, 9, 4, 4, 4]
     mask = segmentation_mask([left, right], 4, 6)

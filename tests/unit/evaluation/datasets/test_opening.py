@@ -31,7 +31,7 @@ def test_a_limit_of_none(tmp_path: Path) -> None:
 
 
 def test_all_that_is_missing_is_counted(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"images: is missing.* \(and 1 more; `heap datasets ch"):
+    with pytest.raises(InputError, match=r"image: is missing.* \(and 1 more; `heap datasets ch"):
         open_dataset(f"dut-omron:{tmp_path}")
     (tmp_path / "JPEGImages").mkdir()
     with pytest.raises(InputError, match=r"Segmentation/train\.txt: is missing \(and 3 more"):

@@ -1,0 +1,154 @@
+"""Every method on the same features: tuned, then scored on three sets by their protocols.
+
+Nothing but `heap tune`, `heap evaluate` and `heap tables`, one after the other; each of them goes
+on where it was stopped, and so does this.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.common import DATA, RUNS, Data, main, run_heap
+from benchmarks.report import RESULTS
+from heap.evaluation.methods import METHODS
+from heap.evaluation.results import read_results
+from heap.evaluation.tuning import LOG, SETTINGS
+
+NAME = "peers"
+SEEDS = ("0", "1", "2")
+CONFIGURATIONS, MINUTES = "5", "12"
+"""Of `heap tune`, for every method alike."""
+DISCOVERY = ("corloc-found-v1", "corloc-lost-v1", "corloc-any-v1", "ap-box-v1", "odap-v1")
+SALIENCY = (
+    "saliency-found-v1",
+    "saliency-found-v1-guided",
+    "saliency-found-v1-solver",
+    "saliency-found-v1-single",
+    "saliency-tokencut-v1",
+    "saliency-tokencut-v1-solver",
+    "saliency-sod-v1",
+)
+RETRIEVAL = (
+    "retrieval-voc12-animals-v1",
+    "retrieval-voc12-animals-v1-single",
+    "retrieval-voc12-animals-v1-parts",
+    "clustering-voc12-v1",
+)
+
+
+@dataclass(frozen=True)
+class Set:
+    """A data set, what it is called in tables, and its protocols."""
+
+    name: str
+    spec: str
+    """As `heap evaluate --data` takes it, with the folder of the evaluation sets left out."""
+    label: str
+    protocols: tuple[str, ...]
+
+
+SETS = (
+    Set("ecssd500", "folder:{}/ecssd500", "ECSSD, every second image", DISCOVERY + SALIENCY),
+    Set(
+        "voc12-animals",
+        "voc2012-seg:{}/voc12-animals",
+        "VOC12 animals subset",
+        DISCOVERY + SALIENCY[:3] + RETRIEVAL,
+    ),
+    Set(
+        "coco-val100",
+        "coco:{}/coco-val100",
+        "COCO val2017, 100 images",
+        (*DISCOVERY, "ap-mask-v1", "ap-mask-v1-guided", *SALIENCY[:3]),
+    ),
+)
+ENCODERS = {
+    "embedded": ("--encoder", "embedded", "--encoder-label", "embedded"),
+    "vit-tiny-supervised": (
+        *("--encoder", "../shared/encoders/vit-tiny-supervised", "--layer", "8"),
+        *("--resolution", "448", "--square", "--encoder-label", "supervised ViT-Ti"),
+    ),
+}
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    encoder: Sequence[str] = tuple(ENCODERS),
+    method: Sequence[str] = tuple(METHODS),
+    out: Path = RESULTS / NAME,
+    work: Path = RUNS / NAME,
+) -> None:
+    """Tune, evaluate and make the tables.
+
+    Args:
+        data: Folder with `duts-tr`, `ecssd500`, `voc12-animals` and `coco-val100`.
+        encoder: Those of `ENCODERS` to do.
+        method: Methods to do.
+        out: Folder of the results.
+        work: Folder of features, models and trials; what is there is not done again.
+    """
+    for each in encoder:
+        for name in method:
+            tune(name, each, data, out, work)
+        for used in SETS:
+            evaluate(method, each, used, data, out, work)
+    results = [str(path) for path in sorted(out.rglob("*.json.gz"))]
+    run_heap("tables", *results, "--out", out / "tables.md", "--figures", out / "charts")
+
+
+def tune(method: str, encoder: str, data: Path, out: Path, work: Path) -> None:
+    """Choose the settings of a method on the tune masks; the log is kept among the results."""
+    if not METHODS[method].grid:
+        return
+    log = out / encoder / "tuning" / f"{method}.json"
+    found = work / encoder / "tuned" / method
+    if log.exists() and (found / SETTINGS).exists():
+        return
+    run_heap(
+        *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
+        *("--configurations", CONFIGURATIONS, "--minutes", MINUTES),
+        *common(encoder, data, work),
+    )
+    log.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(found / LOG, log)
+
+
+def evaluate(
+    methods: Sequence[str], encoder: str, used: Set, data: Path, out: Path, work: Path
+) -> None:
+    """Score the methods on one set, those that learn with three seeds."""
+    folder = out / encoder / used.name
+    left = [name for name in methods if not _done(folder, name)]
+    if not left:
+        return
+    tuned = [work / encoder / "tuned" / name / SETTINGS for name in left if METHODS[name].grid]
+    run_heap(
+        *("evaluate", *used.protocols, "--data", used.spec.format(data)),
+        *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),
+        *_each("--method", left),
+        *_each("--settings", tuned),
+        *_each("--seed", SEEDS),
+        *common(encoder, data, work),
+    )
+
+
+def common(encoder: str, data: Path, work: Path) -> tuple[str, ...]:
+    """Encoder, images to learn from, and the store of features."""
+    fit = ("--fit", f"{data}/duts-tr/fit", "--cache", str(work / "features"))
+    return (*ENCODERS[encoder], *fit)
+
+
+def _done(folder: Path, method: str) -> bool:
+    names = [f"{method}-{seed}" for seed in SEEDS] if METHODS[method].learn else [method]
+    paths = [folder / f"{name}.json.gz" for name in names]
+    return all(path.exists() and read_results(path) for path in paths)
+
+
+def _each(option: str, values: Sequence[str | Path]) -> list[str]:
+    return [part for value in values for part in (option, str(value))]
+
+
+if __name__ == "__main__":
+    main(bench)
