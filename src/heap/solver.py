@@ -108,7 +108,7 @@ class BilateralGrid:
             # A vertex has a pixel, so the diagonal is nowhere below the confidence.
             M=diags_array(1 / self.diagonal),
         )
-        # Before they converge, conjugate gradients can leave the range of the target.
+        # Rounding can leave the range of the target by a hair.
         found: np.ndarray = values.clip(0, 1).astype(np.float32)[self.vertex]
         return found.reshape(self.shape)
 

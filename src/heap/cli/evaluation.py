@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heap.evaluation.results import Results
 
 _AtLeastOne = Parameter(validator=cyclopts.validators.Number(gte=1))
+_NotNegative = Parameter(validator=cyclopts.validators.Number(gte=0))
 
 
 def evaluate(
@@ -73,19 +74,20 @@ def evaluate(
     from heap.evaluation.run import evaluate as run_evaluate
     from heap.evaluation.tuning import merged
 
-    wanted = [find_protocol(name) for name in names]
-    cards = [find_method(name) for name in method]
+    # What is named twice is meant once.
+    wanted = [find_protocol(name) for name in dict.fromkeys(names)]
+    cards = [find_method(name) for name in dict.fromkeys(method)]
     by_method = merged(settings or [])
-    task = Task(wanted, open_dataset(data, limit), data_label)
-    task.check()
-    bench = bench_of(features, machine, fit)
     entries = [
         Entry(card, out, by_method.get(card.name, {}), each, model, label)
         for card in cards
-        for each in ((seed or [0]) if card.learn else [0])
+        for each in (dict.fromkeys(seed or [0]) if card.learn else [0])
     ]
     if not (len(entries) == 1 and _is_file(out)):
         entries = [_among(entry, out, model) for entry in entries]
+    task = Task(wanted, open_dataset(data, limit), data_label)
+    task.check()
+    bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:
         results = run_evaluate(task, bench, entries, on_progress=progress)
     for entry, result in zip(entries, results, strict=True):
@@ -100,7 +102,7 @@ def tune(
     data: str,
     out: Path,
     configurations: Annotated[int, _AtLeastOne] = 5,
-    minutes: float = 15,
+    minutes: Annotated[float, _NotNegative] = 15,
     features: FeatureOptions = ANY_FEATURES,
     seed: int = 0,
     fit: list[str] | None = None,
@@ -121,7 +123,7 @@ def tune(
         data: NAME:PATH, names as `heap datasets` lists them. Never what is reported on.
         out: Folder of the log, the chosen settings and every trial.
         configurations: Try at most so many.
-        minutes: Begin none after so long.
+        minutes: Begin none after so long; the first is tried in any case.
         seed: Seed of methods that learn.
         fit: Unlabelled images for methods that learn.
         limit: Use at most so many images.

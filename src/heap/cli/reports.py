@@ -96,7 +96,7 @@ def figure(
     """Draw what methods find, side by side: image, ground truth, objects, and regions in colours.
 
     Example: heap figure demo/photos --masks demo/masks --method tokencut --method heap
-    --model MODEL --out figure.jpg
+    --model models --out figure.jpg
 
     Args:
         images: Files, folders, globs, .txt lists or URLs; one row for each image.
@@ -105,7 +105,8 @@ def figure(
         masks: Folder of PNGs with the stems of the images; each value but 0 is an object.
         settings: JSON files with settings by method, as `heap tune` writes them.
         fit: Unlabelled images for methods that learn.
-        model: Folder of the models of methods that learn, one for each method in it.
+        model: Model of the method; with several methods the folder that `heap evaluate` has filled
+            with a model for each.
         seed: Seed of methods that learn.
         features: The encoder and its features.
         machine: Where the work is done.
@@ -119,12 +120,12 @@ def figure(
 
     file_kind(out)
     by_method = merged(settings or [])
-    cards = [find_method(name) for name in method]
+    cards = [find_method(name) for name in dict.fromkeys(method)]
     bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:
         found = {}
         for card in cards:
-            own = model / card.name if model is not None and card.learn else None
+            own = model / f"{card.name}-{seed}" if model and len(cards) > 1 else model
             entry = Entry(card, out, by_method.get(card.name, {}), seed, own)
             found[card.label] = bench.learn(entry, progress).method
         pictures = [decode(source) for source in list_images(images)]

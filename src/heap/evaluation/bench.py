@@ -77,7 +77,7 @@ class Bench:
         """
         settings = entry.card.settings(entry.settings)
         if entry.card.learn is None:
-            return Learned(settings, asdict(settings), None)
+            return Learned(settings, asdict(settings))
         setup = Setup(
             self.encoder,
             self.features,

@@ -42,17 +42,20 @@ def write_charts(
         InputError: an unknown kind, two results of the same seed and protocol, or a folder that
             cannot be written to.
     """
+    import matplotlib
+
     taken: set[str] = set()
     written = []
-    for table in make_tables(results, which):
-        path = folder / f"{_free(_stem(table.name), taken)}.png"
-        figure = draw(table)
-        with replacing(path) as file, warnings.catch_warnings():
-            # A letter that the font does not have is drawn as a box.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            # The version of matplotlib stays out: the same results give the same bytes.
-            figure.savefig(file, format="png", metadata={"Software": None})
-        written.append(path)
+    # A dollar sign in a label is no formula, and a letter that the font lacks is drawn as a box.
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        for table in make_tables(results, which):
+            path = folder / f"{_free(_stem(table.name), taken)}.png"
+            figure = draw(table)
+            with replacing(path) as file:
+                # Without the version of matplotlib: the same results give the same bytes.
+                figure.savefig(file, format="png", metadata={"Software": None})
+            written.append(path)
     return written
 
 
@@ -74,9 +77,9 @@ def draw(table: Table) -> "Figure":
     for spare in axes[len(table.columns) :]:
         spare.set_axis_off()
     names = _names(lines, places)
-    axes[0].set_yticks(list(names.values()), [_shortened(name) for name in names], parse_math=False)
+    axes[0].set_yticks(list(names.values()), [_shortened(name) for name in names])
     axes[0].set_ylim(places[-1] + _MARGIN, -_MARGIN)
-    figure.suptitle(table.title, parse_math=False)
+    figure.suptitle(table.title)
     _legend(figure, table.lines)
     return figure
 
@@ -96,7 +99,7 @@ def _panel(axes: "Axes", column: Column, lines: Sequence[tuple[float, Line]], in
                 xerr=_whiskers(cell, column),
                 error_kw={"ecolor": "#333333", "elinewidth": 1, "capsize": 2},
             )
-    axes.set_title(f"{column.heading}\n{column.protocol}", fontsize=8, parse_math=False)
+    axes.set_title(f"{column.heading}\n{column.protocol}", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -122,11 +125,9 @@ def _legend(figure: "Figure", lines: Sequence[Line]) -> None:
         entries.append(
             Patch(facecolor="white", edgecolor="#777777", hatch="///", label="published")
         )
-    legend = figure.legend(
+    figure.legend(
         handles=entries, loc="outside lower center", ncols=min(len(entries), 5), fontsize=8
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _colours(lines: Sequence[Line]) -> dict[str, str]:

@@ -2,59 +2,76 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from heap.config import differing_keys
-from heap.errors import InputError
+from heap.errors import InputError, StoreError
 
 Row = dict[str, Any]
 
 
 class Journal:
-    """A file with a line that says what is evaluated, then a line for each image."""
+    """A file with a line that says what is evaluated, then a line for each image.
+
+    Rows are not kept in memory: those of all methods of an evaluation would fill it.
+    """
 
     def __init__(self, path: Path, made_with: Mapping[str, Any]) -> None:
         """Open or begin the file.
 
         Raises:
             InputError: if it belongs to another evaluation.
+            StoreError: if it is damaged.
         """
         self.path = path
-        self.rows: dict[str, Row] = {}
-        header = json.loads(json.dumps(made_with))
-        if path.exists():
-            self._read(header)
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+        self._cut()
+        lines, header = self._lines(), json.loads(json.dumps(made_with))
+        first = next(lines, None)
+        if first is None:
+            self._append(header)
+        elif differing := differing_keys(first, header):
+            raise InputError(
+                f"{path} belongs to another evaluation: {', '.join(differing)}; delete it, or "
+                "choose another --out"
+            )
+        self.images: set[str] = {line["image"] for line in lines}
 
-    def add(self, image: str, row: Row) -> Row:
-        """Keep the row of an image; the row as it will be read again."""
-        line = json.dumps({"image": image, "row": row})
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        kept: Row = json.loads(line)["row"]
-        self.rows[image] = kept
-        return kept
+    def add(self, image: str, row: Row) -> None:
+        """Keep the row of an image."""
+        self._append({"image": image, "row": row})
+        self.images.add(image)
+
+    def rows(self) -> dict[str, Row]:
+        """All rows by image."""
+        lines = self._lines()
+        next(lines)
+        return {line["image"]: line["row"] for line in lines}
 
     def remove(self) -> None:
         """It is not needed any more: the results are written."""
         self.path.unlink()
 
-    def _read(self, header: Mapping[str, Any]) -> None:
-        # A kill may have cut the last line; what follows the last newline is not whole.
-        whole = self.path.read_bytes().rpartition(b"\n")[0]
-        lines = whole.decode().splitlines()
-        self.path.write_bytes(whole + b"\n" if lines else json.dumps(header).encode() + b"\n")
-        if lines and (differing := differing_keys(json.loads(lines[0]), header)):
-            raise InputError(
-                f"{self.path} belongs to another evaluation: {', '.join(differing)}; delete it, "
-                "or choose another --out"
-            )
-        for line in lines[1:]:
-            kept = json.loads(line)
-            self.rows[kept["image"]] = kept["row"]
+    def _append(self, values: Mapping[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _cut(self) -> None:
+        """A kill may have torn the last line; what follows the last newline is not whole."""
+        with self.path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield dict(json.loads(line))
+                except (ValueError, TypeError) as error:
+                    raise StoreError(
+                        f"{self.path} is damaged in line {number}; delete it to start again"
+                    ) from error

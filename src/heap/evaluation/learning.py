@@ -1,8 +1,6 @@
 """Methods that see unlabelled images before they are evaluated, and where their models are kept."""
 
-import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +22,7 @@ from heap.config import (
 from heap.encoder.encoder import Encoder
 from heap.encoder.registry import recipe
 from heap.errors import InputError
+from heap.evaluation.models import ABOUT, make_once
 from heap.features import FeatureStore
 from heap.fit.collect import Collected, collect
 from heap.fit.command import fit
@@ -34,8 +33,6 @@ from heap.peers.finding import Finding, GridObject, Method, Observed
 from heap.peers.found import Found, FoundRecipe
 from heap.progress import OnProgress
 
-_ABOUT = "learned.json"
-"""In the folder of a model: what it was made with."""
 _LAYER = "found.safetensors"
 
 
@@ -88,8 +85,10 @@ class Learned:
     method: Method
     settings: dict[str, Any]
     """All of them."""
-    fit: dict[str, Any] | None
+    fit: dict[str, Any] | None = None
     """Images and seconds; None where that is not known."""
+    seed: int | None = None
+    """That it was taught with; None where that is not known, or nothing is random."""
 
 
 def learn_heap(settings: HeapRecipe, setup: Setup) -> Learned:
@@ -105,7 +104,7 @@ def learn_heap_alone(settings: HeapRecipe, setup: Setup) -> Learned:
 def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
     """Teach FOUND's layer, or load the one that is there already or a released decoder."""
     if setup.model and setup.model.is_file():
-        return Learned(Found.load(setup.model), {"decoder": setup.model.name}, None)
+        return Learned(Found.load(setup.model), {"decoder": setup.model.name})
     folder, wanted = _folder(setup), asdict(settings)
 
     def teach() -> int:
@@ -117,8 +116,8 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
         settings.fit(images, pixels, setup.seed, setup.on_progress).save(folder / _LAYER)
         return len(images)
 
-    fitted = _once(folder, {"settings": wanted, "seed": setup.seed}, setup, teach)
-    return Learned(Found.load(folder / _LAYER), wanted, fitted)
+    fitted = _once(setup, wanted, teach)
+    return Learned(Found.load(folder / _LAYER), wanted, fitted, setup.seed)
 
 
 def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
@@ -127,8 +126,8 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
     losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | dict(fixed))
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
     wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
-    if (folder / "config.json").is_file() and not (folder / _ABOUT).is_file():
-        return _given(folder, setup, fixed)
+    if (folder / "config.json").is_file() and not (folder / ABOUT).exists():
+        return _given(folder, setup, asdict(settings), fixed)
 
     def teach() -> int:
         made = fit(
@@ -145,22 +144,33 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
         )
         return int(made.config.provenance["images"])
 
-    fitted = _once(folder, {"settings": wanted, "seed": setup.seed}, setup, teach)
-    return Learned(ByHead(_load_heap(folder, setup)), wanted, fitted)
+    fitted = _once(setup, wanted, teach)
+    return Learned(ByHead(_load_heap(folder, setup)), wanted, fitted, setup.seed)
 
 
-def _given(folder: Path, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
-    """A model that `heap fit` has made."""
+def _given(
+    folder: Path, setup: Setup, asked: Mapping[str, dict[str, Any]], fixed: Mapping[str, Any]
+) -> Learned:
+    """A model that `heap fit` has made: of its settings only those that are asked for matter."""
     heap = _load_heap(folder, setup)
     about = heap.config.provenance
-    losses = about.get("losses", {})
-    if any(losses.get(name) != value for name, value in fixed.items()):
+    made = {
+        "head": asdict(heap.config.head),
+        "losses": about.get("losses", {}),
+        "fit": about.get("fit", {}),
+    }
+    if any(made["losses"].get(name) != value for name, value in fixed.items()):
         raise InputError(
-            f"the model {folder} was fitted with the prior {losses.get('prior')!r}, so it is not "
-            "HEAP by its three losses alone; evaluate it as method heap"
+            f"the model {folder} was fitted with the prior {made['losses'].get('prior')!r}, so it "
+            "is not HEAP by its three losses alone; evaluate it as method heap"
         )
-    settings = {"head": asdict(heap.config.head), "losses": losses, "fit": about.get("fit", {})}
-    return Learned(ByHead(heap), settings, {"images": about.get("images")})
+    if differing := differing_keys(made, {part: made[part] | asked[part] for part in made}):
+        raise InputError(
+            f"the model {folder} was fitted with other settings: {', '.join(differing)}; leave "
+            "them out of --settings, or choose another --model"
+        )
+    fitted = {"images": about.get("images")}
+    return Learned(ByHead(heap), made, fitted, made["fit"].get("seed"))
 
 
 def _load_heap(folder: Path, setup: Setup) -> Heap:
@@ -181,35 +191,14 @@ def _load_heap(folder: Path, setup: Setup) -> Heap:
     return heap
 
 
-def _once(
-    folder: Path, made_with: dict[str, Any], setup: Setup, teach: Callable[[], int]
-) -> dict[str, Any]:
-    """Learn into the folder if that was not done yet; how many images, and how long it took."""
-    path = folder / _ABOUT
+def _once(setup: Setup, settings: dict[str, Any], teach: Callable[[], int]) -> dict[str, Any]:
     made_with = {
-        **made_with,
+        "settings": settings,
+        "seed": setup.seed,
         "encoder": setup.encoder.fingerprint,
         "features": setup.store.folder.name,
     }
-    if path.is_file():
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if differing := differing_keys(about["made_with"], json.loads(json.dumps(made_with))):
-            raise InputError(
-                f"the model in {folder} was made otherwise: {', '.join(differing)}; choose "
-                "another --model, or the settings that it was made with"
-            )
-        fitted: dict[str, Any] = about["fit"]
-        return fitted
-    if not setup.photos:
-        raise InputError(
-            f"there is no model in {folder} yet: name unlabelled images to learn from with --fit"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    began = time.perf_counter()
-    images = teach()
-    fitted = {"images": images, "seconds": round(time.perf_counter() - began, 1)}
-    path.write_text(json.dumps({"made_with": made_with, "fit": fitted}, indent=1) + "\n", "utf-8")
-    return fitted
+    return make_once(_folder(setup), made_with, setup.photos, teach)
 
 
 def _folder(setup: Setup) -> Path:

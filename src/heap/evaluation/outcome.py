@@ -14,9 +14,21 @@ from heap.images import Geometry
 from heap.objects import at_size, pixel_masks
 from heap.peers.finding import THRESHOLD, Finding, Observed
 from heap.refine import GuidedFilter, resize
-from heap.solver import BilateralGrid, solve_mask
+from heap.solver import FOREGROUND, TRUSTED_IOU, Bilateral, BilateralGrid, solve_mask
 
 Refine = Literal["none", "guided", "solver"]
+"""How saliency on patches becomes saliency on pixels; below, what to print for two of these."""
+_FILTER, _SOLVER = GuidedFilter(), Bilateral()
+GUIDED = (
+    f"guided (upsampled by a guided filter, radius {_FILTER.radius} pixels at the area of "
+    f"{_FILTER.side} x {_FILTER.side}, epsilon {_FILTER.epsilon:g})"
+)
+SOLVER = (
+    f"solver (bilateral solver on the mask above {THRESHOLD}: sigma {_SOLVER.sigma_spatial} "
+    f"pixels, {_SOLVER.sigma_luma} luma, {_SOLVER.sigma_chroma} chroma, lambda "
+    f"{_SOLVER.smoothness:g}, at most {_SOLVER.iterations} steps; its mask is cut at {FOREGROUND}, "
+    f"with holes filled, and used only if its IoU with the mask before is above {TRUSTED_IOU})"
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heap.errors import ImageError
+from heap.errors import FitError, ImageError
 from heap.evaluation.bench import Bench, Entry
 from heap.evaluation.journal import Journal
 from heap.evaluation.memory import forget_peak, peak_mb
@@ -57,9 +57,7 @@ class Task:
 
     def protocols_for(self, example: Example) -> list[Protocol]:
         """The protocols that look at an image."""
-        return [
-            each for each in self.protocols if each.splits is None or example.split in each.splits
-        ]
+        return [each for each in self.protocols if each.looks_at(example.split)]
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ def evaluate(
 
     Raises:
         InputError: if a protocol cannot be used on the data, or data, models or options are wrong.
+        FitError: if a method could not learn; raised after the others were evaluated.
     """
     task.check()
     with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -92,7 +91,12 @@ def evaluate(
             on_progress(stage, done, total)
             stop.check()
 
-        runs = [_Run(task, bench, entry, on_stage) for entry in entries]
+        runs, faults = [], []
+        for entry in entries:
+            try:
+                runs.append(_Run(task, bench, entry, on_stage))
+            except FitError as error:
+                faults.append(f"{entry.out.name}: {error}")
         examples = task.examples()
         waiting = [each for each in examples if any(run.needs(each) for run in runs)]
         for number, (example, read) in enumerate(
@@ -101,7 +105,10 @@ def evaluate(
             on_stage(_STAGE, len(examples) - len(waiting) + number, len(examples))
             _score(example, read, runs, bench)
         on_progress(_STAGE, len(examples), len(examples))
-    return [run.finish() for run in runs]
+    results = [run.finish() for run in runs]
+    if faults:
+        raise FitError("; ".join(faults))
+    return results
 
 
 class _Run:
@@ -115,12 +122,13 @@ class _Run:
             name=entry.card.name,
             label=entry.label or entry.card.label,
             settings=learned.settings,
-            seed=entry.seed if entry.card.learn else None,
+            seed=learned.seed,
             fit=learned.fit,
         )
         made_with = {
             "method": asdict(self.about),
             "encoder": bench.encoder.fingerprint,
+            "precision": bench.encoder.precision,
             "features": asdict(bench.features),
             "data": {"name": task.data.name, "place": str(task.data.place)},
             "images": len(task.examples()),
@@ -128,14 +136,12 @@ class _Run:
         }
         name = f"{entry.out.name}.partial.jsonl"
         self.journal = Journal(entry.out.with_name(name), made_with)
+        # Not in the journal: the next call tries them again, they may have been mended.
+        self.failed: dict[str, ImageError] = {}
 
     def needs(self, example: Example) -> bool:
         """Whether the image has no row yet."""
-        return example.key not in self.journal.rows
-
-    def fail(self, example: Example, error: ImageError) -> None:
-        """Note that the image cannot be used."""
-        self.journal.add(example.key, {"failed": [error.stage, error.reason]})
+        return example.key not in self.journal.images
 
     def score(
         self,
@@ -168,7 +174,8 @@ class _Run:
         """Make the results of all rows and write them."""
         task = self.task
         # In the order of the data set, wherever an earlier call was stopped.
-        rows = {each.key: self.journal.rows[each.key] for each in task.examples()}
+        kept = self.journal.rows()
+        rows = {each.key: kept.get(each.key) or self.failed[each.key] for each in task.examples()}
         label = task.data_label or task.data.name
         results = summarise(self.about, self.bench, (task.data.name, label), task.protocols, rows)
         write_results(results, self.entry.out)
@@ -180,7 +187,7 @@ def _score(example: Example, read: _Read | ImageError, runs: Sequence[_Run], ben
     waiting = [run for run in runs if run.needs(example)]
     if isinstance(read, ImageError):
         for run in waiting:
-            run.fail(example, read)
+            run.failed[example.key] = read
         return
     features, seconds = bench.see(read.picture)
     observed, shared = Observed(features, read.picture.pixels), dict[str, BilateralGrid]()

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from heap.errors import InputError
+from heap.errors import ImageError, InputError
 from heap.evaluation.bench import Bench
+from heap.evaluation.journal import Row
 from heap.evaluation.protocols import Protocol
 from heap.evaluation.results import (
     AboutData,
@@ -28,7 +29,7 @@ from heap.evaluation.results import (
     versions,
 )
 
-Rows = Mapping[str, Mapping[str, Any]]
+Rows = Mapping[str, Row]
 """By image: what a journal holds of each."""
 
 
@@ -37,24 +38,24 @@ def summarise(
     bench: Bench,
     data: tuple[str, str],
     protocols: Sequence[Protocol],
-    rows: Rows,
+    rows: Mapping[str, Row | ImageError],
 ) -> Results:
-    """The result of a method on `data` (name and label).
+    """The result of a method on `data` (name and label), of which some images may have failed.
 
     Raises:
-        InputError: if no image could be used.
+        InputError: if a protocol is left without an image.
     """
-    good = {key: row for key, row in rows.items() if "failed" not in row}
-    if not good:
-        first = next(iter(rows.items()), ("none", {"failed": ["", "no image"]}))
-        raise InputError(f"not one image could be used; {first[0]}: {first[1]['failed'][1]}")
+    good = {key: row for key, row in rows.items() if not isinstance(row, ImageError)}
+    failed = [row for row in rows.values() if isinstance(row, ImageError)]
+    for protocol in protocols:
+        _check_splits(protocol, good, failed)
     finished: dict[str, dict[str, Any]] = {key: {} for key in good}
     scores = {each.name: _scores(each, good, finished) for each in protocols}
     return Results(
         command=shlex.join(["heap", *sys.argv[1:]]),
         method=method,
         encoder=_about_encoder(bench),
-        data=_about_data(data, rows),
+        data=_about_data(data, rows, failed),
         versions=versions(),
         machine=machine(),
         cost=_cost(good),
@@ -87,18 +88,31 @@ def _scores(protocol: Protocol, rows: Rows, finished: Mapping[str, dict[str, Any
     return Scores(images=len(keys), metrics=metrics, notes=notes)
 
 
-def _about_data(data: tuple[str, str], rows: Rows) -> AboutData:
+def _check_splits(protocol: Protocol, rows: Rows, failed: Sequence[ImageError]) -> None:
+    """Each split that the protocol looks at must have an image left."""
+    left = {row["split"] for row in rows.values() if protocol.name in row["scores"]}
+    missing = [split for split in protocol.splits or () if split not in left]
+    if left and not missing:
+        return
+    which = f"image of {' or '.join(missing)}" if missing else "image"
+    first = f"; {failed[0]}" if failed else ""
+    raise InputError(f"protocol {protocol.name}: not one {which} could be used{first}")
+
+
+def _about_data(
+    data: tuple[str, str], rows: Mapping[str, Row | ImageError], failed: Sequence[ImageError]
+) -> AboutData:
     whole = hashlib.sha256()
-    for key in sorted(rows):
-        whole.update(f"{key} {rows[key].get('digest')}\n".encode())
-    failed = tuple(
-        Failure(image=key, stage=row["failed"][0], reason=row["failed"][1])
-        for key, row in rows.items()
-        if "failed" in row
-    )
+    for key, row in sorted(rows.items(), key=lambda item: item[0]):
+        digest = None if isinstance(row, ImageError) else row["digest"]
+        whole.update(f"{key} {digest}\n".encode())
     name, label = data
     return AboutData(
-        name=name, label=label, images=len(rows), sha256=whole.hexdigest(), failed=failed
+        name=name,
+        label=label,
+        images=len(rows),
+        sha256=whole.hexdigest(),
+        failed=tuple(Failure(image=e.key, stage=e.stage, reason=e.reason) for e in failed),
     )
 
 

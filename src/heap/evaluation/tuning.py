@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from heap.errors import InputError
+from heap.errors import FitError, InputError
 from heap.evaluation.bench import Bench, Entry
-from heap.evaluation.methods import MethodCard, Settings
+from heap.evaluation.journal import Journal
+from heap.evaluation.methods import METHODS, MethodCard, Settings
 from heap.evaluation.protocols import PROTOCOLS
-from heap.evaluation.results import Results, read_results
+from heap.evaluation.results import Results
 from heap.evaluation.run import Task, evaluate
 from heap.evaluation.truth import Dataset
 from heap.progress import OnProgress, silent
@@ -21,6 +22,7 @@ CRITERION = ("saliency-found-v1", "iou")
 BESIDE = "corloc-found-v1"
 LOG = "tuning.json"
 SETTINGS = "settings.json"
+_JOURNAL = "trials.jsonl"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Trial:
     iou: float
     corloc: float
     seconds: float
-    """Learning and evaluating together."""
+    """What the method took, to learn and for all images; without the features."""
+    failed: str | None = None
+    """Why it could not learn with these settings; IoU and CorLoc are 0 then."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ def tune(
 ) -> Tuned:
     """Try the first `configurations` of the method's grid, and begin none after so many `minutes`.
 
-    Writes into the folder `out` the log, the settings that were chosen, and the results of every
-    trial; the same call goes on where an earlier one was stopped.
+    The first one is tried in any case. Writes into the folder `out` the log, the settings that were
+    chosen, and the results of every trial; the same call goes on where an earlier one was stopped,
+    and one with more configurations or minutes tries what is left.
 
     Raises:
         InputError: if the method has nothing to tune, or as `evaluate` does.
@@ -71,34 +76,59 @@ def tune(
     if not card.grid:
         raise InputError(f"method {card.name} has no settings to tune")
     task = Task([PROTOCOLS[CRITERION[0]], PROTOCOLS[BESIDE]], data)
-    out.mkdir(parents=True, exist_ok=True)
-    grid, trials = card.grid[:configurations], list[Trial]()
-    for number, settings in enumerate(grid):
+    about = {"name": data.name, "place": str(data.place), "images": len(data.examples)}
+    features = {"encoder": bench.encoder.fingerprint, "features": asdict(bench.features)}
+    search = {"method": card.name, "data": about, "seed": seed, **features}
+    journal = Journal(out / _JOURNAL, search)
+    grid = card.grid[:configurations]
+    entries = [
+        Entry(card, out / f"{number}.json.gz", settings, seed, out / f"{number}-model")
+        for number, settings in enumerate(grid)
+    ]
+    # What learns is tried one by one, as long as there is time; the others in one pass.
+    passes = [[entry] for entry in entries] if card.learn else [entries]
+    trials = list[Trial]()
+    for number, together in enumerate(passes):
         if sum(trial.seconds for trial in trials) >= 60 * minutes:
             break
-        on_progress(f"configurations: {json.dumps(settings)}", number, len(grid))
-        model = out / f"{number}-model" if card.learn else None
-        entry = Entry(card, out / f"{number}.json.gz", settings, seed, model)
-        trials.append(_try(task, bench, entry, out / f"{number}.seconds", on_progress))
+        on_progress("configurations", number, len(passes))
+        trials += _try(task, bench, together, journal, on_progress)
     tuned = Tuned(card.name, tuple(trials), tuple(grid[len(trials) :]))
-    budget = {"configurations": configurations, "minutes": minutes, "seed": seed}
-    about = {"name": data.name, "images": len(data.examples)}
-    _write(tuned, out, {"data": about, "encoder": bench.encoder_label, "budget": budget})
+    budget = {"configurations": configurations, "minutes": minutes}
+    _write(tuned, out, {"encoder_label": bench.encoder_label, "budget": budget, **search})
     return tuned
 
 
-def _try(task: Task, bench: Bench, entry: Entry, clock: Path, on_progress: OnProgress) -> Trial:
-    """Evaluate one configuration, unless that was done already."""
-    if not (entry.out.exists() and clock.exists()):
-        began = time.perf_counter()
-        evaluate(task, bench, [entry], on_progress=on_progress)
-        clock.write_text(f"{time.perf_counter() - began:.1f}\n", encoding="utf-8")
-    found = read_results(entry.out)
+def _try(
+    task: Task,
+    bench: Bench,
+    entries: Sequence[Entry],
+    journal: Journal,
+    on_progress: OnProgress,
+) -> list[Trial]:
+    """Evaluate some configurations, but for those that were evaluated already."""
+    missing = [entry for entry in entries if entry.out.name not in journal.images]
+    began = time.perf_counter()
+    try:
+        results = evaluate(task, bench, missing, on_progress=on_progress)
+        trials = [_trial(*each) for each in zip(missing, results, strict=True)]
+    except FitError as error:
+        seconds = round(time.perf_counter() - began, 1)
+        trials = [Trial(entry.settings, 0.0, 0.0, seconds, str(error)) for entry in missing]
+    for entry, trial in zip(missing, trials, strict=True):
+        journal.add(entry.out.name, asdict(trial))
+    kept = journal.rows()
+    return [Trial(**kept[entry.out.name]) for entry in entries]
+
+
+def _trial(entry: Entry, found: Results) -> Trial:
+    learning = float((found.method.fit or {}).get("seconds", 0))
+    using = (found.cost.method_seconds or 0) * found.data.images
     return Trial(
         entry.settings,
         _value(found, *CRITERION),
         _value(found, BESIDE, "corloc"),
-        float(clock.read_text(encoding="utf-8")),
+        round(learning + using, 1),
     )
 
 
@@ -108,7 +138,6 @@ def _value(results: Results, protocol: str, metric: str) -> float:
 
 def _write(tuned: Tuned, out: Path, about: dict[str, Any]) -> None:
     log = {
-        "method": tuned.method,
         "criterion": {"protocol": CRITERION[0], "metric": CRITERION[1]},
         **about,
         "chosen": tuned.best.settings,
@@ -127,19 +156,22 @@ def merged(paths: Sequence[Path]) -> dict[str, Settings]:
     """The settings of several files that `tune` wrote, by method.
 
     Raises:
-        InputError: if a file cannot be used, or two of them are about the same method.
+        InputError: if a file cannot be used, or two of them are about the same method, or it is
+            about one that there is not.
     """
     found: dict[str, Settings] = {}
     for path in paths:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"--settings {path} cannot be read: {error}") from error
         if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
             raise InputError(
                 f'--settings {path} must hold an object for each method, as {{"tokencut": '
                 '{"threshold": 0.3}}'
             )
+        if unknown := values.keys() - METHODS.keys():
+            raise InputError(f"--settings {path} is about {min(unknown)!r}, which is no method")
         if twice := found.keys() & values.keys():
             raise InputError(f"--settings {path} is about {min(twice)}, which another file is too")
         found |= values

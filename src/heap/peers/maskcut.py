@@ -11,7 +11,7 @@ from torch import Tensor
 
 from heap.config import CHECKED, Cosine, Count
 from heap.peers.finding import Finding, GridObject, Observed
-from heap.peers.graph import WEAK, affinity, first_largest, part_of, vectors
+from heap.peers.graph import WEAK, affinity, first_largest, largest_part, part_of, vectors
 from heap.peers.tokencut import Cut, cut_in_two
 
 SMALLEST = 0.01
@@ -30,6 +30,10 @@ class MaskCut:
     """Patches are linked where their cosine is above this."""
     objects: Count = 3
     """At most so many are found."""
+    largest: bool = False
+    """Take the largest part of the side of the seed, whatever is at the corners. MaskCut takes the
+    part of the seed, and the other side if this one has the corners; both mislead where an encoder
+    has patches at the corners that are like no other."""
 
     def __call__(self, image: Observed) -> Finding:
         """Objects in the order in which they are found; the saliency is all of them.
@@ -40,7 +44,9 @@ class MaskCut:
             ValueError: if a feature is not finite.
         """
         features = image.features
-        found = maskcut(features.patches, features.grid, self.threshold, self.objects)
+        found = maskcut(
+            features.patches, features.grid, self.threshold, self.objects, largest=self.largest
+        )
         saliency = np.zeros(features.grid, dtype=np.float32)
         for cells in found:
             saliency[cells] = 1
@@ -53,12 +59,14 @@ def maskcut(
     grid: tuple[int, int],
     threshold: float = 0.15,
     count: int = 3,
+    *,
+    largest: bool = False,
 ) -> list[Bool[np.ndarray, "grid_h grid_w"]]:
     """At most `count` disjoint objects, from features row-major over the `grid`.
 
-    Each is the part of the seed in a cut as TokenCut makes it; what was found before has lost its
-    links by then, but is still there. An object that is like the one before, or tiny, ends the
-    search: cutting the same graph again would give the same object.
+    Each is the part of the seed in a cut as TokenCut makes it, or the `largest` one; what was found
+    before has lost its links by then, but is still there. An object that is like the one before, or
+    tiny, ends the search: cutting the same graph again would give the same object.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
@@ -68,7 +76,8 @@ def maskcut(
     found: list[np.ndarray] = []
     before = taken
     while len(found) < count:
-        part = _object_of(cut_in_two(graph, grid))
+        cut = cut_in_two(graph, grid)
+        part = largest_part(cut.partition) if largest else _object_of(cut)
         fresh = part & ~taken
         if not fresh.any() or (found and (_alike(part, before) or part.mean() <= SMALLEST)):
             break

@@ -1,6 +1,8 @@
 """Results made by hand: every number in them is chosen by the test that makes them."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from heap.evaluation.results import (
@@ -17,6 +19,9 @@ from heap.evaluation.results import (
 
 Rows = Sequence[Mapping[str, Any]]
 """Scores of images 0, 1, ..."""
+FOUND = "saliency-found-v1"
+CORLOC = "corloc-found-v1"
+LOSSES = {"losses": {"inter": 1.0, "prior": "found"}, "head": {"groups": 12}}
 
 
 def method(
@@ -61,38 +66,44 @@ def results(
     summaries = summaries or {name: {} for name in rows or {"saliency-found-v1": ()}}
     rows = {name: (rows or {}).get(name, ({}, {})) for name in summaries}
     count = max(map(len, rows.values()))
-    return Results(
-        **{
-            "command": "heap evaluate",
-            "method": method or AboutMethod(
-                name="tokencut", label="tokencut", settings={}, seed=None, fit=None
-            ),
-            "encoder": encoder or _encoder(),
-            "data": data or _data(),
-            "versions": {"heap": "0.1.0"},
-            "machine": {"cores": 2, "processor": "abacus"},
-            "cost": Cost(features_seconds=0.04, method_seconds=0.0125, peak_mb=812.0),
-            "protocols": {
-                name: Scores(images=len(rows[name]), metrics=dict(each), notes=dict(notes or {}))
-                for name, each in summaries.items()
-            },
-            "rows": tuple(
-                ImageRow(
-                    image=str(number),
-                    split="all",
-                    seconds=0.0125,
-                    peak_mb=812.0,
-                    scores={
-                        name: dict(each[number])
-                        for name, each in rows.items()
-                        if number < len(each)
-                    },
-                )
-                for number in range(count)
-            ),
-        }
-        | changed
+    whole = Results(
+        command="heap evaluate",
+        method=method or _method(),
+        encoder=encoder or _encoder(),
+        data=data or _data(),
+        versions={"heap": "0.1.0"},
+        machine={"cores": 2, "processor": "abacus"},
+        cost=Cost(features_seconds=0.04, method_seconds=0.0125, peak_mb=812.0),
+        protocols={
+            name: Scores(images=len(rows[name]), metrics=dict(each), notes=dict(notes or {}))
+            for name, each in summaries.items()
+        },
+        rows=tuple(_row(number, rows) for number in range(count)),
     )
+    return replace(whole, **changed)
 
 
-_encoder, _data = encoder, data
+def _row(number: int, rows: Mapping[str, Rows]) -> ImageRow:
+    scores = {name: dict(each[number]) for name, each in rows.items() if number < len(each)}
+    return ImageRow(image=str(number), split="all", seconds=0.0125, peak_mb=812.0, scores=scores)
+
+
+def scored(iou: float | tuple[float, float, float], corloc: float = 0.5, **about: Any) -> Results:
+    return results({FOUND: metrics(iou=iou), CORLOC: metrics(corloc=corloc)}, **about)
+
+
+def heap(seed: int, iou: float, corloc: float = 0.5, **settings: Any) -> Results:
+    told = {**LOSSES, "fit": {"steps": 200, "seed": seed}, **settings}
+    return scored(iou, corloc, method=method("heap", seed, **told))
+
+
+def table(text: str, title: str) -> dict[str, list[str]]:
+    """The cells of the table with a title, by its first two columns."""
+    part = re.split(r"^### ", text, flags=re.MULTILINE)
+    (found,) = (each for each in part if each.startswith(title + "\n"))
+    rows = [line.strip("| ").split(" | ") for line in found.splitlines() if line.startswith("|")]
+    assert len({len(row) for row in rows}) == 1
+    return {f"{row[0]}/{row[1]}": row[2:] for row in rows if row[0] != "---"}
+
+
+_method, _encoder, _data = method, encoder, data

@@ -10,7 +10,8 @@ from heap.errors import InputError
 from heap.evaluation.charts import draw, write_charts
 from heap.evaluation.results import Results
 from heap.evaluation.tables import Table, make_tables
-from tests.unit.evaluation import made
+
+from . import made
 
 FOUND = "saliency-found-v1"
 WHOLE = made.data("ECSSD", images=1000)
@@ -19,9 +20,7 @@ WHOLE = made.data("ECSSD", images=1000)
 def results() -> list[Results]:
     """One seed of one method and three of another, on a data set with published figures."""
     encoder = made.encoder("dino-vits8")
-    single = made.results(
-        {FOUND: made.metrics(iou=(0.6, 0.5, 0.65))}, encoder=encoder, data=WHOLE
-    )
+    single = made.results({FOUND: made.metrics(iou=(0.6, 0.5, 0.65))}, encoder=encoder, data=WHOLE)
     seeds = [
         made.results(
             {FOUND: made.metrics(iou=iou)},

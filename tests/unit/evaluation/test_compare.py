@@ -11,7 +11,8 @@ from heap.evaluation.compare import Comparison, compare, compare_files
 from heap.evaluation.estimate import Estimate, Means, OfSums, Values
 from heap.evaluation.protocols import PROTOCOLS
 from heap.evaluation.results import Results, write_results
-from tests.unit.evaluation import made
+
+from . import made
 
 FOUND = "saliency-found-v1"
 SOD = "saliency-sod-v1"
@@ -43,7 +44,9 @@ class TestMeans:
         # Differences are 1, -1, 0, 0, ...: the mean of 100 has a deviation of sqrt(2) / 100.
         ours, theirs = np.zeros(100), np.zeros(100)
         ours[0], theirs[1] = 1, 1
-        gap = by_metric(compare([of_found(*ours)], [of_found(*theirs)], PROTOCOLS))["iou"].difference
+        gap = by_metric(compare([of_found(*ours)], [of_found(*theirs)], PROTOCOLS))[
+            "iou"
+        ].difference
         assert gap.value == 0
         assert gap.high == pytest.approx(1.96 * 2**0.5 / 100, abs=0.005)
         assert gap.low == pytest.approx(-gap.high, abs=0.005)
@@ -122,9 +125,11 @@ class TestRefusals:
         assert {each.protocol for each in compare([both], [of_found(0.5)], PROTOCOLS)} == {FOUND}
 
     def test_other_images_are_named(self) -> None:
-        with pytest.raises(InputError, match=r"5 images are scored .* only one .*: 2, 3, 4, \.\.\.;"):
+        with pytest.raises(
+            InputError, match=r"5 images are scored .* only one .*: 2, 3, 4, \.\.\.;"
+        ):
             compare([of_found(*[0.5] * 7)], [of_found(0.5, 0.5)], PROTOCOLS)
-        with pytest.raises(InputError, match="1 images are scored .*: 1;"):
+        with pytest.raises(InputError, match=r"1 images are scored .*: 1;"):
             compare([of_found(0.5), of_found(0.5, 0.5)], [of_found(0.5)], PROTOCOLS)
 
     def test_an_unknown_protocol(self) -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.unit.evaluation import made
 
 from heap.errors import InputError, StoreError
 from heap.evaluation.estimate import Estimate
@@ -24,6 +23,8 @@ from heap.evaluation.results import (
     versions,
     write_results,
 )
+
+from . import made
 
 FULL = made.results(
     {"saliency-found-v1": made.metrics(iou=(0.6, 0.5, 0.7))},
@@ -104,7 +105,7 @@ class TestFiles:
     @given(
         st.lists(
             st.dictionaries(
-                st.text(st.characters(exclude_categories=("Cs",)), max_size=5),
+                st.text(st.characters(codec="utf-8"), max_size=5),
                 st.one_of(
                     st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(),
                     st.integers(-(2**60), 2**60), st.lists(st.floats(0, 1), max_size=3),
@@ -158,9 +159,7 @@ class TestDamage:
             ("cost", {"features_seconds": -1, "method_seconds": 1, "peak_mb": 1}, "greater than"),
         ],
     )
-    def test_wrong_values_are_named(
-        self, key: str, value: Any, match: str, tmp_path: Path
-    ) -> None:
+    def test_wrong_values_are_named(self, key: str, value: Any, match: str, tmp_path: Path) -> None:
         file = tmp_path / "a.json"
         write_results(FULL, file)
         file.write_text(json.dumps(plain(file) | {key: value}))

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
+from heap.config import from_dict
+from heap.errors import ConfigError
 from heap.peers.deepspectral import DeepSpectral, colour_links, deep_spectral
 
 from .observing import drawn, observed, one_hot
@@ -113,5 +114,5 @@ def test_features_that_are_not_finite_are_refused() -> None:
 
 @pytest.mark.parametrize("colour", [-1.0, float("inf"), float("nan")])
 def test_a_weight_out_of_range_is_refused(colour: float) -> None:
-    with pytest.raises(ValidationError):
-        DeepSpectral(colour=colour)
+    with pytest.raises(ConfigError):
+        from_dict(DeepSpectral, {"colour": colour})

@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from heap.config import from_dict
+from heap.errors import ConfigError
 from heap.peers.lost import Lost, lost
 
 from .observing import drawn, observed
@@ -97,8 +98,8 @@ def test_features_that_are_not_finite_are_refused(bad: float) -> None:
 
 @pytest.mark.parametrize("settings", [{"patches": 0}, {"threshold": 1.5}, {"count": 3}])
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(ValidationError):
-        Lost(**settings)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError):
+        from_dict(Lost, settings)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.floats(0, 0.9))

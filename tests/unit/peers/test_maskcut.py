@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from heap.config import from_dict
+from heap.errors import ConfigError
 from heap.peers.maskcut import MaskCut, maskcut
 
 from .observing import drawn, observed, one_hot
@@ -85,8 +86,8 @@ def test_features_that_are_not_finite_are_refused() -> None:
 
 @pytest.mark.parametrize("settings", [{"objects": 0}, {"threshold": -1.1}, {"objects": 2.5}])
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(ValidationError):
-        MaskCut(**settings)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError):
+        from_dict(MaskCut, settings)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 999), st.integers(1, 6))

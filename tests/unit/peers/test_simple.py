@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from heap.config import from_dict
+from heap.errors import ConfigError
 from heap.peers.boundary import BoundaryPrior
 from heap.peers.finding import Observed
 from heap.peers.simple import Boundary, CentreBox, WholeImage
@@ -103,5 +104,5 @@ def test_settings_out_of_range_are_refused(
     method: type[Boundary] | type[CentreBox], value: float
 ) -> None:
     name = "threshold" if method is Boundary else "share"
-    with pytest.raises(ValidationError):
-        method(**{name: value})
+    with pytest.raises(ConfigError):
+        from_dict(method, {name: value})

@@ -60,14 +60,14 @@ class CocoReader:
             raise DataError(Problem(f"{self.path}, image {self.image.id}", what))
 
     def _boxes(self, width: int, height: int) -> Float64[np.ndarray, "object 4"]:
-        boxes = np.array([each.bbox for each in self.annotations], dtype=np.float64).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        faults = (box_fault(box, width, height) for box in boxes.tolist())
+        corners = [(x, y, x + w, y + h) for x, y, w, h in (each.bbox for each in self.annotations)]
+        faults = (box_fault(box, width, height) for box in corners)
         refuse([
             Problem(self._place(each), fault)
             for each, fault in zip(self.annotations, faults, strict=True)
             if fault
         ])  # fmt: skip
+        boxes = np.array(corners, dtype=np.float64).reshape(-1, 4)
         return np.rint(boxes) if self.rounded else boxes
 
     def _instances(self, width: int, height: int) -> Bool[np.ndarray, "object height width"]:

@@ -24,13 +24,15 @@ class Protocol(ABC):
     """Splits that it looks at; None: all images that are given."""
     task: ClassVar[str]
     variants: ClassVar[tuple[str, ...]] = ()
-    """Choices that the short description names."""
+    """Choices that the short description names, of those that there are."""
+    words: ClassVar[dict[tuple[str, Any], str]] = {("splits", None): "all that are given"}
+    """What to print for a choice and its value, where the value does not say enough."""
 
     def choices(self) -> dict[str, Any]:
-        """Every choice by its name, but for the protocol's own."""
-        return {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"
-        }
+        """Every choice by its name, but for the protocol's own; plain JSON, to be printed."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        del chosen["name"]
+        return {name: self.words.get((name, value), value) for name, value in chosen.items()}
 
     def about(self) -> str:
         """What it does, in words."""
@@ -39,11 +41,7 @@ class Protocol(ABC):
     def in_short(self) -> str:
         """Its first sentence, and the choices in which it differs from others of its kind."""
         told = self.about().partition("\n\n")[0]
-        chosen = [
-            f"{field.name} {getattr(self, field.name)}"
-            for field in fields(self)
-            if field.name in self.variants
-        ]
+        chosen = [f"{name} {getattr(self, name)}" for name in self.variants if hasattr(self, name)]
         return "; ".join([told.rstrip("."), *chosen])
 
     def looks_at(self, split: str) -> bool:

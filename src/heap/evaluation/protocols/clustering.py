@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from heap.evaluation.estimate import OfSums, Values
-from heap.evaluation.metrics.clustering import cluster, match_clusters
+from heap.evaluation.metrics.clustering import cluster, cluster_iou, match_clusters
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.protocols.segments import (
-    VOC,
     SegmentProtocol,
     confusion,
     embeddings_of,
@@ -25,12 +24,15 @@ class Clustering(SegmentProtocol):
     """Semantic segmentation by clustering (MaskContrast): k-means, then Hungarian matching.
 
     The embeddings of all objects of the split are whitened to 32 dimensions and clustered; cluster
-    and class are matched one to one for the largest sum of IoU, the background is given. Fitted and
-    scored on the same images. The value is the mean over the seeds of k-means.
+    and class are matched one to one for the largest sum of IoU. What is in no object is background
+    and takes no part in the matching. Fitted and scored on the same images; the value is the mean
+    over several seeds of k-means. Classes that the split does not have are named and left out.
     """
 
     clusters: int = 20
+    """Of k-means."""
     seeds: int = 5
+    """Of k-means; the value is the mean."""
     size: int | None = None
     splits: tuple[str, ...] | None = ("val",)
     task = "clustering"
@@ -62,17 +64,13 @@ class Clustering(SegmentProtocol):
         labels = cluster(embeddings, self.clusters, seed) + 1
         shared = shared_out(rows, [(int(label),) for label in labels])
         raw = [named(row, each) for row, each in zip(rows, shared, strict=True)]
-        total = np.sum([confusion(row, 0) for row in raw], axis=0).astype(np.float64)
-        union = total.sum(axis=0)[:, None] + total.sum(axis=1)[None] - total.T
-        overlap = np.divide(total.T, union, out=np.zeros_like(union), where=union > 0)
+        overlap = cluster_iou(np.sum([confusion(row, 0) for row in raw], axis=0))
         mapping = match_clusters(overlap[1:, 1:])
         return [int(mapping[label - 1]) + 1 for label in labels]
 
 
 CLUSTERING: tuple[Protocol, ...] = (
-    Clustering(name="clustering-voc12-v1", classes=VOC[1:], with_background=True),
-    Clustering(
-        name="clustering-voc12-v1-single", classes=VOC[1:], with_background=True, objects="single"
-    ),
+    Clustering(name="clustering-voc12-v1"),
+    Clustering(name="clustering-voc12-v1-single", objects="all as one"),
 )
 """The protocols of clustering."""

@@ -15,7 +15,7 @@ from heap.evaluation.metrics.detection import (
     update_detection,
     update_odap,
 )
-from heap.evaluation.outcome import Outcome
+from heap.evaluation.outcome import GUIDED, Outcome
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.objects import largest_piece
 from heap.peers.finding import THRESHOLD
@@ -32,14 +32,21 @@ class CorLoc(Protocol):
     """
 
     box: Localiser
-    """`largest part` (FOUND): of the largest 4-connected part of the saliency above 0.5 on the
-    grid. `part of the seed` (LOST, TokenCut): of the part that holds the most salient patch, the
-    largest such part where several patches are. `first objects`: of any of the first ones by score.
-    """
+    """Of what on the grid of patches."""
     boxes: int = 1
     """How many boxes an image may have."""
     task = "discovery"
     variants = ("box",)
+    words = Protocol.words | {
+        ("box", "largest part"): "of the largest 4-connected part of the saliency above 0.5",
+        ("box", "part of the seed"): (
+            "of the 4-connected part of the saliency above 0.5 that holds the most salient patch, "
+            "the largest of such parts if several patches are equally salient"
+        ),
+        ("box", "first objects"): "of the objects that the method reports, best score first",
+        ("boxes", 1): "1 for each image",
+        ("boxes", 10): "at most 10 for each image; a hit by any of them counts",
+    }
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Whether it is a hit."""
@@ -65,14 +72,20 @@ class AveragePrecision(Protocol):
     """COCO's AP and AR with one class for all objects, by score, at most 100 in an image.
 
     IoU from 0.50 to 0.95 in steps of 0.05, 101 recall points; what lies on a crowd is not counted.
+    Objects are those that the method reports.
     """
 
     shape: Literal["box", "mask"]
-    """Boxes are tight around the mask of each object."""
+    """What is compared with the annotation."""
     refine: Literal["none", "guided"] = "none"
-    """How masks come from patches: interpolated, or with the picture as guide."""
+    """How masks come from patches."""
     task = "discovery"
     variants = ("shape", "refine")
+    words = Protocol.words | {
+        ("shape", "box"): "box (tight around the mask in pixels)",
+        ("refine", "none"): "none (interpolated bilinearly)",
+        ("refine", "guided"): GUIDED,
+    }
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """The matches of an image, see `Detections`."""

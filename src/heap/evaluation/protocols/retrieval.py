@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from heap.errors import InputError
+from heap.evaluation.datasets.voc import CLASSES as VOC
 from heap.evaluation.estimate import Values
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.protocols.segments import (
-    VOC,
     Objects,
     SegmentProtocol,
     embeddings_of,
@@ -27,8 +28,10 @@ class Retrieval(SegmentProtocol):
     """Semantic segmentation retrieval (MaskContrast, FOUND): names by the nearest neighbour.
 
     Each object of the memory split is named by the class that most of its pixels have, background
-    and void aside; one that has neither is dropped. Each object of the query split takes the name
-    of its k nearest by cosine, and the rest of its image is background. IoU is of the whole split.
+    and void aside; one that has nothing else is dropped. Each object of the query split takes the
+    name of the nearest ones by cosine, the rest of its image is background. Pixels of other classes
+    than those listed are void in both. IoU is of the pixels of the whole split; classes that it
+    does not have are named and left out of the mean.
     """
 
     memory: str = "train"
@@ -38,11 +41,24 @@ class Retrieval(SegmentProtocol):
     """Neighbours that vote; of equals the nearest one's class wins."""
     splits: tuple[str, ...] | None = ("train", "val")
     task = "retrieval"
+    words = SegmentProtocol.words | {
+        ("memory", "train"): "train (that of voc2012-seg-aug is trainaug)",
+        ("k", 1): "1 (the nearest one gives its name)",
+    }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
-        """Name the objects of the queries; of the memory only its size is kept."""
+        """Name the objects of the queries; of the memory only its size is kept.
+
+        Raises:
+            InputError: if there is no query.
+        """
         memory = [row for row in rows if row["split"] == self.memory]
         query = [row for row in rows if row["split"] == self.query]
+        if not query:
+            raise InputError(
+                f"protocol {self.name} has nothing to score: not one image of the split "
+                f"{self.query} could be used"
+            )
         known = [segment for row in memory for segment in row["segments"]]
         labels = np.array([majority(segment["pixels"]) for segment in known], dtype=np.int64)
         bank = embeddings_of(memory)[labels > 0]
@@ -77,7 +93,7 @@ class Retrieval(SegmentProtocol):
 
 def _variants(base: str, classes: tuple[str, ...], *, with_background: bool) -> list[Protocol]:
     ways: tuple[tuple[str, Objects], ...] = (
-        ("", "objects"), ("-single", "single"), ("-parts", "parts")
+        ("", "as found"), ("-single", "all as one"), ("-parts", "connected parts")
     )  # fmt: skip
     return [
         Retrieval(name=base + suffix, objects=way, classes=classes, with_background=with_background)

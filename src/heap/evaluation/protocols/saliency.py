@@ -19,7 +19,7 @@ from heap.evaluation.metrics.curves import (
 )
 from heap.evaluation.metrics.masks import mask_iou, mean_absolute_error, pixel_accuracy
 from heap.evaluation.metrics.structure import s_measure
-from heap.evaluation.outcome import Outcome, Refine
+from heap.evaluation.outcome import GUIDED, SOLVER, Outcome, Refine
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.protocols.discovery import means
 from heap.objects import largest_piece
@@ -33,13 +33,12 @@ Maps = tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width
 @dataclass(frozen=True, kw_only=True)
 class _Saliency(Protocol):
     refine: Refine = "none"
-    """`none`; `guided`: upsampled by a guided filter (radius 8 at the area of 224 x 224, epsilon
-    0.001); `solver`: the bilateral solver (sigma 16 pixels, 16 luma, 8 chroma, lambda 256, 25
-    steps) on the mask above 0.5; its output is cut at 0.5, holes filled, and used only if its IoU
-    with that mask is above 0.5."""
-    truth: str = "mask above 127; of class maps and instances, all classes; void is not scored"
+    """How the saliency of patches becomes one of pixels."""
+    truth: str = "masks above 127, all classes of class maps, all instances; void is not scored"
+    """What is foreground."""
     task = "saliency"
     variants = ("select", "refine")
+    words = Protocol.words | {("refine", "guided"): GUIDED, ("refine", "solver"): SOLVER}
 
     def _parts(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray | None]:
         void = outcome.truth.void
@@ -50,14 +49,18 @@ class _Saliency(Protocol):
 class FoundSaliency(_Saliency):
     """Saliency as FOUND scores it: accuracy, IoU, and the mean of each image's own best F.
 
-    The map is interpolated bilinearly to the original and cut at 0.5. The F-measure squares its
-    0.3 again (beta squared is 0.09 in effect), and takes for each image the threshold that suits it
-    best: more than the F of the other protocols, and not to be compared with it.
+    Unrefined, the saliency is interpolated bilinearly to the original; the mask is what is above
+    0.5. F is of the soft map, but of the mask after the solver and for a single part. Beta is 0.3,
+    so beta squared is 0.09, and each image has the one of 255 thresholds that suits it best: F is
+    more than that of the other protocols, and not to be compared with it.
     """
 
     select: Literal["multi", "single"] = "multi"
-    """`multi`: all of the foreground, and F is of the soft map. `single`: its largest 4-connected
-    part in pixels, and F is of that mask."""
+    """What of the foreground is kept."""
+    words = _Saliency.words | {
+        ("select", "multi"): "multi (all of the foreground)",
+        ("select", "single"): "single (the largest 4-connected part of the mask in pixels)",
+    }
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """IoU, accuracy and best F of an image."""
@@ -89,9 +92,11 @@ class FoundSaliency(_Saliency):
 class TokenCutSaliency(_Saliency):
     """Saliency as TokenCut scores it: the part of the seed, and F averaged before its maximum.
 
-    The part of the most salient patch (the largest where several are), each patch as one block of
-    pixels. F has beta squared 0.3 and is averaged over the images at each of 255 thresholds; then
-    the best threshold is taken for the whole set; the interval is that of F there.
+    That is the 4-connected part of the saliency above 0.5 that holds the most salient patch, the
+    largest of such parts if several patches are equally salient; unrefined, each patch is a block
+    of pixels. F, with beta squared 0.3, is of the mask if unrefined, else of the soft map. It is
+    averaged over the images at each of 255 thresholds, and the best threshold taken for the whole
+    set; the interval is that of F there.
     """
 
     def measure(self, outcome: Outcome, split: str) -> Row:
@@ -134,9 +139,10 @@ class TokenCutSaliency(_Saliency):
 class SodSaliency(_Saliency):
     """The classic evaluation of salient object detection: F of the set, MAE and S-measure.
 
-    Precision and recall of the soft map, interpolated bilinearly, are averaged over the images at
-    each of 255 thresholds; F with beta squared 0.3 is made of these averages and the best threshold
-    is taken; the interval is that of F there. MAE is of the soft map, S-measure has alpha 0.5.
+    All are of the soft map; unrefined, it is the saliency interpolated bilinearly. Precision and
+    recall are averaged over the images at each of 255 thresholds, F with beta squared 0.3 is made
+    of these averages, and the best threshold taken for the whole set; the interval is that of F
+    there. The S-measure has alpha 0.5, and counts void pixels as background.
     """
 
     def measure(self, outcome: Outcome, split: str) -> Row:

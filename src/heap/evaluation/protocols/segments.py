@@ -13,21 +13,16 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from PIL import Image
 from scipy.ndimage import label
 
+from heap.errors import InputError
+from heap.evaluation.datasets.voc import CLASSES as VOC
 from heap.evaluation.estimate import OfSums
 from heap.evaluation.metrics.segmentation import compute_miou
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols.base import Protocol, Row
-from heap.evaluation.truth import VOID
+from heap.evaluation.truth import VOID, Dataset
 from heap.peers.finding import THRESHOLD
 
-VOC = (
-    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
-    "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
-    "train", "tvmonitor",
-)  # fmt: skip
-"""The classes of PASCAL VOC by number."""
-
-Objects = Literal["objects", "single", "parts"]
+Objects = Literal["as found", "all as one", "connected parts"]
 Pixels = dict[str, int]
 """Pixels of each class, by its number as JSON has it; what is not scored is left out."""
 
@@ -36,19 +31,44 @@ Pixels = dict[str, int]
 class SegmentProtocol(Protocol):
     """What retrieval and clustering choose alike."""
 
-    objects: Objects = "objects"
-    """`objects`: those that the method reports. `single`: all of the foreground is one. `parts`:
-    each 4-connected part of the foreground in pixels is one."""
+    objects: Objects = "as found"
+    """What is an object."""
     min_area: float = 0.01
-    """Objects smaller than this share of the image are dropped, but for `single`."""
+    """Share of the image below which an object is dropped."""
     size: int | None = 512
-    """Image and annotation are squeezed to a square of this side; None: left as they are."""
+    """Side of the square to which masks and annotation are squeezed; None: left as they are."""
     classes: tuple[str, ...] = VOC[1:]
-    """Those that count; pixels of the others are not scored."""
+    """Those that are scored, besides the background; pixels of others are void."""
     with_background: bool = True
     """Whether the background is one of the classes of the mean."""
+    embedding: str = (
+        "mean feature of the patches, each by the share of it that the mask covers, at length 1"
+    )
+    """Of an object."""
     variants = ("objects",)
-    embedding: str = "mean feature of the encoder over the object's patches, scaled to length 1"
+    words = Protocol.words | {
+        ("objects", "as found"): "as found (those that the method reports, masks interpolated)",
+        ("objects", "all as one"): "all as one (the foreground of an image, saliency above 0.5)",
+        ("objects", "connected parts"): "connected parts (the 4-connected ones of the foreground)",
+        ("min_area", 0.01): "0.01 of the image (what is smaller is background, unless all is one)",
+        ("size", 512): "512 (masks and annotation are squeezed to 512 x 512 pixels)",
+        ("size", None): "that of the original",
+        ("with_background", True): "yes (it is one of the classes of the mean)",
+        ("with_background", False): "no (but to take background for a class is wrong)",
+    }
+
+    def check(self, data: Dataset) -> None:
+        """Refuse a data set without the splits, or with other classes than PASCAL VOC's.
+
+        Raises:
+            InputError: naming what is missing.
+        """
+        super().check(data)
+        if data.classes != VOC:
+            raise InputError(
+                f"protocol {self.name} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
+                f"which {data.name} in {data.place} does not have; use voc2012-seg"
+            )
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Embedding and classes of each object, and the classes of what is in none."""
@@ -82,20 +102,19 @@ class SegmentProtocol(Protocol):
         return [VOC[number] for number in compute_miou(total.astype(np.float64), self.numbers)[1]]
 
     def _truth(self, classes: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "height width"]:
-        kept = np.full(256, VOID, dtype=np.uint8)
-        kept[[0, *(VOC.index(name) for name in self.classes)]] = [
-            0, *(VOC.index(name) for name in self.classes)
-        ]  # fmt: skip
+        scored = np.array([0, *(VOC.index(name) for name in self.classes)])
+        kept = np.full(VOID + 1, VOID, dtype=np.uint8)
+        kept[scored] = scored
         return _squeezed(kept[classes], self.size)
 
     def _masks(
         self, outcome: Outcome, shape: tuple[int, ...]
     ) -> list[Bool[np.ndarray, "height width"]]:
-        if self.objects == "objects":
+        if self.objects == "as found":
             masks: Iterable[np.ndarray] = (_squeezed(mask, self.size) for mask in outcome.masks)
         else:
             mask = _squeezed(outcome.smooth > THRESHOLD, self.size)
-            if self.objects == "single":
+            if self.objects == "all as one":
                 return [mask] if mask.any() else []
             numbered, count = label(mask)
             masks = (numbered == number for number in range(1, count + 1))
@@ -127,7 +146,7 @@ def named(row: Row, names: Sequence[Sequence[int]]) -> Row:
 def embeddings_of(rows: Sequence[Row]) -> Float64[np.ndarray, "segment dim"]:
     """Embeddings of all segments of unfinished rows, in their order."""
     found = [segment["embedding"] for row in rows for segment in row["segments"]]
-    return np.array(found, dtype=np.float64).reshape(len(found), -1)
+    return np.array(found, dtype=np.float64) if found else np.zeros((0, 0))
 
 
 def shared_out(rows: Sequence[Row], each: Sequence[Any]) -> list[list[Any]]:
@@ -159,8 +178,8 @@ def _embedding(
     grid: tuple[int, ...],
 ) -> Float32[np.ndarray, " dim"]:
     """Each patch counts by the share of it that the mask covers."""
-    cover = Image.fromarray(mask.astype(np.uint8) * 255)
-    share = np.asarray(cover.resize((grid[1], grid[0]), Image.Resampling.BOX), dtype=np.float32)
+    cover = Image.fromarray(mask.astype(np.float32))
+    share = np.asarray(cover.resize((grid[1], grid[0]), Image.Resampling.BOX))
     mean = share.ravel() @ patches
     unit: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
     return unit.astype(np.float32)

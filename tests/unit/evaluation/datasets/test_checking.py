@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.evaluation.datasets.miniatures import (
+from miniatures import (
     HEIGHT,
     WIDTH,
     annotation,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.evaluation.datasets.miniatures import (
+from miniatures import (
     HEIGHT,
     WIDTH,
     annotation,

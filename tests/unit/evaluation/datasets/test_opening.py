@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.evaluation.datasets.miniatures import HEIGHT, WIDTH, pairs, picture, voc
+from miniatures import HEIGHT, WIDTH, pairs, picture, voc
 
 from heap.errors import InputError
 from heap.evaluation.datasets import CATALOGUE, describe_datasets, open_dataset

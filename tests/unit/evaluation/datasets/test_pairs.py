@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from miniatures import HEIGHT, WIDTH, pairs, picture, plane
 from PIL import Image
-from tests.unit.evaluation.datasets.miniatures import HEIGHT, WIDTH, pairs, picture, plane
 
 from heap.errors import InputError
 from heap.evaluation.datasets import open_dataset

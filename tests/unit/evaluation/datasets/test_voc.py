@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.evaluation.datasets.miniatures import HEIGHT, WIDTH, plane, voc, voc_xml
+from miniatures import HEIGHT, WIDTH, plane, voc, voc_xml
 
 from heap.errors import InputError
 from heap.evaluation.datasets import open_dataset
