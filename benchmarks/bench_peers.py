@@ -4,6 +4,7 @@ Nothing but `heap tune`, `heap evaluate` and `heap tables`, one after the other;
 on where it was stopped, and so does this.
 """
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,9 @@ def evaluate(
     left = [name for name in methods if not _done(folder, name)]
     if not left:
         return
+    for name in left:
+        if METHODS[name].learn:
+            take_over(work / encoder, name)
     tuned = [work / encoder / "tuned" / name / SETTINGS for name in left if METHODS[name].grid]
     run_heap(
         *("evaluate", *used.protocols, "--data", used.spec.format(data)),
@@ -132,6 +136,15 @@ def evaluate(
         *_each("--seed", SEEDS),
         *common(encoder, data, work),
     )
+
+
+def take_over(work: Path, method: str) -> None:
+    """The model of the chosen trial is that of the first seed: it need not learn again."""
+    model, tuned = work / "models" / f"{method}-{SEEDS[0]}", work / "tuned" / method
+    if not model.exists():
+        log = json.loads((tuned / LOG).read_text(encoding="utf-8"))
+        chosen = [trial["settings"] for trial in log["trials"]].index(log["chosen"])
+        shutil.copytree(tuned / f"{chosen}-model", model)
 
 
 def common(encoder: str, data: Path, work: Path) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from heap.config import (
 )
 from heap.encoder.encoder import Encoder
 from heap.encoder.registry import recipe
-from heap.errors import InputError
+from heap.errors import ConfigError, InputError
 from heap.evaluation.models import ABOUT, make_once
 from heap.features import FeatureStore
 from heap.fit.collect import Collected, collect
@@ -122,6 +122,9 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
 
 def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
     usual, folder = recipe(setup.features.encoder), _folder(setup)
+    for name, value in fixed.items():
+        if settings.losses.get(name, value) != value:
+            raise ConfigError(f"HEAP by its three losses alone is the one with {name} = {value!r}")
     head = from_dict(HeadConfig, asdict(usual.head) | settings.head)
     losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | dict(fixed))
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})

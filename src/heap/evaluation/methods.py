@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heap.config import from_dict
-from heap.errors import InputError
+from heap.errors import ConfigError, InputError
 from heap.evaluation.learning import (
     HeapRecipe,
     Learned,
@@ -46,8 +46,11 @@ class MethodCard:
         """An object of `kind`.
 
         Raises:
-            ConfigError: if a setting is unknown or out of range.
+            ConfigError: if a setting is unknown or out of range, or would make it another method.
         """
+        for name, value in self.fixed.items():
+            if given.get(name, value) != value:
+                raise ConfigError(f"method {self.name} is the one with {name} = {value!r}")
         return from_dict(self.kind, {**given, **self.fixed})
 
 
