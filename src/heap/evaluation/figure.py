@@ -122,4 +122,5 @@ def read_objects(folder: Path, picture: Picture) -> Masks | None:
         raise InputError(f"the mask {path} cannot be read: {error}") from error
     if values.ndim != 2:
         raise InputError(f"the mask {path} is in colour; draw one value for each object")
-    return np.stack([values == value for value in np.unique(values) if value])
+    # Of a photo without an object nothing is drawn: an array that is empty, but has the size.
+    return values[None] == np.setdiff1d(values, 0)[:, None, None]

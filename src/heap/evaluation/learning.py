@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from pydantic.dataclasses import dataclass as checked
+from torch import nn
 
 from heap.config import (
     CHECKED,
@@ -27,7 +28,7 @@ from heap.features import FeatureStore
 from heap.fit.collect import Collected, collect
 from heap.fit.command import fit
 from heap.images import decode, list_images
-from heap.model.heap import Heap, regions_of
+from heap.model.heap import EMBEDDED, Heap, regions_of
 from heap.objects import foreground_parts
 from heap.peers.finding import Finding, GridObject, Method, Observed
 from heap.peers.found import Found, FoundRecipe
@@ -46,7 +47,7 @@ class Setup:
     photos: tuple[str, ...]
     """Unlabelled images, as `heap fit` takes them; none if the model is there already."""
     model: Path | None
-    """Where the model is, or will be."""
+    """Where the model is, or will be. HEAP on the embedded encoder needs none: it has one."""
     seed: int
     on_progress: OnProgress
 
@@ -86,7 +87,7 @@ class Learned:
     settings: dict[str, Any]
     """All of them."""
     fit: dict[str, Any] | None = None
-    """Images and seconds; None where that is not known."""
+    """Images, seconds and weights; None where that is not known."""
     seed: int | None = None
     """That it was taught with; None where that is not known, or nothing is random."""
 
@@ -117,10 +118,13 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
         return len(images)
 
     fitted = _once(setup, wanted, teach)
-    return Learned(Found.load(folder / _LAYER), wanted, fitted, setup.seed)
+    found = Found.load(folder / _LAYER)
+    return Learned(found, wanted, fitted | _weights(found.layer), setup.seed)
 
 
 def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
+    if setup.model is None and setup.features.encoder == "embedded" and not setup.photos:
+        return _given(EMBEDDED, setup, asdict(settings), fixed)
     usual, folder = recipe(setup.features.encoder), _folder(setup)
     for name, value in fixed.items():
         if settings.losses.get(name, value) != value:
@@ -148,7 +152,8 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
         return int(made.config.provenance["images"])
 
     fitted = _once(setup, wanted, teach)
-    return Learned(ByHead(_load_heap(folder, setup)), wanted, fitted, setup.seed)
+    heap = _load_heap(folder, setup)
+    return Learned(ByHead(heap), wanted, fitted | _weights(heap.head), setup.seed)
 
 
 def _given(
@@ -172,7 +177,7 @@ def _given(
             f"the model {folder} was fitted with other settings: {', '.join(differing)}; leave "
             "them out of --settings, or choose another --model"
         )
-    fitted = {"images": about.get("images")}
+    fitted = {"images": about.get("images"), **_weights(heap.head)}
     return Learned(ByHead(heap), made, fitted, made["fit"].get("seed"))
 
 
@@ -202,6 +207,10 @@ def _once(setup: Setup, settings: dict[str, Any], teach: Callable[[], int]) -> d
         "features": setup.store.folder.name,
     }
     return make_once(_folder(setup), made_with, setup.photos, teach)
+
+
+def _weights(module: nn.Module) -> dict[str, int]:
+    return {"parameters": sum(weight.numel() for weight in module.parameters())}
 
 
 def _folder(setup: Setup) -> Path:

@@ -122,7 +122,7 @@ def _try(
 
 
 def _trial(entry: Entry, found: Results) -> Trial:
-    learning = float((found.method.fit or {}).get("seconds", 0))
+    learning = float((found.method.fit or {}).get("seconds") or 0)
     using = (found.cost.method_seconds or 0) * found.data.images
     return Trial(
         entry.settings,
