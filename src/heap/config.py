@@ -51,10 +51,19 @@ class FeatureConfig:
     """Images are resized, aspect ratio kept, to the area of a square with this side."""
     square: bool = False
     """Squeeze images to that square instead: what some evaluation protocols ask for."""
+    native: bool = False
+    """Leave images that are smaller than that at their own size, sides rounded to whole patches:
+    what the published evaluations do."""
     cues: tuple[Cue, ...] = ()
     """Hand-made channels joined to the features of a weak encoder, see `heap.cues`."""
     cue_weight: Weight = 1.0
     """Length of the joined cues where the features have length 1."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "FeatureConfig":
+        if self.square and self.native:
+            raise ValueError("square and native are two sizes for one image; choose one of them")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)

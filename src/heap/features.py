@@ -48,7 +48,9 @@ def feature_dim(encoder: Encoder, config: FeatureConfig) -> int:
 
 def geometry(picture: Picture, encoder: Encoder, config: FeatureConfig) -> Geometry:
     """How the picture is resized for the encoder."""
-    make = Geometry.of_square if config.square else Geometry.of_area
+    make = Geometry.of_area
+    if config.square or config.native:
+        make = Geometry.of_square if config.square else Geometry.of_native
     return make(picture.width, picture.height, config.resolution, encoder.patch)
 
 

@@ -108,7 +108,7 @@ class BilateralGrid:
             # A vertex has a pixel, so the diagonal is nowhere below the confidence.
             M=diags_array(1 / self.diagonal),
         )
-        # Rounding can leave the range of the target by a hair.
+        # Stopped early, conjugate gradients do not promise to stay in the range of the target.
         found: np.ndarray = values.clip(0, 1).astype(np.float32)[self.vertex]
         return found.reshape(self.shape)
 

@@ -79,6 +79,16 @@ def test_the_boundary_prior_is_there_if_it_is_asked_for(
     np.testing.assert_array_equal(found.boundary.numpy(), expected.ravel())
 
 
+def test_native_leaves_small_pictures_alone(
+    pictures: list[Picture], encoder: Encoder, feature_config: FeatureConfig
+) -> None:
+    config = replace(feature_config, resolution=256, native=True)
+    assert (pictures[0].width, pictures[0].height, encoder.patch) == (96, 64, 8)
+    assert geometry(pictures[0], encoder, config).grid == (8, 12)
+    with pytest.raises(ValueError, match="square and native"):
+        replace(config, square=True)
+
+
 def test_square_squeezes(
     encoder: Encoder, pictures: list[Picture], feature_config: FeatureConfig
 ) -> None:

@@ -63,11 +63,13 @@ def list_datasets() -> None:
         _say(f"    {each['about']}")
         for split in each["splits"]:
             count = split["images"] if split["images"] is not None else "any number of"
-            _say(f"    {split['name']}: {count} images{'' if split['verified'] else ' ?'}")
+            doubt = " ?" if split["images"] is not None and not split["verified"] else ""
+            _say(f"    {split['name']}: {count} images{doubt}")
         for check in each["checksums"]:
             doubt = "" if check["verified"] else " ?"
             _say(f"    {check['file']}: {check['algorithm']} {check['value']}{doubt}")
-        _say(f"    {each['url']}; {each['licence']}")
+        if each["url"]:
+            _say(f"    {each['url']}; {each['licence']}")
         _say("".join(f"      {line}\n" for line in each["tree"].splitlines()))
 
 
@@ -87,7 +89,8 @@ def check(name: str, path: str, /) -> int:
         problems = check_dataset(name, path, progress)
     for problem in problems:
         _say(str(problem))
-    err_console.print(f"{len(problems)} problems" if problems else "all is as it should be")
+    found = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    err_console.print(found if problems else "all is as it should be")
     return 1 if problems else 0
 
 

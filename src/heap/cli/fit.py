@@ -29,6 +29,7 @@ def fit(
     facet: Facet | None = None,
     resolution: int | None = None,
     square: bool | None = None,
+    native: bool | None = None,
     cues: list[Cue] | None = None,
     groups: int | None = None,
     prior: Prior | None = None,
@@ -54,6 +55,7 @@ def fit(
         facet: Key projection of the block, or its output token.
         resolution: Side of the square whose area images are resized to.
         square: Squeeze images to that square.
+        native: Leave images that are smaller than that at their own size.
         cues: Hand-made channels to join: colour, boundary, position.
         groups: Group tokens, the largest number of regions in an image.
         prior: What tells foreground from background; none is a border test afterwards.
@@ -69,7 +71,9 @@ def fit(
 
     more = read_sections(settings, ("features", "head", "losses", "fit"))
     usual = recipe(encoder)
-    chosen = given(layer=layer, facet=facet, resolution=resolution, cues=cues, square=square)
+    chosen = given(layer=layer, facet=facet, resolution=resolution, cues=cues)
+    chosen |= {"square": False} if native else {}  # The recipe may ask for squares.
+    chosen |= given(square=square, native=native)
     features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
     head = from_dict(HeadConfig, asdict(usual.head) | given(groups=groups) | more["head"])
     losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])

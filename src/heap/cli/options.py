@@ -28,6 +28,8 @@ class FeatureOptions:
     """Side of the square whose area images are resized to."""
     square: bool | None = None
     """Squeeze images to that square."""
+    native: bool | None = None
+    """Leave images that are smaller than that at their own size, as the papers do."""
     encoder_label: str = ""
     """Name of the encoder in tables."""
 
@@ -41,9 +43,15 @@ class FeatureOptions:
 
         usual = asdict(recipe(self.encoder).features(self.encoder))
         chosen = given(
-            layer=self.layer, facet=self.facet, resolution=self.resolution, square=self.square
+            layer=self.layer,
+            facet=self.facet,
+            resolution=self.resolution,
+            square=self.square,
+            native=self.native,
         )
-        return from_dict(FeatureConfig, usual | chosen)
+        # The recipe of an encoder may ask for squares.
+        unless = {"square": False} if self.native else {}
+        return from_dict(FeatureConfig, usual | unless | chosen)
 
 
 @Parameter(name="*")

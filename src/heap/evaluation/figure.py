@@ -123,4 +123,4 @@ def read_objects(folder: Path, picture: Picture) -> Masks | None:
     if values.ndim != 2:
         raise InputError(f"the mask {path} is in colour; draw one value for each object")
     # Of a photo without an object nothing is drawn: an array that is empty, but has the size.
-    return values[None] == np.setdiff1d(values, 0)[:, None, None]
+    return np.asarray(values[None] == np.setdiff1d(values, 0)[:, None, None])

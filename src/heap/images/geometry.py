@@ -39,6 +39,14 @@ class Geometry:
         return cls(width, height, cols * patch, rows * patch, patch)
 
     @classmethod
+    def of_native(cls, width: int, height: int, resolution: int, patch: int) -> "Geometry":
+        """Keep the size, sides rounded to patches; larger images as in `of_area`."""
+        if width * height > resolution**2:
+            return cls.of_area(width, height, resolution, patch)
+        cols, rows = _at_least_one(width / patch), _at_least_one(height / patch)
+        return cls(width, height, cols * patch, rows * patch, patch)
+
+    @classmethod
     def of_square(cls, width: int, height: int, resolution: int, patch: int) -> "Geometry":
         """Squeeze the image to a square of side `resolution`, rounded to patches."""
         side = _at_least_one(resolution / patch) * patch

@@ -17,7 +17,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "heap": {"head": HEAD, "losses": {"prior": "boundary"}, "fit": STEPS},
     "heap-alone": {"head": HEAD, "fit": STEPS},
     "found": {"steps": 5},
-    "found-solver": {"steps": 2},
+    "found-solver": {"steps": 1},
 }
 """By method: those that learn do it in a second."""
 USUAL = ("saliency-found-v1", "corloc-found-v1")

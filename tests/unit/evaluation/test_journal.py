@@ -32,7 +32,8 @@ def test_it_goes_on_wherever_a_kill_has_torn_it(tmp_path: Path) -> None:
     whole = filled(tmp_path / "whole.jsonl").path.read_bytes()
     ends = [number + 1 for number, byte in enumerate(whole) if byte == ord("\n")]
     torn = tmp_path / "torn.jsonl"
-    for length in range(len(whole)):
+    near = {end + step for end in ends for step in (-1, 0, 1)} - {len(whole) + 1}
+    for length in sorted({*near, *range(0, len(whole), 40)}):
         torn.write_bytes(whole[:length])
         journal = Journal(torn, MADE_WITH)
         lines = sum(end <= length for end in ends)

@@ -27,6 +27,13 @@ def test_square_squeezes_whatever_the_ratio() -> None:
     assert (geometry.input_width, geometry.input_height, geometry.grid) == (224, 224, (14, 14))
 
 
+def test_native_rounds_the_sides_and_enlarges_nothing() -> None:
+    geometry = Geometry.of_native(500, 333, 1024, 8)
+    assert (geometry.input_width, geometry.input_height) == (504, 336)  # 62.5 and 41.6 patches
+    assert Geometry.of_native(3, 500, 1024, 8).grid == (63, 1)
+    assert Geometry.of_native(4000, 3000, 1024, 8) == Geometry.of_area(4000, 3000, 1024, 8)
+
+
 @pytest.mark.parametrize(
     ("size", "grid"),
     [((1, 1), (56, 56)), ((1, 500), (1252, 3)), ((7, 7), (56, 56)), ((100_000, 1), (1, 3136))],

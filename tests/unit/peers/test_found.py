@@ -13,7 +13,7 @@ from heap.errors import ConfigError, FitError, InputError, WeightsError
 from heap.features import PatchFeatures
 from heap.peers.finding import Observed
 from heap.peers.found import Found, FoundLayer, FoundRecipe, FoundSeed, background_seed
-from heap.peers.lessons import Lesson
+from heap.peers.lessons import Lesson, SolvedLessons
 
 ATTENTION = torch.tensor([[[0.4, 0.1, 0.1, 0.2], [0.1, 0.1, 0.3, 0.1]]])
 """Two heads, four patches; the mean is 0.175, so half of the patches of the first head are above
@@ -119,12 +119,19 @@ def painted(index: int) -> np.ndarray:
     return np.kron(cells, np.ones((12, 24, 1))).astype(np.uint8)
 
 
-def test_the_solver_helps_where_the_seed_errs() -> None:
-    # A threshold at which much of the square passes for background.
-    recipes = [FoundRecipe(threshold=-0.9, steps=8, solver=solver) for solver in (False, True)]
-    plain, solved = (recipe.fit(toys(), painted) for recipe in recipes)
-    scores = [np.mean([right(found, n) for n in range(20, 30)]) for found in (plain, solved)]
-    assert scores[1] > scores[0]
+def test_the_layer_learns_with_the_solver() -> None:
+    found = FoundRecipe(steps=12, solver=True).fit(toys(), painted)
+    assert np.mean([right(found, number) for number in range(20, 30)]) > 0.9
+
+
+def test_the_solver_teaches_by_its_own_lessons() -> None:
+    def background(image: PatchFeatures) -> Tensor:
+        return background_seed(image.patches[None], image.cls_attention[None], 0.1)[0]
+
+    recipe = FoundRecipe(threshold=0.1, steps=2, solver=True)
+    expected = recipe.teach(SolvedLessons(toys(), painted, background), seed=5)
+    layer = recipe.fit(toys(), painted, seed=5).layer
+    assert torch.equal(layer.linear.weight, expected.linear.weight)
 
 
 def test_the_solver_wants_pixels() -> None:

@@ -50,7 +50,7 @@ def seen(
     """An outcome whose patches are squares of `cell` pixels, if no other `size` is given.
 
     A bare map is the saliency, and its connected parts are the objects. The picture is flat and
-    the features are noise, if nothing else is said. There are no boxes.
+    the features are noise, if nothing else is said. There are no boxes, and no box is a crowd.
     """
     finding = found if isinstance(found, Finding) else Finding.of_saliency(found)
     rows, cols = finding.saliency.shape
@@ -62,7 +62,8 @@ def seen(
     patches = torch.from_numpy(features.astype(np.float32))
     attention = torch.full((1, rows * cols), 1 / (rows * cols))
     observed = Observed(PatchFeatures(patches, attention, None, (rows, cols)), pixels)
-    annotation = {"boxes": np.zeros((0, 4)), "crowds": np.zeros(0, dtype=bool)} | truth
+    boxes: np.ndarray = truth.get("boxes", np.zeros((0, 4)))
+    annotation = {"boxes": boxes, "crowds": np.zeros(len(boxes), dtype=bool)} | truth
     return Outcome(observed, finding, Truth(**annotation), width, height)
 
 

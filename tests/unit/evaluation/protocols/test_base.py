@@ -108,8 +108,10 @@ class TestChoices:
         assert "radius 8 pixels at the area of 224 x 224, epsilon 0.001" in told
 
     def test_in_short_names_what_differs(self) -> None:
-        assert PROTOCOLS["saliency-found-v1-single-solver"].in_short().endswith(
-            "the mean of each image's own best F; select single; refine solver"
+        assert (
+            PROTOCOLS["saliency-found-v1-single-solver"]
+            .in_short()
+            .endswith("the mean of each image's own best F; select single; refine solver")
         )
         assert PROTOCOLS["corloc-lost-v1"].in_short() == (
             "Share of the images in which a box hits any object: IoU of at least 0.5; "

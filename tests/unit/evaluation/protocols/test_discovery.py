@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from .conftest import Make
 
 from heap.errors import InputError
 from heap.evaluation.protocols import PROTOCOLS
 from heap.evaluation.protocols.discovery import tight_boxes
 from heap.peers.finding import Finding, GridObject
+
+from .conftest import Make
 
 LARGE = np.array([[0.0, 20, 30, 40]])
 """Box of the cells in rows 2 and 3, columns 0 to 2."""

@@ -17,7 +17,7 @@ MULTI, SINGLE = "saliency-found-v1", "saliency-found-v1-single"
 TOKENCUT, SOD = "saliency-tokencut-v1", "saliency-sod-v1"
 PLAIN = (MULTI, SINGLE, TOKENCUT, SOD)
 ALL = tuple(name for name in PROTOCOLS if name.startswith("saliency-"))
-EDGE = np.arange(96)[None].repeat(48, axis=0) < 42
+EDGE = np.arange(96)[None].repeat(48, axis=0) < 36
 """The left of a picture of 3 x 6 patches of 16 pixels; it ends inside the third column."""
 
 
@@ -29,6 +29,11 @@ def values(name: str, *outcomes: Outcome) -> dict[str, float]:
 def f(precision: float, recall: float, beta_square: float = 0.3) -> float:
     below = beta_square * precision + recall
     return (1 + beta_square) * precision * recall / below if below else 0.0
+
+
+def coarse() -> Outcome:
+    """The first two columns of patches, where the picture has an object a little wider."""
+    return seen(drawn(*["##...."] * 3), cell=16, pixels=painted(EDGE), foreground=EDGE)
 
 
 def two_parts(**truth: Any) -> Outcome:
@@ -81,19 +86,16 @@ class TestRefinement:
     @pytest.mark.parametrize("kind", [MULTI, SINGLE, TOKENCUT])
     @pytest.mark.parametrize("refine", ["guided", "solver"])
     def test_it_finds_the_edge_of_the_picture(self, kind: str, refine: str) -> None:
-        # One column of patches more than is true: as far as the filter reaches, but not sure.
-        found = drawn(*["##6..."] * 3)
-        made = seen(found, cell=16, pixels=painted(EDGE), foreground=EDGE)
-        assert values(kind, made)["iou"] < 0.95
-        assert values(f"{kind}-{refine}", made)["iou"] > 0.99
+        assert values(kind, coarse())["iou"] == 32 / 36
+        assert values(f"{kind}-{refine}", coarse())["iou"] == 1
 
     @pytest.mark.parametrize("refine", ["guided", "solver"])
-    def test_soft_maps_come_nearer_to_the_truth(self, refine: str) -> None:
-        made = seen(drawn(*["##6..."] * 3), cell=16, pixels=painted(EDGE), foreground=EDGE)
-        plain, refined = values(SOD, made), values(f"{SOD}-{refine}", made)
-        assert refined["mae"] < plain["mae"]
-        assert refined["s_measure"] > plain["s_measure"]
-        assert refined["max_f_sod"] > plain["max_f_sod"]
+    def test_so_do_soft_maps(self, refine: str) -> None:
+        def f_above_half(name: str) -> float:
+            return float(PROTOCOLS[name].measure(coarse(), "all")["curves"][3][127])
+
+        assert f_above_half(SOD) == pytest.approx(f(1, 32 / 36))
+        assert f_above_half(f"{SOD}-{refine}") == 1
 
     def test_what_the_solver_washes_away_counts_as_before(self) -> None:
         speck = seen(
@@ -102,7 +104,7 @@ class TestRefinement:
             foreground=blocks(marked("......", "..#...", "......"), 8),
         )
         for name in (MULTI, SINGLE, TOKENCUT):
-            assert values(f"{name}-solver", speck)["iou"] == values(name, speck)["iou"] > 0.7
+            assert values(f"{name}-solver", speck)["iou"] == values(name, speck)["iou"] > 0.5
         # But nothing of it is left in the soft map.
         assert values(f"{SOD}-solver", speck)["mae"] > values(SOD, speck)["mae"]
 
@@ -122,19 +124,18 @@ class TestRefinement:
             multi, single = (values(f"{kind}-{refine}", made) for kind in (MULTI, SINGLE))
             assert single["iou"] > 0.98 > multi["iou"]
 
-    def test_f_after_the_solver_is_of_the_mask_for_found_and_of_the_soft_map_for_others(
-        self,
-    ) -> None:
-        made = seen(drawn(*["##6..."] * 3), cell=16, pixels=painted(EDGE), foreground=EDGE)
-        precision_recall = 1.0
-        assert values(f"{MULTI}-solver", made)["max_f_found"] == precision_recall
-        soft = made.solved[0]
-        assert 0 < np.count_nonzero((soft > 0.05) & (soft < 0.95))
-        row = PROTOCOLS[f"{TOKENCUT}-solver"].measure(made, "all")
-        # A mask has the same precision at all thresholds.
-        assert len({*row["curves"][1]}) > 1
-        row = PROTOCOLS[TOKENCUT].measure(made, "all")
-        assert len({*row["curves"][1]}) == 1
+    def test_found_takes_f_of_the_mask_after_the_solver_and_others_of_the_soft_map(self) -> None:
+        assert 0.85 < coarse().solved[0].max() < 0.95
+        assert values(f"{MULTI}-solver", coarse())["max_f_found"] == 1
+        for name in (f"{TOKENCUT}-solver", f"{SOD}-solver"):
+            recall = PROTOCOLS[name].measure(coarse(), "all")["curves"][2]
+            assert (recall[int(0.85 * 255)], recall[int(0.95 * 255)]) == (1, 0)
+        error = np.abs(coarse().solved[0] - EDGE).mean()
+        assert values(f"{SOD}-solver", coarse())["mae"] == pytest.approx(error)
+
+    def test_tokencut_takes_f_of_the_mask_where_it_is_not_refined(self) -> None:
+        precision = PROTOCOLS[TOKENCUT].measure(two_parts(), "all")["curves"][1]
+        assert set(precision) == {1}
 
 
 class TestMaximumOfF:
