@@ -37,6 +37,17 @@ RETRIEVAL = (
     "clustering-voc12-v1",
 )
 
+ABLATED = ("heap-alone", "vit-tiny-supervised", "0")
+"""Method, encoder and seed of the ablation: losses left out, and other numbers of group tokens."""
+ABLATIONS = {
+    "without-intra": {"losses": {"intra": 0.0}},
+    "without-negative": {"losses": {"negative": 0.0}},
+    "without-inter": {"losses": {"inter": 0.0}},
+    "4-groups": {"head": {"groups": 4}},
+    "8-groups": {"head": {"groups": 8}},
+    "16-groups": {"head": {"groups": 16}},
+}
+
 
 @dataclass(frozen=True)
 class Set:
@@ -95,6 +106,8 @@ def bench(
             tune(name, each, data, out, work)
         for used in SETS:
             evaluate(method, each, used, data, out, work)
+        for name in ABLATIONS if (ABLATED[0] in method and each == ABLATED[1]) else ():
+            ablate(name, data, out, work)
     results = [str(path) for path in sorted(out.rglob("*.json.gz"))]
     run_heap("tables", *results, "--out", out / "tables.md", "--figures", out / "charts")
 
@@ -134,6 +147,26 @@ def evaluate(
         *_each("--method", left),
         *_each("--settings", tuned),
         *_each("--seed", SEEDS),
+        *common(encoder, data, work),
+    )
+
+
+def ablate(name: str, data: Path, out: Path, work: Path) -> None:
+    """Change one thing of the tuned settings, and score what comes out on the first set."""
+    method, encoder, seed = ABLATED
+    result, used = out / encoder / "ablation" / f"{name}.json.gz", SETS[0]
+    if result.exists():
+        return
+    tuned = json.loads((work / encoder / "tuned" / method / SETTINGS).read_text(encoding="utf-8"))
+    base, change = tuned[method], ABLATIONS[name]
+    settings = {part: base.get(part, {}) | change.get(part, {}) for part in base | change}
+    changed = work / encoder / "ablation" / f"{name}.json"
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    changed.write_text(json.dumps({method: settings}), encoding="utf-8")
+    run_heap(
+        *("evaluate", "corloc-found-v1", "saliency-found-v1", "--method", method),
+        *("--data", used.spec.format(data), "--data-label", used.label, "--seed", seed),
+        *("--settings", changed, "--model", changed.with_suffix(""), "--out", result),
         *common(encoder, data, work),
     )
 
