@@ -39,7 +39,7 @@ RETRIEVAL = (
 
 ABLATED = ("heap-alone", "vit-tiny-supervised", "0")
 """Method, encoder and seed of the ablation: losses left out, and other numbers of group tokens."""
-ABLATIONS = {
+ABLATIONS: dict[str, dict[str, dict[str, float]]] = {
     "without-intra": {"losses": {"intra": 0.0}},
     "without-negative": {"losses": {"negative": 0.0}},
     "without-inter": {"losses": {"inter": 0.0}},
