@@ -4,30 +4,26 @@ The photos are of animals, and the embedded encoder has not seen them. A head is
 the embedded recipe before and after, and both are scored on VOC 2012 photos of animals.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from jaxtyping import Bool, UInt8
-from PIL import Image
 
 from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
 from benchmarks.evaluating import by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import difference, means, rows_of
+from benchmarks.scoring import difference, largest_part_hits, means, rows_of
 from benchmarks.untrained import fit_by_recipe
 from heap.errors import InputError
-from heap.evaluation.metrics.boxes import corloc_hit, largest_part_box, mask_boxes
+from heap.evaluation.datasets import open_dataset
 from heap.evaluation.metrics.masks import mask_iou
-from heap.evaluation.samples import Sample
-from heap.images import Geometry
+from heap.evaluation.truth import Example
 from heap.model.heap import Heap
 from heap.refine import resize
 
 NAME = "bench_continue"
 PHOTOS = 2000
-VOID = 255
 
 
 def bench(
@@ -54,7 +50,8 @@ def bench(
     listed = photos_list(data / "pretrain" / "more", work)
     continued = work / "encoder"
     seconds = once(work / "pretrain.json", lambda: continue_pretraining(listed, continued, steps))
-    used = voc_samples(data / "voc12-animals" / "VOCdevkit" / "VOC2012")[:limit]
+    animals = open_dataset(f"voc2012-seg:{data / 'voc12-animals'}").examples
+    used = sorted(animals, key=attrgetter("key"))[:limit]
     scores = {}
     for seed in range(seeds):
         for name, encoder in (("before", "embedded"), ("after", str(continued))):
@@ -65,7 +62,9 @@ def bench(
         NAME,
         out,
         protocol="saliency-void-v1",
-        data=about_data("voc12-animals (class masks)", used),
+        data=about_data(
+            "voc12-animals (class masks)", [example.image for example in used], "SegmentationClass"
+        ),
         encoder=about_encoder(shipped),
         rows=rows_of(scores),
         summarise=summarise,
@@ -102,45 +101,21 @@ def continue_pretraining(listed: Path, out: Path, steps: int) -> float:
     return run_heap("pretrain", listed, "--out", out, *arguments).seconds
 
 
-@dataclass(frozen=True)
-class VocSample(Sample):
-    """A photo with its class mask."""
-
-    def classes(self) -> UInt8[np.ndarray, "height width"]:
-        """Class of each pixel; 0 is background, 255 void."""
-        with Image.open(self.mask) as mask:
-            return np.asarray(mask, dtype=np.uint8)
-
-    def truth(self) -> Bool[np.ndarray, "height width"]:
-        """True on every class."""
-        classes = self.classes()
-        found: np.ndarray = (classes > 0) & (classes != VOID)
-        return found
-
-
-def voc_samples(folder: Path) -> list[VocSample]:
-    """The photos of the segmentation set, by name."""
-    masks = sorted((folder / "SegmentationClass").glob("*.png"))
-    if not masks:
-        raise InputError(f"no class masks in {folder}; name their folder by --data or HEAP_DATA")
-    return [VocSample(folder / "JPEGImages" / f"{mask.stem}.jpg", mask) for mask in masks]
-
-
-def score(heap: Heap, used: list[VocSample], work: Path) -> dict[str, dict[str, float]]:
+def score(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, dict[str, float]]:
     """IoU outside of void, and CorLoc against the boxes of the parts of the class mask."""
     found = {}
-    features = features_of(heap, [sample.image for sample in used], work)
+    features = features_of(heap, [example.image for example in used], work)
     method = by_head(heap)
-    for number, sample in enumerate(used):
+    for number, example in enumerate(used):
         saliency, _ = method(features[number])
-        truth, known = sample.truth(), sample.classes() != VOID
-        height, width = truth.shape
-        rows, cols = saliency.shape
-        mask = resize(saliency, (height, width)) > 0.5
-        box = largest_part_box(saliency, Geometry(width, height, cols, rows, 1))
-        found[sample.key] = {
-            "iou": mask_iou(mask & known, truth),
-            "corloc": float(corloc_hit(box, mask_boxes(truth))),
+        picture = example.picture()
+        truth = example.truth(picture)
+        assert truth.foreground is not None
+        assert truth.void is not None
+        mask = resize(saliency, (picture.height, picture.width)) > 0.5
+        found[example.key] = {
+            "iou": mask_iou(mask, truth.foreground, ~truth.void),
+            "corloc": float(largest_part_hits(saliency, truth.foreground)),
         }
     return found
 

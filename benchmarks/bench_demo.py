@@ -17,7 +17,6 @@ from benchmarks.scoring import share
 from heap.collection.store import RunStore
 from heap.evaluation.metrics.boxes import HIT
 from heap.evaluation.metrics.masks import mask_iou
-from heap.evaluation.samples import Sample
 from heap.model.heap import Heap
 from heap.results import ImageResult
 
@@ -40,16 +39,12 @@ def bench(
     listed = json.loads((DEMO / "photos.json").read_text(encoding="utf-8"))
     photos = {photo["file"]: photo for photo in listed}
     rows = [row(result, photos[result.key]) for result in RunStore.open(work).results()]
-    masked = [
-        Sample(DEMO / "photos" / name, DEMO / "masks" / f"{Path(name).stem}.png")
-        for name in sorted(photos)
-    ]
     show(rows)
     write_report(
         NAME,
         out,
         protocol="demo-v1",
-        data=about_data("demo photos", masked),
+        data=about_data("demo photos", [DEMO / "photos" / name for name in sorted(photos)]),
         encoder=about_encoder(Heap.from_pretrained(model)),
         rows=rows,
         summarise=summarise,

@@ -10,14 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
+from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import difference, means, pack, score_centre, score_saliency
+from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
 from benchmarks.untrained import untrained_model
 from heap.collection.store import RunStore
 from heap.errors import InputError
+from heap.evaluation.datasets import open_dataset
 from heap.evaluation.metrics.boxes import corloc_hit, mask_boxes
-from heap.evaluation.samples import Sample, files_of, samples
+from heap.evaluation.truth import Example
 from heap.model.heap import Heap
 from heap.peers.boundary import BoundaryPrior, smoothed_prior
 from heap.results import ImageResult
@@ -45,11 +46,11 @@ def bench(
         limit: Score, and fit the random weights on, at most so many images.
         seed: Seed of the random weights.
     """
-    used = samples(data / "ecssd500", limit)
+    used = open_dataset(f"folder:{data / 'ecssd500'}", limit).examples
     heap = Heap.from_pretrained("embedded")
     work /= digest_of([heap.fingerprint, asdict(heap.config), limit, seed])
     unlabelled = data / "duts-tr" / "fit"
-    files_of(unlabelled)
+    images_in(unlabelled)
     random = untrained_model(heap.config, unlabelled, work, seed, limit)
     runs = {
         name: discover(name, model, data / "ecssd500", work, len(used))
@@ -61,7 +62,7 @@ def bench(
         NAME,
         out,
         protocol="saliency-discover-v1",
-        data=about_data("ecssd500", used),
+        data=about_data("ecssd500", [example.image for example in used]),
         encoder=about_encoder(heap),
         rows=rows,
         summarise=summarise,
@@ -97,10 +98,10 @@ def discover(name: str, model: str, folder: Path, work: Path, count: int) -> dic
     return found
 
 
-def score(sample: Sample, embedded: ImageResult, random: ImageResult) -> Row:
+def score(example: Example, embedded: ImageResult, random: ImageResult) -> Row:
     """Score every method on one image."""
-    assert embedded.key == random.key == sample.key
-    picture, truth = sample.picture(), sample.truth()
+    assert embedded.key == random.key == example.key
+    picture, truth = read(example)
     boxes = mask_boxes(truth)
     prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
     scores = {
@@ -116,7 +117,7 @@ def score(sample: Sample, embedded: ImageResult, random: ImageResult) -> Row:
     smoothed = smoothed_prior(picture.pixels, PRIOR_GRID)
     scores["smoothed"] = score_saliency(smoothed, picture, truth)
     scores["centre"] = score_centre(truth)
-    return pack(sample.key, scores)
+    return pack(example.key, scores)
 
 
 if __name__ == "__main__":

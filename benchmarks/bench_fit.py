@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
+from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once, run_heap
 from benchmarks.evaluating import Judge, Method, by_head, by_prior, features_of, head_cost
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, rows_of
-from heap.evaluation.samples import files_of, samples
+from heap.evaluation.datasets import open_dataset
 from heap.fit.orientation import make_prior
 from heap.model.heap import Heap
 
@@ -47,8 +47,8 @@ def bench(
         work: Folder for models, features and what is done so far; what is there is not done again.
         limit: Fit and score on at most so many images.
     """
-    used = samples(data / "ecssd500", limit)
-    unlabelled = files_of(data / "duts-tr" / "fit", limit)
+    used = open_dataset(f"folder:{data / 'ecssd500'}", limit).examples
+    unlabelled = images_in(data / "duts-tr" / "fit", limit)
     fits = [
         fit(configuration, seed, (encoder, layer), unlabelled, work)
         for seed in SEEDS
@@ -56,18 +56,21 @@ def bench(
     ]
     heaps = {each["model"]: Heap.from_pretrained(each["folder"]) for each in fits}
     first = next(iter(heaps.values()))
-    judge = Judge(used, features_of(first, [sample.image for sample in used], work))
+    judge = Judge(used, features_of(first, [example.image for example in used], work))
     models = {each["model"]: each["folder"] for each in fits}
     scores = {}
     for name, method in methods(heaps, unlabelled, work):
         origin = models.get(name, first.encoder.fingerprint)
-        made_by = digest_of([name, origin, [sample.key for sample in used]])
+        made_by = digest_of([name, origin, [example.key for example in used]])
         scores[name] = once(work / "scores" / f"{made_by}.json", partial(judge, method))
     write_report(
         NAME,
         out,
         protocol="saliency-448-v1",
-        data={**about_data("ecssd500", used), "fitted_on": len(unlabelled)},
+        data={
+            **about_data("ecssd500", [example.image for example in used]),
+            "fitted_on": len(unlabelled),
+        },
         encoder={**about_encoder(first), "label": label},
         rows=rows_of(scores),
         summarise=summarise,

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, RUNS, Data, heap_command, main
+from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main
 from benchmarks.killing import Watch
 from benchmarks.report import RESULTS, Row, about_encoder, digest, write_report
 from benchmarks.tasks import Discovering, Fitting, Task
-from heap.evaluation.samples import files_of
 from heap.model.heap import Heap
 
 NAME = "bench_kill"
@@ -51,7 +50,7 @@ def bench(
         work: Folder of the models and runs; what is in it is deleted first.
         seed: Seed of the moments.
     """
-    chosen = files_of(data / "duts-tr" / "tune" / "images", images)
+    chosen = images_in(data / "duts-tr" / "tune" / "images", images)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     listing = work / "images.txt"

@@ -10,9 +10,10 @@ from PIL import Image
 
 from benchmarks.common import DATA, Data, main
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from benchmarks.scoring import share
+from benchmarks.scoring import read, share
 from heap.errors import InputError
-from heap.evaluation.samples import Sample, samples
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.truth import Example
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import ImageResult
@@ -51,7 +52,7 @@ def bench(
         out: The result.
         limit: Number of pairs.
     """
-    listed = samples(data / "duts-tr" / "tune")
+    listed = open_dataset(f"folder:{data / 'duts-tr' / 'tune'}").examples
     if len(listed) < APART + limit:
         raise InputError(f"{limit} pairs need {APART + limit} images, there are {len(listed)}")
     heap = Heap.from_pretrained(model)
@@ -60,7 +61,7 @@ def bench(
         NAME,
         out,
         protocol="pairs-v1",
-        data=about_data("duts-tr/tune", [sample for pair in pairs for sample in pair]),
+        data=about_data("duts-tr/tune", [example.image for pair in pairs for example in pair]),
         encoder=about_encoder(heap),
         rows=[row(heap, *pair) for pair in pairs],
         summarise=summarise,
@@ -72,7 +73,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     return {name: share(rows, name) for name in ("different_regions", "object_in_each_half")}
 
 
-def row(heap: Heap, left: Sample, right: Sample) -> Row:
+def row(heap: Heap, left: Example, right: Example) -> Row:
     """What the model says of one pair."""
     pair = side_by_side(left, right)
     result = heap([pair.picture])[0]
@@ -87,12 +88,12 @@ def row(heap: Heap, left: Sample, right: Sample) -> Row:
     }
 
 
-def side_by_side(left: Sample, right: Sample) -> Pair:
+def side_by_side(left: Example, right: Example) -> Pair:
     """Put two photos beside each other, both at the height of the lower one."""
-    pictures = left.picture(), right.picture()
-    height = min(picture.height for picture in pictures)
-    photos = [_at_height(picture.pixels, height) for picture in pictures]
-    masks = [_at_height(sample.truth().astype(np.uint8), height) > 0 for sample in (left, right)]
+    both = [read(left), read(right)]
+    height = min(picture.height for picture, _ in both)
+    photos = [_at_height(picture.pixels, height) for picture, _ in both]
+    masks = [_at_height(truth.astype(np.uint8), height) > 0 for _, truth in both]
     pixels = np.ascontiguousarray(np.concatenate(photos, axis=1))
     key = f"{left.key} | {right.key}"
     return Pair(

@@ -6,7 +6,7 @@ Beside them: the model as shipped, its size, and its throughput against a ViT-S/
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import ViTConfig, ViTModel
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, main
+from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main
 from benchmarks.evaluating import Judge, by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import Scores, difference, means, rows_of
@@ -24,7 +24,8 @@ from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
 from heap.config import Cue
 from heap.encoder.encoder import Encoder
 from heap.encoder.registry import EMBEDDED
-from heap.evaluation.samples import Sample, files_of, samples
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.truth import Example
 from heap.model.heap import EMBEDDED as EMBEDDED_HEAD
 from heap.model.heap import Heap, ModelConfig
 
@@ -51,9 +52,9 @@ def bench(
         limit: Score, and fit on, at most so many images.
         seeds: Fits of each encoder; each untrained one has weights of its own.
     """
-    used = samples(data / "duts-tr" / "tune", limit)
+    used = open_dataset(f"folder:{data / 'duts-tr' / 'tune'}", limit).examples
     unlabelled = data / "duts-tr" / "fit"
-    files_of(unlabelled)
+    images_in(unlabelled)
     shipped = Heap.from_pretrained("embedded")
     work /= digest_of([shipped.fingerprint, asdict(shipped.config), limit])
     scores = {"shipped": judge(shipped, used, work)}
@@ -69,7 +70,7 @@ def bench(
         NAME,
         out,
         protocol="saliency-grid-v1",
-        data=about_data("duts-tr/tune", used),
+        data=about_data("duts-tr/tune", [example.image for example in used]),
         encoder=about_encoder(shipped),
         rows=rows_of(scores),
         summarise=summarise,
@@ -85,9 +86,9 @@ def same_fits(config: ModelConfig, *, alone: bool) -> dict[str, ModelConfig]:
     return {"": plain} if alone else {"": plain, "-cues": joined}
 
 
-def judge(heap: Heap, used: list[Sample], work: Path) -> dict[str, Scores]:
+def judge(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, Scores]:
     """The scores of a head on the tune photos."""
-    features = features_of(heap, [sample.image for sample in used], work)
+    features = features_of(heap, [example.image for example in used], work)
     return Judge(used, features)(by_head(heap))
 
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -17,6 +18,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.errors import HeapError, InputError
+from heap.images import list_images
 
 Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
 """Folder of the evaluation sets."""
@@ -28,6 +30,15 @@ RUNS = Path("runs")
 def digest_of(values: Sequence[Any]) -> str:
     """A short name for what `values`, plain JSON, decide."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
+
+
+def images_in(folder: Path, limit: int | None = None) -> list[Path]:
+    """The images of a folder by name; at most `limit`, the first ones.
+
+    Raises:
+        InputError: if it is missing or has none.
+    """
+    return [Path(source.location) for source in islice(list_images(folder), limit)]
 
 
 @dataclass(frozen=True)

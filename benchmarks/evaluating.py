@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.scoring import Scores, score_oracle, score_saliency
-from heap.evaluation.samples import Sample
+from benchmarks.scoring import Scores, read, score_oracle, score_saliency
+from heap.evaluation.truth import Example
 from heap.features import FeatureStore, PatchFeatures, describe, geometry
 from heap.fit.collect import Collected, collect
 from heap.fit.orientation import PriorMap
@@ -32,20 +32,20 @@ Method = Callable[[PatchFeatures], tuple[np.ndarray, np.ndarray | None]]
 class Judge:
     """Images with masks, and their features."""
 
-    samples: Sequence[Sample]
+    examples: Sequence[Example]
     features: Collected
 
     def __call__(self, method: Method) -> dict[str, Scores]:
         """The scores of a method, by image."""
-        assert len(self.features) == len(self.samples)
+        assert len(self.features) == len(self.examples)
         return {
-            sample.key: self._score(sample, *method(self.features[number]))
-            for number, sample in enumerate(self.samples)
+            example.key: self._score(example, *method(self.features[number]))
+            for number, example in enumerate(self.examples)
         }
 
-    def _score(self, sample: Sample, saliency: np.ndarray, labels: np.ndarray | None) -> Scores:
-        truth = sample.truth()
-        scores = score_saliency(saliency, sample.picture(), truth)
+    def _score(self, example: Example, saliency: np.ndarray, labels: np.ndarray | None) -> Scores:
+        picture, truth = read(example)
+        scores = score_saliency(saliency, picture, truth)
         return scores if labels is None else scores | score_oracle(labels, truth)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from heap.evaluation.samples import files_of
+from benchmarks.common import images_in
 
 PHOTOS = Path("demo/photos")
 EXIF_ORIENTATION = 0x0112
@@ -21,7 +21,7 @@ EXIF_ORIENTATION = 0x0112
 def write_folder(folder: Path) -> dict[str, str]:
     """Write the thirty files; returns the kind of each, `good` or what is wrong with it."""
     folder.mkdir(parents=True)
-    photos = files_of(PHOTOS)
+    photos = images_in(PHOTOS)
     kinds = dict.fromkeys((photo.name for photo in photos), "good")
     for photo in photos:
         shutil.copy(photo, folder)

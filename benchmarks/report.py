@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heap.evaluation.results import machine, rounded
-from heap.evaluation.samples import Sample
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap
@@ -23,10 +22,14 @@ DIGITS = 4
 """Of floats in rows."""
 
 
-def about_data(name: str, used: Sequence[Sample]) -> dict[str, Any]:
-    """Which images and masks were used."""
-    parts = [path for sample in used for path in (sample.image, sample.mask)]
-    return {"set": name, "images": len(used), "sha256": digest(parts)}
+def about_data(name: str, images: Sequence[Path], masks: str = "masks") -> dict[str, Any]:
+    """Which images were used, and which of the `masks`, a folder beside that of the images."""
+    parts = [
+        path
+        for image in images
+        for path in (image, image.parent.with_name(masks) / f"{image.stem}.png")
+    ]
+    return {"set": name, "images": len(images), "sha256": digest(parts)}
 
 
 def digest(paths: Sequence[Path]) -> str:

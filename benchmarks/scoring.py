@@ -6,7 +6,6 @@ are one method with several seeds.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from statistics import mean, stdev
 from typing import Any
 
@@ -15,15 +14,12 @@ from jaxtyping import Bool, Float32, Int64
 from PIL import Image
 
 from benchmarks.report import Row
-from heap.evaluation.metrics.boxes import (
-    centre_box,
-    corloc_hit,
-    mask_boxes,
-)
+from heap.evaluation.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
 from heap.evaluation.metrics.masks import mask_iou, pixel_accuracy
 from heap.evaluation.metrics.resampling import bootstrap_interval
-from heap.evaluation.saliency import score_map
-from heap.images import Picture
+from heap.evaluation.truth import Example
+from heap.images import Geometry, Picture
+from heap.objects import largest_piece
 from heap.refine import GuidedFilter, resize
 
 FIELDS = ("iou", "accuracy", "iou_refined", "corloc", "corloc_any", "iou_oracle")
@@ -34,6 +30,19 @@ foreground by the ground truth. Fractions; a hit is 1."""
 Scores = dict[str, float]
 
 
+def read(example: Example) -> tuple[Picture, Bool[np.ndarray, "height width"]]:
+    """The picture, and what is foreground in it.
+
+    Raises:
+        ImageError: if the image cannot be used.
+        InputError: if its annotation is wrong.
+    """
+    picture = example.picture()
+    foreground = example.truth(picture).foreground
+    assert foreground is not None, "the data set has no masks"
+    return picture, foreground
+
+
 def score_saliency(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
     picture: Picture,
@@ -42,9 +51,26 @@ def score_saliency(
 ) -> Scores:
     """Score a soft map on the patch grid, as it is and refined along the edges of the picture."""
     fine = GuidedFilter()(saliency[None], picture.pixels)[0]
-    refined = resize(fine, (truth.shape[0], truth.shape[1])) > threshold
-    plain = asdict(score_map(saliency, truth, threshold))
-    return plain | {"iou_refined": mask_iou(refined, truth)}
+    size = truth.shape[0], truth.shape[1]
+    mask, refined = (resize(plane, size) > threshold for plane in (saliency, fine))
+    return {
+        "iou": mask_iou(mask, truth),
+        "accuracy": pixel_accuracy(mask, truth),
+        "corloc": largest_part_hits(saliency, truth, threshold),
+        "iou_refined": mask_iou(refined, truth),
+    }
+
+
+def largest_part_hits(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    truth: Bool[np.ndarray, "height width"],
+    threshold: float = 0.5,
+) -> bool:
+    """Whether the box of the largest 4-connected part, on the grid, hits one of the truth."""
+    part = largest_piece(saliency > threshold)
+    rows, cols = part.shape
+    geometry = Geometry(truth.shape[1], truth.shape[0], cols, rows, 1)
+    return bool(part.any()) and corloc_hit(cells_box(part, geometry), mask_boxes(truth))
 
 
 def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:

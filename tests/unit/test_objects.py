@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 
 from heap.config import DiscoverConfig
-from heap.objects import find_objects, foreground_parts, pixel_masks
+from heap.objects import find_objects, foreground_parts, largest_piece, pixel_masks
 from heap.results import Objects, Regions
 
 PLAIN = DiscoverConfig(refine=False, min_area=0.0)
@@ -123,6 +123,17 @@ def test_the_embedding_is_the_mean_feature_weighted_by_saliency() -> None:
     found = find(saliency, regions_of(np.array([[0, 1], [0, 1]])))
     # Patches are the unit vectors, in row-major order.
     np.testing.assert_allclose(found.embeddings, [[0, 0.4, 0, 0.6]], rtol=1e-6)
+
+
+def test_the_largest_piece_by_hand() -> None:
+    mask = np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, 0, 1, 0]], dtype=bool)
+    assert np.argwhere(largest_piece(mask)).tolist() == [[1, 1], [1, 2], [2, 2]]
+
+
+def test_of_equal_pieces_the_first_is_taken() -> None:
+    mask = np.array([[0, 0, 1], [1, 0, 0]], dtype=bool)
+    assert np.argwhere(largest_piece(mask)).tolist() == [[0, 2]]
+    assert not largest_piece(np.zeros((2, 3), dtype=bool)).any()
 
 
 def test_masks_are_at_the_size_of_the_original() -> None:

@@ -1,12 +1,11 @@
 """The methods that can be evaluated, each with its settings and what `heap tune` tries of them."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from heap.config import from_dict
-from heap.errors import ConfigError, InputError
+from heap.errors import ConfigError
 from heap.evaluation.learning import (
     HeapRecipe,
     Learned,
@@ -15,6 +14,7 @@ from heap.evaluation.learning import (
     learn_heap,
     learn_heap_alone,
 )
+from heap.lookup import find
 from heap.peers.deepspectral import DeepSpectral
 from heap.peers.found import FoundRecipe, FoundSeed
 from heap.peers.lost import Lost
@@ -187,8 +187,4 @@ def find_method(name: str) -> MethodCard:
     Raises:
         InputError: if there is none.
     """
-    if name in METHODS:
-        return METHODS[name]
-    close = difflib.get_close_matches(name, METHODS, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(METHODS)}"
-    raise InputError(f"there is no method {name!r}; {hint}")
+    return find("method", name, METHODS, "heap methods")

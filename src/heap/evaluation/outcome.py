@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Float64
 from PIL import Image
 from scipy.ndimage import label
 
+from heap.evaluation.metrics.boxes import cells_box
 from heap.evaluation.truth import Truth
 from heap.images import Geometry
 from heap.objects import at_size, pixel_masks
@@ -91,7 +92,8 @@ class Outcome:
     @cached_property
     def boxes(self) -> Float64[np.ndarray, "object 4"]:
         """Box of the cells of each object, in the original."""
-        return np.array([self.box_of(each.cells) for each in self.finding.objects]).reshape(-1, 4)
+        found = [cells_box(each.cells, self.geometry) for each in self.finding.objects]
+        return np.array(found).reshape(-1, 4)
 
     @cached_property
     def masks(self) -> Bool[np.ndarray, "object height width"]:
@@ -114,13 +116,6 @@ class Outcome:
         """Upsample a map in [0, 1] with the picture as guide."""
         fine = GuidedFilter()(plane[None], self.observed.pixels)[0]
         return fine if fine.shape == self.size else resize(fine, self.size)
-
-    def box_of(self, cells: Bool[np.ndarray, "grid_h grid_w"]) -> Float64[np.ndarray, " 4"]:
-        """Tight box of some cells, at least one, in the original."""
-        rows, cols = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-        return self.geometry.box_of_cells(
-            int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
-        )
 
     @property
     def _original(self) -> np.ndarray:

@@ -66,9 +66,10 @@ def tune(
 ) -> Tuned:
     """Try the first `configurations` of the method's grid, and begin none after so many `minutes`.
 
-    The first one is tried in any case. Writes into the folder `out` the log, the settings that were
-    chosen, and the results of every trial; the same call goes on where an earlier one was stopped,
-    and one with more configurations or minutes tries what is left.
+    The first one is tried in any case, and those of a method that learns nothing are tried together.
+    Writes into the folder `out` the log, the settings that were chosen, and the results of every
+    trial; the same call goes on where an earlier one was stopped, and one with more configurations
+    or minutes tries what is left.
 
     Raises:
         InputError: if the method has nothing to tune, or as `evaluate` does.
@@ -89,7 +90,7 @@ def tune(
     passes = [[entry] for entry in entries] if card.learn else [entries]
     trials = list[Trial]()
     for number, together in enumerate(passes):
-        if sum(trial.seconds for trial in trials) >= 60 * minutes:
+        if trials and sum(trial.seconds for trial in trials) >= 60 * minutes:
             break
         on_progress("configurations", number, len(passes))
         trials += _try(task, bench, together, journal, on_progress)

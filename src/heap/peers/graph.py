@@ -94,16 +94,6 @@ def first_largest(values: Float[np.ndarray, " patch"]) -> int:
     return int(np.argmax(values >= largest - TIE * abs(largest)))
 
 
-def largest_part(
-    mask: Bool[np.ndarray, "grid_h grid_w"],
-) -> Bool[np.ndarray, "grid_h grid_w"]:
-    """The largest 4-connected part, of equal ones the first as rows are read; empty if none."""
-    numbered, count = label(mask)
-    if count < 2:
-        return mask
-    return np.asarray(numbered == np.bincount(numbered.ravel())[1:].argmax() + 1)
-
-
 def part_of(
     mask: Bool[np.ndarray, "grid_h grid_w"], seed: tuple[int, int]
 ) -> Bool[np.ndarray, "grid_h grid_w"]:

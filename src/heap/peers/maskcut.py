@@ -10,8 +10,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from heap.config import CHECKED, Cosine, Count
+from heap.objects import largest_piece
 from heap.peers.finding import Finding, GridObject, Observed
-from heap.peers.graph import WEAK, affinity, first_largest, largest_part, part_of, vectors
+from heap.peers.graph import WEAK, affinity, first_largest, part_of, vectors
 from heap.peers.tokencut import Cut, cut_in_two
 
 SMALLEST = 0.01
@@ -77,7 +78,7 @@ def maskcut(
     before = taken
     while len(found) < count:
         cut = cut_in_two(graph, grid)
-        part = largest_part(cut.partition) if largest else _object_of(cut)
+        part = largest_piece(cut.partition) if largest else _object_of(cut)
         fresh = part & ~taken
         if not fresh.any() or (found and (_alike(part, before) or part.mean() <= SMALLEST)):
             break

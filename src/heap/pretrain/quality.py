@@ -1,36 +1,31 @@
 """How good an encoder is for finding objects: TokenCut on its features, and a quick HEAP head."""
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
 import torch
 from accelerate.state import AcceleratorState, PartialState
-from jaxtyping import Float32
 
-from heap.config import Facet, FeatureConfig, FitConfig, LossConfig
-from heap.encoder.encoder import Encoder
-from heap.encoder.pyramid import Pyramid
-from heap.errors import FitError
-from heap.evaluation.saliency import score_map
-from heap.evaluation.samples import Sample, samples
-from heap.features import FeatureStore, PatchFeatures
-from heap.fit.collect import Collected, collect
-from heap.fit.command import fit
-from heap.peers.tokencut import tokencut
-from heap.progress import silent
+from heap.config import FeatureConfig, FitConfig, LossConfig
+from heap.encoder.registry import recipe
+from heap.errors import FitError, ImageError
+from heap.evaluation.bench import Bench, Entry
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.methods import METHODS
+from heap.evaluation.protocols import PROTOCOLS
+from heap.evaluation.results import Results
+from heap.evaluation.run import Task, evaluate
 from heap.report.files import make_folder
 
 logger = logging.getLogger(__name__)
 
-Method = Callable[[PatchFeatures], Float32[np.ndarray, "grid_h grid_w"]]
-"""From the features of an image to its saliency."""
+SALIENCY, CORLOC = "saliency-found-v1", "corloc-found-v1"
+"""The protocols."""
 
 
 @dataclass(frozen=True)
@@ -54,75 +49,65 @@ def measure(
     steps: int = 60,
     limit: int | None = None,
 ) -> Quality:
-    """Score the encoder in the folder `encoder` on the images of `data`, see `samples`.
+    """Score the encoder in the folder `encoder` on at most `limit` images of `data`.
 
-    The head is fitted in so many `steps` on the same images, without their masks and with the
-    boundary prior; if it comes out unusable, it finds nothing. Maps are upsampled bilinearly and
-    cut at one half. Always in fp32, so that figures of different processors can be compared.
-    `work` is for temporary files. May be called between two steps of a training: that goes on as
-    if nothing had been.
+    Those are `data`/images/NAME.jpg, or of another format, with `data`/masks/NAME.png. The head is
+    fitted in so many `steps` on the same images, without their masks and with the boundary prior;
+    if it comes out unusable, it counts as finding nothing. Always in fp32, so that figures of
+    different processors can be compared. `work` is for temporary files. May be called between two
+    steps of a training: that goes on as if nothing had been.
 
     Raises:
         InputError: if `data` or `encoder` is not what it should be.
         WeightsError: if the weights of the encoder cannot be used.
         ImageError: if an image cannot be used.
     """
-    used = samples(data, limit)
+    found = open_dataset(f"folder:{data}", limit)
+    task = Task([PROTOCOLS[SALIENCY], PROTOCOLS[CORLOC]], found)
     # Absolute, so that it cannot be taken for an alias.
     name = str(encoder.absolute())
-    loaded = Encoder.load(name, precision="fp32")
-    features = FeatureConfig(encoder=name, facet=facet_of(loaded), resolution=resolution)
+    features = FeatureConfig(encoder=name, facet=recipe(name).facet, resolution=resolution)
     make_folder(work)
     with _apart(), TemporaryDirectory(dir=work) as folder:
-        store = FeatureStore(Path(folder) / "features", loaded, features)
-        images = _describe(used, loaded, store)
-        cut = _score(used, images, _tokencut)
-        head = _score(used, images, _fitted(used, features, steps, Path(folder)))
+        bench = Bench(
+            features,
+            photos=[str(example.image) for example in found.examples],
+            cache=Path(folder) / "features",
+            precision="fp32",
+        )
+        cut = _score(task, bench, Path(folder), "tokencut", {"whole": True})
+        head = _score_head(task, bench, Path(folder), steps)
     return Quality(*cut, *head)
 
 
-def facet_of(encoder: Encoder) -> Facet:
-    """Keys where the encoder has them."""
-    return "token" if isinstance(encoder, Pyramid) else "key"
-
-
-def _describe(used: Sequence[Sample], encoder: Encoder, store: FeatureStore) -> Collected:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        images = collect([sample.source for sample in used], encoder, store, pool, silent)
-    for failure in images.failures:
-        raise failure
-    return images
-
-
-def _tokencut(image: PatchFeatures) -> Float32[np.ndarray, "grid_h grid_w"]:
-    return tokencut(image.patches, image.grid).partition.astype(np.float32)
-
-
-def _fitted(used: Sequence[Sample], features: FeatureConfig, steps: int, folder: Path) -> Method:
-    """The saliency of a head that is fitted in `folder`, on the features that are there."""
+def _score_head(task: Task, bench: Bench, folder: Path, steps: int) -> tuple[float, float]:
+    # All of them, so that encoders with different recipes are taught alike.
+    settings = {
+        "losses": asdict(LossConfig(prior="boundary")),
+        "fit": asdict(FitConfig(steps=steps)),
+    }
     try:
-        heap = fit(
-            [sample.image for sample in used],
-            folder / "head",
-            features=features,
-            losses=LossConfig(prior="boundary"),
-            config=FitConfig(steps=steps),
-            precision="fp32",
-            cache=folder / "features",
-        )
+        return _score(task, bench, folder, "heap", settings)
     except FitError as error:
-        logger.warning("the head on %s counts as finding nothing: %s", features.encoder, error)
-        return lambda image: np.zeros(image.grid, dtype=np.float32)
-    return lambda image: heap.group(image).saliency[0].reshape(image.grid).numpy()
+        encoder = bench.features.encoder
+        logger.warning("the head on %s counts as finding nothing: %s", encoder, error)
+        return 0.0, 0.0
 
 
-def _score(used: Sequence[Sample], images: Collected, method: Method) -> tuple[float, float]:
-    """Mean IoU and CorLoc, in percent."""
-    scores = [
-        score_map(method(images[number]), sample.truth()) for number, sample in enumerate(used)
-    ]
-    iou, corloc = np.mean([(each.iou, each.corloc) for each in scores], axis=0)
-    return 100 * float(iou), 100 * float(corloc)
+def _score(
+    task: Task, bench: Bench, folder: Path, method: str, settings: dict[str, Any]
+) -> tuple[float, float]:
+    """IoU and CorLoc, in percent."""
+    out = folder / f"{method}.json"
+    entry = Entry(METHODS[method], out, settings, model=folder / method)
+    [results] = evaluate(task, bench, [entry])
+    for failure in results.data.failed:
+        raise ImageError(failure.image, failure.stage, failure.reason)
+    return _percent(results, SALIENCY, "iou"), _percent(results, CORLOC, "corloc")
+
+
+def _percent(results: Results, protocol: str, metric: str) -> float:
+    return round(100 * (results.protocols[protocol].metrics[metric].value or 0.0), 3)
 
 
 @contextmanager

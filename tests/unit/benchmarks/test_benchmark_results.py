@@ -1,4 +1,4 @@
-"""Every committed result is scored again from its rows; the scoring itself is checked by hand."""
+"""Every committed result is scored again from its rows."""
 
 import json
 import re
@@ -6,14 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from benchmarks import report
-from benchmarks.bench_pairs import majority_region
-from benchmarks.scoring import FIELDS, difference, means, pack, score_oracle, score_saliency, share
+from benchmarks.scoring import pack
 
 from heap.config import from_dict
-from heap.images import Picture
 from heap.pretrain.config import PretrainConfig
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
@@ -220,65 +217,3 @@ class TestSummariesByHand:
         assert found["main_object_found"]["count"] == 1
         assert found["main_object_found"]["of"] == 2
         assert found["objects_where_there_is_none"] == 3
-
-
-class TestScoring:
-    PICTURE = Picture("a.png", np.full((40, 80, 3), 90, np.uint8), 80, 40, "", None)
-
-    def test_saliency_by_hand(self) -> None:
-        # Cells of 20 x 20: upsampled, the left half of the picture is above one half.
-        saliency = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], dtype=np.float32)
-        truth = np.zeros((40, 80), dtype=bool)
-        truth[:, :20] = True
-        scores = score_saliency(saliency, self.PICTURE, truth)
-        assert scores["iou"] == pytest.approx(0.5)
-        assert scores["accuracy"] == pytest.approx(0.75)
-        assert scores["corloc"]
-        assert 0 <= scores["iou_refined"] <= 1
-
-    def test_an_empty_map_is_a_miss(self) -> None:
-        truth = np.ones((40, 80), dtype=bool)
-        scores = score_saliency(np.zeros((2, 4), dtype=np.float32), self.PICTURE, truth)
-        assert scores == {"iou": 0, "accuracy": 0, "iou_refined": 0, "corloc": False}
-
-    def test_the_oracle_takes_the_regions_that_are_mostly_foreground(self) -> None:
-        labels = np.array([[0, 1], [2, 2]])
-        truth = np.zeros((4, 4), dtype=bool)
-        truth[:2, :2] = True  # all of region 0
-        truth[0, 2] = True  # a quarter of region 1
-        assert score_oracle(labels, truth) == {"iou_oracle": 4 / 5}
-
-    def test_rows_keep_the_order_of_the_fields(self) -> None:
-        row = pack("a.jpg", {"one": {"corloc": True, "iou": 0.5}})
-        assert dict(zip(FIELDS, row["one"], strict=True)) == {
-            "iou": 0.5,
-            "accuracy": None,
-            "iou_refined": None,
-            "corloc": 1.0,
-            "corloc_any": None,
-            "iou_oracle": None,
-        }
-
-    def test_the_difference_pairs_the_images(self) -> None:
-        # The images differ by far more than the methods do: paired, the difference is certain.
-        rows = [
-            pack(str(number), {"ours/0": {"iou": base + 0.25}, "theirs": {"iou": base}})
-            for number, base in enumerate(np.linspace(0, 0.5, 5))
-        ]
-        found = difference(rows, "ours", "theirs", "iou")
-        assert flat(found) == pytest.approx(flat({"mean": 0.25, "interval": [0.25, 0.25]}))
-        assert means(rows)["ours"] == {"iou": pytest.approx(0.5)}
-
-    def test_the_share_has_an_interval(self) -> None:
-        found = share([{"ok": number < 8} for number in range(10)], "ok")
-        assert (found["count"], found["of"], found["share"]) == (8, 10, 0.8)
-        assert found["interval"][0] < 0.8 < found["interval"][1]
-
-
-def test_the_majority_region_of_a_thing_smaller_than_a_patch() -> None:
-    labels = np.array([[0, 0, 1], [2, 2, 2]])
-    mask = np.zeros((20, 30), dtype=bool)
-    mask[2:4, 22:25] = True
-    assert majority_region(labels, mask) == 1
-    mask[10:, :] = True
-    assert majority_region(labels, mask) == 2

@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 
 from heap.evaluation.metrics.boxes import (
     box_iou,
+    cells_box,
     centre_box,
     compute_corloc,
     corloc_hit,
-    largest_part_box,
     mask_boxes,
     update_corloc,
 )
@@ -82,30 +82,16 @@ class TestMaskBoxes:
         assert (covered | ~mask).all()
 
 
-class TestLargestPartBox:
+class TestCellsBox:
     GEOMETRY = Geometry(100, 60, 40, 30, 10)
     """A grid of 3 rows and 4 columns over 100 x 60 pixels: cells of 25 x 20."""
 
     def test_by_hand(self) -> None:
-        saliency = np.array([[0.9, 0.1, 0.6, 0.7], [0.5, 0.2, 0.1, 0.8], [0.9, 0.0, 0.0, 0.0]])
-        # The largest part is the one on the right, of three cells; 0.5 itself is not above.
-        found = largest_part_box(saliency, self.GEOMETRY)
-        assert found is not None
-        assert found.tolist() == [50, 0, 100, 40]
+        assert cells_box(drawn("..##", "...#", "...."), self.GEOMETRY).tolist() == [50, 0, 100, 40]
+        assert cells_box(drawn("....", "....", "#..."), self.GEOMETRY).tolist() == [0, 40, 25, 60]
 
-    def test_the_first_part_wins_a_tie(self) -> None:
-        saliency = np.array([[0.9, 0.1, 0.1, 0.9], [0.0] * 4, [0.0] * 4])
-        found = largest_part_box(saliency, self.GEOMETRY)
-        assert found is not None
-        assert found.tolist() == [0, 0, 25, 20]
-
-    def test_nothing_above_the_threshold(self) -> None:
-        assert largest_part_box(np.full((3, 4), 0.5), self.GEOMETRY) is None
-
-    def test_another_threshold(self) -> None:
-        found = largest_part_box(np.full((3, 4), 0.4), self.GEOMETRY, threshold=0.3)
-        assert found is not None
-        assert found.tolist() == [0, 0, 100, 60]
+    def test_of_several_parts_it_holds_all(self) -> None:
+        assert cells_box(drawn(".#..", "....", "...#"), self.GEOMETRY).tolist() == [25, 0, 100, 60]
 
 
 class TestCorlocHit:
@@ -116,8 +102,7 @@ class TestCorlocHit:
     def test_any_box_of_the_truth_will_do(self) -> None:
         assert corloc_hit(boxes((0, 0, 4, 4))[0], boxes((8, 8, 9, 9), (0, 0, 4, 5)))
 
-    def test_no_box_or_no_truth_is_a_miss(self) -> None:
-        assert not corloc_hit(None, boxes((0, 0, 10, 10)))
+    def test_no_truth_is_a_miss(self) -> None:
         assert not corloc_hit(boxes((0, 0, 10, 10))[0], NO_BOXES)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from scenes import coco_set, draw_scene, folder_set, voc_set
 
 from heap.config import FeatureConfig
-from heap.errors import ConfigError, InputError
+from heap.errors import ConfigError, FitError, InputError
 from heap.evaluation.bench import Bench
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.protocols import PROTOCOLS
@@ -237,6 +237,19 @@ def test_rows_of_another_precision_are_not_mixed_in(
     assert "precision ('fp32' -> 'bf16')" in message
 
 
+def test_a_method_that_cannot_learn_is_an_error_after_the_others(
+    plain_features: FeatureConfig, scenes: Path, tmp_path: Path
+) -> None:
+    for number in range(2):
+        Image.new("RGB", (40, 40), "green").save(tmp_path / f"{number}.png")
+    flat = Bench(plain_features, photos=[str(tmp_path)], cache=tmp_path, precision="fp32")
+    entries = [entry(name, tmp_path / f"{name}.json") for name in ("heap", "centre")]
+    with pytest.raises(FitError, match="heap.json: the fitted head"):
+        evaluate(task(scenes), flat, entries)
+    assert len(read_results(tmp_path / "centre.json").rows) == 6
+    assert not (tmp_path / "heap.json").exists()
+
+
 def test_wrong_settings_are_refused(bench: Bench, scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="treshold"):
         run(scenes, bench, entry("lost", tmp_path / "a.json", {"treshold": 0.1}))
@@ -280,7 +293,7 @@ def test_annotations_of_nothing_and_of_everything_can_be_scored(
     out = tmp_path / "nothing.json"
     nothing = run(whole, bench, entry("centre", out, {"share": 0.0}))
     assert nothing.protocols["corloc-found-v1"].metrics["corloc"].value == 0
-    assert nothing.protocols["ap-box-v1"].metrics["ap"].value == 0
+    assert nothing.protocols["ap-box-v1"].metrics["AP"].value == 0
     assert scores(nothing)["00.png"]["saliency-found-v1"]["accuracy"] == 1
 
 

@@ -30,20 +30,23 @@ def test_one_half_is_background() -> None:
     assert found.cells.tolist() == [[False, True, False]]
 
 
-def test_the_score_is_the_mean_saliency_and_the_best_comes_first() -> None:
+def test_the_score_is_the_mean_saliency_times_the_share_of_the_foreground() -> None:
     found = connected_objects(grid([0.75, 1, 0, 0.625, 0, 1]))
-    assert [each.score for each in found] == [1, 0.875, 0.625]
+    assert [each.score for each in found] == [0.875 / 2, 1 / 4, 0.625 / 4]
 
 
 def test_of_equal_scores_the_larger_comes_first_and_then_the_upper_left() -> None:
-    found = connected_objects(grid([1, 0, 1, 1, 0, 1]))
-    assert [np.flatnonzero(each.cells).tolist() for each in found] == [[2, 3], [0], [5]]
+    found = connected_objects(grid([1, 0, 0.75, 0.75, 0, 0.75, 0.75], [0] * 7))
+    assert [np.flatnonzero(each.cells).tolist() for each in found] == [[2, 3], [5, 6], [0]]
+    found = connected_objects(grid([1, 0, 0.5625, 0.5625, 0, 1]))
+    scores = [(each.score, np.flatnonzero(each.cells).tolist()) for each in found]
+    assert scores == [(0.28125, [2, 3]), (0.25, [0]), (0.25, [5])]
 
 
-def test_a_method_that_says_yes_or_no_is_sure() -> None:
+def test_a_method_that_says_yes_or_no_is_equally_sure_of_all() -> None:
     finding = Finding.of_mask(np.array([[True, False, True]]))
     assert finding.saliency.tolist() == [[1, 0, 1]]
-    assert [each.score for each in finding.objects] == [1, 1]
+    assert [each.score for each in finding.objects] == [0.5, 0.5]
     assert finding.label_map is None
 
 
@@ -61,7 +64,7 @@ def test_objects_are_all_of_the_foreground_and_each_is_one_part(saliency: np.nda
     assert all(label(each.cells)[1] == 1 for each in found)
     scores = [each.score for each in found]
     assert scores == sorted(scores, reverse=True)
-    assert all(0.5 < score <= 1 for score in scores)
+    assert all(0 < score <= 1 for score in scores)
 
 
 @given(MAPS)

@@ -9,9 +9,8 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from heap.device import fresh_accelerator
-from heap.encoder.encoder import Encoder
 from heap.errors import ImageError, InputError
-from heap.pretrain.quality import Quality, facet_of, measure
+from heap.pretrain.quality import Quality, measure
 
 DEMO = Path(__file__).parents[3] / "demo"
 PHOTOS = ("dog", "duck", "parrot", "rocket", "statue")
@@ -93,6 +92,7 @@ def test_a_miss_halves_the_means(brightness: Path, tmp_path: Path) -> None:
     Image.fromarray(wrong).save(data / "masks" / "1.png")
     found = measure(brightness, data, tmp_path / "work", resolution=64, steps=1)
     assert (found.tokencut_iou, found.tokencut_corloc) == (50, 50)
+    assert found.heap_corloc == 50
 
 
 @pytest.fixture(scope="module")
@@ -140,17 +140,21 @@ def test_a_damaged_image_is_named(brightness: Path, tmp_path: Path) -> None:
 
 
 def test_data_without_images_is_refused(brightness: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no data in"):
+    with pytest.raises(InputError, match="images: is missing"):
         measure(brightness, tmp_path, tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
-def test_a_transformer_has_keys_and_a_pyramid_tokens(
-    encoder: Encoder, demo: Path, tmp_path: Path
-) -> None:
+def test_a_mask_of_another_size_is_named(brightness: Path, tmp_path: Path) -> None:
+    data = draw(tmp_path / "data", [(4, 4, 6), (6, 6, 4)])
+    Image.new("L", (8, 8)).save(data / "masks" / "1.png")
+    with pytest.raises(InputError, match=r"1\.png: the mask is 8 x 8 pixels"):
+        measure(brightness, data, tmp_path / "work", resolution=64)
+
+
+def test_a_pyramid_without_keys_can_be_measured(demo: Path, tmp_path: Path) -> None:
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1])
     pyramid = tmp_path / "pyramid"
     ResNetModel(config).save_pretrained(pyramid)
-    assert facet_of(encoder) == "key"
-    assert facet_of(Encoder.load(str(pyramid))) == "token"
     found = measure(pyramid, demo, tmp_path / "work", resolution=64, steps=1, limit=2)
     assert all(0 <= value <= 100 for value in asdict(found).values())

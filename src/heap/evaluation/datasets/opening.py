@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from heap.errors import InputError
 from heap.evaluation.datasets.catalogue import CATALOGUE, Entry
 from heap.evaluation.datasets.problems import refuse
 from heap.evaluation.truth import Dataset
+from heap.lookup import find
 
 
 def open_dataset(
@@ -42,11 +42,7 @@ def entry_of(name: str) -> Entry:
     Raises:
         InputError: if there is none of this name.
     """
-    if name in CATALOGUE:
-        return CATALOGUE[name]
-    close = get_close_matches(name, CATALOGUE, n=3)
-    meant = f"; did you mean {' or '.join(close)}?" if close else ";"
-    raise InputError(f"there is no data set {name!r}{meant} `heap datasets` lists them")
+    return find("data set", name, CATALOGUE, "heap datasets")
 
 
 def describe_datasets() -> list[dict[str, Any]]:

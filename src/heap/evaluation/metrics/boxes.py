@@ -43,23 +43,17 @@ def mask_boxes(mask: Bool[np.ndarray, "height width"]) -> Float64[np.ndarray, "p
     return np.array(corners, dtype=np.float64).reshape(-1, 4)
 
 
-def largest_part_box(
-    saliency: Float[np.ndarray, "grid_h grid_w"], geometry: Geometry, threshold: float = 0.5
-) -> Float64[np.ndarray, " 4"] | None:
-    """Box, in the original, of the largest 4-connected part of the saliency above `threshold`.
-
-    The first part in reading order wins a tie. None if nothing is above the threshold.
-    """
-    numbered, count = label(saliency > threshold)
-    if not count:
-        return None
-    rows, cols = find_objects(numbered)[np.bincount(numbered.ravel())[1:].argmax()]
-    return geometry.box_of_cells(rows.start, cols.start, rows.stop, cols.stop)
+def cells_box(
+    cells: Bool[np.ndarray, "grid_h grid_w"], geometry: Geometry
+) -> Float64[np.ndarray, " 4"]:
+    """Tight box, in the original, of some cells of the grid, at least one."""
+    rows, cols = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return geometry.box_of_cells(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
-def corloc_hit(box: Float[np.ndarray, " 4"] | None, truth: Float[np.ndarray, "truth 4"]) -> bool:
+def corloc_hit(box: Float[np.ndarray, " 4"], truth: Float[np.ndarray, "truth 4"]) -> bool:
     """Whether the box has an IoU of at least 0.5 with any box of the truth."""
-    return box is not None and bool((box_iou(box[None], truth) >= HIT).any())
+    return bool((box_iou(box[None], truth) >= HIT).any())
 
 
 def update_corloc(

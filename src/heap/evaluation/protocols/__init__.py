@@ -1,13 +1,11 @@
 """The named evaluations. A name is never given to another set of choices: those get a new one."""
 
-import difflib
-
-from heap.errors import InputError
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.protocols.clustering import CLUSTERING
 from heap.evaluation.protocols.discovery import DISCOVERY
 from heap.evaluation.protocols.retrieval import RETRIEVAL
 from heap.evaluation.protocols.saliency import SALIENCY
+from heap.lookup import find
 
 __all__ = ["PROTOCOLS", "Protocol", "Row", "find_protocol"]
 
@@ -23,8 +21,4 @@ def find_protocol(name: str) -> Protocol:
     Raises:
         InputError: if there is none.
     """
-    if name in PROTOCOLS:
-        return PROTOCOLS[name]
-    close = difflib.get_close_matches(name, PROTOCOLS, n=3)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ";"
-    raise InputError(f"there is no protocol {name!r}{hint} `heap protocols` lists them")
+    return find("protocol", name, PROTOCOLS, "heap protocols")

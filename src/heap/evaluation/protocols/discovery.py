@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from heap.evaluation.estimate import Means, OfDetections, Values
-from heap.evaluation.metrics.boxes import box_iou, corloc_hit
+from heap.evaluation.metrics.boxes import box_iou, cells_box, corloc_hit
 from heap.evaluation.metrics.detection import (
     Detections,
     mask_iou_matrix,
@@ -64,7 +64,7 @@ class CorLoc(Protocol):
             part = outcome.seed_part
         else:
             part = largest_piece(outcome.finding.saliency > THRESHOLD)
-        return outcome.box_of(part)[None] if part.any() else np.zeros((0, 4))
+        return cells_box(part, outcome.geometry)[None] if part.any() else np.zeros((0, 4))
 
 
 @dataclass(frozen=True, kw_only=True)

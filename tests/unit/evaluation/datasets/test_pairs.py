@@ -5,7 +5,7 @@ import pytest
 from miniatures import HEIGHT, WIDTH, pairs, picture, plane
 from PIL import Image
 
-from heap.errors import InputError
+from heap.errors import ImageError, InputError
 from heap.evaluation.datasets import open_dataset
 
 LAYOUTS = {
@@ -44,6 +44,16 @@ def test_boxes_are_of_the_4_connected_parts(tmp_path: Path) -> None:
     assert truth.boxes.tolist() == [[0, 0, 2, 2], [2, 2, 5, 4]]
 
 
+def test_foreground_is_above_127(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    levels = np.zeros((HEIGHT, WIDTH))
+    levels[0, :4] = 126, 127, 128, 129
+    plane(tmp_path / "masks" / "a.png", levels)
+    truth = open_dataset(f"folder:{tmp_path}").examples[0].read(WIDTH, HEIGHT)
+    assert truth.foreground is not None
+    assert np.argwhere(truth.foreground).tolist() == [[0, 2], [0, 3]]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_masks_of_any_kind(mode: str, tmp_path: Path) -> None:
     pairs(tmp_path)
@@ -78,6 +88,24 @@ def test_two_images_of_one_stem(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.png")
     with pytest.raises(InputError, match=r"a\.png: is the mask of 2 images"):
         open_dataset(f"folder:{tmp_path}")
+
+
+def test_damage_is_found_when_it_is_read(tmp_path: Path) -> None:
+    pairs(tmp_path, names="ab")
+    (tmp_path / "images" / "a.jpg").write_bytes(b"")
+    (tmp_path / "masks" / "b.png").write_bytes(b"no image")
+    first, second = open_dataset(f"folder:{tmp_path}").examples
+    with pytest.raises(ImageError, match=r"a\.jpg: the file is empty"):
+        first.picture()
+    with pytest.raises(InputError, match=r"b\.png: the mask cannot be read"):
+        second.truth(second.picture())
+
+
+@pytest.mark.parametrize("place", ["nowhere", "images/a.jpg"])
+def test_no_folders(place: str, tmp_path: Path) -> None:
+    pairs(tmp_path)
+    with pytest.raises(InputError, match=r"images: is missing, or no folder \(and 1 more"):
+        open_dataset(f"folder:{tmp_path / place}")
 
 
 def test_no_images(tmp_path: Path) -> None:

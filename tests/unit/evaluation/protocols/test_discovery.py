@@ -34,6 +34,21 @@ def test_each_protocol_takes_its_own_box(outcome: Make) -> None:
     assert hits("corloc-any-v1", outcome, LARGE)
 
 
+def test_of_equally_large_parts_the_first_is_taken(outcome: Make) -> None:
+    saliency = np.zeros((4, 6), dtype=np.float32)
+    saliency[2, 0] = 0.9
+    saliency[0, 5] = 0.6
+    assert hits("corloc-found-v1", outcome, SMALL, Finding.of_saliency(saliency))
+
+
+def test_one_half_is_background(outcome: Make) -> None:
+    saliency = np.full((4, 6), 0.5, dtype=np.float32)
+    whole = np.array([[0.0, 0, 60, 40]])
+    assert not hits("corloc-found-v1", outcome, whole, Finding.of_saliency(saliency))
+    saliency[0, 5] = 0.6
+    assert hits("corloc-found-v1", outcome, SMALL, Finding.of_saliency(saliency))
+
+
 def test_of_equally_salient_parts_the_largest_holds_the_seed(outcome: Make) -> None:
     finding = Finding.of_mask(two_parts().saliency > 0)
     assert hits("corloc-lost-v1", outcome, LARGE, finding)
@@ -86,7 +101,7 @@ def test_average_precision_by_hand(outcome: Make) -> None:
 def test_odap_of_an_image(outcome: Make) -> None:
     protocol = PROTOCOLS["odap-v1"]
     both = protocol.measure(outcome(two_parts(), boxes=np.concatenate([LARGE, SMALL])), "all")
-    second = protocol.measure(outcome(two_parts(), boxes=LARGE), "all")
+    second = protocol.measure(outcome(two_parts(), boxes=SMALL), "all")
     assert both["odap"] == 1
     assert second["odap"] == 0.5
 
