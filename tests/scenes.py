@@ -83,10 +83,10 @@ def coco_set(root: Path, count: int = 6) -> Path:
 
 def _boxes(classes: np.ndarray) -> list[tuple[int, int, int, int]]:
     found = []
-    for number in (CAT, DOG):
+    for number in np.unique(classes[classes > 0]):
         rows, cols = np.nonzero(classes == number)
-        if len(rows):
-            found.append((*map(int, (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)),))
+        corners = cols.min(), rows.min(), cols.max() + 1, rows.max() + 1
+        found.append((int(corners[0]), int(corners[1]), int(corners[2]), int(corners[3])))
     return found
 
 

@@ -1,67 +1,20 @@
 """Processes that are killed at any moment: the same task again ends as if nothing had happened."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from killing import Worker
 from worker import CHECKPOINT, CHUNK
 
 pytestmark = pytest.mark.timeout(300)
 
 Files = dict[str, bytes]
-
-
-@dataclass
-class Outcome:
-    """What a child said of each stage before it ended."""
-
-    status: int
-    stages: dict[str, list[int]]
-
-
-class Worker:
-    def __init__(self) -> None:
-        script = Path(__file__).with_name("worker.py")
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(
-        self, task: dict[str, Any], kill: int = signal.SIGKILL, after: int = -1, wait: float = 0.0
-    ) -> Outcome:
-        """Run a task; send the signal `wait` seconds after line number `after` of its progress."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(task) + "\n")
-        self.process.stdin.flush()
-        pid = int(self.process.stdout.readline().split()[1])
-        stages: dict[str, list[int]] = {}
-        for number, line in enumerate(self.process.stdout):
-            stage, done, *_ = line.split()
-            if stage == "end":
-                return Outcome(int(done), stages)
-            stages.setdefault(stage, []).append(int(done))
-            if number == after:
-                time.sleep(wait)
-                os.kill(pid, kill)
-        raise AssertionError("the worker is gone")
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(20)
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")

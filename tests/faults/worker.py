@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import heap.evaluation.run
 import heap.model.heap  # the slow import; nothing in it has started a thread yet
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 
@@ -47,12 +48,42 @@ def fit(photos: str, encoder: str, out: str, cache: str) -> None:
     )
 
 
+def evaluate(data: str, methods: list[str], encoder: str, out: str, cache: str) -> None:
+    from heap.evaluation.bench import Bench, Entry
+    from heap.evaluation.datasets import open_dataset
+    from heap.evaluation.methods import METHODS
+    from heap.evaluation.protocols import PROTOCOLS
+
+    features = FeatureConfig(encoder=encoder, resolution=64)
+    photos = [str(Path(data) / "images")]
+    bench = Bench(features, photos=photos, cache=Path(cache), precision="fp32")
+    names = ("saliency-found-v1", "saliency-sod-v1", "corloc-found-v1", "ap-box-v1")
+    protocols = [PROTOCOLS[name] for name in names]
+    settings: dict[str, dict[str, Any]] = {
+        "found": {"steps": 6},
+        "heap": {
+            "head": {"groups": 4, "blocks": 1, "heads": 2, "width": 16},
+            "losses": {"prior": "boundary"},
+            "fit": {"steps": 12, "batch": 6, "learning_rate": 2e-2, "checkpoint_every": CHECKPOINT},
+        },
+    }
+    entries = [
+        Entry(METHODS[name], Path(out) / f"{name}.json.gz", settings.get(name, {}),
+              model=Path(out) / f"{name}-model")
+        for name in methods
+    ]  # fmt: skip
+    task = heap.evaluation.run.Task(protocols, open_dataset(f"folder:{data}"))
+    heap.evaluation.run.evaluate(task, bench, entries, on_progress=say)
+
+
 def run_child(task: dict[str, Any]) -> None:
     sys.stdout.write(f"pid {os.getpid()}\n")
     sys.stdout.flush()
     status = 1
     try:
-        work: dict[str, Callable[..., None]] = {"discover": discover, "fit": fit}
+        work: dict[str, Callable[..., None]] = {
+            "discover": discover, "fit": fit, "evaluate": evaluate,
+        }  # fmt: skip
         work[task.pop("do")](**task)
         status = 0
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ def tune(
 ) -> Tuned:
     """Try the first `configurations` of the method's grid, and begin none after so many `minutes`.
 
-    The first one is tried in any case, and those of a method that learns nothing are tried together.
+    The first is tried in any case, and those of a method that learns nothing are tried together.
     Writes into the folder `out` the log, the settings that were chosen, and the results of every
     trial; the same call goes on where an earlier one was stopped, and one with more configurations
     or minutes tries what is left.

@@ -12,6 +12,8 @@ from heap.evaluation.metrics.curves import (
     THRESHOLDS,
     compute_max_f_sod,
     compute_max_f_tokencut,
+    curves_from_row,
+    curves_to_row,
     max_f_found,
     update_curves,
 )
@@ -169,6 +171,12 @@ class TestThreeMaxima:
         assert compute_max_f_sod(state)[0] == pytest.approx(self.SOD)
         found = np.mean([max_f_found(*each) for each in masks])
         assert found == pytest.approx((109 / 159 + 109 / 209) / 2)
+
+
+def test_the_state_of_an_image_survives_as_text() -> None:
+    for seed in range(20):
+        state = update_curves(*random_case(seed))
+        np.testing.assert_allclose(curves_from_row(curves_to_row(state)), state, rtol=1e-6)
 
 
 def test_states_add_up_over_processes() -> None:

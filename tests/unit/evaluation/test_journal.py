@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 
 from heap.errors import InputError, StoreError
-from heap.evaluation.journal import Journal
+from heap.evaluation.journal import Journal, Row
 
 MADE_WITH = {"method": {"name": "lost", "settings": {"patches": 100}}, "grid": ("a", 1), "seed": 0}
-ROWS = {"one": {"iou": 0.1, "flags": [True, None]}, "zw\u00f6lf\u2028": {"iou": 1 / 3}}
+ROWS: dict[str, Row] = {
+    "one": {"iou": 0.1, "flags": [True, None]},
+    "zw\u00f6lf\u2028": {"iou": 1 / 3},
+}
 
 
 def filled(path: Path) -> Journal:

@@ -13,6 +13,9 @@ from .protocols.scenes import blocks, drawn, marked, painted, seen
 EDGE = np.arange(96)[None].repeat(48, axis=0) < 42
 """The left of a picture of 3 x 6 patches of 16 pixels; it ends inside the third column."""
 
+BENT = marked("......", ".##...", ".#....", "......")
+CORNER = marked("......", "......", ".....#", "......")
+
 
 class TestMaps:
     def test_smooth_is_interpolated_between_the_centres_of_patches(self) -> None:
@@ -98,13 +101,15 @@ class TestSeedPart:
 
 class TestObjects:
     def test_boxes_are_those_of_cells_in_the_original(self) -> None:
-        made = seen(drawn("......", ".##...", ".#...9", "......"), size=(30, 45))
+        objects = tuple(GridObject(each, score) for each, score in ((BENT, 0.8), (CORNER, 0.7)))
+        made = seen(Finding((BENT | CORNER).astype(np.float32), objects), size=(30, 45))
         assert made.boxes.tolist() == [[7.5, 7.5, 22.5, 22.5], [37.5, 15, 45, 22.5]]
-        assert made.scores == pytest.approx([1, 0.9])
+        assert made.scores.tolist() == [0.8, 0.7]
 
     def test_masks_are_those_of_the_objects_in_their_order(self) -> None:
-        made = seen(drawn("6.....", "6....#"), cell=10)
-        assert [mask.any(axis=0).argmax() for mask in made.masks] == [50, 0]
+        objects = tuple(GridObject(each, score) for each, score in ((CORNER, 0.8), (BENT, 0.7)))
+        made = seen(Finding((BENT | CORNER).astype(np.float32), objects), cell=10)
+        assert [mask.any(axis=0).argmax() for mask in made.masks] == [50, 10]
         assert not (made.masks[0] & made.masks[1]).any()
 
     def test_touching_objects_share_no_pixel(self) -> None:

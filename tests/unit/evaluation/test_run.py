@@ -62,7 +62,7 @@ def test_a_score_is_that_of_the_method_on_the_image(
     assert summary.images == 6
     assert summary.metrics["iou"].value == pytest.approx(np.mean(ious), 0.01)
     low, high = summary.metrics["iou"].low, summary.metrics["iou"].high
-    assert min(ious) - 0.01 < low < np.mean(ious) < high < max(ious) + 0.01  # type: ignore[operator]
+    assert min(ious) - 0.01 < low < np.mean(ious) < high < max(ious) + 0.01
 
 
 def test_what_is_written_is_what_is_returned(bench: Bench, scenes: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_method_that_cannot_learn_is_an_error_after_the_others(
         Image.new("RGB", (40, 40), "green").save(tmp_path / f"{number}.png")
     flat = Bench(plain_features, photos=[str(tmp_path)], cache=tmp_path, precision="fp32")
     entries = [entry(name, tmp_path / f"{name}.json") for name in ("heap", "centre")]
-    with pytest.raises(FitError, match="heap.json: the fitted head"):
+    with pytest.raises(FitError, match=r"heap\.json: the fitted head"):
         evaluate(task(scenes), flat, entries)
     assert len(read_results(tmp_path / "centre.json").rows) == 6
     assert not (tmp_path / "heap.json").exists()
@@ -307,7 +307,7 @@ def everything(
     masks = [name for name in PROTOCOLS if name.startswith("ap-mask")]
     classes = [name for name in PROTOCOLS if name.startswith(("retrieval", "clustering"))]
     rest = [name for name in PROTOCOLS if name not in masks + classes]
-    found = {}
+    found: dict[str, Results] = {}
     for spec, names in {
         f"folder:{scenes}": rest,
         f"coco:{coco}": masks,

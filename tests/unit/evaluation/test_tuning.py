@@ -14,6 +14,7 @@ from heap.evaluation.datasets import open_dataset
 from heap.evaluation.methods import METHODS, MethodCard
 from heap.evaluation.results import read_results
 from heap.evaluation.tuning import Trial, Tuned, merged, tune
+from heap.progress import OnProgress
 
 from .evaluating import HEAD, entry, run
 
@@ -33,6 +34,10 @@ def search(
     return tune(
         card, data, bench, out, configurations=configurations, minutes=minutes, **more
     )  # fmt: skip
+
+
+def into(seen: list[str]) -> OnProgress:
+    return lambda stage, done, total: seen.append(f"{stage} {done}")
 
 
 def test_the_best_iou_is_chosen(bench: Bench, scenes: Path, tmp_path: Path) -> None:
@@ -100,8 +105,7 @@ def test_the_first_is_tried_and_no_more_are_begun_when_the_minutes_are_over(
     assert not (tmp_path / "1-model").exists()
     # With more time the same folder goes on.
     stages: list[str] = []
-    tuned = search(bench, scenes, tmp_path, card=FOUND,
-                   on_progress=lambda stage, done, total: stages.append(f"{stage} {done}"))  # fmt: skip
+    tuned = search(bench, scenes, tmp_path, card=FOUND, on_progress=into(stages))
     assert tuned.trials[0] == hurried.trials[0]
     assert [trial.settings for trial in tuned.trials] == list(FOUND.grid)
     assert stages.count("found 3") == 2, "the first was not taught again"
@@ -111,11 +115,10 @@ def test_the_first_is_tried_and_no_more_are_begun_when_the_minutes_are_over(
 def test_what_learns_nothing_is_tried_in_one_pass(
     bench: Bench, scenes: Path, tmp_path: Path
 ) -> None:
-    seen: list[int] = []
-    tuned = search(bench, scenes, tmp_path, minutes=0.0,
-                   on_progress=lambda stage, done, total: seen.append(done))  # fmt: skip
+    seen: list[str] = []
+    tuned = search(bench, scenes, tmp_path, minutes=0.0, on_progress=into(seen))
     assert len(tuned.trials) == 4
-    assert seen == [0, *range(7)]
+    assert seen == ["configurations 0", *(f"evaluating {number}" for number in range(7))]
 
 
 @pytest.mark.parametrize("card", [CENTRE, FOUND], ids=["one pass", "one by one"])
@@ -133,8 +136,7 @@ def test_a_search_that_was_stopped_goes_on(
         search(bench, scenes, tmp_path / "a", card=card, on_progress=stop)
     assert not (tmp_path / "a" / "tuning.json").exists()
     seen.clear()
-    resumed = search(bench, scenes, tmp_path / "a", card=card,
-                     on_progress=lambda stage, done, total: seen.append(f"{stage} {done}"))  # fmt: skip
+    resumed = search(bench, scenes, tmp_path / "a", card=card, on_progress=into(seen))
     rest = [each for each in seen if each.startswith("evaluating")]
     again = [*range(3, 7), *(range(7) if card is FOUND else ())]
     assert rest[-len(again) :] == [f"evaluating {number}" for number in again]

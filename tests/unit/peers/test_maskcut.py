@@ -58,6 +58,15 @@ def test_what_holds_three_corners_is_background() -> None:
     assert [np.argwhere(cells).tolist() for cells in found] == [[[0, 0]], [[3, 0]]]
 
 
+def test_the_largest_part_of_a_side_can_be_asked_for_whatever_is_at_the_corners() -> None:
+    """Patches at all four corners are like the object: the seed is the first of the five parts."""
+    like = drawn("#.....#", ".......", "..###..", "..###..", ".......", "#.....#")
+    (only,) = maskcut(one_hot(like), (6, 7), count=1)
+    np.testing.assert_array_equal(only, ~like)
+    (largest,) = maskcut(one_hot(like), (6, 7), count=1, largest=True)
+    np.testing.assert_array_equal(np.argwhere(largest), [(r, c) for r in (2, 3) for c in (2, 3, 4)])
+
+
 def test_the_threshold_decides_what_is_linked() -> None:
     # Cosines: 0.8 between the two halves, 1 within.
     patches = torch.tensor([[1.0, 0.0]] * 4 + [[0.8, 0.6]] * 2 + [[1.0, 0.0]])

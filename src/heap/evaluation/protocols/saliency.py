@@ -13,6 +13,8 @@ from heap.evaluation.metrics.curves import (
     THRESHOLDS,
     compute_max_f_sod,
     compute_max_f_tokencut,
+    curves_from_row,
+    curves_to_row,
     f_measure,
     max_f_found,
     update_curves,
@@ -106,12 +108,12 @@ class TokenCutSaliency(_Saliency):
         return {
             "iou": mask_iou(mask, truth, valid),
             "accuracy": pixel_accuracy(mask, truth, valid),
-            "curves": update_curves(soft, truth, valid).tolist(),
+            "curves": curves_to_row(update_curves(soft, truth, valid)),
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
         """Keep F at the best threshold only."""
-        curves = np.array([row["curves"] for row in rows])
+        curves = np.array([curves_from_row(row["curves"]) for row in rows])
         best = compute_max_f_tokencut(curves.sum(axis=0))[1]
         kept = [
             {"iou": row["iou"], "accuracy": row["accuracy"], "max_f_tokencut": float(f)}
@@ -152,12 +154,12 @@ class SodSaliency(_Saliency):
         return {
             "mae": mean_absolute_error(soft, truth, valid),
             "s_measure": s_measure(soft, truth, valid),
-            "curves": update_curves(soft, truth, valid).tolist(),
+            "curves": curves_to_row(update_curves(soft, truth, valid)),
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
         """Keep precision and recall at the best threshold only."""
-        curves = np.array([row["curves"] for row in rows])
+        curves = np.array([curves_from_row(row["curves"]) for row in rows])
         best = compute_max_f_sod(curves.sum(axis=0))[1]
         kept = [
             {"mae": row["mae"], "s_measure": row["s_measure"], "precision": p, "recall": r}

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
+from heap.evaluation.metrics.curves import curves_from_row
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols import PROTOCOLS
 
@@ -92,7 +93,9 @@ class TestRefinement:
     @pytest.mark.parametrize("refine", ["guided", "solver"])
     def test_so_do_soft_maps(self, refine: str) -> None:
         def f_above_half(name: str) -> float:
-            return float(PROTOCOLS[name].measure(coarse(), "all")["curves"][3][127])
+            return float(
+                curves_from_row(PROTOCOLS[name].measure(coarse(), "all")["curves"])[3][127]
+            )
 
         assert f_above_half(SOD) == pytest.approx(f(1, 32 / 36))
         assert f_above_half(f"{SOD}-{refine}") == 1
@@ -128,13 +131,13 @@ class TestRefinement:
         assert 0.85 < coarse().solved[0].max() < 0.95
         assert values(f"{MULTI}-solver", coarse())["max_f_found"] == 1
         for name in (f"{TOKENCUT}-solver", f"{SOD}-solver"):
-            recall = PROTOCOLS[name].measure(coarse(), "all")["curves"][2]
+            recall = curves_from_row(PROTOCOLS[name].measure(coarse(), "all")["curves"])[2]
             assert (recall[int(0.85 * 255)], recall[int(0.95 * 255)]) == (1, 0)
         error = np.abs(coarse().solved[0] - EDGE).mean()
         assert values(f"{SOD}-solver", coarse())["mae"] == pytest.approx(error)
 
     def test_tokencut_takes_f_of_the_mask_where_it_is_not_refined(self) -> None:
-        precision = PROTOCOLS[TOKENCUT].measure(two_parts(), "all")["curves"][1]
+        precision = curves_from_row(PROTOCOLS[TOKENCUT].measure(two_parts(), "all")["curves"])[1]
         assert set(precision) == {1}
 
 
@@ -187,20 +190,19 @@ class TestMaximumOfF:
     @pytest.mark.parametrize("name", [f"{TOKENCUT}-guided", SOD, f"{SOD}-guided"])
     def test_the_kept_rows_give_the_largest_value_of_the_curves(self, name: str) -> None:
         random = np.random.default_rng(3)
-        outcomes = [
-            seen(
-                random.random((3, 4), dtype=np.float32),
-                cell=8,
-                pixels=random.integers(0, 256, (24, 32, 3), dtype=np.uint8),
-                foreground=random.random((24, 32)) < 0.4,
-            )
-            for _ in range(5)
-        ]
+        outcomes = []
+        for _ in range(5):
+            saliency = random.random((3, 4), dtype=np.float32)
+            truth = blocks(saliency > 0.6, 8) ^ (random.random((24, 32)) < 0.05)
+            outcomes.append(seen(saliency, cell=8, pixels=painted(truth), foreground=truth))
         rows = [PROTOCOLS[name].measure(each, "all") for each in outcomes]
-        _, precision, recall, f_of_images = np.mean([row["curves"] for row in rows], axis=0)
+        _, precision, recall, f_of_images = np.mean(
+            [curves_from_row(row["curves"]) for row in rows], axis=0
+        )
         of_means = [f(p, r) for p, r in zip(precision, recall, strict=True)]
         best = f_of_images.max() if name.startswith(TOKENCUT) else max(of_means)
-        found = scored(PROTOCOLS[name], rows)[0]
+        found, _, notes = scored(PROTOCOLS[name], rows)
+        assert notes["threshold"] > 0.1
         assert next(v for key, v in found.items() if key.startswith("max_f")) == pytest.approx(best)
 
 
