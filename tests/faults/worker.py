@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# The slow imports; nothing in them has started a thread yet.
+import accelerate  # noqa: F401
+import heap.encoder.vit
 import heap.evaluation.run
-import heap.model.heap  # the slow import; nothing in it has started a thread yet
+import heap.model.heap
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 
 CHUNK, CHECKPOINT = 2, 4

@@ -173,7 +173,7 @@ def test_edges_of_the_image_are_followed() -> None:
     assert overlap[1] > overlap[0] + 0.1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 100_000),
     grid=st.tuples(st.integers(1, 9), st.integers(1, 9)),

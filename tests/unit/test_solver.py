@@ -31,7 +31,7 @@ def test_a_constant_stays_constant(value: float, size: tuple[int, int]) -> None:
     np.testing.assert_allclose(solved, value, atol=1e-5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
     st.integers(0, 2**32 - 1),

@@ -4,7 +4,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -64,7 +64,6 @@ class TestThresholds:
 
 
 class TestOneImage:
-    @settings(deadline=None)
     @given(st.data())
     def test_counts_as_a_loop_over_the_thresholds_does(self, data: st.DataObject) -> None:
         prediction = data.draw(arrays(np.float32, SIZES, elements=LEVELS))
@@ -78,7 +77,6 @@ class TestOneImage:
             recall = right / there if there else 1
             assert curves[:3, index].tolist() == [1, precision, recall]
 
-    @settings(deadline=None)
     @given(st.data())
     def test_void_pixels_might_as_well_be_cut_off(self, data: st.DataObject) -> None:
         prediction = data.draw(arrays(np.float32, SIZES, elements=LEVELS))

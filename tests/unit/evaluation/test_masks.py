@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -37,13 +37,11 @@ class TestMaskIou:
         assert mask_iou(prediction, truth, valid=drawn("####", "....")) == 1 / 3
         assert mask_iou(prediction, truth, valid=drawn("...#", "...#")) == 1
 
-    @settings(deadline=None)
     @given(MASKS)
     def test_of_itself_is_one_and_of_its_complement_zero(self, mask: np.ndarray) -> None:
         assert mask_iou(mask, mask) == 1
         assert mask_iou(mask, ~mask) == 0
 
-    @settings(deadline=None)
     @given(st.data())
     def test_is_symmetric_and_no_more_than_accuracy(self, data: st.DataObject) -> None:
         a = data.draw(MASKS)
@@ -74,7 +72,6 @@ class TestMeanAbsoluteError:
         found = mean_absolute_error(self.PREDICTION, self.TRUTH, valid=drawn("#.", "##"))
         assert found == (0.75 + 0 + 0.5) / 3
 
-    @settings(deadline=None)
     @given(st.data())
     def test_of_a_mask_is_the_share_that_is_wrong(self, data: st.DataObject) -> None:
         a = data.draw(MASKS)

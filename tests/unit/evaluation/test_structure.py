@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -67,13 +67,11 @@ def test_a_chessboard_turned_around_is_cut_off_at_zero() -> None:
     assert s_measure((~truth).astype(np.float32), truth) == 0
 
 
-@settings(deadline=None)
 @given(arrays(bool, SIZES))
 def test_of_the_truth_is_one(truth: np.ndarray) -> None:
     assert s_measure(truth.astype(np.float32), truth) == pytest.approx(1)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_is_between_zero_and_one(data: st.DataObject) -> None:
     prediction = data.draw(arrays(np.float32, SIZES, elements=SOFT))
@@ -81,7 +79,6 @@ def test_is_between_zero_and_one(data: st.DataObject) -> None:
     assert 0 <= s_measure(prediction, truth) <= 1 + 1e-12
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_void_pixels_are_background_in_both(data: st.DataObject) -> None:
     prediction = data.draw(arrays(np.float32, SIZES, elements=SOFT))

@@ -313,7 +313,7 @@ SAMPLES = [
 ] + [encoded(Image.fromarray(colours()), "tiff", compression="tiff_lzw")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_damaged_bytes_raise_nothing_but_image_errors(sample: bytes, draw: st.DataObject) -> None:
     damaged = bytearray(sample)

@@ -188,7 +188,7 @@ def test_the_bound_is_what_it_says_and_never_reaches_its_ends(cos: float) -> Non
     assert 0 < bounded < 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), form=st.sampled_from(FORMS))
 def test_the_order_of_patches_groups_and_images_does_not_matter(
     seed: int, form: dict[str, Any]

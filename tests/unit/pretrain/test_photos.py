@@ -93,7 +93,7 @@ def test_several_packs_are_one(squares: Photos, tmp_path: Path) -> None:
     assert not same(read_packs(many[::-1]), squares)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(8_000, 60_000))
 def test_no_pack_is_larger_than_was_asked_for(most_bytes: int) -> None:
     import tempfile
