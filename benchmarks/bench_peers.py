@@ -43,7 +43,6 @@ ABLATIONS: dict[str, dict[str, dict[str, float]]] = {
     "without-intra": {"losses": {"intra": 0.0}},
     "without-negative": {"losses": {"negative": 0.0}},
     "without-inter": {"losses": {"inter": 0.0}},
-    "4-groups": {"head": {"groups": 4}},
     "8-groups": {"head": {"groups": 8}},
     "16-groups": {"head": {"groups": 16}},
 }

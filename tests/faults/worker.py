@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 # The slow imports; nothing in them has started a thread yet.
-import accelerate  # noqa: F401
 import heap.encoder.vit
 import heap.evaluation.run
 import heap.model.heap

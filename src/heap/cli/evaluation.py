@@ -102,7 +102,7 @@ def tune(
     data: str,
     out: Path,
     configurations: Annotated[int, _AtLeastOne] = 5,
-    minutes: Annotated[float, _NotNegative] = 15,
+    minutes: Annotated[float, _NotNegative] = 15.0,
     features: FeatureOptions = ANY_FEATURES,
     seed: int = 0,
     fit: list[str] | None = None,

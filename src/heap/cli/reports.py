@@ -1,6 +1,9 @@
 """The commands that show what was measured: compare, tables and figure."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -8,6 +11,9 @@ from heap.bars import Bars
 from heap.cli.app import err_console, out_console
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
 from heap.errors import InputError
+
+if TYPE_CHECKING:
+    from heap.evaluation.compare import Comparison
 
 
 def compare(first: Path, /, *others: Path) -> None:
@@ -24,23 +30,16 @@ def compare(first: Path, /, *others: Path) -> None:
     from heap.evaluation.compare import compare_files
     from heap.evaluation.protocols import PROTOCOLS
 
-    table = Table("protocol", "metric", "ours", "theirs", "difference", "95 % interval", box=None)
-    heading = ""
-    for each in compare_files([first, *others], PROTOCOLS):
-        if heading != (heading := f"{each.ours}  against  {each.theirs}"):
-            table.add_section()
-            table.add_row(f"[bold]{heading}[/bold]")
-        gap = each.difference
-        sign = "" if gap.low <= 0 <= gap.high else " *"
-        table.add_row(
-            each.protocol,
-            each.metric,
-            f"{100 * each.our_value:.1f}",
-            f"{100 * each.their_value:.1f}",
-            f"{100 * gap.value:+.1f}{sign}",
-            f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}",
+    found = compare_files([first, *others], PROTOCOLS)
+    for (ours, theirs), pair in groupby(found, lambda each: (each.ours, each.theirs)):
+        out_console.print(
+            f"{ours}  against  {theirs}",
+            style="bold",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
-    out_console.print(table)
+        out_console.print(_differences(pair))
     err_console.print("* the interval does not hold zero", highlight=False)
 
 
@@ -137,6 +136,22 @@ def figure(
         )
     draw_figure(rows, out)
     err_console.print(str(out), highlight=False)
+
+
+def _differences(pair: Iterable["Comparison"]) -> Table:
+    table = Table("protocol", "metric", "ours", "theirs", "difference", "95 % interval", box=None)
+    for each in pair:
+        gap = each.difference
+        sign = "" if gap.low <= 0 <= gap.high else " *"
+        table.add_row(
+            each.protocol,
+            each.metric,
+            f"{100 * each.our_value:.1f}",
+            f"{100 * each.their_value:.1f}",
+            f"{100 * gap.value:+.1f}{sign}",
+            f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}",
+        )
+    return table
 
 
 def _files(places: list[Path]) -> list[Path]:

@@ -108,20 +108,19 @@ def test_without_images_to_learn_from_a_model_is_used_but_not_made(
     assert not (tmp_path / "none").exists()
 
 
-def test_seeds_make_models_and_are_recorded(bench: Bench, scenes: Path, tmp_path: Path) -> None:
+def test_seeds_make_models_and_are_recorded(
+    models: dict[str, Path], bench: Bench, scenes: Path, tmp_path: Path
+) -> None:
     for name in ("heap", "found"):
-        results = [
-            run(scenes, bench, entry(name, tmp_path / f"{name}{where}.json", seed=seed,
-                                     model=tmp_path / f"{name}{where}"))
-            for where, seed in enumerate((0, 1, 1))
-        ]  # fmt: skip
-        assert [each.method.seed for each in results] == [0, 1, 1]
-        first, second, again = map(scores, results)
-        assert first != second
-        assert second == again
-    assert json.loads((tmp_path / "heap1" / "config.json").read_text())["provenance"]["fit"][
-        "seed"
-    ] == 1  # fmt: skip
+        first = read_results(models[name])
+        own = entry(name, tmp_path / f"{name}.json", seed=1)
+        second = run(scenes, bench, own)
+        assert (first.method.seed, second.method.seed) == (0, 1)
+        assert scores(first) != scores(second)
+    again = run(scenes, bench, replace(own, model=tmp_path / "again"))
+    assert scores(again) == scores(second)
+    made = json.loads((tmp_path / "heap-model" / "config.json").read_text())
+    assert made["provenance"]["fit"]["seed"] == 1
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_several_methods_in_one_pass_are_each_as_alone(
         [entry(name, tmp_path / f"{name}.json") for name in names],
     )
     for name, found in zip(names, together, strict=True):
-        alone = run(task(scenes, *protocols), bench, entry(name, tmp_path / name / "a.json"))
+        own = entry(name, tmp_path / "alone.json", model=tmp_path / f"{name}-model")
+        alone = run(task(scenes, *protocols), bench, own)
         assert scores(found) == scores(alone)
         assert found.protocols == alone.protocols
         assert found.data == alone.data
