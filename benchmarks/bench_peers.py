@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.report import RESULTS
+from heap.errors import InputError
 from heap.evaluation.methods import METHODS
 from heap.evaluation.results import read_results
 from heap.evaluation.tuning import LOG, SETTINGS
@@ -151,10 +152,14 @@ def evaluate(
 
 
 def ablate(name: str, data: Path, out: Path, work: Path) -> None:
-    """Change one thing of the tuned settings, and score what comes out on the first set."""
+    """Change one thing of the tuned settings, and score what comes out on the first set.
+
+    A fit that is refused as unusable is a result too: a text file says so.
+    """
     method, encoder, seed = ABLATED
     result, used = out / encoder / "ablation" / f"{name}.json.gz", SETS[0]
-    if result.exists():
+    refused = result.with_name(f"{name}.refused.txt")
+    if result.exists() or refused.exists():
         return
     tuned = json.loads((work / encoder / "tuned" / method / SETTINGS).read_text(encoding="utf-8"))
     base, change = tuned[method], ABLATIONS[name]
@@ -162,12 +167,16 @@ def ablate(name: str, data: Path, out: Path, work: Path) -> None:
     changed = work / encoder / "ablation" / f"{name}.json"
     changed.parent.mkdir(parents=True, exist_ok=True)
     changed.write_text(json.dumps({method: settings}), encoding="utf-8")
-    run_heap(
-        *("evaluate", "corloc-found-v1", "saliency-found-v1", "--method", method),
-        *("--data", used.spec.format(data), "--data-label", used.label, "--seed", seed),
-        *("--settings", changed, "--model", changed.with_suffix(""), "--out", result),
-        *common(encoder, data, work),
-    )
+    try:
+        run_heap(
+            *("evaluate", "corloc-found-v1", "saliency-found-v1", "--method", method),
+            *("--data", used.spec.format(data), "--data-label", used.label, "--seed", seed),
+            *("--settings", changed, "--model", changed.with_suffix(""), "--out", result),
+            *common(encoder, data, work),
+        )
+    except InputError as error:
+        refused.parent.mkdir(parents=True, exist_ok=True)
+        refused.write_text(f"{error}\n", encoding="utf-8")
 
 
 def take_over(work: Path, method: str) -> None:
