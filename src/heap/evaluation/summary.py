@@ -76,8 +76,6 @@ def summarise(
 def _scores(protocol: Protocol, rows: Rows, finished: Mapping[str, dict[str, Any]]) -> Scores:
     """Put the final rows of a protocol into `finished`; its values, computed from these."""
     keys = [key for key, row in rows.items() if protocol.name in row["scores"]]
-    if not keys:
-        raise InputError(f"not one image that {protocol.name} looks at could be used")
     final, notes = protocol.finish([rows[key]["scores"][protocol.name] for key in keys])
     final = rounded(final)
     for key, row in zip(keys, final, strict=True):
