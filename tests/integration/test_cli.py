@@ -13,27 +13,10 @@ from pathlib import Path
 import pytest
 from pycocotools.coco import COCO
 
-from heap import cli
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]
 
 HEAD = {"groups": 4, "blocks": 1, "heads": 2, "width": 16}
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Main:
-    """The same command in this process, where its imports are done: exit code, output, errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["heap", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from scenes import folder_set
 
-from heap import cli
 from heap.evaluation.results import read_results
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,21 +25,6 @@ HEAP = {
     "losses": {"prior": "boundary"},
     "fit": {"steps": 30, "batch": 6, "learning_rate": 1e-2},
 }
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Main:
-    """The command in this process, where its imports are done: exit code, output, errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["heap", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")
