@@ -165,6 +165,11 @@ class FeatureStore:
         finally:
             partial.unlink(missing_ok=True)
 
+    def keep(self, digest: str, features: PatchFeatures) -> PatchFeatures:
+        """Put them, and give them as `get` does from now on: in half precision."""
+        self.put(digest, features)
+        return self.get(digest) or features
+
     def get(self, digest: str) -> PatchFeatures | None:
         """What was put, or None if it is not there or not whole."""
         path = self._path(digest)

@@ -137,7 +137,10 @@ def at_size(
         grown = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
         # Halves are rounded up in both directions: above 128, what was disjoint stays disjoint.
         mask = np.asarray(grown) > 128
+    return (tight_box(mask) if mask.any() else (0.0, 0.0, 0.0, 0.0)), mask
+
+
+def tight_box(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
+    """The xyxy box of all that is set in a mask, at least one cell; x2 and y2 exclusive."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return (0.0, 0.0, 0.0, 0.0), mask
-    return (float(cols[0]), float(rows[0]), float(cols[-1]) + 1, float(rows[-1]) + 1), mask
+    return float(cols[0]), float(rows[0]), float(cols[-1]) + 1, float(rows[-1]) + 1

@@ -63,19 +63,18 @@ class Values(ABC):
         return _estimates(gap, np.concatenate(drawn))
 
 
-@dataclass(frozen=True)
 class OfSums(Values):
     """Values of the sum of the states of the images."""
 
-    names: tuple[str, ...]
-    states: Float64[np.ndarray, "image state"]
-    compute: Callable[[Float64[np.ndarray, " state"]], Sequence[float]]
-    resamples: int = 2000
-
-    @property
-    def images(self) -> int:  # type: ignore[override]
-        """How many images there are."""
-        return len(self.states)
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        states: Float64[np.ndarray, "image state"],
+        compute: Callable[[Float64[np.ndarray, " state"]], Sequence[float]],
+        resamples: int = 2000,
+    ) -> None:
+        self.names, self.states, self.compute = names, states, compute
+        self.images, self.resamples = len(states), resamples
 
     def at(
         self, weights: Float64[np.ndarray, "resample image"]

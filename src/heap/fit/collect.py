@@ -36,10 +36,8 @@ class Collected:
         features = self.store.get(self.digests[index])
         if features is None:
             picture = decode(self.sources[index])
-            features = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
-            self.store.put(picture.digest, features)
-            # In half precision, as they were before.
-            features = self.store.get(picture.digest) or features
+            fresh = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
+            features = self.store.keep(picture.digest, fresh)
         return features
 
 

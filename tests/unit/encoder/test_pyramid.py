@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.encoder import Encoder
 from heap.encoder.pyramid import Pyramid
-from heap.errors import ConfigError, InputError, WeightsError
+from heap.errors import ConfigError, InputError
+
+from .folders import change_config, load, refusal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -74,10 +76,6 @@ def pair(
 def folder(tmp_path: Path) -> Path:
     build("resnet", tmp_path)
     return tmp_path
-
-
-def load(folder: Path) -> Encoder:
-    return Encoder.load(str(folder), precision="fp32")
 
 
 def pixels(height: int = 64, width: int = 96, count: int = 1) -> Tensor:
@@ -222,20 +220,6 @@ def test_sides_that_are_no_multiple_of_8(
 ) -> None:
     with pytest.raises(InputError, match="multiples of 8"):
         pair[1](pixels(*size), facet="token")
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(WeightsError) as caught:
-        load(folder)
-    message = str(caught.value)
-    assert str(folder) in message
-    assert "\n" not in message
-    return message
-
-
-def change_config(folder: Path, **values: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | values))
 
 
 def change_state(folder: Path, change: Callable[[dict[str, Tensor]], object]) -> None:

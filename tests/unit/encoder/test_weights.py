@@ -12,30 +12,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from heap.encoder.encoder import Encoder
 from heap.errors import WeightsError
+
+from .folders import change_config, load, refusal
 
 State = dict[str, Tensor]
 BIAS = "embeddings.patch_embeddings.projection.bias"
 PIXELS = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
-
-
-def load(folder: Path) -> Encoder:
-    return Encoder.load(str(folder), precision="fp32")
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(WeightsError) as caught:
-        load(folder)
-    message = str(caught.value)
-    assert str(folder) in message
-    assert "\n" not in message
-    return message
-
-
-def change_config(folder: Path, **values: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | values))
 
 
 def test_a_pickle_gives_the_features_that_safetensors_gives(folder: Path, state: State) -> None:

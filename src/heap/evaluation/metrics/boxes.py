@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int64, Real
 from scipy.ndimage import find_objects, label
 
 from heap.images.geometry import Geometry
+from heap.objects import tight_box
 
 HIT = 0.5
 """IoU from which on a box has found an object."""
@@ -47,8 +48,8 @@ def cells_box(
     cells: Bool[np.ndarray, "grid_h grid_w"], geometry: Geometry
 ) -> Float64[np.ndarray, " 4"]:
     """Tight box, in the original, of some cells of the grid, at least one."""
-    rows, cols = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    return geometry.box_of_cells(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+    left, top, right, bottom = map(int, tight_box(cells))
+    return geometry.box_of_cells(top, left, bottom, right)
 
 
 def corloc_hit(box: Float[np.ndarray, " 4"], truth: Float[np.ndarray, "truth 4"]) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from heap.evaluation.estimate import Means, OfDetections, Values
-from heap.evaluation.metrics.boxes import box_iou, cells_box, corloc_hit
+from heap.evaluation.metrics.boxes import box_iou, cells_box, update_corloc
 from heap.evaluation.metrics.detection import (
     Detections,
     mask_iou_matrix,
@@ -17,7 +17,7 @@ from heap.evaluation.metrics.detection import (
 )
 from heap.evaluation.outcome import GUIDED, Outcome
 from heap.evaluation.protocols.base import Protocol, Row
-from heap.objects import largest_piece
+from heap.objects import largest_piece, tight_box
 from heap.peers.finding import THRESHOLD
 
 Localiser = Literal["largest part", "part of the seed", "first objects"]
@@ -51,7 +51,7 @@ class CorLoc(Protocol):
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Whether it is a hit."""
         truth = outcome.truth.boxes[~outcome.truth.crowds]
-        return {"corloc": any(corloc_hit(box, truth) for box in self._boxes(outcome))}
+        return {"corloc": bool(update_corloc(self._boxes(outcome), truth)[0])}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """CorLoc."""
@@ -97,7 +97,8 @@ class AveragePrecision(Protocol):
             there = self.require(outcome.truth, "instances")
             iou = mask_iou_matrix(masks, there, crowds)
         else:
-            iou = box_iou(tight_boxes(masks), outcome.truth.boxes, crowds)
+            boxes = np.array([tight_box(mask) for mask in masks]).reshape(-1, 4)
+            iou = box_iou(boxes, outcome.truth.boxes, crowds)
         return {"objects": update_detection(scores, iou, crowds).to_row()}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
@@ -128,15 +129,6 @@ class OdAP(Protocol):
 def means(rows: Sequence[Row], names: tuple[str, ...]) -> Means:
     """Means of some scores of the rows."""
     return Means(names, np.array([[float(row[name]) for name in names] for row in rows]))
-
-
-def tight_boxes(masks: Bool[np.ndarray, "object height width"]) -> Float64[np.ndarray, "object 4"]:
-    """Box of each mask; none of them is empty."""
-    corners = []
-    for mask in masks:
-        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        corners.append((cols[0], rows[0], cols[-1] + 1, rows[-1] + 1))
-    return np.array(corners, dtype=np.float64).reshape(-1, 4)
 
 
 DISCOVERY: tuple[Protocol, ...] = (

@@ -3,7 +3,7 @@ import pytest
 
 from heap.errors import InputError
 from heap.evaluation.protocols import PROTOCOLS
-from heap.evaluation.protocols.discovery import tight_boxes
+from heap.objects import tight_box
 from heap.peers.finding import Finding, GridObject
 
 from .conftest import Make
@@ -87,7 +87,7 @@ def test_corloc_is_the_share_of_hits() -> None:
 
 def test_average_precision_by_hand(outcome: Make) -> None:
     protocol = PROTOCOLS["ap-box-v1"]
-    exact = tight_boxes(outcome(two_parts()).masks)
+    exact = np.array([tight_box(mask) for mask in outcome(two_parts()).masks])
     right = protocol.measure(outcome(two_parts(), boxes=exact), "all")
     wrong = protocol.measure(outcome(two_parts(), boxes=np.array([[0.0, 0, 10, 10]])), "all")
     (values,) = protocol.values([right, wrong], {})

@@ -1,0 +1,28 @@
+"""Folders of encoders: loading them, changing them, and what is said when they are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heap.encoder.encoder import Encoder
+from heap.errors import WeightsError
+
+
+def load(folder: Path) -> Encoder:
+    return Encoder.load(str(folder), precision="fp32")
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(WeightsError) as caught:
+        load(folder)
+    message = str(caught.value)
+    assert str(folder) in message
+    assert "\n" not in message
+    return message
+
+
+def change_config(folder: Path, **values: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
