@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,10 @@ def test_a_score_is_that_of_the_method_on_the_image(
     assert min(ious) - 0.01 < low < np.mean(ious) < high < max(ious) + 0.01
 
 
-def test_what_is_written_is_what_is_returned(bench: Bench, scenes: Path, tmp_path: Path) -> None:
+def test_what_is_written_is_what_is_returned(
+    bench: Bench, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/anywhere/bin/heap", "evaluate", "a name"])
     out = tmp_path / "deep" / "a.json.gz"
     results = run(scenes, bench, entry("lost", out, {"patches": 25}, label="ours"))
     assert list(out.parent.iterdir()) == [out], "the journal is gone"
@@ -82,7 +86,7 @@ def test_what_is_written_is_what_is_returned(bench: Bench, scenes: Path, tmp_pat
     assert read.cost.peak_mb is not None
     assert read.cost.peak_mb >= max(row.peak_mb or 0 for row in read.rows) > 10
     assert {"heap", "torch", "numpy"} <= read.versions.keys()
-    assert read.command.startswith("heap ")
+    assert read.command == "heap evaluate 'a name'"
     named = replace(task(scenes), data_label="drawn scenes")
     assert run(named, bench, entry("lost", out)).data.label == "drawn scenes"
 
