@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from PIL import Image
 
 from benchmarks.report import Row
 from heap.evaluation.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
 from heap.evaluation.metrics.masks import mask_iou, pixel_accuracy
+from heap.evaluation.metrics.regions import region_oracle, regions_at
 from heap.evaluation.metrics.resampling import bootstrap_interval
 from heap.evaluation.truth import Example
 from heap.images import Geometry, Picture
@@ -90,12 +90,8 @@ def score_oracle(
     label_map: Int64[np.ndarray, "grid_h grid_w"], truth: Bool[np.ndarray, "height width"]
 ) -> Scores:
     """IoU of the union of the regions of which more than half is foreground."""
-    size = truth.shape[1], truth.shape[0]
-    labels = Image.fromarray(label_map.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-    full = np.asarray(labels)
-    total = np.bincount(full.ravel())
-    foreground = np.bincount(full[truth], minlength=len(total))
-    return {"iou_oracle": mask_iou((foreground > total / 2)[full], truth)}
+    chosen = region_oracle(regions_at(label_map, (truth.shape[0], truth.shape[1])), truth)
+    return {"iou_oracle": mask_iou(chosen, truth)}
 
 
 def pack(image: str, scores: Mapping[str, Mapping[str, float]]) -> Row:

@@ -64,18 +64,25 @@ def voc_set(root: Path, train: int = 6, val: int = 6) -> Path:
 def coco_set(root: Path, count: int = 6) -> Path:
     """For `coco:`; each thing is the polygon of its box."""
     whole: dict[str, list[dict[str, object]]] = {
-        "images": [], "annotations": [], "categories": [{"id": 3, "name": "thing"}],
-    }  # fmt: skip
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": CAT, "name": "cat"}, {"id": DOG, "name": "dog"}],
+    }
     for number in range(count):
         pixels, classes = draw_scene(number)
         _save(pixels, root / "images" / f"{number}.png")
         height, width = classes.shape
         about = {"file_name": f"{number}.png", "width": width, "height": height}
         whole["images"].append({"id": number, **about})
-        for x1, y1, x2, y2 in _boxes(classes):
+        there = np.unique(classes[classes > 0]).tolist()
+        for category, (x1, y1, x2, y2) in zip(there, _boxes(classes), strict=True):
             box, corners = [x1, y1, x2 - x1, y2 - y1], [x1, y1, x2, y1, x2, y2, x1, y2]
             where = {"bbox": box, "area": box[2] * box[3], "segmentation": [corners]}
-            number_of = {"id": len(whole["annotations"]), "image_id": number, "category_id": 3}
+            number_of = {
+                "id": len(whole["annotations"]),
+                "image_id": number,
+                "category_id": category,
+            }
             whole["annotations"].append({**number_of, **where, "iscrowd": 0})
     (root / "instances.json").write_text(json.dumps(whole))
     return root

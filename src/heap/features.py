@@ -27,6 +27,9 @@ from heap.peers.boundary import smoothed_prior
 
 logger = logging.getLogger(__name__)
 
+_PATCHES_TOGETHER = 8192
+"""A processor gains nothing from more of them at a time, and each takes memory in the encoder."""
+
 
 @dataclass(frozen=True)
 class PatchFeatures:
@@ -62,22 +65,26 @@ def describe(
     *,
     boundary: bool = False,
 ) -> list[PatchFeatures]:
-    """Features of each picture, on the CPU; pictures of the same grid go through together."""
+    """Features of each picture, on the CPU; pictures of the same grid go through together.
+
+    That is at most `batch` of them. If the encoder works on the CPU, it is fewer where they are
+    large: memory does not grow with `batch` there.
+    """
     shapes = [geometry(picture, encoder, config) for picture in pictures]
     alike = defaultdict(list)
     for index, shape in enumerate(shapes):
         alike[shape.grid].append(index)
     found: dict[int, PatchFeatures] = {}
-    for indices in alike.values():
-        for start in range(0, len(indices), batch):
-            chosen = indices[start : start + batch]
+    for grid, indices in alike.items():
+        together = _together(encoder, grid, batch)
+        for start in range(0, len(indices), together):
+            chosen = indices[start : start + together]
             inputs = [shapes[i].resize(pictures[i].pixels) for i in chosen]
             seen = [pictures[i] for i in chosen]
             features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
             for index, picture, patches, attention in zip(
                 chosen, seen, features.patches.cpu(), features.cls_attention.cpu(), strict=True
             ):
-                grid = features.grid
                 found[index] = PatchFeatures(
                     _join(patches, picture, grid, config),
                     attention,
@@ -87,6 +94,13 @@ def describe(
                     grid,
                 )
     return [found[index] for index in range(len(pictures))]
+
+
+def _together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
+    """How many pictures of a grid go through the encoder at a time."""
+    if encoder.mean.device.type != "cpu":
+        return batch
+    return min(batch, max(1, _PATCHES_TOGETHER // (grid[0] * grid[1])))
 
 
 def _encode(

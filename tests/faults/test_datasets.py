@@ -132,6 +132,13 @@ def test_an_object_without_a_box(devkit: Path) -> None:
     assert "object 1: the box" in error_of(read_voc, devkit)
 
 
+@pytest.mark.parametrize("name", ["", "<name> </name>"])
+def test_an_object_without_a_class(name: str, devkit: Path) -> None:
+    path = devkit / "Annotations" / "a.xml"
+    path.write_text(voc_xml("a").replace("<name>dog</name>", name))
+    assert error_of(read_voc, devkit) == f"{path}, object 1: has no name of a class"
+
+
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "b.jpg"])
 def test_f44_the_file_name_of_an_annotation(name: str, devkit: Path) -> None:
     (devkit / "Annotations" / "a.xml").write_text(voc_xml("a", filename=name))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scenes import folder_set
+from scenes import coco_set, folder_set
 
 from heap.evaluation.results import read_results
 
@@ -141,6 +141,29 @@ def test_compare(main: Main, results: Path, tmp_path: Path) -> None:
     code, _, err = main("compare", first, tmp_path / "torn.json")
     assert code == 3
     assert "torn.json is no usable file of results" in one_line(err)
+
+
+def test_numbers_of_boxes_are_told_as_they_are(
+    main: Main, features: list[object], tmp_path: Path
+) -> None:
+    data, out = f"coco:{coco_set(tmp_path / 'set')}", tmp_path / "out"
+    code, values, err = main(
+        "evaluate", "several-v1", "--data", data, "--method", "maskcut", "--method", "whole",
+        "--out", out, *features,
+    )  # fmt: skip
+    assert code == 0, err
+    ours, theirs = (
+        read_results(out / f"{name}.json.gz").protocols["several-v1"].metrics["boxes_10"].value
+        for name in ("maskcut", "whole")
+    )
+    assert ours is not None
+    assert theirs == 1
+    shown = [line.split()[2] for line in values.splitlines() if "boxes_10" in line]
+    assert shown == [f"{ours:.1f}", "1.0"]
+    code, differences, err = main("compare", out / "maskcut.json.gz", out / "whole.json.gz")
+    assert code == 0, err
+    (line,) = (line.split() for line in differences.splitlines() if "boxes_10" in line)
+    assert line[2:5] == [f"{ours:.1f}", "1.0", f"{ours - 1:+.1f}"]
 
 
 def test_tables_and_figures(main: Main, results: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from heap.evaluation.metrics.detection import (
     mask_iou_matrix,
     update_detection,
 )
+from heap.evaluation.protocols import PROTOCOLS
 
 STATS = {"AP": 0, "AP50": 1, "AP75": 2, "AR1": 6, "AR10": 7, "AR100": 8}
 SIZE = 24
@@ -129,6 +130,23 @@ def faster_coco_eval(images: list[Image], kind: str) -> np.ndarray:
     return np.array(scorer.stats)
 
 
+def kept_by_faster_coco_eval(images: list[Image], most: list[int]) -> np.ndarray:
+    """Recall at an IoU of 0.5 with so many boxes of an image."""
+    from faster_coco_eval import COCO as FasterCOCO
+    from faster_coco_eval import COCOeval_faster
+
+    truth, found = both_sides(images)
+    with redirect_stdout(io.StringIO()):
+        known = FasterCOCO(truth)
+        scorer = COCOeval_faster(known, known.loadRes(found), "bbox")
+        scorer.params.maxDets = most
+        scorer.evaluate()
+        scorer.accumulate()
+    # Axes: IoU, class, sizes, the first of which is all of them, and boxes.
+    recall: np.ndarray = scorer.eval["recall"][0, 0, 0]
+    return recall
+
+
 def state(image: Image) -> Detections:
     overlap = mask_iou_matrix if image.found.dtype == bool else box_iou
     iou = overlap(image.found, image.truth, image.crowds)
@@ -160,6 +178,24 @@ def test_values_are_those_of_faster_coco_eval(draw: Draw, kind: str) -> None:
     for _ in range(20):
         images = [random_image(random, draw) for _ in range(6)]
         assert_same(images, faster_coco_eval(images, kind))
+
+
+def test_recall_of_the_best_boxes_is_that_of_faster_coco_eval() -> None:
+    random, most = np.random.default_rng(5), [1, 2, 3, 5, 10]
+    protocol = PROTOCOLS["several-v1"]
+    recalls = []
+    for _ in range(100):
+        images = [random_image(random, random_boxes, most=15) for _ in range(5)]
+        rows = [{"scored": True, "objects": state(image).to_row()} for image in images]
+        ours = {
+            name: value
+            for values in protocol.values(rows, {})
+            for name, value in values.value().items()
+        }
+        expected = kept_by_faster_coco_eval(images, most)
+        assert [ours[f"recall_{count}"] for count in most] == pytest.approx(expected, abs=1e-12)
+        recalls.append(expected)
+    assert (np.diff(np.mean(recalls, axis=0)) > 0.01).all()
 
 
 def test_more_than_a_hundred_detections_of_an_image() -> None:

@@ -96,6 +96,23 @@ def test_square_squeezes(
     assert geometry(pictures[0], encoder, replace(feature_config, square=True)).grid == (8, 8)
 
 
+@pytest.mark.parametrize(("side", "batches"), [(360, [4, 4, 4]), (800, [1] * 12), (64, [12])])
+def test_a_processor_gets_fewer_of_large_pictures_at_a_time(
+    side: int,
+    batches: list[int],
+    encoder_folder: Path,
+    pictures: list[Picture],
+    feature_config: FeatureConfig,
+) -> None:
+    seen: list[int] = []
+    watched = Encoder.load(str(encoder_folder), precision="fp32")
+    watched.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
+    config = replace(feature_config, square=True, resolution=side, cues=(), layer=0)
+    found = describe(watched, pictures, config, batch=12)
+    assert seen == batches
+    assert [each.grid for each in found] == [(side // 8, side // 8)] * 12
+
+
 def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
     if len(arguments[0]) > 2:
         raise torch.OutOfMemoryError("no more")

@@ -23,7 +23,7 @@ def protocols(name: str | None = None, /) -> None:
         protocol = find_protocol(name)
         _say(f"{name}\n\n{protocol.about()}\n")
         for choice, value in protocol.choices().items():
-            _say(f"  {choice}: {', '.join(value) if isinstance(value, tuple) else value}")
+            _say(f"  {choice}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
         return
     task = ""
     for each in PROTOCOLS.values():

@@ -174,12 +174,15 @@ def _is_file(out: Path) -> bool:
 
 
 def _print_values(result: "Results") -> None:
+    from heap.evaluation.tables.words import column_of
+
     table = Table(result.method.label, "value", "95 % interval", box=None)
     for protocol, scores in result.protocols.items():
         for metric, found in scores.metrics.items():
             if found.value is None:
                 table.add_row(f"{protocol} {metric}", "-", "not defined here")
                 continue
-            interval = f"{100 * (found.low or 0):.1f} to {100 * (found.high or 0):.1f}"
-            table.add_row(f"{protocol} {metric}", f"{100 * found.value:.1f}", interval)
+            scale = column_of(protocol, metric).scale
+            interval = f"{scale * (found.low or 0):.1f} to {scale * (found.high or 0):.1f}"
+            table.add_row(f"{protocol} {metric}", f"{scale * found.value:.1f}", interval)
     out_console.print(table)

@@ -57,7 +57,8 @@ def tables(
 
     Args:
         results: Files that `heap evaluate` wrote, or folders of them.
-        table: discovery, saliency, retrieval, ablation, cost; all of them if none is named.
+        table: discovery, saliency, retrieval, several, regions, ablation, cost; all of them if none
+            is named.
         out: Write the Markdown here instead of to standard output.
         figures: Draw each table as a PNG into this folder.
     """
@@ -139,17 +140,19 @@ def figure(
 
 
 def _differences(pair: Iterable["Comparison"]) -> Table:
+    from heap.evaluation.tables.words import column_of
+
     table = Table("protocol", "metric", "ours", "theirs", "difference", "95 % interval", box=None)
     for each in pair:
-        gap = each.difference
+        gap, scale = each.difference, column_of(each.protocol, each.metric).scale
         sign = "" if gap.low <= 0 <= gap.high else " *"
         table.add_row(
             each.protocol,
             each.metric,
-            f"{100 * each.our_value:.1f}",
-            f"{100 * each.their_value:.1f}",
-            f"{100 * gap.value:+.1f}{sign}",
-            f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}",
+            f"{scale * each.our_value:.1f}",
+            f"{scale * each.their_value:.1f}",
+            f"{scale * gap.value:+.1f}{sign}",
+            f"{scale * gap.low:+.1f} to {scale * gap.high:+.1f}",
         )
     return table
 

@@ -30,7 +30,7 @@ class Valued(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of two methods; all numbers are fractions."""
+    """One metric of two methods; all are fractions, but for numbers of boxes."""
 
     ours: str
     theirs: str

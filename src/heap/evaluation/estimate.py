@@ -98,20 +98,23 @@ class Means(OfSums):
 
 
 class OfDetections(Values):
-    """COCO's AP and AR."""
+    """COCO's AP and AR; all of `Matches.NAMES`, or some."""
 
-    names = Matches.NAMES
     resamples = 500
 
-    def __init__(self, states: Sequence[Detections]) -> None:
-        self.images = len(states)
+    def __init__(
+        self, states: Sequence[Detections], names: tuple[str, ...] = Matches.NAMES
+    ) -> None:
+        self.names, self.images = names, len(states)
+        self._columns = [Matches.NAMES.index(name) for name in names]
         self._matches = Matches(states)
 
     def at(
         self, weights: Float64[np.ndarray, "resample image"]
     ) -> Float64[np.ndarray, "resample name"]:
         """See `Values`."""
-        return np.array([self._matches.compute(each) for each in weights], dtype=np.float64)
+        found = np.array([self._matches.compute(each) for each in weights], dtype=np.float64)
+        return found[:, self._columns]
 
 
 def draws(

@@ -76,7 +76,7 @@ class ByHead:
         parts = foreground_parts(saliency, regions, self.heap.defaults)
         objects = [GridObject(part.cells, float(saliency[part.cells].mean())) for part in parts]
         objects.sort(key=lambda each: -each.score)
-        return Finding(saliency, tuple(objects), regions.label_map)
+        return Finding(saliency, tuple(objects), regions.label_map, regions.embeddings)
 
 
 @dataclass(frozen=True)

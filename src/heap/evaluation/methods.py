@@ -41,6 +41,8 @@ class MethodCard:
     """Makes a method of settings, for one that has to see unlabelled images first."""
     fixed: Settings = field(default_factory=dict)
     """Settings that make it this method and no other."""
+    regions: bool = False
+    """Whether it reports regions."""
 
     def settings(self, given: Settings) -> Any:
         """An object of `kind`.
@@ -75,6 +77,7 @@ _CARDS = (
         HeapRecipe,
         ({}, *({"head": head} for head in _HEADS)),
         learn_heap_alone,
+        regions=True,
     ),
     MethodCard(
         "heap",
@@ -89,6 +92,7 @@ _CARDS = (
             {"head": {"groups": 8}},
         ),
         learn_heap,
+        regions=True,
     ),
     MethodCard(
         "lost",

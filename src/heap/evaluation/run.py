@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from heap.errors import FitError, ImageError
+from heap.errors import FitError, ImageError, InputError
 from heap.evaluation.bench import Bench, Entry
 from heap.evaluation.journal import Journal
 from heap.evaluation.memory import forget_peak, peak_mb
+from heap.evaluation.methods import METHODS, MethodCard
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols import Protocol
 from heap.evaluation.results import AboutMethod, Results, rounded, write_results
@@ -51,6 +52,20 @@ class Task:
         for protocol in self.protocols:
             protocol.check(self.data)
 
+    def check_method(self, card: MethodCard) -> None:
+        """Refuse protocols of regions for a method that reports none.
+
+        Raises:
+            InputError: naming both, and methods that do.
+        """
+        able = ", ".join(name for name, each in METHODS.items() if each.regions)
+        for protocol in self.protocols:
+            if protocol.of_regions and not card.regions:
+                raise InputError(
+                    f"protocol {protocol.name} scores regions, which method {card.name} does not "
+                    f"report; evaluate it by another protocol, or one of {able}"
+                )
+
     def examples(self) -> list[Example]:
         """The images that at least one protocol looks at."""
         return [each for each in self.data.examples if self.protocols_for(each)]
@@ -81,10 +96,13 @@ def evaluate(
     their own; the same call goes on where an earlier one was stopped.
 
     Raises:
-        InputError: if a protocol cannot be used on the data, or data, models or options are wrong.
+        InputError: if a protocol cannot be used on the data or on a method, or data, models or
+            options are wrong.
         FitError: if a method could not learn; raised after the others were evaluated.
     """
     task.check()
+    for entry in entries:
+        task.check_method(entry.card)
     with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def on_stage(stage: str, done: int, total: int | None) -> None:

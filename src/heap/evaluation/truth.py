@@ -30,6 +30,8 @@ class Truth:
     """Class of each pixel, 0 background, `VOID` not scored."""
     instances: Bool[np.ndarray, "object height width"] | None = None
     """Mask of each of the objects that `boxes` has, in the same order."""
+    box_classes: tuple[str, ...] | None = None
+    """Name of the class of each of the boxes."""
 
 
 @dataclass(frozen=True)

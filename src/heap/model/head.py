@@ -70,18 +70,30 @@ class CrossAttentionBlock(nn.Module):
         patches: Float[Tensor, "batch patch width"],
     ) -> Float[Tensor, "batch group width"]:
         """Tokens adapted to the patches."""
-        query = self._split(self.query(self.query_norm(tokens)))
-        key, value = self.key_value(patches).chunk(2, dim=-1)
-        attended = F.scaled_dot_product_attention(query, self._split(key), self._split(value))
-        tokens = tokens + self.output(attended.transpose(1, 2).flatten(2))
+        tokens = tokens + self.output(self._attend(self.query_norm(tokens), patches))
         out: Tensor = tokens + self.mlp(tokens)
         return out
 
-    def _split(
-        self, x: Float[Tensor, "batch length width"]
-    ) -> Float[Tensor, "batch head length part"]:
-        parts: Tensor = x.unflatten(-1, (self.heads, -1))
-        return parts.transpose(1, 2)
+    def _attend(
+        self,
+        tokens: Float[Tensor, "batch group width"],
+        patches: Float[Tensor, "batch patch width"],
+    ) -> Float[Tensor, "batch group width"]:
+        """Multi-head attention of few tokens to many patches, keys and values never formed.
+
+        q · (K x) is (Kᵀ q) · x, and Σ a (V x) is V (Σ a x): the projections move from the patches
+        to the tokens. The bias of the keys adds the same to every patch, so softmax loses it.
+        """
+        key, value = (
+            weight.unflatten(0, (self.heads, -1)) for weight in self.key_value.weight.chunk(2)
+        )
+        query = self.query(tokens).unflatten(-1, (self.heads, -1)) / key.shape[1] ** 0.5
+        asked = torch.einsum("bmhc,hcw->bhmw", query, key).flatten(1, 2)
+        pooled = (asked @ patches.mT).softmax(dim=-1) @ patches
+        pooled = pooled.unflatten(1, (self.heads, -1))
+        attended = torch.einsum("bhmw,hcw->bmhc", pooled, value).flatten(2)
+        out: Tensor = attended + self.key_value.bias.chunk(2)[1]
+        return out
 
 
 class GroupingHead(nn.Module):

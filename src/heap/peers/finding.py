@@ -41,6 +41,8 @@ class Finding:
     """Disjoint parts of the foreground, best score first; none where nothing was found."""
     label_map: Int64[np.ndarray, "grid_h grid_w"] | None = None
     """Region of each patch, for methods that have regions."""
+    region_embeddings: Float32[np.ndarray, "region dim"] | None = None
+    """Of the regions as the method sees them; `label_map` has the numbers of the rows."""
 
     @classmethod
     def of_saliency(cls, saliency: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from benchmarks import report
+from benchmarks.architectures import PUBLISHED
+from benchmarks.bench_encoders import table
 from benchmarks.scoring import pack
 
 from heap.config import from_dict
@@ -24,12 +26,14 @@ PROTOCOLS = {
     "bench_demo": "demo-v1",
     "bench_pretrain": "saliency-grid-v1",
     "bench_continue": "saliency-void-v1",
+    "bench_encoders": "encoders-v1",
 }
 LARGEST = 400_000
 PAIR = {"different_regions": True, "object_in_each_half": False}
 GOOD = {"file": "a.jpg", "kind": "good", "status": "done", "objects": 0, "reason": None}
 BAD = {"file": "b.jpg", "kind": "empty", "status": "failed", "objects": None, "reason": "read: ..."}
 SAME = {"file": "objects.json", "identical": True}
+TRIED = {"encoder": "a", "size": None, "photos": 4, "grid": [28, 28], "step": "fit", "seconds": 1.0}
 KILL = {"during_a_write": False, "finished": 40, "redone": 4, "of": 60}
 MINIATURES: dict[str, list[dict[str, Any]]] = {
     "bench_embedded": [
@@ -72,6 +76,11 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
     "bench_continue": [
         pack(name, {f"{when}/0": {"iou": iou, "corloc": True} for when in ("before", "after")})
         for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
+    ],
+    "bench_encoders": [
+        TRIED | {"peak_mb": 800.0},
+        TRIED | {"peak_mb": 700.0, "encoder": "b"},
+        TRIED | {"peak_mb": 2000.0, "encoder": "b", "step": "discover", "size": "480x640"},
     ],
     "bench_pairs": [PAIR, PAIR, PAIR | {"different_regions": False}],
     "bench_kill": [
@@ -126,6 +135,12 @@ def check(path: Path) -> None:
 def test_the_committed_figures_follow_from_their_rows(path: Path | None) -> None:
     if path is not None:
         check(path)
+
+
+def test_the_committed_table_of_the_encoders_is_made_of_its_rows() -> None:
+    rows = json.loads((RESULTS / "bench_encoders.json").read_text(encoding="utf-8"))["rows"]
+    assert (RESULTS / "bench_encoders.md").read_text(encoding="utf-8") == table(rows)
+    assert {row["encoder"] for row in rows} == set(PUBLISHED)
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -211,6 +226,11 @@ class TestSummariesByHand:
     def test_hostile_wants_a_reason(self) -> None:
         found = self.summary("bench_hostile")
         assert (found["good_done"], found["bad_listed"], found["passed"]) == (1, 1, False)
+
+    def test_encoders_tell_large_photos_apart(self) -> None:
+        found = self.summary("bench_encoders")
+        assert found["encoders"] == 2
+        assert (found["peak_mb"], found["large_peak_mb"]) == ({"fit": 800}, {"discover": 2000})
 
     def test_demo_counts_one_half_as_found(self) -> None:
         found = self.summary("bench_demo")

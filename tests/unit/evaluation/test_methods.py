@@ -69,6 +69,11 @@ def test_every_method_finds_something_sane_in_any_image(
         features = bench.see(picture).features
         finding = method(Observed(features, picture.pixels))
         assert finding.saliency.shape == features.grid
+        assert (finding.label_map is not None) == card.regions
+        if finding.label_map is not None:
+            assert finding.region_embeddings is not None
+            numbers = range(len(finding.region_embeddings))
+            assert np.unique(finding.label_map).tolist() == list(numbers)
         assert 0 <= finding.saliency.min() <= finding.saliency.max() <= 1
         covered = np.zeros(features.grid, dtype=int)
         for each in finding.objects:

@@ -24,6 +24,8 @@ from heap.progress import silent
 from .evaluating import entry, run, scores, task
 
 SIX = [f"{number:02d}.png" for number in range(6)]
+SEMANTIC = ("retrieval", "clustering", "regions")
+"""Tasks of which all or some need classes."""
 
 
 @pytest.fixture
@@ -289,7 +291,7 @@ def test_annotations_of_nothing_and_of_everything_can_be_scored(
         height, width = draw_scene(int(name[:2]))[1].shape
         Image.new("L", (width, height), value).save(album / "masks" / name)
     names = [name for name, each in PROTOCOLS.items() if each.task in ("saliency", "discovery")]
-    names = [name for name in names if not name.startswith("ap-mask")]
+    names = [name for name in names if not name.startswith(("ap-mask", "false-alarms"))]
     whole = task(album, *names)
     for method in ("whole", "centre"):
         out = tmp_path / f"{method}.json"
@@ -309,17 +311,22 @@ def everything(
     """Every protocol on data that it can be used on, by its name, as read from the files."""
     root = tmp_path_factory.mktemp("everything")
     voc, coco = voc_set(root / "voc"), coco_set(root / "coco")
-    masks = [name for name in PROTOCOLS if name.startswith("ap-mask")]
-    classes = [name for name in PROTOCOLS if name.startswith(("retrieval", "clustering"))]
-    rest = [name for name in PROTOCOLS if name not in masks + classes]
+    masks = [name for name in PROTOCOLS if name.startswith(("ap-mask", "several"))]
+    classes = [name for name in PROTOCOLS if PROTOCOLS[name].task in SEMANTIC]
+    rest = [name for name in PROTOCOLS if name not in [*masks, *classes, "false-alarms-v1"]]
+    plain = root / "empty" / "plain"
+    plain.mkdir(parents=True)
+    for grey in (60, 160):
+        Image.new("RGB", (64, 48), (grey, grey, grey)).save(plain / f"{grey}.png")
     found: dict[str, Results] = {}
     for spec, names in {
         f"folder:{scenes}": rest,
         f"coco:{coco}": masks,
         f"voc2012-seg:{voc}": classes,
+        f"empty:{plain.parent}": ["false-alarms-v1"],
     }.items():
         out = root / f"{spec[:3]}.json.gz"
-        run(task(spec, *names), bench, entry("tokencut", out))
+        run(task(spec, *names), bench, entry("heap", out))
         found |= dict.fromkeys(names, read_results(out))
     return found
 

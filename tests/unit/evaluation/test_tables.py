@@ -40,6 +40,22 @@ class TestNumbers:
             "30.0", "20.0", "10.0", "60.0", "50.0", "40.0", "70.0"
         ]  # fmt: skip
 
+    def test_false_alarms_are_told_of_each_kind_and_few_are_best(self) -> None:
+        alarms = [made.metrics(alarms=all_, alarms_sky=sky) for all_, sky in ((0.3, 0), (0.2, 1))]
+        found = table(
+            tables([
+                made.results({"false-alarms-v1": each}, method=made.method(str(number)))
+                for number, each in enumerate(alarms)
+            ]),
+            "Discovery, half",
+        )  # fmt: skip
+        assert found["method/encoder"] == [
+            "false alarms ↓<br>false-alarms-v1", "false alarms, sky ↓<br>false-alarms-v1",
+        ]  # fmt: skip
+        assert (found["0/embedded"], found["1/embedded"]) == (
+            ["30.0", "**0.0**"], ["**20.0**", "100.0"],
+        )  # fmt: skip
+
     def test_f_measures_of_three_definitions_never_share_a_column(self) -> None:
         one = made.results({
             f"saliency-{name}-v1": made.metrics(**{f"max_f_{name}": 0.5})
@@ -186,6 +202,25 @@ class TestLayout:
             "mIoU<br>retrieval-voc12-animals-v1", "mIoU<br>clustering-voc12-v1"
         ]  # fmt: skip
         assert table(text, "Retrieval, half: connected parts as objects")
+
+    def test_several_objects(self) -> None:
+        name = "several-v1"
+        found = made.metrics(recall_10=(0.5, 0.4, 0.6), AP=0.1, boxes_10=2.25, recall_2=0.25)
+        results = [
+            made.results({name: found}, method=made.method(each), notes={"scored": 1200})
+            for each in ("tokencut", "lost")
+        ]
+        text = tables(results, ["several"])
+        assert "- several-v1 scores 1,200 of these images\n" in text
+        lines = table(text, "Several objects, half")
+        assert lines["method/encoder"] == [
+            f"{heading}<br>{name}"
+            for heading in ("AP", "recall@2", "recall@10", "number of boxes@10")
+        ]
+        # Numbers of boxes are not times 100, and none of them is the best.
+        assert lines["lost/embedded"] == [
+            "**10.0**", "**25.0**", r"**50.0 \[40.0, 60.0]**", "2.2"
+        ]  # fmt: skip
 
 
 def test_the_order_is_that_of_the_results() -> None:

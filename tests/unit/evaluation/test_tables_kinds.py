@@ -86,6 +86,19 @@ class TestAblation:
             "losses.prior ('found' -> 'none')/embedded": ["65.0", "30.0"],
         }
 
+    def test_regions_are_there_if_any_variant_was_evaluated_by_them(self) -> None:
+        summaries = {
+            "regions-voc12-v1": made.metrics(recall_10_features=0.5, recall_10_head=0.75),
+            "region-oracle-v1": made.metrics(iou_oracle=0.8),
+        }
+        about = made.method("heap", 0, losses={"inter": 0.0, "prior": "found"}, head={"groups": 12})
+        text = tables([made.results(summaries, method=about), heap(0, 0.7, fit={})], ["ablation"])
+        found = table(text, "Ablation of heap, embedded, half")
+        assert [heading.partition("<br>")[2] for heading in found["settings changed/encoder"]] == [
+            FOUND, CORLOC, "region-oracle-v1", "regions-voc12-v1", "regions-voc12-v1"
+        ]  # fmt: skip
+        assert ["–", "–", "80.0", "50.0", "75.0"] in found.values()
+
     def test_other_tables_show_the_method_as_it_is(self) -> None:
         results = [heap(0, 0.7), heap(0, 0.6, head={"groups": 6}), heap(0, 0.5, head={"groups": 4})]
         assert table(tables(results), "Saliency, half")["heap/embedded"] == ["70.0"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from heap.evaluation.datasets.coco import Coco, Coco20k
+from heap.evaluation.datasets.empty import Empty
 from heap.evaluation.datasets.layout import Layout
 from heap.evaluation.datasets.pairs import Pairs
 from heap.evaluation.datasets.voc import Voc
@@ -48,6 +49,7 @@ class Entry:
     """Its layout, as text."""
     layout: Layout
     splits: tuple[Split, ...]
+    """None where the data say which there are."""
     url: str = ""
     licence: str = ""
     checksums: tuple[Checksum, ...] = ()
@@ -209,6 +211,13 @@ _ENTRIES = (
         tree="PATH/\n  images/NAME.jpg       or any other image format\n  masks/NAME.png",
         layout=Pairs("images", "masks"),
         splits=(Split("all"),),
+    ),
+    Entry(
+        name="empty",
+        about="Any images without an object, in folders by kind, each a split: for false alarms",
+        tree="PATH/\n  KIND/NAME.jpg         or any other image format",
+        layout=Empty(),
+        splits=(),
     ),
 )  # fmt: skip
 

@@ -83,13 +83,13 @@ def _examples(
     problems = missing_files(*(folder / image.file_name for image in images))
     if masks:
         problems += _without_mask(path, of_image)
-    numbers = _numbers(file)
+    names, numbers = {each.id: each.name for each in file.categories}, _numbers(file)
     examples = (
         Example(
             key_of(image.file_name),
             folder / image.file_name,
             "all",
-            CocoReader(path, image, tuple(of_image[image.id]), numbers, masks, rounded),
+            CocoReader(path, image, tuple(of_image[image.id]), names, numbers, masks, rounded),
         )
         for image in images
     )

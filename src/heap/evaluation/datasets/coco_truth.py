@@ -24,6 +24,8 @@ class CocoReader:
     """Of the JSON file, for messages."""
     image: CocoImage
     annotations: tuple[CocoAnnotation, ...]
+    names: dict[int, str]
+    """Of the classes, by category id."""
     numbers: dict[int, int] | None
     """Of the classes, by category id; None if there are too many for a map."""
     masks: bool
@@ -38,13 +40,14 @@ class CocoReader:
         """
         self._check_size(width, height)
         boxes, crowds = self._boxes(width, height), self._crowds
+        names = tuple(self.names[each.category_id] for each in self.annotations)
         if not self.masks:
-            return Truth(boxes, crowds)
+            return Truth(boxes, crowds, box_classes=names)
         instances = self._instances(width, height)
         foreground = instances[~crowds].any(axis=0)
         void = instances[crowds].any(axis=0) & ~foreground
         classes = self._classes(instances, void)
-        return Truth(boxes, crowds, foreground, void, classes, instances)
+        return Truth(boxes, crowds, foreground, void, classes, instances, names)
 
     @property
     def _crowds(self) -> Bool[np.ndarray, " object"]:

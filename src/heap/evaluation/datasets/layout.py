@@ -102,6 +102,15 @@ def name_fault(name: str) -> str | None:
     return None
 
 
+def visible_files(folder: Path, wanted: set[str] | frozenset[str]) -> list[str]:
+    """Names of the files of a folder with one of the suffixes, sorted; hidden ones are left out."""
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".") and entry.suffix.lower() in wanted and entry.is_file()
+    )
+
+
 def missing_files(*paths: Path, why: str = "") -> list[Problem]:
     """A problem for each of the paths at which there is no file."""
     return [Problem(str(path), f"is missing{why}") for path in paths if not path.is_file()]

@@ -68,6 +68,6 @@ def _chosen(entry: Entry, splits: Sequence[str] | None) -> tuple[str, ...]:
     if splits is None:
         return tuple(split.name for split in entry.splits if split.opened)
     known = [split.name for split in entry.splits]
-    if unknown := [name for name in splits if name not in known]:
+    if known and (unknown := [name for name in splits if name not in known]):
         raise InputError(f"{entry.name} has no split {unknown[0]!r}; it has {', '.join(known)}")
     return tuple(splits)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heap.evaluation.datasets.layout import Contents, Layout, missing_folders
+from heap.evaluation.datasets.layout import Contents, Layout, missing_folders, visible_files
 from heap.evaluation.datasets.planes import read_grey
 from heap.evaluation.datasets.problems import Problem, refuse
 from heap.evaluation.metrics.boxes import mask_boxes
@@ -34,8 +34,8 @@ class Pairs(Layout):
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """Pair the images, by name, with their masks; all are in the split `all`."""
         refuse(missing_folders(path / self.images, path / self.masks))
-        images = _visible(path / self.images, suffixes())
-        masks = {Path(name).stem for name in _visible(path / self.masks, {".png"})}
+        images = visible_files(path / self.images, suffixes())
+        masks = {Path(name).stem for name in visible_files(path / self.masks, {".png"})}
         chosen = images[:limit]
         twins = Counter(Path(name).stem for name in chosen)
         problems = [] if images else [Problem(str(path / self.images), "has no image in it")]
@@ -65,14 +65,6 @@ class Pairs(Layout):
             Problem(str(self._mask(path, stem)), "is the mask of no image")
             for stem in sorted(alone)
         )
-
-
-def _visible(folder: Path, wanted: set[str] | frozenset[str]) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.suffix.lower() in wanted and entry.is_file()
-    )
 
 
 def _truth(mask: Path, width: int, height: int) -> Truth:

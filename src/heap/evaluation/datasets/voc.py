@@ -98,13 +98,13 @@ def _repeats(lists: list[Names]) -> list[Problem]:
 
 def _truth(files: tuple[Path, ...], width: int, height: int) -> Truth:
     image, annotation, *masks = files
-    boxes = read_boxes(annotation, image.name, width, height)
+    boxes, names = read_boxes(annotation, image.name, width, height)
     crowds = np.zeros(len(boxes), dtype=bool)
     if not masks:
-        return Truth(boxes, crowds)
+        return Truth(boxes, crowds, box_classes=names)
     classes = _read_classes(masks[0], width, height)
     void = classes == VOID
-    return Truth(boxes, crowds, (classes > 0) & ~void, void, classes)
+    return Truth(boxes, crowds, (classes > 0) & ~void, void, classes, box_classes=names)
 
 
 def _read_classes(path: Path, width: int, height: int) -> UInt8[np.ndarray, "height width"]:

@@ -19,26 +19,34 @@ BYTE_LIMIT = 2**20
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_boxes(path: Path, image: str, width: int, height: int) -> Float64[np.ndarray, "object 4"]:
-    """Boxes of all objects, xyxy in 0-based pixel edges; difficult and truncated ones too.
+def read_boxes(
+    path: Path, image: str, width: int, height: int
+) -> tuple[Float64[np.ndarray, "object 4"], tuple[str, ...]]:
+    """Boxes of all objects, xyxy in 0-based pixel edges, and the names of their classes.
+
+    Difficult and truncated objects are there too.
 
     VOC counts pixels from 1 and includes the last one, so xmin and ymin lose 1. VOC 2011 and 2012
     have a few coordinates that are no whole numbers; they stay what they are.
 
     Raises:
-        InputError: if the file cannot be read, is not about this image, or has a bad box.
+        InputError: if the file cannot be read, is not about this image, has a bad box or one
+            without a name.
     """
     root = _parse(path)
     problems = [Problem(str(path), what) for what in _misfits(root, image, width, height)]
-    boxes = []
+    boxes, names = [], []
     for number, each in enumerate(root.findall("object"), start=1):
-        box = _box(each)
+        box, name = _box(each), (each.findtext("name") or "").strip()
         boxes.append(box)
+        names.append(name)
+        place = f"{path}, object {number}"
         if fault := box_fault(box, width, height):
-            what = f"{fault} (of {_written(each)}, counted from 1)"
-            problems.append(Problem(f"{path}, object {number}", what))
+            problems.append(Problem(place, f"{fault} (of {_written(each)}, counted from 1)"))
+        elif not name:
+            problems.append(Problem(place, "has no name of a class"))
     refuse(problems)
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4), tuple(names)
 
 
 def _parse(path: Path) -> Element:

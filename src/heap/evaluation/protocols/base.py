@@ -23,6 +23,8 @@ class Protocol(ABC):
     splits: tuple[str, ...] | None = None
     """Splits that it looks at; None: all images that are given."""
     task: ClassVar[str]
+    of_regions: ClassVar[bool] = False
+    """Whether it is of use only for methods that report regions."""
     variants: ClassVar[tuple[str, ...]] = ()
     """Choices that the short description names, of those that there are."""
     words: ClassVar[dict[tuple[str, Any], str]] = {("splits", None): "all that are given"}

@@ -64,11 +64,7 @@ class SegmentProtocol(Protocol):
             InputError: naming what is missing.
         """
         super().check(data)
-        if data.classes != VOC:
-            raise InputError(
-                f"protocol {self.name} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
-                f"which {data.name} in {data.place} does not have; use voc2012-seg"
-            )
+        check_voc(self.name, data)
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Embedding and classes of each object, and the classes of what is in none."""
@@ -120,6 +116,19 @@ class SegmentProtocol(Protocol):
             masks = (numbered == number for number in range(1, count + 1))
         least = self.min_area * shape[0] * shape[1]
         return [mask for mask in masks if mask.any() and mask.sum() >= least]
+
+
+def check_voc(protocol: str, data: Dataset) -> None:
+    """Refuse a data set without class maps of PASCAL VOC's classes.
+
+    Raises:
+        InputError: naming protocol and data set.
+    """
+    if data.classes != VOC:
+        raise InputError(
+            f"protocol {protocol} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
+            f"which {data.name} in {data.place} does not have; use voc2012-seg"
+        )
 
 
 def confusion(row: Row, which: int) -> Int64[np.ndarray, "truth prediction"]:

@@ -1,4 +1,4 @@
-"""What a file of results holds. All values are fractions."""
+"""What a file of results holds. All values are fractions, but for numbers of boxes."""
 
 from collections import Counter
 from collections.abc import Mapping

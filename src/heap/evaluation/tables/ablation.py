@@ -7,7 +7,14 @@ from heap.evaluation.tables.about import about_data
 from heap.evaluation.tables.groups import Group, base_of, changes, is_ablation
 from heap.evaluation.tables.layout import Line, Table
 
-_PLACES = (("saliency-found-v1", "iou"), ("corloc-found-v1", "corloc"))
+_PLACES = (
+    ("saliency-found-v1", "iou"),
+    ("corloc-found-v1", "corloc"),
+    ("region-oracle-v1", "iou_oracle"),
+    ("regions-voc12-v1", "recall_10_features"),
+    ("regions-voc12-v1", "recall_10_head"),
+)
+"""Protocols and metrics of the columns; those that nothing was evaluated by are left out."""
 UNCHANGED = "nothing"
 
 
@@ -25,12 +32,13 @@ def ablation_tables(groups: Sequence[Group]) -> list[Table]:
 def _table(family: Sequence[Group]) -> Table:
     base = base_of(family)
     shown = [base, *(each for each in family if is_ablation(base, each))]
-    columns = tuple(words.column_of(*place) for place in _PLACES)
+    places = [place for place in _PLACES if any(place[0] in each.protocols for each in shown)]
+    columns = tuple(words.column_of(*place) for place in places)
     lines = [
         Line(
             ", ".join(changes(base, each)) or UNCHANGED,
             each.first.encoder.label,
-            tuple(each.cell(*place) for place in _PLACES),
+            tuple(each.cell(*place) for place in places),
         )
         for each in shown
     ]

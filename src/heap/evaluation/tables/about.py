@@ -15,6 +15,13 @@ def about_data(group: Group, columns: Sequence[Column] = ()) -> tuple[str, ...]:
     lines = [f"data: {data.label}, {data.images:,} images, SHA-256 {data.sha256[:_DIGITS]}"]
     if protocols := dict.fromkeys(column.protocol for column in columns):
         lines.append(f"protocols: {', '.join(protocols)}")
+    scored = {
+        name: scores.notes["scored"]
+        for results in group.results
+        for name, scores in results.protocols.items()
+        if name in protocols and "scored" in scores.notes
+    }
+    lines += [f"{name} scores {count:,} of these images" for name, count in scored.items()]
     return tuple(lines)
 
 

@@ -21,7 +21,7 @@ from heap.evaluation.tables.cost import cost_tables
 from heap.evaluation.tables.groups import DataKey, Group, Named, by_encoder, group, named
 from heap.evaluation.tables.layout import Line, Table
 
-Kind = Literal["discovery", "saliency", "retrieval", "ablation", "cost"]
+Kind = Literal["discovery", "saliency", "retrieval", "several", "regions", "ablation", "cost"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Block = tuple[list[Named], list[Published]]
@@ -79,7 +79,7 @@ def _measured(kind: Kind, variant: str, groups: Sequence[Named]) -> Table:
     return Table(
         kind,
         "-".join(filter(None, (kind, data.label, variant))),
-        f"{kind.capitalize()}, {data.label}" + (f": {told}" if told else ""),
+        f"{words.title_of(kind)}, {data.label}" + (f": {told}" if told else ""),
         about_data(groups[0][1], columns),
         columns,
         tuple(line for line in lines if any(line.cells)),

@@ -9,10 +9,17 @@ _TASKS = {
     "corloc": "discovery",
     "ap": "discovery",
     "odap": "discovery",
+    "recall": "discovery",
+    "false": "discovery",
+    "several": "several",
     "saliency": "saliency",
     "retrieval": "retrieval",
     "clustering": "retrieval",
+    "regions": "regions",
+    "region": "regions",
 }
+_TITLES = {"several": "Several objects"}
+_BOXES = (1, 2, 3, 5, 10)
 HEADINGS = {
     "corloc": "CorLoc",
     "AP": "AP",
@@ -22,6 +29,10 @@ HEADINGS = {
     "AR10": "AR10",
     "AR100": "AR100",
     "odap": "odAP",
+    "recall": "recall",
+    "alarms": "false alarms",
+    **{f"recall_{count}": f"recall@{count}" for count in _BOXES},
+    **{f"boxes_{count}": f"number of boxes@{count}" for count in _BOXES},
     "accuracy": "Acc",
     "iou": "IoU",
     "max_f_found": "maxF as FOUND",
@@ -31,9 +42,20 @@ HEADINGS = {
     "mae": "MAE",
     "s_measure": "S",
     "miou": "mIoU",
+    "recall_1_features": "R@1, features",
+    "recall_10_features": "R@10, features",
+    "precision_10_features": "P@10, features",
+    "recall_1_head": "R@1, head",
+    "recall_10_head": "R@10, head",
+    "precision_10_head": "P@10, head",
+    "iou_oracle": "IoU of regions chosen by truth",
 }
 """In the order of the columns. The F-measures are not the same, and never share a column."""
-_LEAST = ("mae",)
+_LEAST = ("mae", "alarms")
+_OF_SPLIT = "alarms_"
+"""The names of false alarms in one split begin with it."""
+_NUMBERS = {f"boxes_{count}" for count in _BOXES}
+"""Mean numbers of something, where all others are fractions."""
 _VARIANTS = {
     "saliency": {
         "single": "largest part only",
@@ -72,8 +94,18 @@ def in_words(task: str, variant: str) -> str:
     return ", ".join(filter(None, (words.get(part, part) for part in variant.split("-"))))
 
 
+def title_of(task: str) -> str:
+    """What the titles of its tables begin with."""
+    return _TITLES.get(task, task.capitalize())
+
+
 def column_of(protocol: str, metric: str) -> Column:
     """The column of a metric."""
+    if metric in _NUMBERS:
+        return Column(HEADINGS[metric], protocol, scale=1.0, ranked=False)
+    if metric.startswith(_OF_SPLIT):
+        heading = f"{HEADINGS['alarms']}, {metric.removeprefix(_OF_SPLIT)}"
+        return Column(heading, protocol, least=True)
     return Column(HEADINGS.get(metric, metric), protocol, least=metric in _LEAST)
 
 

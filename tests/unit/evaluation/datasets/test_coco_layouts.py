@@ -46,6 +46,7 @@ def test_a_file_with_its_images(tmp_path: Path) -> None:
     assert not truth.void.any()
     nothing = empty.read(WIDTH, HEIGHT)
     assert nothing.boxes.shape == (0, 4)
+    assert nothing.box_classes == ()
     assert nothing.instances is not None
     assert nothing.instances.shape == (0, HEIGHT, WIDTH)
     assert nothing.foreground is not None
@@ -99,6 +100,7 @@ def test_crowds_are_void_where_there_is_no_object(tmp_path: Path) -> None:
     assert np.array_equal(truth.foreground, truth.classes == 2)
     assert truth.instances is not None
     assert truth.instances.sum(axis=(1, 2)).tolist() == [32, 16]
+    assert truth.box_classes == ("dog", "dog")
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -111,8 +113,10 @@ def test_the_smaller_is_on_top(order: int, tmp_path: Path) -> None:
 
 def test_boxes_alone(tmp_path: Path) -> None:
     bare = {name: value for name, value in annotation(1).items() if name != "segmentation"}
-    truth = truth_of(bare, annotation(2, segmentation=[]), root=tmp_path)
+    car = annotation(2, segmentation=[], category_id=3)
+    truth = truth_of(bare, car, root=tmp_path)
     assert len(truth.boxes) == 2
+    assert truth.box_classes == ("dog", "car")
     assert truth.foreground is truth.classes is truth.instances is truth.void is None
 
 
@@ -124,6 +128,7 @@ def test_too_many_categories_for_a_map(tmp_path: Path) -> None:
     assert dataset.classes == ()
     truth = dataset.examples[0].read(WIDTH, HEIGHT)
     assert truth.classes is None
+    assert truth.box_classes == ("7",)
     assert truth.foreground is not None
 
 

@@ -89,9 +89,21 @@ def test_fractions_of_pixels_are_kept(tmp_path: Path) -> None:
     assert truth.boxes.tolist() == [[0.5, 1, 7.25, 8], [0, 0, WIDTH, HEIGHT]]
 
 
+def test_boxes_have_the_names_of_their_classes(tmp_path: Path) -> None:
+    root = voc(tmp_path, "2012", SEGMENTATION | DETECTION, ["SegmentationClass"])
+    text = voc_xml("2007_1", [(2, 3, 6, 7), (1, 1, 4, 4)]).replace("dog", " cat\n", 1)
+    for name in ("1", "2007_1"):
+        (root / "Annotations" / f"{name}.xml").write_text(text.replace("2007_1", name))
+    for kind in ("voc2012", "voc2012-seg"):
+        truth = open_dataset(f"{kind}:{root}").examples[0].read(WIDTH, HEIGHT)
+        # Not those of parts of an object, such as its head.
+        assert truth.box_classes == ("cat", "dog")
+
+
 def test_an_image_without_objects(tmp_path: Path) -> None:
     root = voc(tmp_path, "2012", DETECTION)
     (root / "Annotations" / "1.xml").write_text(voc_xml("1", []))
     truth = open_dataset(f"voc2012:{root}").examples[0].read(WIDTH, HEIGHT)
     assert truth.boxes.shape == (0, 4)
     assert truth.crowds.shape == (0,)
+    assert truth.box_classes == ()

@@ -1,7 +1,7 @@
 """What all protocols have in common: names, choices, and rows that are plain JSON."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,15 @@ import pytest
 from heap.errors import InputError
 from heap.evaluation.outcome import Outcome
 from heap.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
+from heap.evaluation.protocols.abstention import ABSTENTION, FalseAlarms
 from heap.evaluation.protocols.clustering import CLUSTERING
 from heap.evaluation.protocols.discovery import DISCOVERY
+from heap.evaluation.protocols.regions import REGIONS
 from heap.evaluation.protocols.retrieval import RETRIEVAL
 from heap.evaluation.protocols.saliency import SALIENCY
+from heap.evaluation.protocols.several import SEVERAL
 from heap.evaluation.truth import VOID, Dataset, Example, Truth
+from heap.peers.finding import Finding
 
 from .scenes import drawn, scored, seen
 
@@ -33,6 +37,14 @@ def data(*splits: str, classes: tuple[str, ...] = VOC_CLASSES) -> Dataset:
     return Dataset("toy", Path("/data/toy"), tuple(examples), classes)
 
 
+def in_regions(saliency: np.ndarray) -> Finding:
+    """The objects of a map, and each patch as a region."""
+    labels = np.arange(saliency.size).reshape(saliency.shape)
+    embeddings = np.eye(saliency.size, dtype=np.float32)
+    found = Finding.of_saliency(saliency)
+    return replace(found, label_map=labels, region_embeddings=embeddings)
+
+
 def scene(seed: int) -> Outcome:
     """Something found by a noisy method in a noisy picture, with all kinds of annotation."""
     random = np.random.default_rng(seed)
@@ -42,7 +54,7 @@ def scene(seed: int) -> Outcome:
     instances = np.array(here, dtype=bool).reshape(-1, *classes.shape)
     corners = random.integers(0, 16, size=(len(instances), 2))
     return seen(
-        random.random((3, 4), dtype=np.float32),
+        in_regions(random.random((3, 4), dtype=np.float32)),
         cell=8,
         pixels=random.integers(0, 256, (*classes.shape, 3), dtype=np.uint8),
         features=random.normal(size=(12, 5)),
@@ -52,7 +64,21 @@ def scene(seed: int) -> Outcome:
         void=classes == VOID,
         classes=classes,
         instances=instances,
+        box_classes=tuple(str(number) for number in range(len(instances))),
     )
+
+
+def suited(outcome: Outcome, protocol: Protocol) -> Outcome:
+    """The same without an object, for the protocol that takes no other images."""
+    if not isinstance(protocol, FalseAlarms):
+        return outcome
+    return replace(outcome, truth=Truth(np.zeros((0, 4)), np.zeros(0, dtype=bool)))
+
+
+def in_range(values: dict[str, float]) -> bool:
+    """All are fractions, but for numbers of boxes, which end with how many there may be."""
+    most = {name: int(name[6:]) if name.startswith("boxes_") else 1 for name in values}
+    return all(0 <= value <= most[name] for name, value in values.items())
 
 
 class TestNames:
@@ -65,13 +91,15 @@ class TestNames:
         assert set(PROTOCOLS) == {
             *("corloc-found-v1", "corloc-lost-v1", "corloc-any-v1", "odap-v1"),
             *("ap-box-v1", "ap-box-v1-guided", "ap-mask-v1", "ap-mask-v1-guided"),
+            *("several-v1", "false-alarms-v1", "recall-v1"),
             *(name + refine for name in saliency for refine in ("", "-guided", "-solver")),
             *(name + objects for name in retrieval for objects in ("", "-single", "-parts")),
             *("clustering-voc12-v1", "clustering-voc12-v1-single"),
+            *("regions-voc12-v1", "region-oracle-v1"),
         }
 
     def test_no_name_is_given_twice(self) -> None:
-        kinds = (*DISCOVERY, *SALIENCY, *RETRIEVAL, *CLUSTERING)
+        kinds = (*DISCOVERY, *ABSTENTION, *SALIENCY, *RETRIEVAL, *CLUSTERING, *REGIONS, *SEVERAL)
         assert len(PROTOCOLS) == len(kinds)
         assert [*PROTOCOLS.items()] == [(each.name, each) for each in kinds]
 
@@ -143,7 +171,9 @@ class TestCheck:
         assert protocol.looks_at("val")
         assert not protocol.looks_at("train")
 
-    @pytest.mark.parametrize("name", ["retrieval-voc12-7-v1", "clustering-voc12-v1"])
+    @pytest.mark.parametrize(
+        "name", ["retrieval-voc12-7-v1", "clustering-voc12-v1", "regions-voc12-v1"]
+    )
     def test_other_classes_than_those_of_voc_are_refused(self, name: str) -> None:
         """Class 15 of COCO is no person."""
         coco = ("background", "person", "bicycle", "car")
@@ -158,8 +188,11 @@ class TestCheck:
             ("saliency-tokencut-v1", "foreground"),
             ("saliency-sod-v1", "foreground"),
             ("ap-mask-v1", "instances"),
+            ("several-v1", "box_classes"),
             ("retrieval-voc12-7-v1", "classes"),
             ("clustering-voc12-v1", "classes"),
+            ("regions-voc12-v1", "classes"),
+            ("region-oracle-v1", "foreground"),
         ],
     )
     def test_an_annotation_that_there_is_not_is_named(self, name: str, part: str) -> None:
@@ -172,21 +205,27 @@ class TestRows:
     @EVERY
     def test_they_go_through_json_and_give_values_in_range(self, protocol: Protocol) -> None:
         splits = ("train", "val", "val", "val")
-        rows = [protocol.measure(scene(seed), split) for seed, split in enumerate(splits)]
+        rows = [
+            protocol.measure(suited(scene(seed), protocol), split)
+            for seed, split in enumerate(splits)
+        ]
         values, final, notes = scored(protocol, rows)
         straight, kept = protocol.finish(rows)
         assert (straight, kept) == (final, notes)
         assert values
-        assert all(0 <= value <= 1 for value in values.values())
+        assert in_range(values)
         assert json.loads(json.dumps(notes)) == notes
 
     @EVERY
     def test_an_image_in_which_nothing_is_found_is_scored(self, protocol: Protocol) -> None:
         full, empty = scene(2), drawn("....", "....", "....")
-        parts = ("boxes", "crowds", "foreground", "void", "classes", "instances")
+        parts = ("boxes", "crowds", "foreground", "void", "classes", "instances", "box_classes")
         truth = {name: getattr(full.truth, name) for name in parts}
-        row = protocol.measure(seen(empty, cell=8, **truth), "val")
+        nothing = seen(in_regions(empty), cell=8, **truth)
+        row = protocol.measure(suited(nothing, protocol), "val")
         values, *_ = scored(protocol, [row])
-        assert all(0 <= value <= 1 for value in values.values())
-        for name in ("corloc", "iou", "AP", "AR100", "odap", "max_f_found", "max_f_tokencut"):
+        assert in_range(values)
+        kinds = ("corloc", "iou", "AP", "AR100", "odap", "recall", "alarms", "alarms_val",
+                 "max_f_found", "max_f_tokencut")  # fmt: skip
+        for name in kinds:
             assert values.get(name, 0) == 0

@@ -1,0 +1,51 @@
+"""Several objects of different classes: how many of them a few boxes find, of every method.
+
+The methods have the settings and models of `bench_peers`, which are made here if they are not there
+yet.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.bench_peers import ENCODERS, SETS, Set, evaluate, tune
+from benchmarks.common import DATA, RUNS, Data, main, run_heap
+from benchmarks.report import RESULTS
+
+NAME = "several"
+METHODS = ("heap", "tokencut", "maskcut", "lost", "found", "found-solver")
+USED = tuple(
+    Set(each.name, each.spec, each.label, ("several-v1",))
+    for each in SETS
+    if each.name in ("voc12-animals", "coco-val100")
+)
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    encoder: Sequence[str] = tuple(ENCODERS),
+    method: Sequence[str] = METHODS,
+    out: Path = RESULTS / NAME,
+    work: Path = RUNS / "peers",
+) -> None:
+    """Tune what is not tuned, evaluate and make the tables.
+
+    Args:
+        data: Folder with `duts-tr`, `voc12-animals` and `coco-val100`.
+        encoder: Those of `bench_peers` to do.
+        method: Methods to do.
+        out: Folder of the results.
+        work: Folder of features, models and trials; what is there is not done again.
+    """
+    for each in encoder:
+        for name in method:
+            tune(name, each, data, out, work)
+        for used in USED:
+            evaluate(method, each, used, data, out, work)
+    results = [str(path) for path in sorted(out.rglob("*.json.gz"))]
+    tables = ("--table", NAME, "--out", out / "tables.md", "--figures", out / "charts")
+    run_heap("tables", *results, *tables)
+
+
+if __name__ == "__main__":
+    main(bench)

@@ -1,0 +1,208 @@
+"""Pictures without an object, cut from the background of annotated ones, in two folders.
+
+`choose` is for choosing a threshold, `report` for what is reported at it; no two of their pictures
+come from one image. Each is a data set `empty:FOLDER`. What has an object is known as far as it is
+annotated: a mask of what is salient says nothing of small or unremarkable things behind it.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+from scipy.ndimage import maximum_filter
+
+from benchmarks.common import DATA, RUNS, Data, images_in, main, once
+from benchmarks.textures import textures
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.truth import Example, Truth
+
+CHOOSE, REPORT = "choose", "report"
+LIST = "images.json"
+SEED = 0
+ECSSD, VOC, SYNTHETIC = 120, 80, 45
+"""How many are wanted of these kinds, at most."""
+REAL = 9
+"""For each synthetic picture there are at least so many crops."""
+MARGIN = 0.02
+"""Of the longer side: what is so near to an object is no background."""
+CELLS = 100
+"""Along the longer side: a crop begins and ends between cells."""
+RATIO = 3.0
+LEAST_SIDE, LEAST_AREA = 64, 0.08
+"""Pixels of the shorter side of a crop, and its share of the image."""
+_THUMB, _ACROSS = 120, 14
+
+Span = tuple[int, int, int, int]
+"""Rows from, columns from, rows to, columns to."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where pictures of one kind come from."""
+
+    folder: str
+    examples: Sequence[Example]
+    boxes: bool = False
+    """Whether the boxes of the annotation hold no background, as well as what it says of pixels."""
+    most: int | None = None
+
+
+def build_all(
+    *, data: Data = DATA, out: Path = RUNS / "empty_images", sheets: Path | None = None
+) -> None:
+    """Make both folders, and say how many pictures each kind has.
+
+    Args:
+        data: Folder with `duts-tr`, `ecssd500` and `voc12-animals`.
+        out: Folder for the two; if it is complete, nothing is done.
+        sheets: Folder for a contact sheet of each kind.
+    """
+    counts: dict[str, int] = {}
+    for made in build(data, out):
+        folder = made["image"].rpartition("/")[0]
+        counts[folder] = counts.get(folder, 0) + 1
+    if sheets:
+        for folder in counts:
+            contact_sheet(images_in(out / folder), sheets / f"{folder.replace('/', '-')}.png")
+    sys.stdout.write(json.dumps(counts, indent=1) + "\n")
+
+
+def build(data: Path, out: Path) -> list[dict[str, Any]]:
+    """Make both folders, unless they are complete; for each picture its source and box.
+
+    The box is xyxy in the upright source; a synthetic picture has neither.
+
+    Raises:
+        InputError: if data are missing.
+    """
+    kinds = _kinds(data)
+
+    def make() -> list[dict[str, Any]]:
+        made = [each for kind in kinds for each in _cut(kind, out)]
+        crops = sum(each["image"].startswith(REPORT) for each in made)
+        drawn = textures(min(SYNTHETIC, crops // REAL), SEED)
+        return made + [_save(pixels, out, f"{REPORT}/synthetic/{name}") for name, pixels in drawn]
+
+    found: list[dict[str, Any]] = once(out / LIST, make)
+    return found
+
+
+def background_box(blocked: Bool[np.ndarray, "height width"]) -> Span | None:
+    """The pixels of the largest crop without a blocked one; None if it would be too small."""
+    height, width = blocked.shape
+    cell = max(1, round(max(height, width) / CELLS))
+    rows, cols = height // cell, width // cell
+    whole = blocked[: rows * cell, : cols * cell].reshape(rows, cell, cols, cell)
+    free: np.ndarray = ~np.any(whole, axis=(1, 3))
+    span = largest_rectangle(free, RATIO)
+    if span is None:
+        return None
+    top, left, bottom, right = (cell * edge for edge in span)
+    sides = bottom - top, right - left
+    if min(sides) < LEAST_SIDE or sides[0] * sides[1] < LEAST_AREA * height * width:
+        return None
+    return top, left, bottom, right
+
+
+def largest_rectangle(free: Bool[np.ndarray, "rows cols"], ratio: float) -> Span | None:
+    """The largest rectangle of nothing but free cells, no side longer than `ratio` times the other.
+
+    Of equal ones the first by its top, then by its bottom; None if no cell is free.
+    """
+    best, found = 0, None
+    for top in range(len(free)):
+        open_ = np.ones(free.shape[1], dtype=bool)
+        for bottom in range(top, len(free)):
+            open_ &= free[bottom]
+            tall = bottom + 1 - top
+            start, run = _longest_run(open_)
+            wide = min(run, int(ratio * tall))
+            if wide * ratio >= tall and tall * wide > best:
+                left = start + (run - wide) // 2
+                best, found = tall * wide, (top, left, bottom + 1, left + wide)
+    return found
+
+
+def not_background(truth: Truth, *, boxes: bool) -> Bool[np.ndarray, "height width"]:
+    """What is annotated as foreground or void, or lies in a box if `boxes`, and what is near it."""
+    assert truth.foreground is not None, "the data set has no masks"
+    blocked = truth.foreground.copy()
+    if truth.void is not None:
+        blocked |= truth.void
+    for x1, y1, x2, y2 in truth.boxes if boxes else ():
+        edges = int(np.floor(y1)), int(np.ceil(y2)), int(np.floor(x1)), int(np.ceil(x2))
+        y_from, y_to, x_from, x_to = np.maximum(edges, 0)
+        blocked[y_from:y_to, x_from:x_to] = True
+    reach = int(np.ceil(MARGIN * max(blocked.shape)))
+    near: np.ndarray = maximum_filter(blocked, size=2 * reach + 1, mode="constant")
+    return near
+
+
+def contact_sheet(images: Sequence[Path], out: Path) -> None:
+    """All images, small, on one page."""
+    page = Image.new("RGB", (_ACROSS * _THUMB, -(-len(images) // _ACROSS) * _THUMB), "white")
+    for number, path in enumerate(images):
+        with Image.open(path) as image:
+            image.thumbnail((_THUMB - 4, _THUMB - 4))
+            page.paste(image, (number % _ACROSS * _THUMB, number // _ACROSS * _THUMB))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    page.save(out)
+
+
+def _kinds(data: Path) -> tuple[Kind, ...]:
+    tune = open_dataset(f"folder:{data}/duts-tr/tune").examples
+    ecssd = open_dataset(f"folder:{data}/ecssd500").examples
+    voc = open_dataset(f"voc2012-seg:{data}/voc12-animals").examples
+    return (
+        Kind(f"{CHOOSE}/tune", tune[::2]),
+        Kind(f"{REPORT}/tune", tune[1::2]),
+        Kind(f"{REPORT}/ecssd", _shuffled(ecssd), most=ECSSD),
+        Kind(f"{REPORT}/voc", _shuffled(voc), boxes=True, most=VOC),
+    )
+
+
+def _shuffled(examples: Sequence[Example]) -> list[Example]:
+    order = np.random.default_rng(SEED).permutation(len(examples))
+    return [examples[index] for index in order]
+
+
+def _cut(kind: Kind, out: Path) -> Iterator[dict[str, Any]]:
+    return islice(_crops(kind, out), kind.most)
+
+
+def _crops(kind: Kind, out: Path) -> Iterator[dict[str, Any]]:
+    for example in kind.examples:
+        picture = example.picture()
+        blocked = not_background(example.truth(picture), boxes=kind.boxes)
+        assert picture.pixels.shape[:2] == blocked.shape, "so large a picture is decoded smaller"
+        if span := background_box(blocked):
+            top, left, bottom, right = span
+            crop = picture.pixels[top:bottom, left:right]
+            made = _save(crop, out, f"{kind.folder}/{Path(example.key).stem}")
+            yield made | {"source": example.key, "box": [left, top, right, bottom]}
+
+
+def _save(pixels: UInt8[np.ndarray, "height width 3"], out: Path, name: str) -> dict[str, Any]:
+    path = out / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return {"image": f"{name}.png"}
+
+
+def _longest_run(free: Bool[np.ndarray, " cell"]) -> tuple[int, int]:
+    """Where the longest run of free cells begins, and how long it is."""
+    edges = np.concatenate([[-1], np.flatnonzero(~free), [len(free)]])
+    runs = np.diff(edges) - 1
+    at = int(runs.argmax())
+    return int(edges[at]) + 1, int(runs[at])
+
+
+if __name__ == "__main__":
+    main(build_all)
