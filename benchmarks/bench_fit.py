@@ -13,12 +13,12 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once, run_heap
-from benchmarks.evaluating import Judge, Method, by_head, by_prior, features_of, head_cost
+from benchmarks.evaluating import Judge, Method, by_found, by_head, features_of, head_cost
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, rows_of
 from heap.evaluation.datasets import open_dataset
-from heap.fit.orientation import make_prior
 from heap.model.heap import Heap
+from heap.peers.found import FoundRecipe, FoundSeed
 
 NAME = "bench_fit"
 CONFIGURATIONS = ("heap-alone", "heap-prior")
@@ -128,12 +128,10 @@ def methods(
     """Each model, and FOUND taught on the same features."""
     for name, heap in heaps.items():
         yield name, by_head(heap)
-    any_heap = next(iter(heaps.values()))
-    collected = features_of(any_heap, unlabelled, work)
+    collected = features_of(next(iter(heaps.values())), unlabelled, work)
     for seed in SEEDS:
-        taught = make_prior("found", collected, any_heap.encoder, seed)
-        yield f"found/{seed}", by_prior(taught)
-    yield "found-seed", by_prior(make_prior("seed", collected, any_heap.encoder, 0))
+        yield f"found/{seed}", by_found(FoundRecipe().fit(collected, seed=seed))
+    yield "found-seed", by_found(FoundSeed())
 
 
 def _settings(configuration: str) -> Path:

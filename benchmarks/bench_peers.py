@@ -21,7 +21,16 @@ NAME = "peers"
 SEEDS = ("0", "1", "2")
 CONFIGURATIONS, MINUTES = "5", "12"
 """Of `heap tune`, for every method alike."""
-DISCOVERY = ("corloc-found-v1", "corloc-lost-v1", "corloc-any-v1", "ap-box-v1", "odap-v1")
+UNTUNED = ("heap-alone", "heap-self")
+"""They are used as they come: every hour of HEAP's tuning goes to the one with a prior."""
+DISCOVERY = (
+    "corloc-found-v1",
+    "corloc-lost-v1",
+    "corloc-any-v1",
+    "ap-box-v1",
+    "odap-v1",
+)
+"""Those of several objects and of no object have benchmarks of their own."""
 SALIENCY = (
     "saliency-found-v1",
     "saliency-found-v1-guided",
@@ -114,7 +123,7 @@ def bench(
 
 def tune(method: str, encoder: str, data: Path, out: Path, work: Path) -> None:
     """Choose the settings of a method on the tune masks; the log is kept among the results."""
-    if not METHODS[method].grid:
+    if not METHODS[method].grid or method in UNTUNED:
         return
     log = out / encoder / "tuning" / f"{method}.json"
     found = work / encoder / "tuned" / method
@@ -138,9 +147,10 @@ def evaluate(
     if not left:
         return
     for name in left:
-        if METHODS[name].learn:
+        if METHODS[name].learn and name not in UNTUNED:
             take_over(work / encoder, name)
-    tuned = [work / encoder / "tuned" / name / SETTINGS for name in left if METHODS[name].grid]
+    searched = [name for name in left if METHODS[name].grid and name not in UNTUNED]
+    tuned = [work / encoder / "tuned" / name / SETTINGS for name in searched]
     run_heap(
         *("evaluate", *used.protocols, "--data", used.spec.format(data)),
         *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),

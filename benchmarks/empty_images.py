@@ -22,6 +22,7 @@ from benchmarks.common import DATA, RUNS, Data, images_in, main, once
 from benchmarks.textures import textures
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.truth import Example, Truth
+from heap.fit.empty import Span, largest_rectangle
 
 CHOOSE, REPORT = "choose", "report"
 LIST = "images.json"
@@ -38,9 +39,6 @@ RATIO = 3.0
 LEAST_SIDE, LEAST_AREA = 64, 0.08
 """Pixels of the shorter side of a crop, and its share of the image."""
 _THUMB, _ACROSS = 120, 14
-
-Span = tuple[int, int, int, int]
-"""Rows from, columns from, rows to, columns to."""
 
 
 @dataclass(frozen=True)
@@ -111,25 +109,6 @@ def background_box(blocked: Bool[np.ndarray, "height width"]) -> Span | None:
     return top, left, bottom, right
 
 
-def largest_rectangle(free: Bool[np.ndarray, "rows cols"], ratio: float) -> Span | None:
-    """The largest rectangle of nothing but free cells, no side longer than `ratio` times the other.
-
-    Of equal ones the first by its top, then by its bottom; None if no cell is free.
-    """
-    best, found = 0, None
-    for top in range(len(free)):
-        open_ = np.ones(free.shape[1], dtype=bool)
-        for bottom in range(top, len(free)):
-            open_ &= free[bottom]
-            tall = bottom + 1 - top
-            start, run = _longest_run(open_)
-            wide = min(run, int(ratio * tall))
-            if wide * ratio >= tall and tall * wide > best:
-                left = start + (run - wide) // 2
-                best, found = tall * wide, (top, left, bottom + 1, left + wide)
-    return found
-
-
 def not_background(truth: Truth, *, boxes: bool) -> Bool[np.ndarray, "height width"]:
     """What is annotated as foreground or void, or lies in a box if `boxes`, and what is near it."""
     assert truth.foreground is not None, "the data set has no masks"
@@ -194,14 +173,6 @@ def _save(pixels: UInt8[np.ndarray, "height width 3"], out: Path, name: str) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return {"image": f"{name}.png"}
-
-
-def _longest_run(free: Bool[np.ndarray, " cell"]) -> tuple[int, int]:
-    """Where the longest run of free cells begins, and how long it is."""
-    edges = np.concatenate([[-1], np.flatnonzero(~free), [len(free)]])
-    runs = np.diff(edges) - 1
-    at = int(runs.argmax())
-    return int(edges[at]) + 1, int(runs[at])
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from benchmarks.scoring import Scores, read, score_oracle, score_saliency
 from heap.evaluation.truth import Example
 from heap.features import FeatureStore, PatchFeatures, describe, geometry
 from heap.fit.collect import Collected, collect
-from heap.fit.orientation import PriorMap
 from heap.images import Picture, list_images
 from heap.model.heap import Heap, regions_of
+from heap.peers.finding import Observed
+from heap.peers.found import Found, FoundSeed
 from heap.progress import silent
 
 REPEATS = 30
@@ -67,13 +68,12 @@ def by_head(heap: Heap) -> Method:
     return method
 
 
-def by_prior(prior: PriorMap | None) -> Method:
-    """The foreground probability of an orientation prior."""
-    assert prior is not None
+def by_found(found: Found | FoundSeed) -> Method:
+    """The saliency of FOUND's layer or of its seed, which look at features only."""
+    unseen = np.zeros((1, 1, 3), dtype=np.uint8)
 
     def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
-        with torch.inference_mode():
-            return prior(features).float().reshape(features.grid).numpy(), None
+        return found(Observed(features, unseen)).saliency, None
 
     return method
 

@@ -10,7 +10,7 @@ from heap.checkpoint import load_checkpoint
 from heap.collection.place import STORE_NAME
 from heap.collection.store import RunStore
 from heap.errors import StoreError
-from heap.fit.trainer import CHECKPOINT
+from heap.fit.training import CHECKPOINT, PRIORS
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Fitting(Task):
         return [self.out / "model.safetensors", self.out / "config.json"]
 
     def _features(self) -> int:
-        return sum(1 for _ in self.cache.rglob("*.safetensors"))
+        kept = self.cache.rglob("*.safetensors")
+        return sum(1 for path in kept if path.parent.name != PRIORS)
 
 
 class Discovering(Task):

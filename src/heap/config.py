@@ -20,7 +20,7 @@ Facet = Literal["key", "token"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
-Prior = Literal["none", "seed", "found", "boundary", "encoder"]
+Prior = Literal["none", "self", "seed", "found", "boundary", "encoder"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
 
@@ -33,6 +33,7 @@ Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
 MERGE = 0.8
+MIN_SCORE = 0.18
 CHECKED = ConfigDict(extra="forbid", strict=True)
 
 
@@ -84,6 +85,8 @@ class HeadConfig:
     """Take the mean feature of the training images off first."""
     merge: Cosine = MERGE
     """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
+    min_score: Fraction = MIN_SCORE
+    """Below this score there is no object: with this head, images without one have less."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "HeadConfig":
@@ -101,23 +104,32 @@ class LossConfig:
     intra_form: IntraForm = "ncut"
     affinity: Affinity = "relu"
     """`relu`: max(0, cos), quadratic in patches; `linear`: (1 + cos) / 2, linear in them."""
+    intra_patches: Count = 400
+    """L_intra sees so many patches of an image, drawn anew at every step."""
     correlation_shift: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """β of the `correlation` form."""
     rank_decay: Weight = 0.25
     """α: how fast the weight of a region pair falls with its rank."""
     prior: Prior = "found"
-    """Orientation: `none` is HEAP's three losses and a border test on the fitted model."""
-    prior_weight: Weight = 10.0
+    """Orientation: `none` is HEAP's three losses and a border test on the fitted model; `self`
+    begins with these, and learns from its own masks."""
+    prior_weight: Weight = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FitConfig:
     """Training of the head on cached features."""
 
-    steps: Count = 200
+    steps: Count = 300
     batch: Annotated[int, Field(ge=2, le=4096)] = 32
     """Images in a step; the contrastive losses need at least two."""
-    learning_rate: Positive = 5e-4
+    empty: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of these that are crops in which the prior has no foreground, see `heap.fit.empty`: for
+    encoders with which a head finds something in everything."""
+    patches: Count = 1024
+    """At most so many patches of an image are seen in a step, drawn anew."""
+    learning_rate: Positive = 2e-3
+    """At its highest: it rises for a tenth of the steps, and falls to nothing as a cosine."""
     weight_decay: Weight = 0.01
     clip: Positive = 1.0
     """Largest norm of the gradient."""
@@ -138,6 +150,10 @@ class DiscoverConfig:
     """As in `HeadConfig`; where no configuration is given, the value of the head is taken."""
     min_area: Fraction = 0.005
     """Parts smaller than this fraction of the image are no objects."""
+    min_score: Fraction = MIN_SCORE
+    """Objects with a lower score are left out; like `merge`, the head's own value by default."""
+    proposals: Annotated[int, Field(ge=0, le=100)] = 0
+    """Further guesses for each image, see `heap.proposals`; they overlap objects and each other."""
     refine: bool = True
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8

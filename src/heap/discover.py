@@ -166,9 +166,12 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
 
 
 def _save_masks(result: ImageResult, folder: Path) -> None:
-    """An 8-bit label map: 0 background, 1 the best object, and so on to 255."""
+    """An 8-bit label map: 0 background, 1 the best object, and so on to 255.
+
+    A pixel of several, as there are with proposals, belongs to the best of them.
+    """
     labels = np.zeros((result.height, result.width), dtype=np.uint8)
     for number, mask in enumerate(result.objects.masks[:255], start=1):
-        labels[mask.decode()] = number
+        labels[mask.decode() & (labels == 0)] = number
     with replacing(folder / f"{file_stem(result.key)}.png") as file:
         file.write(encoded(Image.fromarray(labels), "PNG", optimize=True))

@@ -10,6 +10,7 @@ from scipy.ndimage import label
 from scipy.sparse.csgraph import connected_components
 
 from heap.config import DiscoverConfig
+from heap.proposals import propose
 from heap.refine import GuidedFilter, resize
 from heap.results import Objects, Regions, Rle
 
@@ -19,10 +20,13 @@ GUIDE_SIDE = 1024
 
 @dataclass(frozen=True)
 class Part:
-    """A connected foreground part on the patch grid."""
+    """A connected part of the patch grid that is, or may be, an object."""
 
     cells: Bool[np.ndarray, "grid_h grid_w"]
     region: int
+    """That most of its patches belong to."""
+    score: float
+    """In [0, 1], see `part_score`; of a proposal below 0.1."""
 
 
 def find_objects(
@@ -33,31 +37,37 @@ def find_objects(
     size: tuple[int, int],
     config: DiscoverConfig,
 ) -> Objects:
-    """Objects of one image, masks and boxes at its original `size` (width, height)."""
+    """Objects of one image, best first, masks and boxes at its original `size` (width, height)."""
     parts = foreground_parts(saliency, regions, config)
-    found = []
     cells = [part.cells for part in parts]
     masks = pixel_masks(saliency, cells, pixels, config.threshold, refine=config.refine)
-    for part, mask in zip(parts, masks, strict=True):
+    guesses = proposed_parts(saliency, regions, patches, parts, config)
+    for guess in guesses:
+        # Each on its own, for they overlap.
+        whole = guess.cells.astype(np.float32)
+        masks += pixel_masks(whole, [guess.cells], pixels, 0.5, refine=config.refine)
+    found = []
+    # Where low scores are allowed, a guess may be better than an object.
+    each = zip(parts + guesses, masks, strict=True)
+    for part, mask in sorted(each, key=lambda pair: -pair[0].score):
         box, full = at_size(mask, size)
         if full.any():
-            found.append((float(saliency[part.cells].mean()), part, box, Rle.encode(full)))
-    found.sort(key=lambda item: -item[0])
-    weight = [saliency * part.cells for _, part, _, _ in found]
+            found.append((part, box, Rle.encode(full)))
+    weight = [part.cells * np.maximum(saliency, 1e-6) for part, _, _ in found]
     embeddings = [(w.reshape(-1) @ patches) / w.sum() for w in weight]
     return Objects(
-        boxes=np.array([box for *_, box, _ in found], dtype=np.float32).reshape(-1, 4),
-        scores=np.array([score for score, *_ in found], dtype=np.float32),
+        boxes=np.array([box for _, box, _ in found], dtype=np.float32).reshape(-1, 4),
+        scores=np.array([part.score for part, _, _ in found], dtype=np.float32),
         masks=tuple(rle for *_, rle in found),
         embeddings=np.array(embeddings, dtype=np.float32).reshape(-1, patches.shape[1]),
-        regions=np.array([part.region for _, part, *_ in found], dtype=np.int64),
+        regions=np.array([part.region for part, _, _ in found], dtype=np.int64),
     )
 
 
 def foreground_parts(
     saliency: Float32[np.ndarray, "grid_h grid_w"], regions: Regions, config: DiscoverConfig
 ) -> list[Part]:
-    """4-connected parts of the foreground; patches of regions that are alike are not separated."""
+    """4-connected parts of the foreground, best first; regions that are alike are not separated."""
     foreground = saliency > config.threshold
     merged = merge_alike(regions, foreground, config.merge)[regions.label_map]
     parts = []
@@ -65,9 +75,37 @@ def foreground_parts(
         numbered, count = label(foreground & (merged == region))
         for number in range(1, count + 1):
             cells = numbered == number
-            if cells.mean() >= config.min_area:
-                parts.append(Part(cells, int(np.bincount(regions.label_map[cells]).argmax())))
-    return parts
+            score = part_score(saliency, cells)
+            if cells.mean() >= config.min_area and score >= config.min_score:
+                parts.append(Part(cells, _region_of(cells, regions), score))
+    return sorted(parts, key=lambda part: -part.score)
+
+
+def part_score(
+    saliency: Float32[np.ndarray, "grid_h grid_w"], cells: Bool[np.ndarray, "grid_h grid_w"]
+) -> float:
+    """Mean saliency of a part times the root of its share of the image: sure and large, in [0, 1].
+
+    It can be compared between images: where there is no object, what is salient is small or unsure.
+    """
+    return float(saliency[cells].mean() * cells.mean() ** 0.5)
+
+
+def proposed_parts(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    regions: Regions,
+    patches: Float32[np.ndarray, "patch dim"],
+    parts: Sequence[Part],
+    config: DiscoverConfig,
+) -> list[Part]:
+    """Further guesses beside the parts, so many as are asked for, see `propose`."""
+    known = [part.cells for part in parts]
+    found = propose(saliency, patches, known, config.proposals, config.min_area)
+    return [Part(each.cells, _region_of(each.cells, regions), each.score) for each in found]
+
+
+def _region_of(cells: Bool[np.ndarray, "grid_h grid_w"], regions: Regions) -> int:
+    return int(np.bincount(regions.label_map[cells]).argmax())
 
 
 def merge_alike(

@@ -39,11 +39,11 @@ class Rle:
 
 @dataclass(frozen=True)
 class Objects:
-    """Connected foreground parts of an image, best score first."""
+    """Connected foreground parts of an image, and guesses if there are any; best score first."""
 
     boxes: Float32[np.ndarray, "object 4"]
     scores: Float32[np.ndarray, " object"]
-    """Foreground probability in [0, 1], averaged over the mask."""
+    """In [0, 1], how sure and how large a part is, see `heap.objects.part_score`."""
     masks: tuple[Rle, ...]
     """At the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]

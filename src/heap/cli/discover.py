@@ -32,6 +32,8 @@ def discover(
     threshold: float = DiscoverConfig().threshold,
     min_area: float = DiscoverConfig().min_area,
     merge: float | None = None,
+    min_score: float | None = None,
+    proposals: int = DiscoverConfig().proposals,
     refine: bool = True,
     save: list[Saved] | None = None,
     strict: bool = False,
@@ -55,6 +57,8 @@ def discover(
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
         merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
+        min_score: Objects with a lower score are left out; the model knows. 0 keeps all.
+        proposals: Further guesses for each image, at lower scores; they overlap.
         refine: Let masks follow the edges of the image.
         save: Pictures to write: overlays, regions, masks.
         strict: Exit with 1 if any image failed.
@@ -63,6 +67,7 @@ def discover(
     if unknown := [image for image in images if image.startswith("-") and image != "-"]:
         raise InputError(f"unknown option {unknown[0]}; a file of this name is ./{unknown[0]}")
     chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
+    chosen |= given(min_score=min_score, proposals=proposals)
     from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
     from heap.device import choose_device
     from heap.discover import discover as run_discover

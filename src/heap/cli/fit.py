@@ -75,8 +75,9 @@ def fit(
     chosen |= {"square": False} if native else {}  # The recipe may ask for squares.
     chosen |= given(square=square, native=native)
     features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
-    head = from_dict(HeadConfig, asdict(usual.head) | given(groups=groups) | more["head"])
     losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])
+    shape = asdict(usual.head_for(losses.prior)) | given(groups=groups) | more["head"]
+    head = from_dict(HeadConfig, shape)
     training = given(steps=steps, seed=seed)
     config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
     # Only now: this imports torch, and settings with a fault are to be refused at once.

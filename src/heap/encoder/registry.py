@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
+from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
 from heap.encoder.files import CONFIG, HEADS, read_json
@@ -32,8 +32,16 @@ class Recipe:
     cues: tuple[Cue, ...] = ()
     cue_weight: float = 1.0
     head: HeadConfig = field(default_factory=HeadConfig)
+    alone: HeadConfig = field(
+        default_factory=lambda: HeadConfig(groups=6, temperature=0.05, centred=True)
+    )
+    """Of a head that has no prior: with more groups, or not centred, it finds nothing."""
     losses: LossConfig = field(default_factory=LossConfig)
     fit: FitConfig = field(default_factory=FitConfig)
+
+    def head_for(self, prior: Prior) -> HeadConfig:
+        """The shape of the head, with or without a prior."""
+        return self.alone if prior == "none" else self.head
 
     def features(self, encoder: str) -> FeatureConfig:
         """The features of `encoder` by this recipe."""
@@ -48,12 +56,13 @@ class Recipe:
         )
 
 
+_SMALL_HEAD = HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2)
 SMALL = Recipe(
     resolution=160,
     square=True,
-    head=HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2),
+    head=_SMALL_HEAD,
+    alone=_SMALL_HEAD,
     losses=LossConfig(prior="boundary"),
-    fit=FitConfig(learning_rate=1e-3),
 )
 """For encoders that `heap pretrain` made: trained for hours only, on crops of small squares."""
 SMALL_PYRAMID = replace(SMALL, facet="token", losses=LossConfig(prior="encoder"))

@@ -1,7 +1,7 @@
 """Methods that see unlabelled images before they are evaluated, and where their models are kept."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,12 +29,14 @@ from heap.fit.collect import Collected, collect
 from heap.fit.command import fit
 from heap.images import decode, list_images
 from heap.model.heap import EMBEDDED, Heap, regions_of
-from heap.objects import foreground_parts
+from heap.objects import Part, foreground_parts, proposed_parts
 from heap.peers.finding import Finding, GridObject, Method, Observed
 from heap.peers.found import Found, FoundRecipe
 from heap.progress import OnProgress
 
 _LAYER = "found.safetensors"
+_PROPOSALS = 30
+"""Guesses for each image, for protocols that count more than objects."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,29 @@ class ByHead:
     heap: Heap
 
     def __call__(self, image: Observed) -> Finding:
-        """Saliency, objects and regions of the head."""
+        """Saliency, objects and regions of the head, and its guesses.
+
+        Objects of any score: what a score is worth is what protocols find out.
+        """
+        config = replace(self.heap.defaults, min_score=0.0, proposals=_PROPOSALS)
         grouping = self.heap.group(image.features)
         grid = image.features.grid
         saliency = grouping.saliency[0].cpu().reshape(grid).numpy()
         regions = regions_of(grouping, grid)
-        parts = foreground_parts(saliency, regions, self.heap.defaults)
-        objects = [GridObject(part.cells, float(saliency[part.cells].mean())) for part in parts]
-        objects.sort(key=lambda each: -each.score)
-        return Finding(saliency, tuple(objects), regions.label_map, regions.embeddings)
+        parts = foreground_parts(saliency, regions, config)
+        patches = self.heap.head.centred(image.features.patches.to(self.heap.head.centre))
+        guesses = proposed_parts(saliency, regions, patches.cpu().numpy(), parts, config)
+        return Finding(
+            saliency,
+            _grid_objects(parts),
+            regions.label_map,
+            regions.embeddings,
+            _grid_objects(guesses),
+        )
+
+
+def _grid_objects(parts: Sequence[Part]) -> tuple[GridObject, ...]:
+    return tuple(GridObject(part.cells, part.score) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,11 @@ def learn_heap(settings: HeapRecipe, setup: Setup) -> Learned:
 def learn_heap_alone(settings: HeapRecipe, setup: Setup) -> Learned:
     """The same without an orientation prior."""
     return _heap(settings, setup, {"prior": "none"})
+
+
+def learn_heap_self(settings: HeapRecipe, setup: Setup) -> Learned:
+    """The same with what the three losses alone have found as prior."""
+    return _heap(settings, setup, {"prior": "self"})
 
 
 def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
@@ -128,9 +149,9 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
     usual, folder = recipe(setup.features.encoder), _folder(setup)
     for name, value in fixed.items():
         if settings.losses.get(name, value) != value:
-            raise ConfigError(f"HEAP by its three losses alone is the one with {name} = {value!r}")
-    head = from_dict(HeadConfig, asdict(usual.head) | settings.head)
+            raise ConfigError(f"this method is HEAP with {name} = {value!r}; for others take heap")
     losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | dict(fixed))
+    head = from_dict(HeadConfig, asdict(usual.head_for(losses.prior)) | settings.head)
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
     wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
     if (folder / "config.json").is_file() and not (folder / ABOUT).exists():
@@ -169,8 +190,8 @@ def _given(
     }
     if any(made["losses"].get(name) != value for name, value in fixed.items()):
         raise InputError(
-            f"the model {folder} was fitted with the prior {made['losses'].get('prior')!r}, so it "
-            "is not HEAP by its three losses alone; evaluate it as method heap"
+            f"the model {folder} was fitted with the prior {made['losses'].get('prior')!r}, not "
+            f"{fixed['prior']!r}; evaluate it as method heap"
         )
     if differing := differing_keys(made, {part: made[part] | asked[part] for part in made}):
         raise InputError(

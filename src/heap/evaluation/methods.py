@@ -13,6 +13,7 @@ from heap.evaluation.learning import (
     learn_found,
     learn_heap,
     learn_heap_alone,
+    learn_heap_self,
 )
 from heap.lookup import find
 from heap.peers.deepspectral import DeepSpectral
@@ -56,11 +57,12 @@ class MethodCard:
         return from_dict(self.kind, {**given, **self.fixed})
 
 
-_HEADS: tuple[Settings, ...] = (
-    {"groups": 6, "centred": True, "temperature": 0.05},
-    {"groups": 8, "centred": True, "temperature": 0.05},
-    {"groups": 16, "centred": True, "temperature": 0.05},
-    {"groups": 4, "centred": True, "temperature": 0.05},
+_HEAPS: tuple[Settings, ...] = (
+    {},
+    {"head": {"groups": 24, "temperature": 0.05}},
+    {"losses": {"prior_weight": 10.0}},
+    {"head": {"groups": 8}},
+    {"losses": {"inter": 0.0}},
 )
 _FOUND_GRID: tuple[Settings, ...] = (
     {},
@@ -73,24 +75,27 @@ _CARDS = (
     MethodCard(
         "heap-alone",
         "HEAP, three losses alone",
-        "HEAP without an orientation prior; a border test turns the fitted head (AAAI 2024)",
+        "HEAP without a prior; a border test turns the fitted head (AAAI 2024)",
         HeapRecipe,
-        ({}, *({"head": head} for head in _HEADS)),
+        ({}, *({"head": {"groups": groups}} for groups in (8, 16, 4, 12))),
         learn_heap_alone,
+        regions=True,
+    ),
+    MethodCard(
+        "heap-self",
+        "HEAP, self-trained",
+        "HEAP whose prior is what its three losses alone have found, taught to itself; no peer's",
+        HeapRecipe,
+        _HEAPS,
+        learn_heap_self,
         regions=True,
     ),
     MethodCard(
         "heap",
         "HEAP with prior",
-        "HEAP oriented by the prior of the encoder's recipe, FOUND's layer or the encoder's own",
+        "HEAP with the prior of the encoder's recipe: FOUND's layer, or the encoder's own",
         HeapRecipe,
-        (
-            {},
-            {"head": {"groups": 16, "temperature": 0.05}},
-            {"losses": {"prior_weight": 30.0}},
-            {"head": {"groups": 24}},
-            {"head": {"groups": 8}},
-        ),
+        _HEAPS,
         learn_heap,
         regions=True,
     ),

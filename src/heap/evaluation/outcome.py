@@ -1,5 +1,6 @@
 """One image after a method: what was found, what is there, and what several protocols need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -13,7 +14,7 @@ from heap.evaluation.metrics.boxes import cells_box
 from heap.evaluation.truth import Truth
 from heap.images import Geometry
 from heap.objects import at_size, pixel_masks
-from heap.peers.finding import THRESHOLD, Finding, Observed
+from heap.peers.finding import THRESHOLD, Finding, GridObject, Observed
 from heap.refine import GuidedFilter, resize
 from heap.solver import FOREGROUND, TRUSTED_IOU, Bilateral, BilateralGrid, solve_mask
 
@@ -96,6 +97,32 @@ class Outcome:
         return np.array(found).reshape(-1, 4)
 
     @cached_property
+    def candidates(self) -> tuple[GridObject, ...]:
+        """The objects, and after them the further guesses, for methods that have any."""
+        return self.finding.objects + self.finding.proposals
+
+    @cached_property
+    def candidate_boxes(self) -> Float64[np.ndarray, "candidate 4"]:
+        """Box of the cells of each candidate, in the original."""
+        found = [cells_box(each.cells, self.geometry) for each in self.finding.proposals]
+        return np.concatenate([self.boxes, np.array(found).reshape(-1, 4)])
+
+    @property
+    def candidate_scores(self) -> Float64[np.ndarray, " candidate"]:
+        """Of the candidates; all objects come before all further guesses."""
+        return np.array([each.score for each in self.candidates], dtype=np.float64)
+
+    @cached_property
+    def candidate_masks(self) -> Bool[np.ndarray, "candidate height width"]:
+        """Pixels of each candidate, interpolated."""
+        return np.concatenate([self.masks, self._guesses(refine=False)])
+
+    @cached_property
+    def candidate_guided_masks(self) -> Bool[np.ndarray, "candidate height width"]:
+        """Pixels of each candidate, upsampled with the picture as guide."""
+        return np.concatenate([self.guided_masks, self._guesses(refine=True)])
+
+    @cached_property
     def masks(self) -> Bool[np.ndarray, "object height width"]:
         """Pixels of each object, interpolated; disjoint."""
         return self._masks(refine=False)
@@ -126,12 +153,22 @@ class Outcome:
         return np.asarray(Image.fromarray(pixels).resize((self.width, self.height)))
 
     def _masks(self, *, refine: bool) -> Bool[np.ndarray, "object height width"]:
-        found = pixel_masks(
-            self.finding.saliency,
-            [each.cells for each in self.finding.objects],
-            self.observed.pixels,
-            THRESHOLD,
-            refine=refine,
-        )
+        cells = [each.cells for each in self.finding.objects]
+        return self._pixels(self.finding.saliency, cells, refine=refine)
+
+    def _guesses(self, *, refine: bool) -> Bool[np.ndarray, "guess height width"]:
+        # Each on its own, for they overlap.
+        cells = [each.cells for each in self.finding.proposals]
+        found = [self._pixels(each.astype(np.float32), [each], refine=refine) for each in cells]
+        return np.concatenate(found) if found else np.zeros((0, *self.size), dtype=bool)
+
+    def _pixels(
+        self,
+        saliency: Float32[np.ndarray, "grid_h grid_w"],
+        cells: Sequence[Bool[np.ndarray, "grid_h grid_w"]],
+        *,
+        refine: bool,
+    ) -> Bool[np.ndarray, "object height width"]:
+        found = pixel_masks(saliency, cells, self.observed.pixels, THRESHOLD, refine=refine)
         full = [at_size(mask, (self.width, self.height))[1] for mask in found]
         return np.stack(full) if full else np.zeros((0, *self.size), dtype=bool)

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import UInt8
+
 from heap.encoder.encoder import Encoder
 from heap.errors import InputError
 from heap.features import FeatureStore, PatchFeatures, describe
@@ -39,6 +42,10 @@ class Collected:
             fresh = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
             features = self.store.keep(picture.digest, fresh)
         return features
+
+    def pixels(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture itself, decoded again."""
+        return decode(self.sources[index]).pixels
 
 
 def collect(

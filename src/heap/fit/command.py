@@ -14,7 +14,8 @@ from heap.encoder.encoder import Encoder
 from heap.encoder.registry import recipe
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
-from heap.fit.trainer import Trainer, train
+from heap.fit.trainer import Trainer
+from heap.fit.training import train
 from heap.images import list_images
 from heap.images.listing import Place
 from heap.interrupt import Interruptible
@@ -62,7 +63,7 @@ def fit(
         loaded,
         ModelConfig(
             features=features,
-            head=head or usual.head,
+            head=head or usual.head_for(losses.prior),
             encoder_fingerprint=loaded.fingerprint,
         ),
     )
@@ -76,7 +77,7 @@ def fit(
         left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
         write_failures(left_out, out / FAILURES)
         trainer = Trainer(model, collected, losses, config)
-        train(trainer, out, lambda step, values: on_stage("training", step, config.steps))
+        train(trainer, out, on_stage)
         monitor = trainer.finish()
         model.config = replace(model.config, provenance=trainer.provenance(monitor))
         model.save_pretrained(out)

@@ -1,72 +1,17 @@
-"""Which side is the foreground: priors that need no label, and guards against bad solutions.
+"""Guards against bad solutions: which side is the foreground, and is there one at all.
 
 The losses of HEAP are symmetric in foreground and background. A prior breaks the symmetry during
 training; without one, a border test on the fitted head does so afterwards.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
-from heap.config import Prior
-from heap.encoder.encoder import Encoder
-from heap.encoder.foreground import foreground_layer
 from heap.errors import FitError
-from heap.features import PatchFeatures
 from heap.model.head import Grouping, GroupingHead
-from heap.peers.found import FoundRecipe, background_seed
-from heap.peers.lessons import Images, SampledLessons
-
-PriorMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
-
-
-def make_prior(kind: Prior, images: Images, encoder: Encoder, seed: int) -> PriorMap | None:
-    """A map from an image to the foreground probability of its patches.
-
-    `seed` is FOUND's background seed on the encoder's features, without the cues that are joined
-    to them; `found` is the linear layer that it teaches; `boundary` is the smoothed prior from
-    colour alone; `encoder` is what the encoder was pretrained to call foreground.
-
-    Raises:
-        ConfigError: if the encoder was not pretrained to call anything foreground.
-        WeightsError: if what it was taught with is damaged.
-    """
-    key_dim = encoder.dim
-
-    def background(image: PatchFeatures) -> Bool[Tensor, " patch"]:
-        keys = image.patches[None, :, :key_dim]
-        return background_seed(keys, image.cls_attention[None])[0]
-
-    if kind == "none":
-        return None
-    if kind == "encoder":
-        return _encoder_map(encoder)
-    if kind == "seed":
-        return lambda image: (~background(image)).float()
-    if kind == "boundary":
-        return _boundary_map
-    found = FoundRecipe().teach(SampledLessons(images, background, seed), seed)
-    return lambda image: found(image.patches).sigmoid()
-
-
-def _boundary_map(image: PatchFeatures) -> Float[Tensor, " patch"]:
-    if image.boundary is None:
-        raise ValueError("the features were computed without the boundary prior")
-    return image.boundary
-
-
-def _encoder_map(encoder: Encoder) -> PriorMap:
-    layer, dim = foreground_layer(encoder), encoder.dim
-
-    def prior(image: PatchFeatures) -> Float[Tensor, " patch"]:
-        logits: Tensor = layer(F.normalize(image.patches[:, :dim], dim=-1) * dim**0.5)
-        return logits[:, 0].sigmoid()
-
-    return prior
 
 
 def border_cells(grid: tuple[int, int]) -> Bool[Tensor, " patch"]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,29 +13,30 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
 from heap.config import FitConfig, LossConfig, differing_keys
 from heap.device import fresh_accelerator
 from heap.errors import ConfigError, FitError, StoreError
 from heap.fit.collect import Collected
-from heap.fit.orientation import Monitor, PriorMap, border_cells, make_prior, orient
+from heap.fit.orientation import Monitor, border_cells, orient
+from heap.fit.priors import Mask
 from heap.model.head import Grouping, GroupingHead
 from heap.model.heap import Heap
 from heap.model.losses import heap_losses, total_loss
+from heap.peers.lessons import Images
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 _CHECKED_IMAGES = 200
 """The fitted head is oriented and checked on so many images."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches of several images; each image gives as many as the smallest one has."""
+    """Patches of several images, in random order; each gives as many as the smallest one has."""
 
     features: Float[Tensor, "batch patch dim"]
     prior: Float[Tensor, "batch patch"] | None
-    border: Bool[Tensor, "batch patch"]
+    border: Bool[Tensor, "image patch"]
+    whole: int
+    """How many are images; those after them are empty crops."""
 
 
 class Trainer:
@@ -60,7 +60,8 @@ class Trainer:
             heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.head, self.optimizer = self.accelerator.prepare(heap.head, optimizer)
-        self.prior: PriorMap | None = None
+        self.prior: list[Mask] | None = None
+        self.crops: Images | None = None
         self.step = 0
 
     def start(self) -> None:
@@ -69,11 +70,6 @@ class Trainer:
             sampled = range(0, len(self.images), max(1, len(self.images) // _CHECKED_IMAGES))
             means = [self.images[index].patches.mean(dim=0) for index in sampled]
             self.heap.head.centre.copy_(torch.stack(means).mean(dim=0))
-
-    def teach_prior(self) -> None:
-        """Make the orientation prior; it is the same each time that it is made."""
-        encoder = self.heap.encoder
-        self.prior = make_prior(self.losses.prior, self.images, encoder, self.config.seed)
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be gone on from."""
@@ -88,6 +84,14 @@ class Trainer:
             "images": digest,
         }
 
+    def prior_settings(self) -> dict[str, Any]:
+        """What the prior masks depend on: with `self`, also on how the head is fitted."""
+        kind, settings = self.losses.prior, self.settings()
+        about = {name: settings[name] for name in ("features", "encoder", "images")}
+        if kind == "self":
+            about |= {name: settings[name] for name in ("losses", "fit")}
+        return about | {"prior": kind, "seed": self.config.seed}
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
@@ -98,19 +102,19 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any], where: Path) -> None:
-        """Go on from a checkpoint.
+        """Go on from a checkpoint, read from the file `where`.
 
         Raises:
             ConfigError: if it was made with other settings, naming the differing keys.
             StoreError: if it is no checkpoint of a fit.
         """
         if state.keys() != self.state().keys():
-            raise StoreError(f"{where / CHECKPOINT} is not of a fit; choose another --out")
+            raise StoreError(f"{where} is not of a fit; choose another --out")
         made_with = json.loads(state["settings"])
         if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
             raise ConfigError(
-                f"{where} holds a fit with other settings: {', '.join(keys)}; choose another --out,"
-                f" or delete {where} to start again"
+                f"{where.parent} holds a fit with other settings: {', '.join(keys)}; choose "
+                f"another --out, or delete {where.parent} to start again"
             )
         self.heap.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -125,35 +129,43 @@ class Trainer:
         batch = self._draw()
         grouping: Grouping = self.head(batch.features)
         centred = self.heap.head.centred(batch.features)
-        losses = heap_losses(grouping, centred, batch.prior, self.losses)
+        losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.whole)
         total = total_loss(losses, self.losses)
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(total.item()):
             raise FitError(f"step {self.step}: the loss is not finite ({values}); lower the "
                            "learning rate, or look for damaged features")  # fmt: skip
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rate(self.step, self.config.steps)
         self.optimizer.zero_grad()
         self.accelerator.backward(total)
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
-        return values | asdict(Monitor.of(grouping, batch.border))
+        seen = grouping.first(batch.whole)
+        return values | asdict(Monitor.of(seen, batch.border))
 
     def _draw(self) -> Batch:
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
-        count = min(self.config.batch, len(self.images))
-        picks = torch.randperm(len(self.images), generator=generator)[:count].tolist()
-        mine = picks[self.accelerator.process_index :: self.accelerator.num_processes]
-        chosen = [self.images[index] for index in mine]
-        length = min(len(image.patches) for image in chosen)
+        crops = round(self.config.batch * self.config.empty) if self.crops else 0
+        mine = self._pick(len(self.images), self.config.batch - crops, generator)
+        empty = self._pick(len(self.crops or ()), crops, generator)
+        images = [self.images[index] for index in mine]
+        chosen = images + [self.crops[index] for index in empty if self.crops]
+        length = min(self.config.patches, *(len(image.patches) for image in chosen))
         kept = [torch.randperm(len(i.patches), generator=generator)[:length] for i in chosen]
         prior = None
         if self.prior is not None:
-            pairs = zip(chosen, kept, strict=True)
-            prior = self._stack([self.prior(image)[keep] for image, keep in pairs])
-        pairs = zip(chosen, kept, strict=True)
+            masks = [self.prior[i][keep].float() for i, keep in zip(mine, kept, strict=False)]
+            prior = self._stack(masks + [torch.zeros(length)] * len(empty))
+        pairs = zip(images, kept, strict=False)
         border = self._stack([border_cells(i.grid)[keep] for i, keep in pairs])
-        pairs = zip(chosen, kept, strict=True)
-        return Batch(self._stack([i.patches[keep] for i, keep in pairs]), prior, border)
+        patches = [i.patches[keep] for i, keep in zip(chosen, kept, strict=True)]
+        return Batch(self._stack(patches), prior, border, len(images))
+
+    def _pick(self, count: int, most: int, generator: torch.Generator) -> list[int]:
+        picks = torch.randperm(count, generator=generator)[:most].tolist()
+        return picks[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _stack(self, parts: list[Tensor]) -> Tensor:
         return torch.stack(parts).to(self.accelerator.device)
@@ -195,22 +207,9 @@ class Trainer:
         }
 
 
-def train(trainer: Trainer, out: Path, on_step: Callable[[int, dict[str, float]], None]) -> None:
-    """Train to the last step, with checkpoints; goes on from one if there is one in `out`."""
-    last, log = out / CHECKPOINT, out / LOG
-    if last.exists():
-        trainer.restore(load_checkpoint(last), out)
-    else:
-        trainer.start()
-    cut_log(log, trainer.step)
-    if trainer.step < trainer.config.steps:
-        trainer.teach_prior()
-    while trainer.step < trainer.config.steps:
-        values = trainer.advance()
-        if trainer.step % trainer.config.checkpoint_every == 0 or (
-            trainer.step == trainer.config.steps
-        ):
-            with log.open("a") as lines:
-                lines.write(json.dumps({"step": trainer.step, **values}) + "\n")
-            save_checkpoint(last, trainer.state())
-        on_step(trainer.step, values)
+def rate(step: int, steps: int) -> float:
+    """Share of the learning rate at a step: a tenth of the steps up, then down as a cosine."""
+    rising = max(1, steps // 10)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising))

@@ -30,6 +30,15 @@ class Grouping:
     foreground: Float[Tensor, "batch group"]
     """P: probability in (0, 1) that the region is foreground."""
 
+    def first(self, count: int) -> "Grouping":
+        """Of so many images of the batch."""
+        return Grouping(
+            self.assignment[:count],
+            self.embeddings[:count],
+            self.area[:count],
+            self.foreground[:count],
+        )
+
     @property
     def saliency(self) -> Float[Tensor, "batch patch"]:
         """Foreground probability of each patch, Σ_m A_pm P_m."""

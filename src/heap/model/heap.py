@@ -133,7 +133,8 @@ class Heap(nn.Module, ModelHubMixin):
     @property
     def defaults(self) -> DiscoverConfig:
         """How objects are found with this head where nothing else is asked for."""
-        return DiscoverConfig(merge=self.config.head.merge)
+        head = self.config.head
+        return DiscoverConfig(merge=head.merge, min_score=head.min_score)
 
     @torch.inference_mode()
     def forward(

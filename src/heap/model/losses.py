@@ -124,19 +124,27 @@ def heap_losses(
     features: Float[Tensor, "batch patch dim"],
     prior: Float[Tensor, "batch patch"] | None,
     config: LossConfig,
+    whole: int | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Every loss that has a weight, unweighted; `features` are centred as the head sees them."""
+    """Every loss that has a weight, unweighted; `features` are centred as the head sees them.
+
+    The first `whole` images of the batch, by default all, have a foreground; of the others L_neg
+    and the foreground's part of L_inter see nothing. L_intra sees the first patches only, so
+    patches come in random order.
+    """
     losses = {}
     if config.intra:
-        losses["intra"] = intra_loss(grouping.assignment, features, config)
+        seen = slice(config.intra_patches)
+        losses["intra"] = intra_loss(grouping.assignment[:, seen], features[:, seen], config)
+    images = grouping if whole is None else grouping.first(whole)
     if config.negative:
-        losses["negative"] = negative_loss(grouping.image_foreground, grouping.image_background)
+        losses["negative"] = negative_loss(images.image_foreground, images.image_background)
     if config.inter:
-        shares = (grouping.foreground, 1 - grouping.foreground)
-        losses["inter"] = torch.stack(
-            [inter_loss(grouping.embeddings, grouping.area * share, config.rank_decay)
-             for share in shares]
-        ).sum()  # fmt: skip
+        losses["inter"] = inter_loss(
+            images.embeddings, images.area * images.foreground, config.rank_decay
+        ) + inter_loss(
+            grouping.embeddings, grouping.area * (1 - grouping.foreground), config.rank_decay
+        )
     if prior is not None and config.prior_weight:
         losses["prior"] = prior_loss(grouping.saliency, prior)
     return losses

@@ -43,6 +43,8 @@ class Finding:
     """Region of each patch, for methods that have regions."""
     region_embeddings: Float32[np.ndarray, "region dim"] | None = None
     """Of the regions as the method sees them; `label_map` has the numbers of the rows."""
+    proposals: tuple[GridObject, ...] = ()
+    """Further guesses, less sure than any object; they may overlap objects and each other."""
 
     @classmethod
     def of_saliency(cls, saliency: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":

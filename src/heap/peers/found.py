@@ -19,7 +19,15 @@ from heap.encoder.weights import read_state
 from heap.errors import ConfigError, FitError, InputError, WeightsError
 from heap.features import PatchFeatures
 from heap.peers.finding import Finding, Observed
-from heap.peers.lessons import Images, Lesson, Lessons, Pixels, SampledLessons, SolvedLessons
+from heap.peers.lessons import (
+    Images,
+    Lesson,
+    Lessons,
+    Pixels,
+    SampledLessons,
+    SolvedLessons,
+    SolvedMasks,
+)
 from heap.progress import OnProgress, silent
 from heap.report.files import replacing
 
@@ -201,7 +209,8 @@ class FoundRecipe:
             return Found(self.teach(SampledLessons(images, background, seed), seed, on_progress))
         if pixels is None:
             raise ValueError("the bilateral solver needs the pixels of the images")
-        return Found(self.teach(SolvedLessons(images, pixels, background), seed, on_progress))
+        lessons = SolvedLessons(images, SolvedMasks(pixels), background)
+        return Found(self.teach(lessons, seed, on_progress))
 
     def teach(
         self, lessons: Lessons, seed: int = 0, on_progress: OnProgress = silent

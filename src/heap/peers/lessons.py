@@ -96,16 +96,48 @@ class SampledLessons:
         )
 
 
+class SolvedMasks:
+    """Sends masks of patches through the bilateral solver, each along the edges of its image.
+
+    What is kept of an image is its bilateral grid; a mask that comes again is not solved again.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self._grid = lru_cache(KEPT_GRIDS)(self._make_grid)
+        self._solved = lru_cache(KEPT_GRIDS)(self._solve)
+
+    def __call__(
+        self, index: int, grid: tuple[int, int], mask: Bool[Tensor, " patch"]
+    ) -> Bool[Tensor, " patch"]:
+        """A better mask of the patches of image number `index`."""
+        return self._solved(index, grid, mask.numpy().tobytes())
+
+    def _solve(self, index: int, grid: tuple[int, int], mask: bytes) -> Bool[Tensor, " patch"]:
+        cells = np.frombuffer(mask, dtype=bool).reshape(grid)
+        target = resize(cells.astype(np.float32), (SIDE, SIDE))
+        trusted = trusted_mask(self._grid(index).solve(target), target > 0.5)
+        solved = target if trusted is None else trusted.astype(np.float32)
+        back = F.interpolate(torch.from_numpy(solved)[None, None], grid, mode="bilinear")
+        # As in FOUND, whatever is not zero is foreground. So a mask grows a little, and one whose
+        # solution is not trusted grows by a patch.
+        return (back > 0).flatten()
+
+    def _make_grid(self, index: int) -> BilateralGrid:
+        image = Image.fromarray(self.pixels(index))
+        small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        return BilateralGrid.of(np.asarray(small))
+
+
 class SolvedLessons:
     """All patches of each image, read anew at each step; masks go through the bilateral solver.
 
-    What is kept of an image is its bilateral grid and the solved mask of its seed.
+    The solved mask of the seed is kept of each image.
     """
 
-    def __init__(self, images: Images, pixels: Pixels, background: Background) -> None:
-        self.images, self.pixels, self.background = images, pixels, background
+    def __init__(self, images: Images, solve: SolvedMasks, background: Background) -> None:
+        self.images, self.solve, self.background = images, solve, background
         self.dim = images[0].patches.shape[-1]
-        self._grid = lru_cache(KEPT_GRIDS)(self._make_grid)
         self._seeds: dict[int, Bool[Tensor, " patch"]] = {}
 
     def __len__(self) -> int:
@@ -122,27 +154,11 @@ class SolvedLessons:
         def improve(predicted: Bool[Tensor, " patch"]) -> Bool[Tensor, " patch"]:
             parts = predicted.split([len(image.patches) for image in read])
             each = zip(chosen, read, parts, strict=True)
-            return torch.cat([self._solve(index, image.grid, part) for index, image, part in each])
+            return torch.cat([self.solve(index, image.grid, part) for index, image, part in each])
 
         return Lesson(torch.cat([image.patches for image in read]).float(), seed, improve)
 
     def _seed(self, index: int, image: PatchFeatures) -> Bool[Tensor, " patch"]:
         if index not in self._seeds:
-            self._seeds[index] = self._solve(index, image.grid, ~self.background(image))
+            self._seeds[index] = self.solve(index, image.grid, ~self.background(image))
         return self._seeds[index]
-
-    def _solve(
-        self, index: int, grid: tuple[int, int], mask: Bool[Tensor, " patch"]
-    ) -> Bool[Tensor, " patch"]:
-        target = resize(mask.reshape(grid).float().numpy(), (SIDE, SIDE))
-        trusted = trusted_mask(self._grid(index).solve(target), target > 0.5)
-        solved = target if trusted is None else trusted.astype(np.float32)
-        back = F.interpolate(torch.from_numpy(solved)[None, None], grid, mode="bilinear")
-        # As in FOUND, whatever is not zero is foreground. So a mask grows a little, and one whose
-        # solution is not trusted grows by a patch.
-        return (back > 0).flatten()
-
-    def _make_grid(self, index: int) -> BilateralGrid:
-        image = Image.fromarray(self.pixels(index))
-        small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        return BilateralGrid.of(np.asarray(small))

@@ -13,7 +13,6 @@ from benchmarks.empty_images import (
     background_box,
     build,
     contact_sheet,
-    largest_rectangle,
     not_background,
 )
 from benchmarks.textures import textures
@@ -25,6 +24,7 @@ from PIL import Image
 
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.truth import Truth
+from heap.fit.empty import largest_rectangle
 
 Mask = np.ndarray
 SMALL = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=6))

@@ -13,7 +13,7 @@ from heap.errors import ConfigError, FitError, InputError, WeightsError
 from heap.features import PatchFeatures
 from heap.peers.finding import Observed
 from heap.peers.found import Found, FoundLayer, FoundRecipe, FoundSeed, background_seed
-from heap.peers.lessons import Lesson, SolvedLessons
+from heap.peers.lessons import Lesson, SolvedLessons, SolvedMasks
 
 ATTENTION = torch.tensor([[[0.4, 0.1, 0.1, 0.2], [0.1, 0.1, 0.3, 0.1]]])
 """Two heads, four patches; the mean is 0.175, so half of the patches of the first head are above
@@ -129,7 +129,7 @@ def test_the_solver_teaches_by_its_own_lessons() -> None:
         return background_seed(image.patches[None], image.cls_attention[None], 0.1)[0]
 
     recipe = FoundRecipe(threshold=0.1, steps=2, solver=True)
-    expected = recipe.teach(SolvedLessons(toys(), painted, background), seed=5)
+    expected = recipe.teach(SolvedLessons(toys(), SolvedMasks(painted), background), seed=5)
     layer = recipe.fit(toys(), painted, seed=5).layer
     assert torch.equal(layer.linear.weight, expected.linear.weight)
 

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from heap.features import PatchFeatures
-from heap.peers.lessons import SAMPLE_PATCHES, SampledLessons, SolvedLessons
+from heap.peers.lessons import SAMPLE_PATCHES, SampledLessons, SolvedLessons, SolvedMasks
 
 GREY, RED = (120, 125, 120), (200, 60, 50)
 
@@ -66,7 +66,7 @@ class World:
         return ~self.mask(index).roll((1, 1), (0, 1)).flatten()
 
     def lessons(self) -> SolvedLessons:
-        return SolvedLessons(self.images, self.pixels, self.background)
+        return SolvedLessons(self.images, SolvedMasks(self.pixels), self.background)
 
 
 def grown(mask: Tensor) -> Tensor:

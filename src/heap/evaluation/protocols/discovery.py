@@ -43,7 +43,10 @@ class CorLoc(Protocol):
             "of the 4-connected part of the saliency above 0.5 that holds the most salient patch, "
             "the largest of such parts if several patches are equally salient"
         ),
-        ("box", "first objects"): "of the objects that the method reports, best score first",
+        (
+            "box",
+            "first objects",
+        ): "of the objects that the method reports, best score first, then of its further guesses",
         ("boxes", 1): "1 for each image",
         ("boxes", 10): "at most 10 for each image; a hit by any of them counts",
     }
@@ -59,7 +62,7 @@ class CorLoc(Protocol):
 
     def _boxes(self, outcome: Outcome) -> Float64[np.ndarray, "box 4"]:
         if self.box == "first objects":
-            return outcome.boxes[: self.boxes]
+            return outcome.candidate_boxes[: self.boxes]
         if self.box == "part of the seed":
             part = outcome.seed_part
         else:
@@ -72,7 +75,7 @@ class AveragePrecision(Protocol):
     """COCO's AP and AR with one class for all objects, by score, at most 100 in an image.
 
     IoU from 0.50 to 0.95 in steps of 0.05, 101 recall points; what lies on a crowd is not counted.
-    Objects are those that the method reports.
+    Objects are those that the method reports, and its further guesses.
     """
 
     shape: Literal["box", "mask"]
@@ -89,9 +92,10 @@ class AveragePrecision(Protocol):
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """The matches of an image, see `Detections`."""
-        masks = outcome.masks if self.refine == "none" else outcome.guided_masks
+        plain = self.refine == "none"
+        masks = outcome.candidate_masks if plain else outcome.candidate_guided_masks
         seen = masks.any(axis=(1, 2))
-        masks, scores = masks[seen], outcome.scores[seen]
+        masks, scores = masks[seen], outcome.candidate_scores[seen]
         crowds = outcome.truth.crowds
         if self.shape == "mask":
             there = self.require(outcome.truth, "instances")
@@ -118,8 +122,8 @@ class OdAP(Protocol):
     def measure(self, outcome: Outcome, split: str) -> Row:
         """The average precision of an image."""
         crowds = outcome.truth.crowds
-        iou = box_iou(outcome.boxes, outcome.truth.boxes, crowds)
-        return {"odap": update_odap(update_detection(outcome.scores, iou, crowds))[0]}
+        iou = box_iou(outcome.candidate_boxes, outcome.truth.boxes, crowds)
+        return {"odap": update_odap(update_detection(outcome.candidate_scores, iou, crowds))[0]}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """OdAP."""
