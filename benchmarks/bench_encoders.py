@@ -32,11 +32,12 @@ NATIVE = ("--native", "--resolution", "560")
 MEMORY_MB = 2048
 """What a photo of that size may take."""
 SETTINGS = {
-    "fit": {"steps": 10, "learning_rate": 1e-2},
+    "head": {"centred": True},
+    "fit": {"steps": 30, "learning_rate": 3e-3},
     "losses": {"prior": "boundary", "prior_weight": 100.0},
 }
-"""Few steps, and long ones: a head that still is as it was made would be refused. What FOUND takes
-for background in random features can be all or nothing of a photo, so colour alone tells."""
+"""Enough for a head that is not refused as constant: random features are much the same everywhere.
+What FOUND takes for background in them can be all or nothing of a photo, so colour alone tells."""
 FOUND = {"found": {"steps": 10}}
 _FOLDER = "HEAP_WEIGHTS_DIR"
 

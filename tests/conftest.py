@@ -24,13 +24,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 SIZES = [(96, 64), (64, 96), (80, 80)]
 COLOURS = [(220, 40, 40), (240, 200, 30), (60, 60, 230), (250, 250, 250)]
 
+# Read when huggingface_hub is imported; nothing in this file does, but a conftest in a folder may.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # Hypothesis fails an example that takes 0.2 s, which a busy machine may need for any.
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
-    # Read when huggingface_hub is imported, which nothing in this file does.
-    os.environ["HF_HUB_OFFLINE"] = "1"
     sys.addaudithook(_refuse_network)
 
 

@@ -86,7 +86,7 @@ class HeadConfig:
     merge: Cosine = MERGE
     """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
     min_score: Fraction = MIN_SCORE
-    """Below this score there is no object: with this head, images without one have less."""
+    """An image whose best object has a lower score has none."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "HeadConfig":
@@ -151,7 +151,7 @@ class DiscoverConfig:
     min_area: Fraction = 0.005
     """Parts smaller than this fraction of the image are no objects."""
     min_score: Fraction = MIN_SCORE
-    """Objects with a lower score are left out; like `merge`, the head's own value by default."""
+    """As in `HeadConfig`, and taken from there like `merge`."""
     proposals: Annotated[int, Field(ge=0, le=100)] = 0
     """Further guesses for each image, see `heap.proposals`; they overlap objects and each other."""
     refine: bool = True

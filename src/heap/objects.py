@@ -67,7 +67,10 @@ def find_objects(
 def foreground_parts(
     saliency: Float32[np.ndarray, "grid_h grid_w"], regions: Regions, config: DiscoverConfig
 ) -> list[Part]:
-    """4-connected parts of the foreground, best first; regions that are alike are not separated."""
+    """4-connected parts of the foreground, best first; regions that are alike are not separated.
+
+    There are none in an image whose best part has a low score: it is taken for one without objects.
+    """
     foreground = saliency > config.threshold
     merged = merge_alike(regions, foreground, config.merge)[regions.label_map]
     parts = []
@@ -75,10 +78,11 @@ def foreground_parts(
         numbered, count = label(foreground & (merged == region))
         for number in range(1, count + 1):
             cells = numbered == number
-            score = part_score(saliency, cells)
-            if cells.mean() >= config.min_area and score >= config.min_score:
+            if cells.mean() >= config.min_area:
+                score = part_score(saliency, cells)
                 parts.append(Part(cells, _region_of(cells, regions), score))
-    return sorted(parts, key=lambda part: -part.score)
+    parts.sort(key=lambda part: -part.score)
+    return parts if parts and parts[0].score >= config.min_score else []
 
 
 def part_score(

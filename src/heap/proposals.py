@@ -32,7 +32,7 @@ class Proposal:
 
     cells: Cells
     score: float
-    """In [0, 0.1)."""
+    """In (0, 0.1)."""
 
 
 def propose(
@@ -51,7 +51,8 @@ def propose(
         return []
     tree = _Tree.of(saliency, patches)
     strength = tree.saliency**SALIENCY_POWER * tree.until
-    allowed = (tree.area >= min_area) & (tree.area <= LARGEST)
+    # What nothing sets apart from its surroundings is no guess.
+    allowed = (tree.area >= min_area) & (tree.area <= LARGEST) & (strength > 0)
     for cells in known:
         allowed &= _box_iou(tree.boxes, _box(cells)) < ALIKE
     found: list[Proposal] = []

@@ -37,9 +37,9 @@ class Worker:
         pid = int(self.process.stdout.readline().split()[1])
         stages: dict[str, list[int]] = {}
         for number, line in enumerate(self.process.stdout):
-            stage, done, *_ = line.split()
-            if stage == "end":
-                return Outcome(int(done), stages)
+            if line.startswith("end "):
+                return Outcome(int(line.split()[1]), stages)
+            stage, done, _ = line.rsplit(maxsplit=2)
             stages.setdefault(stage, []).append(int(done))
             if number == after:
                 time.sleep(wait)

@@ -104,9 +104,10 @@ def test_f28_fit_killed_again_and_again(
     draw = np.random.default_rng(seed)
     task = fitting | {"out": str(tmp_path / "model"), "cache": str(tmp_path / "cache")}
     reached = 0
-    # The features come first, two lines of them; the second child goes on where the first was.
+    # The features come first, two lines of them, and twelve of the masks of the prior; the second
+    # child goes on where the first was.
     for _ in range(2):
-        killed = worker.run(task, after=int(draw.integers(12)), wait=draw.uniform(0, 0.05))
+        killed = worker.run(task, after=int(draw.integers(26)), wait=draw.uniform(0, 0.05))
         assert killed.status in (-signal.SIGKILL, 0)
         steps = killed.stages.get("training", [])
         if steps and reached:
@@ -118,6 +119,26 @@ def test_f28_fit_killed_again_and_again(
     if reached:
         assert last.stages["training"][0] > reached - reached % CHECKPOINT
     assert fitted_in(tmp_path / "model") == whole_fit
+
+
+def test_f28_a_head_that_teaches_itself_killed_at_each_stage(
+    worker: Worker, fitting: dict[str, Any], tmp_path: Path
+) -> None:
+    """At the head of the three losses, at the layer, at the masks, and at the head itself."""
+    whole = fitting | {"out": str(tmp_path / "whole"), "cache": str(tmp_path / "a")}
+    task = fitting | {"out": str(tmp_path / "model"), "cache": str(tmp_path / "b")}
+    first = worker.run(whole | {"prior": "self"})
+    assert first.status == 0
+    assert len(first.stages["training"]) == 2 * 18
+    # Lines of a child: two of the features, then what is left of the steps of the first head, and
+    # then, as long as the masks are not kept, ten of the layer and twelve of them; then steps.
+    for after in (7, 18, 16, 30):
+        killed = worker.run(task | {"prior": "self"}, after=after)
+        assert killed.status in (-signal.SIGKILL, 0)
+    last = worker.run(task | {"prior": "self"})
+    assert last.status == 0
+    assert len(last.stages["training"]) < 18, "both heads went on where they were"
+    assert fitted_in(tmp_path / "model") == fitted_in(tmp_path / "whole")
 
 
 def test_f29_discover_stores_what_it_has_in_hand_when_interrupted(
@@ -139,7 +160,7 @@ def test_f29_fit_can_be_interrupted(
     worker: Worker, fitting: dict[str, Any], whole_fit: Files, tmp_path: Path
 ) -> None:
     task = fitting | {"out": str(tmp_path / "model"), "cache": str(tmp_path / "cache")}
-    stopped = worker.run(task, signal.SIGINT, after=9)
+    stopped = worker.run(task, signal.SIGINT, after=18)
     assert stopped.status == 130
     assert worker.run(task).status == 0
     assert fitted_in(tmp_path / "model") == whole_fit

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from typing import Any
 import heap.encoder.vit
 import heap.evaluation.run
 import heap.model.heap
-from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
+from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
 
-CHUNK, CHECKPOINT = 2, 4
+CHUNK, CHECKPOINT, LESSONS = 2, 4, 10
 
 
 def say(stage: str, done: int, total: int | None) -> None:
@@ -34,15 +35,20 @@ def discover(photos: str, model: str, out: str) -> None:
     discover(found, photos, out, config=config, on_progress=say)
 
 
-def fit(photos: str, encoder: str, out: str, cache: str) -> None:
+def fit(photos: str, encoder: str, out: str, cache: str, prior: Prior = "boundary") -> None:
+    from heap.fit import priors
     from heap.fit.command import fit
+    from heap.peers import found
 
+    # A few steps of a few images teach the layer.
+    vars(priors)["FoundRecipe"] = partial(found.FoundRecipe, steps=LESSONS)
+    vars(found)["BATCH"] = 6
     fit(
         photos,
         out,
         features=FeatureConfig(encoder=encoder, resolution=64, cues=("colour", "boundary")),
         head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
-        losses=LossConfig(prior="boundary"),
+        losses=LossConfig(prior=prior),
         config=FitConfig(steps=18, batch=5, learning_rate=2e-2, checkpoint_every=CHECKPOINT),
         precision="fp32",
         cache=Path(cache),

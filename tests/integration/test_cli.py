@@ -8,10 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from pycocotools.coco import COCO
+
+from heap.peers.found import FoundRecipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]
@@ -22,7 +26,8 @@ HEAD = {"groups": 4, "blocks": 1, "heads": 2, "width": 16}
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps({"head": HEAD, "fit": {"batch": 6, "checkpoint_every": 5}}))
+    training = {"batch": 6, "checkpoint_every": 5, "learning_rate": 1e-2}
+    path.write_text(json.dumps({"head": HEAD, "fit": training}))
     return path
 
 
@@ -186,6 +191,8 @@ def test_input_that_cannot_be_used(
         (["discover", "x", "--limit", "0"], "--limit"),
         (["discover", "x", "--precision", "int8"], "--precision"),
         (["discover", "x", "--threshold", "1.5"], "threshold = 1.5"),
+        (["discover", "x", "--min-score", "2"], "min_score = 2.0"),
+        (["discover", "x", "--proposals", "101"], "proposals = 101"),
         (["discover", "x", "--save", "videos"], "--save"),
         (["fit", "x"], "--out"),
         (["fit", "x", "--out", "y", "--groups", "1"], "groups = 1"),
@@ -299,6 +306,48 @@ def test_fit_then_discover(
     assert "fit.steps (20 -> 21)" in one_line(err.splitlines()[-1] + "\n")
 
 
+def test_a_score_that_is_enough_and_guesses_are_asked_for_or_said_by_the_model(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    def scores(*options: object, model: Path = model_folder) -> list[float]:
+        out = tmp_path / "-".join(map(str, (model.name, *options)))
+        command = ["discover", photos, "--model", model, "--out", out, "--save", "masks"]
+        code, _, err = main(*command, *options)
+        assert code == 0, err
+        found = json.loads((out / "objects.json").read_text())["annotations"]
+        return [each["score"] for each in found]
+
+    everything = scores("--min-score", 0)
+    assert len(everything) >= 10
+    middle = sorted(everything)[5] + 1e-4
+    sure = [score for score in everything if score >= middle]
+    assert 0 < len(sure) < len(everything)
+    assert scores("--min-score", middle) == sure
+    strict = shutil.copytree(model_folder, tmp_path / "strict")
+    config = json.loads((strict / "config.json").read_text())
+    config["head"]["min_score"] = middle
+    (strict / "config.json").write_text(json.dumps(config))
+    assert scores(model=strict) == sure
+    assert scores("--min-score", 0, model=strict) == everything
+    guessed = scores("--min-score", middle, "--proposals", 4)
+    assert [score for score in guessed if score >= 0.1] == sure
+    assert 0 < len(guessed) - len(sure) <= 4 * 12
+
+
+def test_a_fit_without_a_prior_takes_the_head_that_is_for_it(
+    main: Main, photos: Path, encoder_folder: Path, tmp_path: Path
+) -> None:
+    command = ["fit", photos, "--encoder", encoder_folder, "--resolution", 64, "--steps", 2]
+    for prior, centred in (("none", True), ("seed", False)):
+        out = tmp_path / prior
+        code, _, err = main(*command, "--prior", prior, "--out", out)
+        assert code == 0 or "the fitted head" in err
+        checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
+        settings = json.loads(checkpoint["settings"])
+        assert settings["head"]["groups"] == (6 if centred else 12)
+        assert settings["head"]["centred"] is centred
+
+
 def test_a_fit_of_no_use_exits_with_one(
     main: Main, fit_options: list[object], tmp_path: Path
 ) -> None:
@@ -340,11 +389,11 @@ def test_f29_control_c_exits_with_130_and_the_same_command_goes_on(
 
 
 def test_discover_fits_a_head_for_an_encoder_that_has_none(
-    main: Main, photos: Path, tmp_path: Path
+    main: Main, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
     from transformers import ViTConfig, ViTModel
 
+    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=1))
     # With patches of 64 pixels the usual resolution is a grid of 7 by 7.
     torch.manual_seed(0)
     config = ViTConfig(

@@ -95,6 +95,22 @@ def test_label_maps_number_the_objects(heap: Heap, photos: Path, tmp_path: Path)
             np.testing.assert_array_equal(labels == number, mask.decode())
 
 
+def test_a_pixel_of_several_objects_belongs_to_the_best(
+    heap: Heap, pictures: list[Picture], tmp_path: Path
+) -> None:
+    (result,) = heap(pictures[:1])
+    masks = [np.zeros((result.height, result.width), dtype=bool) for _ in range(3)]
+    masks[0][:2, :2], masks[1][:4, :3], masks[2][1:6, 1:6] = True, True, True
+    objects = replace(result.objects, masks=tuple(map(Rle.encode, masks)))
+    _save_masks(replace(result, objects=objects), tmp_path)
+    (path,) = tmp_path.iterdir()
+    with Image.open(path) as image:
+        labels = np.asarray(image)[:7, :7]
+    assert ["".join(map(str, row)) for row in labels.tolist()] == [
+        "1120000", "1123330", "2223330", "2223330", "0333330", "0333330", "0000000",
+    ]  # fmt: skip
+
+
 def test_a_label_map_ends_with_255(heap: Heap, pictures: list[Picture], tmp_path: Path) -> None:
     (result,) = heap(pictures[:1])
     masks = []

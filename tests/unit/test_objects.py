@@ -7,10 +7,17 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 
 from heap.config import DiscoverConfig
-from heap.objects import find_objects, foreground_parts, largest_piece, pixel_masks
+from heap.objects import (
+    find_objects,
+    foreground_parts,
+    largest_piece,
+    part_score,
+    pixel_masks,
+    proposed_parts,
+)
 from heap.results import Objects, Regions
 
-PLAIN = DiscoverConfig(refine=False, min_area=0.0)
+PLAIN = DiscoverConfig(refine=False, min_area=0.0, min_score=0.0)
 CELL = 8
 """Pixels of a cell."""
 
@@ -48,7 +55,8 @@ def test_touching_things_of_different_regions_are_two_objects() -> None:
     saliency, label_map = squares()
     found = find(saliency, regions_of(label_map))
     assert found.regions.tolist() == [1, 2], "best first"
-    np.testing.assert_allclose(found.scores, [0.9, 0.8], rtol=1e-6)
+    # Each has 12 of 80 patches.
+    np.testing.assert_allclose(found.scores, np.array([0.9, 0.8]) * 0.15**0.5, rtol=1e-6)
     # Each is 3 cells wide; bilinear edges are half a cell away from the cells' at most.
     np.testing.assert_allclose(found.boxes, [[16, 16, 40, 48], [40, 16, 64, 48]], atol=CELL / 2)
     left, right = (mask.decode() for mask in found.masks)
@@ -61,7 +69,7 @@ def test_the_same_region_is_one_object() -> None:
     label_map[label_map == 2] = 1
     found = find(saliency, regions_of(label_map))
     assert found.regions.tolist() == [1]
-    np.testing.assert_allclose(found.scores, [0.85], rtol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.85 * 0.3**0.5], rtol=1e-6)
     np.testing.assert_allclose(found.boxes, [[16, 16, 64, 48]], atol=CELL / 2)
 
 
@@ -106,6 +114,85 @@ def test_small_parts_are_no_objects() -> None:
     assert len(find(saliency, regions_of(label_map))) == 3
     assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=1.5 / 80))) == 2
     assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=0.5))) == 0
+
+
+def test_the_score_of_a_part_is_how_sure_and_how_large_it_is() -> None:
+    saliency = np.array([[0.9, 0.7, 0.6, 0.1], [0.2, 0.1, 0.1, 0.1]], dtype=np.float32)
+    part = np.array([[True, True, False, False], [False] * 4])
+    assert part_score(saliency, part) == pytest.approx(0.8 * 0.5)
+    assert part_score(np.ones((3, 5), dtype=np.float32), np.ones((3, 5), dtype=bool)) == 1
+    (found,) = foreground_parts(saliency, regions_of(np.zeros((2, 4))), PLAIN)
+    assert found.score == pytest.approx((0.9 + 0.7 + 0.6) / 3 * (3 / 8) ** 0.5)
+
+
+def test_parts_with_a_low_score_are_no_objects() -> None:
+    """The scores of the squares are 0.349 and 0.310."""
+    saliency, label_map = squares()
+    regions = regions_of(label_map)
+    left, right = foreground_parts(saliency, regions, PLAIN)
+    assert left.score > right.score
+    for least, count in ((0.18, 2), (right.score, 2), (0.33, 1), (left.score, 1), (0.35, 0)):
+        assert len(find(saliency, regions, replace(PLAIN, min_score=least))) == count
+
+
+def beside(saliency: np.ndarray) -> np.ndarray:
+    """Features by which the squares are unlike all else, and so is a bar that is not salient."""
+    kinds = np.zeros(saliency.shape, dtype=int)
+    kinds[2:6, 2:5], kinds[2:6, 5:8], kinds[7, :7] = 1, 2, 3
+    return np.eye(4, dtype=np.float32)[kinds.ravel()]
+
+
+def test_guesses_come_after_the_objects() -> None:
+    saliency, label_map = squares()
+    regions, patches = regions_of(label_map), beside(saliency)
+    pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
+    known = find_objects(saliency, regions, patches, pixels, (80, 64), PLAIN)
+    config = replace(PLAIN, proposals=3, min_area=0.05)
+    found = find_objects(saliency, regions, patches, pixels, (80, 64), config)
+    assert len(known) == 2
+    np.testing.assert_array_equal(found.boxes[:2], known.boxes)
+    np.testing.assert_array_equal(found.scores[:2], known.scores)
+    assert found.masks[:2] == known.masks
+    parts = foreground_parts(saliency, regions, config)
+    guesses = proposed_parts(saliency, regions, patches, parts, config)
+    np.testing.assert_allclose(found.scores[2:], [guess.score for guess in guesses])
+    assert 0 < guesses[-1].score <= guesses[0].score < 0.1
+    bar = [np.flatnonzero(guess.cells).tolist() for guess in guesses].index(list(range(70, 77)))
+    np.testing.assert_allclose(found.boxes[2 + bar], [0, 56, 56, 64], atol=CELL / 2)
+    np.testing.assert_allclose(found.embeddings[2 + bar], [0, 0, 0, 1], atol=1e-6)
+    assert found.regions[2 + bar] == 0, "the region that most of its patches belong to"
+
+
+def test_guesses_overlap() -> None:
+    """Both squares together are a guess, where each of them is an object."""
+    saliency, label_map = squares()
+    patches = beside(saliency) + np.where(label_map.reshape(-1, 1) > 0, 1, 0).astype(np.float32)
+    config = replace(PLAIN, proposals=1)
+    pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
+    left, right, both = (
+        mask.decode()
+        for mask in find_objects(
+            saliency, regions_of(label_map), patches, pixels, (80, 64), config
+        ).masks
+    )
+    assert not (left & right).any()
+    assert (left | right)[both].mean() > 0.9
+    assert both[left | right].mean() > 0.9
+
+
+def test_the_order_is_that_of_scores_where_an_object_is_worse_than_a_guess() -> None:
+    saliency, label_map = squares()
+    saliency[0, 9] = 0.6
+    pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
+    config = replace(PLAIN, proposals=2, min_area=0.01)
+    found = find_objects(
+        saliency, regions_of(label_map), beside(saliency), pixels, (80, 64), config
+    )
+    crumb = 0.6 * (1 / 80) ** 0.5
+    assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
+    assert (found.scores[2:] > crumb).any()
+    index = int(np.abs(found.scores - crumb).argmin())
+    np.testing.assert_allclose(found.boxes[index], [72, 0, 80, 8], atol=CELL / 2)
 
 
 @pytest.mark.parametrize("config", [PLAIN, DiscoverConfig()])
@@ -189,10 +276,10 @@ def test_what_always_holds(
     regions = regions_of(label_map.reshape(grid), draw.normal(size=(3, 4)))
     pixels = draw.integers(0, 256, (draw.integers(1, 40), draw.integers(1, 40), 3), dtype=np.uint8)
     patches = draw.normal(size=(saliency.size, 4)).astype(np.float32)
-    config = DiscoverConfig(refine=refine, min_area=0.05)
+    config = DiscoverConfig(refine=refine, min_area=0.05, min_score=0.15)
     found = find_objects(saliency, regions, patches, pixels, size, config)
     assert (np.diff(found.scores) <= 0).all(), "best first"
-    assert ((found.scores > 0.5) & (found.scores <= 1)).all()
+    assert ((found.scores >= np.float32(0.15)) & (found.scores <= 1)).all()
     claimed = np.zeros((size[1], size[0]), dtype=int)
     for mask, box in zip(found.masks, found.boxes, strict=True):
         dense = mask.decode()

@@ -57,7 +57,7 @@ def discover(
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
         merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
-        min_score: Objects with a lower score are left out; the model knows. 0 keeps all.
+        min_score: An image whose best object scores lower has none; the model knows.
         proposals: Further guesses for each image, at lower scores; they overlap.
         refine: Let masks follow the edges of the image.
         save: Pictures to write: overlays, regions, masks.

@@ -56,7 +56,7 @@ class Recipe:
         )
 
 
-_SMALL_HEAD = HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2)
+_SMALL_HEAD = HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2, min_score=0.1)
 SMALL = Recipe(
     resolution=160,
     square=True,
@@ -65,7 +65,9 @@ SMALL = Recipe(
     losses=LossConfig(prior="boundary"),
 )
 """For encoders that `heap pretrain` made: trained for hours only, on crops of small squares."""
-SMALL_PYRAMID = replace(SMALL, facet="token", losses=LossConfig(prior="encoder"))
+SMALL_PYRAMID = replace(
+    SMALL, facet="token", losses=LossConfig(prior="encoder"), fit=FitConfig(empty=0.125)
+)
 
 
 @dataclass(frozen=True)

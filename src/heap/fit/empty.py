@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 
 from heap.features import PatchFeatures, describe
 from heap.fit.collect import Collected
+from heap.fit.priors import Mask
 from heap.images import Picture, decode
 from heap.progress import OnProgress
 
@@ -71,9 +71,7 @@ class Crops:
         return features or _keep(self.images, [self.crops[number]])[0][1]
 
 
-def find_crops(
-    images: Collected, masks: Sequence[Bool[Tensor, " patch"]], on_progress: OnProgress
-) -> Crops:
+def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress) -> Crops:
     """The largest rectangle without foreground of each image, where it is large enough."""
     found = []
     for index, mask in enumerate(masks):

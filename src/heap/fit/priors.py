@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -30,12 +30,13 @@ from heap.report.files import replacing
 
 STAGE = "prior masks"
 
-Mask = Bool[Tensor, " patch"]
-ForegroundMap = Callable[[PatchFeatures], Mask]
+Mask = Bool[Tensor, " _patch"]
+"""Of one image; in a list of them each has its own length."""
+SaliencyMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
 
 
-def foreground_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> ForegroundMap:
-    """Which patches of an image are foreground, to begin with.
+def saliency_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> SaliencyMap:
+    """How far the patches of an image are foreground, to begin with; above 0.5 they are.
 
     `seed` and `found`: all but FOUND's background, on the encoder's features without the cues that
     are joined to them; `self`: what `alone`, a head fitted by the three losses, calls foreground;
@@ -47,7 +48,7 @@ def foreground_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> Foregro
         WeightsError: if what it was taught with is damaged.
     """
     if kind == "self" and alone is not None:
-        return lambda image: alone.group(image).saliency[0].cpu() > 0.5
+        return lambda image: alone.group(image).saliency[0].cpu()
     if kind == "boundary":
         return _boundary
     return _encoders(encoder) if kind == "encoder" else _without_background(encoder.dim)
@@ -62,19 +63,20 @@ def make_masks(
     on_progress: OnProgress,
 ) -> list[Mask]:
     """The prior of every image; `found` and `self` are taught first, see `FoundRecipe`."""
-    foreground, solve = foreground_map(kind, encoder, alone), SolvedMasks(images.pixels)
+    saliency, solve = saliency_map(kind, encoder, alone), SolvedMasks(images.pixels)
     if kind in ("found", "self"):
-        lessons = SolvedLessons(images, solve, lambda image: ~foreground(image))
+        first = saliency
+        lessons = SolvedLessons(images, solve, lambda image: first(image) <= 0.5)
         layer = FoundRecipe(solver=True).teach(lessons, seed, on_progress)
 
-        def foreground(image: PatchFeatures) -> Mask:
+        def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
             logits: Tensor = layer(image.patches)
-            return logits > 0
+            return logits.sigmoid()
 
     masks = []
     for index in range(len(images)):
         image = images[index]
-        masks.append(solve(index, image.grid, foreground(image)))
+        masks.append(solve.of_saliency(index, image.grid, saliency(image)))
         on_progress(STAGE, index + 1, len(images))
     return masks
 
@@ -98,25 +100,25 @@ def load_masks(path: Path, count: int) -> list[Mask] | None:
     return list(torch.split(masks, lengths.tolist())) if whole else None
 
 
-def _without_background(key_dim: int) -> ForegroundMap:
-    def foreground(image: PatchFeatures) -> Mask:
+def _without_background(key_dim: int) -> SaliencyMap:
+    def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
         keys = image.patches[None, :, :key_dim]
-        return ~background_seed(keys, image.cls_attention[None])[0]
+        return (~background_seed(keys, image.cls_attention[None])[0]).float()
 
-    return foreground
+    return saliency
 
 
-def _boundary(image: PatchFeatures) -> Mask:
+def _boundary(image: PatchFeatures) -> Float[Tensor, " patch"]:
     if image.boundary is None:
         raise ValueError("the features were computed without the boundary prior")
-    return image.boundary > 0.5
+    return image.boundary
 
 
-def _encoders(encoder: Encoder) -> ForegroundMap:
+def _encoders(encoder: Encoder) -> SaliencyMap:
     layer, dim = foreground_layer(encoder), encoder.dim
 
-    def foreground(image: PatchFeatures) -> Mask:
+    def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
         logits: Tensor = layer(F.normalize(image.patches[:, :dim], dim=-1) * dim**0.5)
-        return logits[:, 0] > 0
+        return logits[:, 0].sigmoid()
 
-    return foreground
+    return saliency

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -105,17 +105,28 @@ class SolvedMasks:
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self._grid = lru_cache(KEPT_GRIDS)(self._make_grid)
-        self._solved = lru_cache(KEPT_GRIDS)(self._solve)
+        self._of_mask = lru_cache(KEPT_GRIDS)(self._solve_mask)
 
     def __call__(
         self, index: int, grid: tuple[int, int], mask: Bool[Tensor, " patch"]
     ) -> Bool[Tensor, " patch"]:
         """A better mask of the patches of image number `index`."""
-        return self._solved(index, grid, mask.numpy().tobytes())
+        return self._of_mask(index, grid, mask.numpy().tobytes())
 
-    def _solve(self, index: int, grid: tuple[int, int], mask: bytes) -> Bool[Tensor, " patch"]:
+    def of_saliency(
+        self, index: int, grid: tuple[int, int], saliency: Float[Tensor, " patch"]
+    ) -> Bool[Tensor, " patch"]:
+        """The same of a map in [0, 1]; it is cut at 0.5 in pixels, finer than in patches."""
+        fine = resize(saliency.reshape(grid).float().numpy(), (SIDE, SIDE)) > 0.5
+        return self._solve(index, grid, fine.astype(np.float32))
+
+    def _solve_mask(self, index: int, grid: tuple[int, int], mask: bytes) -> Bool[Tensor, " patch"]:
         cells = np.frombuffer(mask, dtype=bool).reshape(grid)
-        target = resize(cells.astype(np.float32), (SIDE, SIDE))
+        return self._solve(index, grid, resize(cells.astype(np.float32), (SIDE, SIDE)))
+
+    def _solve(
+        self, index: int, grid: tuple[int, int], target: Float32[np.ndarray, "height width"]
+    ) -> Bool[Tensor, " patch"]:
         trusted = trusted_mask(self._grid(index).solve(target), target > 0.5)
         solved = target if trusted is None else trusted.astype(np.float32)
         back = F.interpolate(torch.from_numpy(solved)[None, None], grid, mode="bilinear")

@@ -9,7 +9,6 @@ from benchmarks.empty_images import (
     LEAST_SIDE,
     RATIO,
     REAL,
-    Span,
     background_box,
     build,
     contact_sheet,
@@ -24,7 +23,7 @@ from PIL import Image
 
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.truth import Truth
-from heap.fit.empty import largest_rectangle
+from heap.fit.empty import Span, largest_rectangle
 
 Mask = np.ndarray
 SMALL = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=6))

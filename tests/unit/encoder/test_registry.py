@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heap.config import FeatureConfig
+from heap.config import FeatureConfig, HeadConfig
 from heap.encoder.registry import (
     CARDS,
     EMBEDDED,
@@ -128,3 +128,13 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
     config.write_text("[")
     with pytest.raises(WeightsError, match=r"config\.json"):
         recipe(folder)
+
+
+def test_a_head_without_a_prior_has_a_shape_of_its_own() -> None:
+    usual = Recipe()
+    assert usual.head_for("none") == usual.alone
+    assert (usual.alone.groups, usual.alone.centred) == (6, True)
+    for prior in ("self", "found", "seed", "boundary", "encoder"):
+        assert usual.head_for(prior) == usual.head == HeadConfig()
+    for small in (SMALL, SMALL_PYRAMID):
+        assert small.head_for("none") == small.head_for("boundary") == small.head

@@ -1,5 +1,7 @@
 """A data set of drawn scenes, and a bench with the tiny encoder to evaluate on it."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,16 @@ from scenes import folder_set
 
 from heap.config import FeatureConfig
 from heap.evaluation.bench import Bench
+from heap.peers.found import FoundRecipe
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_lessons() -> Iterator[None]:
+    """A few steps of a few images teach the layer between HEAP's own masks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=30))
+        patch.setattr("heap.peers.found.BATCH", 6)
+        yield
 
 
 @pytest.fixture(scope="session")

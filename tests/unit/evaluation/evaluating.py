@@ -16,6 +16,7 @@ STEPS = {"steps": 40, "batch": 6, "learning_rate": 1e-2}
 SETTINGS: dict[str, dict[str, Any]] = {
     "heap": {"head": HEAD, "losses": {"prior": "boundary"}, "fit": STEPS},
     "heap-alone": {"head": HEAD, "fit": STEPS},
+    "heap-self": {"head": HEAD, "fit": STEPS},
     "found": {"steps": 5},
     "found-solver": {"steps": 1},
 }

@@ -12,16 +12,18 @@ from scenes import draw_scene, folder_set
 from heap.config import FeatureConfig
 from heap.errors import ConfigError, HeapError, InputError
 from heap.evaluation.bench import Bench
+from heap.evaluation.learning import ByHead
 from heap.evaluation.results import read_results
 from heap.images import Picture
 from heap.model.heap import Heap
+from heap.objects import part_score
 from heap.peers.finding import Observed
 from heap.peers.found import Found
 from heap.progress import silent
 
 from .evaluating import HEAD, SETTINGS, STEPS, entry, run, scores
 
-LEARNED = ("heap", "heap-alone", "found", "found-solver")
+LEARNED = ("heap", "heap-alone", "heap-self", "found", "found-solver")
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -129,7 +131,8 @@ def test_seeds_make_models_and_are_recorded(
         ("heap", {"head": {"grops": 4}}, "grops = 4"),
         ("heap", {"heads": {}}, "heads = {}"),
         ("heap", {"fit": {"steps": 0}}, "steps = 0"),
-        ("heap-alone", {"losses": {"prior": "seed"}}, "the one with prior = 'none'"),
+        ("heap-alone", {"losses": {"prior": "seed"}}, "HEAP with prior = 'none'; for others"),
+        ("heap-self", {"losses": {"prior": "none"}}, "HEAP with prior = 'self'; for others"),
         ("found", {"steps": 0}, "steps = 0"),
     ],
 )
@@ -168,13 +171,38 @@ def test_a_model_of_heap_fit_finds_what_it_finds_anywhere(
     assert not (model_folder / "learned.json").exists()
 
 
+def test_a_head_reports_objects_of_any_score_and_guesses(
+    cued: Bench, model_folder: Path, pictures: list[Picture], tmp_path: Path
+) -> None:
+    """What `heap discover` leaves out is scored, for a head that would leave out nearly all."""
+    strict = shutil.copytree(model_folder, tmp_path / "model")
+    config = json.loads((strict / "config.json").read_text())
+    config["head"]["min_score"] = 0.9
+    (strict / "config.json").write_text(json.dumps(config))
+    method = cued.learn(entry("heap", tmp_path / "a.json", {}, model=strict), silent).method
+    assert isinstance(method, ByHead)
+    assert method.heap.defaults.min_score == 0.9
+    low = 0
+    for picture in pictures:
+        finding = method(Observed(cued.see(picture).features, picture.pixels))
+        for each in finding.objects:
+            assert each.score == pytest.approx(part_score(finding.saliency, each.cells))
+            low += each.score < 0.9
+        assert 1 <= len(finding.proposals) <= 30
+        scores = [each.score for each in finding.proposals]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < score < 0.1 for score in scores)
+    assert low >= len(pictures)
+
+
 def test_a_model_of_heap_fit_is_not_called_what_it_is_not(
     cued: Bench, bench: Bench, model_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "a.json"
-    message = refused(cued, "heap-alone", out, {}, model=model_folder)
-    assert "was fitted with the prior 'boundary'" in message
-    assert message.endswith("evaluate it as method heap")
+    for name, prior in (("heap-alone", "none"), ("heap-self", "self")):
+        message = refused(cued, name, out, {}, model=model_folder)
+        assert f"was fitted with the prior 'boundary', not '{prior}';" in message
+        assert message.endswith("evaluate it as method heap")
     message = refused(cued, "heap", out, {"head": {"groups": 9}}, model=model_folder)
     assert "was fitted with other settings: head.groups (4 -> 9);" in message
     cued.learn(entry("heap", out, {"head": {"groups": 4}}, model=model_folder), silent)
@@ -217,8 +245,9 @@ def test_what_a_head_finds_is_scored_and_in_regions(
     assert found.method.settings["head"]["groups"] == HEAD["groups"]
     assert found.method.settings["fit"]["steps"] == STEPS["steps"]
     assert found.method.settings["losses"]["prior"] == "boundary"
-    alone = read_results(models["heap-alone"]).method
-    assert alone.settings["losses"]["prior"] == "none"
+    for name, prior in (("heap-alone", "none"), ("heap-self", "self")):
+        assert read_results(models[name]).method.settings["losses"]["prior"] == prior
+    assert (models["heap-self"].with_name("heap-self-model") / "alone").is_dir()
     assert draw_scene(0)[1].any()
 
 

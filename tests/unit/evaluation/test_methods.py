@@ -84,3 +84,7 @@ def test_every_method_finds_something_sane_in_any_image(
         assert not (covered.astype(bool) & (finding.saliency <= THRESHOLD)).any()
         ranked = [each.score for each in finding.objects]
         assert ranked == sorted(ranked, reverse=True)
+        guessed = [each.score for each in finding.proposals]
+        assert guessed == sorted(guessed, reverse=True)
+        assert all(0 < score < 0.1 for score in guessed)
+        assert all(each.cells.any() for each in finding.proposals)

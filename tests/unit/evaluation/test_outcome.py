@@ -129,3 +129,45 @@ class TestObjects:
         assert made.boxes.shape == (0, 4)
         assert made.masks.shape == made.guided_masks.shape == (0, 20, 20)
         assert made.scores.shape == (0,)
+
+
+class TestCandidates:
+    OBJECTS = (GridObject(CORNER, 0.8),)
+    GUESSES = (GridObject(BENT, 0.09), GridObject(BENT | CORNER, 0.05))
+
+    def test_guesses_come_after_the_objects_and_are_no_objects(self) -> None:
+        found = Finding(CORNER.astype(np.float32), self.OBJECTS, proposals=self.GUESSES)
+        made = seen(found, size=(30, 45))
+        assert made.boxes.tolist() == [[37.5, 15, 45, 22.5]]
+        assert made.candidate_boxes.tolist() == [
+            [37.5, 15, 45, 22.5], [7.5, 7.5, 22.5, 22.5], [7.5, 7.5, 45, 22.5]
+        ]  # fmt: skip
+        assert made.scores.tolist() == [0.8]
+        assert made.candidate_scores.tolist() == [0.8, 0.09, 0.05]
+        assert made.candidates == self.OBJECTS + self.GUESSES
+
+    def test_each_guess_has_all_of_its_pixels_whatever_is_salient(self) -> None:
+        wide = marked("##..", "##.."), marked("####", "####")
+        guesses = tuple(GridObject(cells, 0.05) for cells in wide)
+        left = wide[0].astype(np.float32)
+        made = seen(Finding(left, (GridObject(wide[0], 0.9),), proposals=guesses), cell=8)
+        assert made.masks.shape == (1, 16, 32)
+        assert np.array_equal(made.candidate_masks[0], made.masks[0])
+        for number, cells in enumerate((wide[0], *wide)):
+            assert np.array_equal(made.candidate_masks[number], blocks(cells, 8))
+
+    def test_guided_guesses_follow_the_picture(self) -> None:
+        guess = GridObject(marked(*["###..."] * 3), 0.05)
+        found = Finding(np.zeros((3, 6), dtype=np.float32), (), proposals=(guess,))
+        made = seen(found, cell=16, pixels=painted(EDGE))
+        (guided,), (plain,) = made.candidate_guided_masks, made.candidate_masks
+        # The third column of patches ends 6 pixels behind the edge.
+        assert (plain != EDGE).sum() == 6 * 48
+        assert (guided != EDGE).sum() <= 3 * 48
+
+    def test_without_guesses_they_are_the_objects(self) -> None:
+        for made in (seen(drawn("##..", "...9"), cell=10), seen(drawn("..", ".."), cell=10)):
+            assert np.array_equal(made.candidate_boxes, made.boxes)
+            assert np.array_equal(made.candidate_scores, made.scores)
+            assert np.array_equal(made.candidate_masks, made.masks)
+            assert np.array_equal(made.candidate_guided_masks, made.guided_masks)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from heap.fit.trainer import rate
 from heap.model.heap import Heap
 from heap.peers.found import STAGE as LESSONS
 from heap.peers.found import FoundRecipe
-from heap.progress import silent
 
 Fit = Callable[..., Heap]
 HEAD = HeadConfig(groups=4, blocks=1, heads=2, width=16)
@@ -45,8 +45,8 @@ class Heard:
 @pytest.fixture(autouse=True)
 def _quick_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps of a few images teach the layer."""
-    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=3))
-    monkeypatch.setattr("heap.peers.found.BATCH", 4)
+    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=20))
+    monkeypatch.setattr("heap.peers.found.BATCH", 6)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_self_begins_with_a_head_that_the_three_losses_fit(
     whole: Heard, fit_small: Fit, tmp_path: Path
 ) -> None:
     assert whole.of("training") == [*range(1, 13), *range(1, 13)]
-    assert whole.of(LESSONS) == [1, 2, 3]
+    assert whole.of(LESSONS) == list(range(1, 21))
     assert whole.of(STAGE) == list(range(1, 13))
     stages = list(dict.fromkeys(stage for stage, _ in whole.said))
     assert stages == ["features", "training", LESSONS, STAGE]
@@ -194,18 +194,15 @@ def test_a_stopped_self_goes_on_to_the_same_end(
 def test_what_self_has_found_serves_the_next_head(
     whole: Heard, fit_small: Fit, tmp_path: Path
 ) -> None:
-    heard = Heard()
-    head = HeadConfig(groups=5, blocks=1, heads=2, width=16)
-    options: dict[str, Any] = {"losses": SELF, "cache": tmp_path / "other"}
-    fit_small("next", head=head, on_progress=heard, **options)
+    heard, cache = Heard(), tmp_path / "other"
+    fit_small("next", losses=SELF, cache=cache, head=replace(HEAD, merge=0.5), on_progress=heard)
     assert heard.of("training") == list(range(1, 13))
     assert not (tmp_path / "next" / "alone").exists()
-    (path,) = (tmp_path / "other" / "priors").iterdir()
+    (path,) = (cache / "priors").iterdir()
     assert load_masks(path, 12) is not None
-    fit_small("other", on_progress=silent, **(options | {"losses": LossConfig(
-        prior="self", negative=0.5)}))  # fmt: skip
-    assert (tmp_path / "other" / "alone").exists(), "other losses find something else"
-    assert len(priors(tmp_path / "other")) == 2
+    fit_small("changed", losses=replace(SELF, rank_decay=0.26), cache=cache)
+    assert (tmp_path / "changed" / "alone").exists(), "other losses find something else"
+    assert len(priors(cache)) == 2
 
 
 def test_the_learning_rate_rises_and_falls_by_hand() -> None:

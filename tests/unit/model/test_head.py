@@ -1,9 +1,12 @@
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from heap.config import HeadConfig
-from heap.model.head import GroupingHead
+from heap.model.head import CrossAttentionBlock, GroupingHead
 
 DIM = 6
 
@@ -107,3 +110,37 @@ def test_a_group_that_nobody_chooses_gives_no_nan() -> None:
     for value in (grouping.embeddings, grouping.foreground, grouping.saliency,
                   grouping.image_foreground, grouping.image_background):  # fmt: skip
         assert value.isfinite().all()
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    heads=st.sampled_from([1, 2, 4]),
+    groups=st.integers(2, 5),
+    patches=st.integers(1, 30),
+)
+@torch.no_grad()
+def test_attention_is_that_of_torch_with_keys_and_values(
+    seed: int, heads: int, groups: int, patches: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape: int) -> Tensor:
+        values: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return values
+
+    block = CrossAttentionBlock(HeadConfig(heads=heads, width=8)).double()
+    for weight in block.parameters():
+        weight.copy_(drawn(*weight.shape))
+    tokens, x = drawn(2, groups, 8), drawn(2, patches, 8)
+
+    def split(each: Tensor) -> Tensor:
+        parts: Tensor = each.unflatten(-1, (heads, -1))
+        return parts.transpose(1, 2)
+
+    key, value = block.key_value(x).chunk(2, dim=-1)
+    attended = F.scaled_dot_product_attention(
+        split(block.query(block.query_norm(tokens))), split(key), split(value)
+    )
+    adapted = tokens + block.output(attended.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(block(tokens, x), adapted + block.mlp(adapted))

@@ -51,10 +51,10 @@ def test_the_head_says_what_is_one_thing_unless_it_is_asked_otherwise(
     merge: float, heap: Heap, pictures: list[Picture], copy: Path
 ) -> None:
     values = json.loads((copy / "config.json").read_text())
-    values["head"]["merge"] = merge
+    values["head"] |= {"merge": merge, "min_score": 0.3}
     (copy / "config.json").write_text(json.dumps(values))
     changed = Heap.from_pretrained(copy, precision="fp32")
-    assert changed.defaults == DiscoverConfig(merge=merge)
+    assert changed.defaults == DiscoverConfig(merge=merge, min_score=0.3)
     for ours, theirs in zip(changed(pictures), heap(pictures, changed.defaults), strict=True):
         assert_same(ours, theirs)
     asked = DiscoverConfig(merge=0.5)

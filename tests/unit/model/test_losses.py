@@ -278,6 +278,35 @@ def test_losses_without_weight_are_left_out_and_the_others_are_weighted() -> Non
     torch.testing.assert_close(total_loss(everything, config), expected)
 
 
+def test_intra_sees_the_first_patches_and_the_others_see_all() -> None:
+    grouping, features = undecided_head(1.0)(make(7)["features"]), make(7)["features"]
+    prior = torch.full((BATCH, PATCHES), 0.3, dtype=torch.float64)
+    whole = heap_losses(grouping, features, prior, LossConfig(intra_patches=PATCHES))
+    few = heap_losses(grouping, features, prior, LossConfig(intra_patches=3))
+    expected = slow_intra(grouping.assignment[:, :3], features[:, :3], LossConfig())
+    torch.testing.assert_close(few["intra"], expected, rtol=1e-4, atol=0)
+    assert not torch.equal(few["intra"], whole["intra"])
+    assert all(torch.equal(few[name], whole[name]) for name in whole if name != "intra")
+
+
+def test_images_without_a_foreground_are_seen_as_background_alone() -> None:
+    grouping, features = undecided_head(1.0)(make(8)["features"]), make(8)["features"]
+    prior = torch.full((BATCH, PATCHES), 0.3, dtype=torch.float64)
+    found = heap_losses(grouping, features, prior, LossConfig(), BATCH - 1)
+    everywhere = heap_losses(grouping, features, prior, LossConfig(), BATCH)
+    for name in ("intra", "prior"):
+        assert torch.equal(found[name], everywhere[name])
+    front, back = grouping.image_foreground[:-1], grouping.image_background[:-1]
+    torch.testing.assert_close(found["negative"], negative_loss(front, back))
+    p, area = grouping.foreground.detach(), grouping.area.detach()
+    expected = slow_inter(grouping.embeddings[:-1], (area * p)[:-1], 0.25) + slow_inter(
+        grouping.embeddings, area * (1 - p), 0.25
+    )
+    torch.testing.assert_close(found["inter"], expected, rtol=1e-4, atol=0)
+    usual = heap_losses(grouping, features, prior, LossConfig())
+    assert all(torch.equal(usual[name], everywhere[name]) for name in usual)
+
+
 def test_inter_is_taken_once_for_the_foreground_and_once_for_the_background() -> None:
     grouping, features = undecided_head(1.0)(make(6)["features"]), make(6)["features"]
     both = heap_losses(grouping, features, None, LossConfig())["inter"]

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from heap.features import PatchFeatures
 from heap.peers.lessons import SAMPLE_PATCHES, SampledLessons, SolvedLessons, SolvedMasks
+from heap.solver import BilateralGrid
 
 GREY, RED = (120, 125, 120), (200, 60, 50)
 
@@ -110,3 +112,34 @@ def test_what_an_image_gives_again_is_kept() -> None:
         assert torch.equal(lesson.seed(), first)
     assert sorted(world.decoded) == [0, 1, 2]
     assert sorted(world.seeded) == [0, 1, 2]
+
+
+def test_a_mask_that_comes_again_is_not_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    solve, solved = BilateralGrid.solve, list[float]()
+
+    def counted(grid: BilateralGrid, target: np.ndarray) -> np.ndarray:
+        solved.append(target.sum())
+        return solve(grid, target)
+
+    monkeypatch.setattr(BilateralGrid, "solve", counted)
+    world = World([(14, 14), (14, 14)])
+    masks = SolvedMasks(world.pixels)
+    square = world.mask(0).flatten()
+    first = masks(0, (14, 14), square)
+    assert torch.equal(masks(0, (14, 14), square.clone()), first)
+    assert len(solved) == 1
+    masks(1, (14, 14), square)
+    masks(0, (14, 14), square.roll(1))
+    assert len(solved) == 3
+
+
+def test_a_map_is_cut_at_one_half() -> None:
+    world = World([(16, 16)])
+    masks = SolvedMasks(world.pixels)
+    truth = world.mask(0)
+    for inside, outside in ((1.0, 0.0), (0.9, 0.2)):
+        moved = torch.where(truth.roll((1, 1), (0, 1)), inside, outside)
+        improved = masks.of_saliency(0, (16, 16), moved.flatten())
+        assert (improved.reshape(16, 16) != truth).sum() <= 10
+    half = torch.where(truth, 0.5, 0.0).flatten()
+    assert not masks.of_saliency(0, (16, 16), half).any()

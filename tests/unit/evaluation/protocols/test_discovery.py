@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -119,3 +121,75 @@ def test_mask_precision_of_perfect_masks(outcome: Make) -> None:
     assert values.value() == {
         "AP": 1, "AP50": 1, "AP75": 1, "AR1": 0.5, "AR10": 1, "AR100": 1
     }  # fmt: skip
+
+
+THIRD = np.array([[0.0, 0, 20, 10]])
+"""Box of the first two cells, which are not foreground."""
+
+
+def with_guesses(*scores: float) -> Finding:
+    """The two parts, and guesses at what the boxes hold and neither part is."""
+    cells = np.zeros((4, 6), dtype=bool)
+    cells[0, :2] = True
+    wrong = np.zeros((4, 6), dtype=bool)
+    wrong[1:, 4] = True
+    guesses = tuple(
+        GridObject(each, score) for each, score in zip((wrong, cells), scores, strict=True)
+    )
+    return replace(two_parts(), proposals=guesses)
+
+
+def test_a_guess_is_a_hit_where_any_box_counts_and_nowhere_else(outcome: Make) -> None:
+    assert hits("corloc-any-v1", outcome, THIRD, with_guesses(0.06, 0.05))
+    assert not hits("corloc-any-v1", outcome, THIRD, two_parts())
+    for name in ("corloc-found-v1", "corloc-lost-v1"):
+        assert not hits(name, outcome, THIRD, with_guesses(0.06, 0.05))
+
+
+def test_ten_boxes_are_objects_first_and_then_guesses(outcome: Make) -> None:
+    def one(place: int) -> np.ndarray:
+        cells = np.zeros((4, 6), dtype=bool)
+        cells[place // 6, place % 6] = True
+        return cells
+
+    def box(place: int) -> np.ndarray:
+        row, col = 10.0 * (place // 6), 10.0 * (place % 6)
+        return np.array([[col, row, col + 10, row + 10]])
+
+    objects = tuple(GridObject(one(place), 0.01) for place in range(8))
+    guesses = tuple(GridObject(one(place), 0.09) for place in range(8, 20))
+    finding = Finding(np.ones((4, 6), dtype=np.float32), objects, proposals=guesses)
+    found = [hits("corloc-any-v1", outcome, box(place), finding) for place in range(20)]
+    assert found == [True] * 10 + [False] * 10
+
+
+@pytest.mark.parametrize("protocol", ["ap-box-v1", "ap-mask-v1"])
+def test_guesses_find_more_at_their_place_in_the_order(protocol: str, outcome: Make) -> None:
+    finding = with_guesses(0.06, 0.05)
+    masks = outcome(finding).candidate_masks[[0, 1, 3]]
+    exact = np.array([tight_box(mask) for mask in masks])
+
+    def measured(found: Finding) -> dict[str, float]:
+        there = {"boxes": exact, "instances": masks} if "mask" in protocol else {"boxes": exact}
+        row = PROTOCOLS[protocol].measure(outcome(found, **there), "all")
+        (values,) = PROTOCOLS[protocol].values([row], {})
+        return values.value()
+
+    # Hit, hit, miss, hit: the precision is 1 up to a recall of 2/3 (67 of 101 points), then 3/4.
+    assert measured(finding)["AP50"] == pytest.approx((67 + 34 * 3 / 4) / 101)
+    assert measured(finding)["AR100"] == 1
+    assert measured(with_guesses(0.05, 0.06))["AP50"] == 1, "the miss comes last"
+    without = measured(two_parts())
+    assert without["AP50"] == pytest.approx(67 / 101)
+    assert without["AR100"] == pytest.approx(2 / 3)
+
+
+def test_odap_counts_guesses(outcome: Make) -> None:
+    there = np.concatenate([LARGE, SMALL, THIRD])
+
+    def odap(finding: Finding) -> float:
+        row = PROTOCOLS["odap-v1"].measure(outcome(finding, boxes=there), "all")
+        return float(row["odap"])
+
+    found = [odap(each) for each in (two_parts(), with_guesses(0.06, 0.05))]
+    assert found == sorted(set(found)), "better with guesses"
