@@ -22,8 +22,8 @@ pytestmark = pytest.mark.timeout(300)
 
 METHODS = ["heap", "found", "tokencut"]
 IMAGES = 8
-LINES = 29
-"""Of progress: features and 12 steps, features and 6 steps, 8 images and the end."""
+LINES = 36
+"""Of progress: features, 7 masks and 12 steps, features and 6 steps, 8 images and the end."""
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from typing import Any
 import heap.encoder.vit
 import heap.evaluation.run
 import heap.model.heap
-from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
+from heap.config import Cue, DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
 
-CHUNK, CHECKPOINT, LESSONS = 2, 4, 10
+CHUNK, CHECKPOINT, LESSONS = 2, 4, 40
 
 
 def say(stage: str, done: int, total: int | None) -> None:
@@ -40,16 +40,18 @@ def fit(photos: str, encoder: str, out: str, cache: str, prior: Prior = "boundar
     from heap.fit.command import fit
     from heap.peers import found
 
-    # A few steps of a few images teach the layer.
+    # A few steps of a few images teach the layer, and it is taught by features without cues: with
+    # those of colour a head without a prior takes everything for foreground.
     vars(priors)["FoundRecipe"] = partial(found.FoundRecipe, steps=LESSONS)
     vars(found)["BATCH"] = 6
+    cues: tuple[Cue, ...] = ("colour", "boundary") if prior == "boundary" else ()
     fit(
         photos,
         out,
-        features=FeatureConfig(encoder=encoder, resolution=64, cues=("colour", "boundary")),
+        features=FeatureConfig(encoder=encoder, resolution=64, cues=cues),
         head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
         losses=LossConfig(prior=prior),
-        config=FitConfig(steps=18, batch=5, learning_rate=2e-2, checkpoint_every=CHECKPOINT),
+        config=FitConfig(steps=18, batch=5, learning_rate=1e-2, checkpoint_every=CHECKPOINT),
         precision="fp32",
         cache=Path(cache),
         on_progress=say,

@@ -310,7 +310,7 @@ def test_a_score_that_is_enough_and_guesses_are_asked_for_or_said_by_the_model(
     main: Main, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     def scores(*options: object, model: Path = model_folder) -> list[float]:
-        out = tmp_path / "-".join(map(str, (model.name, *options)))
+        out = tmp_path / "-".join(map(str, ("run", model.name, *options)))
         command = ["discover", photos, "--model", model, "--out", out, "--save", "masks"]
         code, _, err = main(*command, *options)
         assert code == 0, err

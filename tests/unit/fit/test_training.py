@@ -23,8 +23,9 @@ from heap.peers.found import FoundRecipe
 
 Fit = Callable[..., Heap]
 HEAD = HeadConfig(groups=4, blocks=1, heads=2, width=16)
-CONFIG = FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5)
+CONFIG = FitConfig(steps=12, batch=5, learning_rate=1e-2, checkpoint_every=5)
 SELF = LossConfig(prior="self")
+LESSON_STEPS = 40
 
 
 class Heard:
@@ -45,17 +46,23 @@ class Heard:
 @pytest.fixture(autouse=True)
 def _quick_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps of a few images teach the layer."""
-    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=20))
+    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=LESSON_STEPS))
     monkeypatch.setattr("heap.peers.found.BATCH", 6)
 
 
 @pytest.fixture
-def fit_small(photos: Path, feature_config: FeatureConfig, tmp_path: Path) -> Fit:
+def plain_features(encoder_folder: Path) -> FeatureConfig:
+    """Without cues: with that of colour a head without a prior takes everything for foreground."""
+    return FeatureConfig(encoder=str(encoder_folder), resolution=64)
+
+
+@pytest.fixture
+def fit_small(photos: Path, plain_features: FeatureConfig, tmp_path: Path) -> Fit:
     """Fits in a second, with a cache of its own; any argument can be another one."""
 
     def fitted(name: str, **options: Any) -> Heap:
         settings: dict[str, Any] = {
-            "features": feature_config,
+            "features": plain_features,
             "head": HEAD,
             "losses": LossConfig(prior="boundary"),
             "config": CONFIG,
@@ -92,7 +99,7 @@ def test_masks_are_made_once_for_all_heads(fit_small: Fit, tmp_path: Path) -> No
 
 
 def test_other_priors_features_images_and_seeds_have_masks_of_their_own(
-    fit_small: Fit, tmp_path: Path, encoder_folder: Path
+    fit_small: Fit, tmp_path: Path, plain_features: FeatureConfig
 ) -> None:
     def attempt(number: int, **options: Any) -> int:
         try:
@@ -105,8 +112,7 @@ def test_other_priors_features_images_and_seeds_have_masks_of_their_own(
     assert attempt(1) == 1
     assert attempt(2, losses=LossConfig(prior="seed")) == 2
     assert attempt(3, config=FitConfig(steps=2, batch=5, seed=1)) == 3
-    plain = FeatureConfig(encoder=str(encoder_folder), resolution=64)
-    assert attempt(4, features=plain) == 4
+    assert attempt(4, features=replace(plain_features, cues=("colour",))) == 4
     assert attempt(5, config=FitConfig(steps=2, batch=5, images=7)) == 5
     assert attempt(6) == 5
 
@@ -151,7 +157,7 @@ def test_self_begins_with_a_head_that_the_three_losses_fit(
     whole: Heard, fit_small: Fit, tmp_path: Path
 ) -> None:
     assert whole.of("training") == [*range(1, 13), *range(1, 13)]
-    assert whole.of(LESSONS) == list(range(1, 21))
+    assert whole.of(LESSONS) == list(range(1, LESSON_STEPS + 1))
     assert whole.of(STAGE) == list(range(1, 13))
     stages = list(dict.fromkeys(stage for stage, _ in whole.said))
     assert stages == ["features", "training", LESSONS, STAGE]
