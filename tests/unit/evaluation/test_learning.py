@@ -247,7 +247,6 @@ def test_what_a_head_finds_is_scored_and_in_regions(
     assert found.method.settings["losses"]["prior"] == "boundary"
     for name, prior in (("heap-alone", "none"), ("heap-self", "self")):
         assert read_results(models[name]).method.settings["losses"]["prior"] == prior
-    assert (models["heap-self"].with_name("heap-self-model") / "alone").is_dir()
     assert draw_scene(0)[1].any()
 
 

@@ -133,5 +133,5 @@ def test_a_method_without_regions_is_refused_before_anything_is_done(
     assert str(caught.value).startswith(
         "protocol region-oracle-v1 scores regions, which method tokencut does not report; "
     )
-    assert str(caught.value).endswith("or one of heap-alone, heap")
+    assert str(caught.value).endswith("or one of heap-alone, heap-self, heap")
     assert list(tmp_path.iterdir()) == []
