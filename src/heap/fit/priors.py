@@ -29,6 +29,8 @@ from heap.progress import OnProgress
 from heap.report.files import replacing
 
 STAGE = "prior masks"
+VERSION = 1
+"""Raised when the same settings come to other masks: those that were kept are made again."""
 
 Mask = Bool[Tensor, " _patch"]
 """Of one image; in a list of them each has its own length."""

@@ -18,7 +18,7 @@ from heap.device import fresh_accelerator
 from heap.errors import ConfigError, FitError, StoreError
 from heap.fit.collect import Collected
 from heap.fit.orientation import Monitor, border_cells, orient
-from heap.fit.priors import Mask
+from heap.fit.priors import VERSION, Mask
 from heap.model.head import Grouping, GroupingHead
 from heap.model.heap import Heap
 from heap.model.losses import heap_losses, total_loss
@@ -90,7 +90,7 @@ class Trainer:
         about = {name: settings[name] for name in ("features", "encoder", "images")}
         if kind == "self":
             about |= {name: settings[name] for name in ("losses", "fit")}
-        return about | {"prior": kind, "seed": self.config.seed}
+        return about | {"prior": kind, "seed": self.config.seed, "version": VERSION}
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""

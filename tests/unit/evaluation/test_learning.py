@@ -28,7 +28,9 @@ LEARNED = ("heap", "heap-alone", "heap-self", "found", "found-solver")
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
-        path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
 
 
