@@ -24,9 +24,8 @@ CONFIGURATIONS, MINUTES = "5", "12"
 """Of `heap tune`, for every method alike."""
 COMPARED = tuple(name for name in METHODS if name != "heap-self")
 """The methods of the study. HEAP taught by itself has a folder of its own among the results."""
-UNTUNED = ("heap", "heap-self")
-"""They are used as they come. Their defaults are what was best on the tune images, in more trials
-than the five that `heap tune` gives each of the others: docs/quality.md."""
+UNTUNED = ("heap-self",)
+"""It is used as it comes, with the settings of HEAP with prior."""
 DISCOVERY = (
     "corloc-found-v1",
     "corloc-lost-v1",
