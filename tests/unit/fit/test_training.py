@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -206,7 +207,9 @@ def test_what_self_has_found_serves_the_next_head(
     assert not (tmp_path / "next" / "alone").exists()
     (path,) = (cache / "priors").iterdir()
     assert load_masks(path, 12) is not None
-    fit_small("changed", losses=replace(SELF, rank_decay=0.26), cache=cache)
+    # Twelve steps may leave a head of no use; the masks are made before.
+    with suppress(FitError):
+        fit_small("changed", losses=replace(SELF, rank_decay=0.26), cache=cache)
     assert (tmp_path / "changed" / "alone").exists(), "other losses find something else"
     assert len(priors(cache)) == 2
 
