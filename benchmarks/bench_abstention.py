@@ -24,7 +24,6 @@ from heap.evaluation.protocols import PROTOCOLS, Row
 from heap.evaluation.results import DIGITS, Results, read_results
 from heap.evaluation.tables import Cell, Column, Line, Table
 from heap.evaluation.tables.markdown import to_markdown
-from heap.evaluation.tuning import SETTINGS
 
 NAME = "abstention"
 ALARMS, RECALL = "false-alarms-v1", "recall-v1"
@@ -79,8 +78,7 @@ def bench(
     build(data, images)
     for each in encoder:
         for name in method:
-            if not (work / each / "tuned" / name / SETTINGS).exists():
-                tune(name, each, data, out, work)
+            tune(name, each, data, work)
         for used in SETS:
             # The empty pictures are no part of the data, and have a folder of their own.
             spec = used.spec.format(images if used.name in (CHOOSE, REPORT) else data)

@@ -122,7 +122,8 @@ def bench(
     """
     for each in encoder:
         for name in method:
-            tune(name, each, data, out, work)
+            tune(name, each, data, work)
+            keep_log(name, each, out, work)
         for used in SETS:
             evaluate(method, each, used, data, out, work)
         for name in ABLATIONS if (ABLATED[0] in method and each == ABLATED[1]) else ():
@@ -131,21 +132,23 @@ def bench(
     run_heap("tables", *results, "--out", out / "tables.md", "--figures", out / "charts")
 
 
-def tune(method: str, encoder: str, data: Path, out: Path, work: Path) -> None:
-    """Choose the settings of a method on the tune masks; the log is kept among the results."""
-    if not METHODS[method].grid or method in UNTUNED:
-        return
-    log = out / encoder / "tuning" / f"{method}.json"
+def tune(method: str, encoder: str, data: Path, work: Path) -> None:
+    """Choose the settings of a method on the tune masks."""
     found = work / encoder / "tuned" / method
-    if log.exists() and (found / SETTINGS).exists():
-        return
-    run_heap(
-        *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
-        *("--configurations", CONFIGURATIONS, "--minutes", MINUTES),
-        *common(encoder, data, work),
-    )
-    log.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(found / LOG, log)
+    if _searched(method) and not (found / SETTINGS).exists():
+        run_heap(
+            *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
+            *("--configurations", CONFIGURATIONS, "--minutes", MINUTES),
+            *common(encoder, data, work),
+        )
+
+
+def keep_log(method: str, encoder: str, out: Path, work: Path) -> None:
+    """How the settings were chosen is kept among the results."""
+    log = out / encoder / "tuning" / f"{method}.json"
+    if _searched(method) and not log.exists():
+        log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(work / encoder / "tuned" / method / LOG, log)
 
 
 def evaluate(
@@ -157,10 +160,9 @@ def evaluate(
     if not left:
         return
     for name in left:
-        if METHODS[name].learn and name not in UNTUNED:
+        if METHODS[name].learn and _searched(name):
             take_over(work / encoder, name)
-    searched = [name for name in left if METHODS[name].grid and name not in UNTUNED]
-    tuned = [work / encoder / "tuned" / name / SETTINGS for name in searched]
+    tuned = [work / encoder / "tuned" / name / SETTINGS for name in left if _searched(name)]
     run_heap(
         *("evaluate", *used.protocols, "--data", used.spec.format(data)),
         *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),
@@ -211,6 +213,10 @@ def common(encoder: str, data: Path, work: Path) -> tuple[str, ...]:
     """Encoder, images to learn from, and the store of features."""
     fit = ("--fit", f"{data}/duts-tr/fit", "--cache", str(work / "features"))
     return (*ENCODERS[encoder], *fit)
+
+
+def _searched(method: str) -> bool:
+    return bool(METHODS[method].grid) and method not in UNTUNED
 
 
 def _done(folder: Path, method: str) -> bool:

@@ -39,7 +39,7 @@ def bench(
     """
     for each in encoder:
         for name in method:
-            tune(name, each, data, out, work)
+            tune(name, each, data, work)
         for used in USED:
             evaluate(method, each, used, data, out, work)
     results = [str(path) for path in sorted(out.rglob("*.json.gz"))]

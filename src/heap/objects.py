@@ -1,6 +1,6 @@
 """From regions to objects: connected foreground parts, split where the region changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,11 @@ from heap.results import Objects, Regions, Rle
 
 GUIDE_SIDE = 1024
 """Masks follow the edges of the image at the area of a square of this side at most."""
+
+Upsample = Callable[
+    [Float32[np.ndarray, "map grid_h grid_w"]], Float32[np.ndarray, "map mask_h mask_w"]
+]
+"""Brings maps on the patch grid to the size of the masks of an image."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,13 @@ def find_objects(
     """Objects of one image, best first, masks and boxes at its original `size` (width, height)."""
     parts = foreground_parts(saliency, regions, config)
     cells = [part.cells for part in parts]
-    masks = pixel_masks(saliency, cells, pixels, config.threshold, refine=config.refine)
+    upsample = upsampling(pixels, refine=config.refine)
+    masks = pixel_masks(saliency, cells, upsample, config.threshold)
     guesses = proposed_parts(saliency, regions, patches, parts, config)
     for guess in guesses:
         # Each on its own, for they overlap.
         whole = guess.cells.astype(np.float32)
-        masks += pixel_masks(whole, [guess.cells], pixels, 0.5, refine=config.refine)
+        masks += pixel_masks(whole, [guess.cells], upsample, 0.5)
     found = []
     # Where low scores are allowed, a guess may be better than an object.
     each = zip(parts + guesses, masks, strict=True)
@@ -129,13 +135,25 @@ def merge_alike(
     return numbers
 
 
+def upsampling(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) -> Upsample:
+    """To the size of the image or of `GUIDE_SIDE`; along the edges of the image, or bilinearly."""
+    height, width, _ = pixels.shape
+    scale = GUIDE_SIDE / (height * width) ** 0.5
+    size = (height, width)
+    if scale < 1:
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        small = Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BOX)
+        pixels = np.asarray(small)
+    if refine:
+        return GuidedFilter().along(pixels)
+    return lambda maps: np.stack([resize(plane, size) for plane in maps])
+
+
 def pixel_masks(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
     parts: Sequence[Bool[np.ndarray, "grid_h grid_w"]],
-    pixels: UInt8[np.ndarray, "height width 3"],
+    upsample: Upsample,
     threshold: float,
-    *,
-    refine: bool,
 ) -> list[Bool[np.ndarray, "mask_h mask_w"]]:
     """One mask for the cells of each part, disjoint; each is one connected piece, possibly empty.
 
@@ -144,23 +162,9 @@ def pixel_masks(
     """
     if not parts:
         return []
-    guide = _guide(pixels)
-    maps = np.stack([saliency * cells for cells in parts]).astype(np.float32)
-    if refine:
-        fine = GuidedFilter()(maps, guide)
-    else:
-        fine = np.stack([resize(plane, guide.shape[:2]) for plane in maps])
+    fine = upsample(np.stack([saliency * cells for cells in parts]).astype(np.float32))
     foreground, owner = fine.sum(axis=0) > threshold, fine.argmax(axis=0)
     return [largest_piece(foreground & (owner == index)) for index in range(len(parts))]
-
-
-def _guide(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "mask_h mask_w 3"]:
-    height, width, _ = pixels.shape
-    scale = GUIDE_SIDE / (height * width) ** 0.5
-    if scale >= 1:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
 def largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

@@ -24,56 +24,62 @@ class GuidedFilter:
     epsilon: float = 1e-3
     """Colour variance, colours in [0, 1], below which a window counts as flat."""
 
-    def __call__(
-        self,
-        maps: Float32[np.ndarray, "map grid_h grid_w"],
-        guide: UInt8[np.ndarray, "height width 3"],
-    ) -> Float32[np.ndarray, "map height width"]:
-        """Bring `maps`, values in [0, 1], to the size of `guide`."""
-        height, width, _ = guide.shape
+    def along(self, pixels: UInt8[np.ndarray, "height width 3"]) -> "Guide":
+        """All that depends on the image alone, for any number of maps."""
+        height, width, _ = pixels.shape
         scale = min(1.0, self.side / (height * width) ** 0.5)
         small = (max(1, round(height * scale)), max(1, round(width * scale)))
-        colours = _planes(guide, small)
-        centred = colours - colours.mean(axis=(1, 2), keepdims=True)
-        covariance = self._covariance(centred)
-        full = _planes(guide, (height, width)) - colours.mean(axis=(1, 2), keepdims=True)
-        return np.stack([self._follow(m, small, centred, covariance, full) for m in maps])
+        colours = _planes(pixels, small)
+        middle = colours.mean(axis=(1, 2), keepdims=True)
+        centred = colours - middle
+        mean = self.mean(centred)
+        products = np.stack([self.mean(centred * plane) for plane in centred])
+        spread = np.moveaxis(products - mean[:, None] * mean[None], (0, 1), (2, 3))
+        inverse = np.linalg.inv(spread.astype(np.float64) + self.epsilon * np.eye(3))
+        by_colour = np.moveaxis(inverse, (2, 3), (0, 1)).astype(np.float32)
+        return Guide(self, centred, mean, by_colour, _planes(pixels, (height, width)) - middle)
 
-    def _follow(
-        self,
-        coarse: Float32[np.ndarray, "grid_h grid_w"],
-        small: tuple[int, int],
-        colours: Float32[np.ndarray, "3 small_h small_w"],
-        covariance: Float32[np.ndarray, "small_h small_w 3 3"],
-        full: Float32[np.ndarray, "3 height width"],
-    ) -> Float32[np.ndarray, "height width"]:
-        target = resize(coarse, small)
-        mean, colour_mean = self._mean(target), self._mean(colours)
-        shared = self._mean(colours * target) - colour_mean * mean
-        slope = np.linalg.solve(covariance, np.moveaxis(shared, 0, -1)[..., None])[..., 0]
-        slope = np.moveaxis(slope, -1, 0).astype(np.float32)
-        offset = mean - (slope * colour_mean).sum(axis=0)
-        size = full.shape[1:]
-        out = resize(self._mean(offset), (size[0], size[1]))
-        for plane, colour in zip(self._mean(slope), full, strict=True):
-            out = out + resize(plane, (size[0], size[1])) * colour
-        clipped: np.ndarray = np.clip(out, 0, 1)
-        return clipped
-
-    def _covariance(
-        self, colours: Float32[np.ndarray, "3 small_h small_w"]
-    ) -> Float32[np.ndarray, "small_h small_w 3 3"]:
-        mean = self._mean(colours)
-        products = np.stack([self._mean(colours * plane) for plane in colours])
-        spread = products - mean[:, None] * mean[None]
-        ridge = self.epsilon * np.eye(3, dtype=np.float32)
-        return np.asarray(np.moveaxis(spread, (0, 1), (2, 3)) + ridge)
-
-    def _mean(self, planes: np.ndarray) -> np.ndarray:
-        size = 2 * self.radius + 1
+    def mean(self, planes: Float32[np.ndarray, "*any h w"]) -> Float32[np.ndarray, "*any h w"]:
+        """Of the window around each pixel; edges repeat."""
         out: np.ndarray = np.empty(planes.shape, dtype=planes.dtype)
+        size = 2 * self.radius + 1
         uniform_filter(planes, size=size, output=out, axes=(-2, -1), mode="nearest")
         return out
+
+
+@dataclass(frozen=True)
+class Guide:
+    """An image that maps are to follow; colours are in [0, 1], less their mean."""
+
+    filter: GuidedFilter
+    colours: Float32[np.ndarray, "3 small_h small_w"]
+    mean: Float32[np.ndarray, "3 small_h small_w"]
+    """Of the colours in each window."""
+    inverse: Float32[np.ndarray, "3 3 small_h small_w"]
+    """Of the covariance of the colours in each window."""
+    full: Float32[np.ndarray, "3 height width"]
+    """The colours at full size."""
+
+    def __call__(
+        self, maps: Float32[np.ndarray, "map grid_h grid_w"]
+    ) -> Float32[np.ndarray, "map height width"]:
+        """Bring `maps`, values in [0, 1], to the size of the image."""
+        return np.stack([self._follow(each) for each in maps])
+
+    def _follow(
+        self, coarse: Float32[np.ndarray, "grid_h grid_w"]
+    ) -> Float32[np.ndarray, "height width"]:
+        small, size = self.colours.shape[1:], self.full.shape[1:]
+        target = resize(coarse, (small[0], small[1]))
+        mean = self.filter.mean(target)
+        shared = self.filter.mean(self.colours * target) - self.mean * mean
+        slope = (self.inverse * shared).sum(axis=1)
+        offset = mean - (slope * self.mean).sum(axis=0)
+        out = resize(self.filter.mean(offset), (size[0], size[1]))
+        for plane, colour in zip(self.filter.mean(slope), self.full, strict=True):
+            out += resize(plane, (size[0], size[1])) * colour
+        clipped: np.ndarray = np.clip(out, 0, 1)
+        return clipped
 
 
 def resize(

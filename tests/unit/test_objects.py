@@ -14,6 +14,7 @@ from heap.objects import (
     part_score,
     pixel_masks,
     proposed_parts,
+    upsampling,
 )
 from heap.results import Objects, Regions
 
@@ -292,5 +293,6 @@ def test_what_always_holds(
         claimed += dense
     assert claimed.max(initial=0) <= 1, "disjoint"
     parts = [part.cells for part in foreground_parts(saliency, regions, config)]
-    for piece in pixel_masks(saliency, parts, pixels, config.threshold, refine=config.refine):
+    upsample = upsampling(pixels, refine=config.refine)
+    for piece in pixel_masks(saliency, parts, upsample, config.threshold):
         assert label(piece)[1] <= 1, "connected"

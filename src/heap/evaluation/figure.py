@@ -10,7 +10,7 @@ from PIL import Image
 from heap.errors import InputError
 from heap.features import PatchFeatures
 from heap.images import Picture
-from heap.objects import pixel_masks
+from heap.objects import pixel_masks, upsampling
 from heap.peers.finding import THRESHOLD, Finding, Method, Observed
 from heap.report.comparison import CELL, FigureRow, Panel
 from heap.report.overlays import draw_foreground, draw_regions
@@ -87,7 +87,8 @@ def _truth(picture: Picture, photo: Pixels, masks: Masks | None) -> Pixels | Non
 
 def _objects(photo: Pixels, finding: Finding) -> Pixels:
     cells = [each.cells for each in finding.objects]
-    return _foreground(photo, pixel_masks(finding.saliency, cells, photo, THRESHOLD, refine=True))
+    upsample = upsampling(photo, refine=True)
+    return _foreground(photo, pixel_masks(finding.saliency, cells, upsample, THRESHOLD))
 
 
 def _regions(photo: Pixels, finding: Finding) -> Pixels | None:

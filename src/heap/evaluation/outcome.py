@@ -1,19 +1,19 @@
 """One image after a method: what was found, what is there, and what several protocols need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, UInt8
 from PIL import Image
 from scipy.ndimage import label
 
 from heap.evaluation.metrics.boxes import cells_box
 from heap.evaluation.truth import Truth
 from heap.images import Geometry
-from heap.objects import at_size, pixel_masks
+from heap.objects import Upsample, at_size, pixel_masks, upsampling
 from heap.peers.finding import THRESHOLD, Finding, GridObject, Observed
 from heap.refine import GuidedFilter, resize
 from heap.solver import FOREGROUND, TRUSTED_IOU, Bilateral, BilateralGrid, solve_mask
@@ -34,28 +34,53 @@ SOLVER = (
 
 
 @dataclass(frozen=True)
+class Edges:
+    """What maps follow in a picture; made once, for all methods that are run on it."""
+
+    pixels: UInt8[np.ndarray, "decoded_h decoded_w 3"]
+    """As decoded: large pictures at a fraction of their size."""
+    width: int
+    height: int
+    """Of the upright original, in pixels."""
+
+    @cached_property
+    def interpolated(self) -> Upsample:
+        """Follows nothing."""
+        return upsampling(self.pixels, refine=False)
+
+    @cached_property
+    def guided(self) -> Upsample:
+        """Follows the picture by a guided filter."""
+        return upsampling(self.pixels, refine=True)
+
+    @cached_property
+    def bilateral_grid(self) -> BilateralGrid:
+        """For the bilateral solver, at the size of the annotation."""
+        if self.pixels.shape[:2] == (self.height, self.width):
+            return BilateralGrid.of(self.pixels)
+        full = Image.fromarray(self.pixels).resize((self.width, self.height))
+        return BilateralGrid.of(np.asarray(full))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a method found in an image, beside its annotation; maps are made once."""
 
     observed: Observed
     finding: Finding
     truth: Truth
-    width: int
-    height: int
-    """Of the upright original, in pixels."""
-    shared: dict[str, BilateralGrid] = field(default_factory=dict)
-    """The bilateral grid of the picture, for all methods that are run on it."""
+    edges: Edges
 
     @property
     def geometry(self) -> Geometry:
         """Between the grid and the original."""
         rows, cols = self.finding.saliency.shape
-        return Geometry(self.width, self.height, cols, rows, 1)
+        return Geometry(self.edges.width, self.edges.height, cols, rows, 1)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the original."""
-        return self.height, self.width
+        return self.edges.height, self.edges.width
 
     @cached_property
     def smooth(self) -> Float32[np.ndarray, "height width"]:
@@ -76,19 +101,12 @@ class Outcome:
         parts = [numbered == number for number in seeds]
         return max(parts, key=np.count_nonzero, default=np.zeros(saliency.shape, dtype=bool))
 
-    @property
-    def bilateral_grid(self) -> BilateralGrid:
-        """The picture's, for the bilateral solver."""
-        if "grid" not in self.shared:
-            self.shared["grid"] = BilateralGrid.of(self._original)
-        return self.shared["grid"]
-
     @cached_property
     def solved(
         self,
     ) -> tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
         """The foreground of `smooth` after the bilateral solver, soft and as a mask."""
-        return solve_mask(self.bilateral_grid, self.smooth > THRESHOLD)
+        return solve_mask(self.edges.bilateral_grid, self.smooth > THRESHOLD)
 
     @cached_property
     def boxes(self) -> Float64[np.ndarray, "object 4"]:
@@ -141,16 +159,8 @@ class Outcome:
         self, plane: Float32[np.ndarray, "grid_h grid_w"]
     ) -> Float32[np.ndarray, "height width"]:
         """Upsample a map in [0, 1] with the picture as guide."""
-        fine = GuidedFilter()(plane[None], self.observed.pixels)[0]
+        fine = self.edges.guided(plane[None])[0]
         return fine if fine.shape == self.size else resize(fine, self.size)
-
-    @property
-    def _original(self) -> np.ndarray:
-        """The pixels at the size of the annotation: large pictures are decoded at a fraction."""
-        pixels = self.observed.pixels
-        if pixels.shape[:2] == self.size:
-            return pixels
-        return np.asarray(Image.fromarray(pixels).resize((self.width, self.height)))
 
     def _masks(self, *, refine: bool) -> Bool[np.ndarray, "object height width"]:
         cells = [each.cells for each in self.finding.objects]
@@ -169,6 +179,7 @@ class Outcome:
         *,
         refine: bool,
     ) -> Bool[np.ndarray, "object height width"]:
-        found = pixel_masks(saliency, cells, self.observed.pixels, THRESHOLD, refine=refine)
-        full = [at_size(mask, (self.width, self.height))[1] for mask in found]
+        upsample = self.edges.guided if refine else self.edges.interpolated
+        found = pixel_masks(saliency, cells, upsample, THRESHOLD)
+        full = [at_size(mask, (self.edges.width, self.edges.height))[1] for mask in found]
         return np.stack(full) if full else np.zeros((0, *self.size), dtype=bool)

@@ -16,7 +16,7 @@ from heap.evaluation.bench import Bench, Entry
 from heap.evaluation.journal import Journal
 from heap.evaluation.memory import forget_peak, peak_mb
 from heap.evaluation.methods import METHODS, MethodCard
-from heap.evaluation.outcome import Outcome
+from heap.evaluation.outcome import Edges, Outcome
 from heap.evaluation.protocols import Protocol
 from heap.evaluation.results import AboutMethod, Results, rounded, write_results
 from heap.evaluation.summary import summarise
@@ -26,7 +26,6 @@ from heap.interrupt import Interruptible
 from heap.peers.finding import Observed
 from heap.progress import OnProgress, silent
 from heap.reading import ahead
-from heap.solver import BilateralGrid
 
 _STAGE = "evaluating"
 _READ_AHEAD = 4
@@ -166,7 +165,7 @@ class _Run:
         read: _Read,
         observed: Observed,
         seconds: float | None,
-        shared: dict[str, BilateralGrid],
+        edges: Edges,
     ) -> None:
         """Run the method on an image and keep its row; the features took so many `seconds`."""
         forget_peak()
@@ -180,8 +179,7 @@ class _Run:
             "features_seconds": seconds,
             "peak_mb": peak_mb(),
         }
-        picture = read.picture
-        outcome = Outcome(observed, finding, read.truth, picture.width, picture.height, shared)
+        outcome = Outcome(observed, finding, read.truth, edges)
         row["scores"] = {
             protocol.name: protocol.measure(outcome, read.example.split)
             for protocol in self.task.protocols_for(read.example)
@@ -208,9 +206,10 @@ def _score(example: Example, read: _Read | ImageError, runs: Sequence[_Run], ben
             run.failed[example.key] = read
         return
     features, seconds = bench.see(read.picture)
-    observed, shared = Observed(features, read.picture.pixels), dict[str, BilateralGrid]()
+    picture = read.picture
+    edges = Edges(picture.pixels, picture.width, picture.height)
     for run in waiting:
-        run.score(read, observed, seconds, shared)
+        run.score(read, Observed(features, picture.pixels), seconds, edges)
 
 
 def _read(example: Example) -> _Read | ImageError:

@@ -130,10 +130,10 @@ class TokenCutSaliency(_Saliency):
         if self.refine == "guided":
             soft = outcome.guide(part.astype(np.float32))
             return soft, soft > THRESHOLD
-        size = outcome.width, outcome.height
+        size = outcome.edges.width, outcome.edges.height
         mask = np.asarray(Image.fromarray(part).resize(size, Image.Resampling.NEAREST))
         if self.refine == "solver":
-            return solve_mask(outcome.bilateral_grid, mask)
+            return solve_mask(outcome.edges.bilateral_grid, mask)
         return mask.astype(np.float32), mask
 
 

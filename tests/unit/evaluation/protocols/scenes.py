@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heap.evaluation.outcome import Outcome
+from heap.evaluation.outcome import Edges, Outcome
 from heap.evaluation.protocols import Protocol, Row
 from heap.evaluation.truth import Truth
 from heap.features import PatchFeatures
@@ -64,7 +64,7 @@ def seen(
     observed = Observed(PatchFeatures(patches, attention, None, (rows, cols)), pixels)
     boxes: np.ndarray = truth.get("boxes", np.zeros((0, 4)))
     annotation = {"boxes": boxes, "crowds": np.zeros(len(boxes), dtype=bool)} | truth
-    return Outcome(observed, finding, Truth(**annotation), width, height)
+    return Outcome(observed, finding, Truth(**annotation), Edges(pixels, width, height))
 
 
 def through_json(rows: Sequence[Row]) -> list[Row]:
