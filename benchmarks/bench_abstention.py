@@ -1,9 +1,10 @@
 """To find nothing where nothing is: false alarms and recall at one threshold for each method.
 
-The threshold is on the scores of objects, the lowest that leaves few false alarms on background
-crops of every second tune image. Reported are false alarms on other images, of other data too, and
-how much of the recall is left. Only `heap tune` and `heap evaluate` are run, on what `bench_peers`
-has tuned and taught where it is there; both go on where they were stopped.
+The threshold is on the best score of an image, the lowest that leaves few false alarms on
+background crops of every second tune image: an image below it has no objects. Reported are false
+alarms on other images, of other data too, and how much of the recall is left. Only `heap tune` and
+`heap evaluate` are run, on what `bench_peers` has tuned and taught where it is there; both go on
+where they were stopped.
 """
 
 import math
@@ -97,7 +98,7 @@ def table_of(folder: Path) -> Table:
     about = (
         f"threshold: the lowest score with at most {100 * WANTED:g} % false alarms on crops of "
         "every second tune image, over all seeds; no other image had a part in it",
-        "objects of a lower score count as not reported",
+        "an image whose best object has a lower score counts as one without objects",
     )
     return Table(NAME, NAME, "False alarms, and the recall that is left", about, COLUMNS,
                  tuple(lines))  # fmt: skip
@@ -114,24 +115,21 @@ def lowest_threshold(rows: Sequence[Row], wanted: float = WANTED) -> float:
 
 
 def at_threshold(rows: Sequence[Row], threshold: float) -> list[Row]:
-    """The rows of either protocol as if objects of lower scores had not been reported.
-
-    Of the numbers of objects only whether there are any is right.
-    """
-    kept = []
-    for row in rows:
-        if "found" in row:
-            kept.append(row | {"found": [score for score in row["found"] if score >= threshold]})
-        else:
-            kept.append(row | {"alarm": row["alarm"] and row["best"] >= threshold})
-    return kept
+    """The rows of either protocol as if nothing had been reported where the best score is lower."""
+    nothing: Row = {"alarm": False, "objects": 0, "found": 0, "best": None}
+    return [
+        row
+        if row["best"] is not None and row["best"] >= threshold
+        else {name: nothing.get(name, value) for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def share_kept(rows: Sequence[Row], threshold: float) -> Values:
     """Recall at a threshold as a share of that without one."""
     after = at_threshold(rows, threshold)
     states = np.array(
-        [[len(a["found"]), len(b["found"])] for a, b in zip(after, rows, strict=True)],
+        [[a["found"], b["found"]] for a, b in zip(after, rows, strict=True)],
         dtype=np.float64,
     )
 

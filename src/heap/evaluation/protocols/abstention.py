@@ -1,7 +1,7 @@
 """To report nothing where nothing is, and what there is all the same.
 
-Both protocols keep scores with each image: what a method would do that leaves out objects of lower
-scores can be computed from the rows, at any threshold.
+Both protocols keep the best score of each image: what a method would do that reports nothing where
+the best is low can be computed from the rows, at any threshold.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,7 @@ from heap.evaluation.protocols.base import Protocol, Row
 class FalseAlarms(Protocol):
     """Share of images without an object in which a method reports at least one.
 
-    Of all images together, and of each split. An image that has an object is refused. Rows hold the
-    best score of an image, so they say what a threshold on scores would do.
+    Of all images together, and of each split. An image that has an object is refused.
     """
 
     task = "discovery"
@@ -61,26 +60,26 @@ class Recall(Protocol):
 
     All objects count but for crowds, those of all images together. What is reported is matched one
     to one, best score first, as COCO does it, at most 100 in an image. Boxes are those of patches,
-    unrefined. Rows hold the scores of what found an object, so they say what a threshold on scores
-    would do.
+    unrefined.
     """
 
     task = "discovery"
 
     def measure(self, outcome: Outcome, split: str) -> Row:
-        """How many objects there are, how many were reported, and the scores of those found."""
+        """How many objects there are, were reported and were found, and the best score."""
         crowds, scores = outcome.truth.crowds, outcome.scores
         iou = box_iou(outcome.boxes, outcome.truth.boxes, crowds)
         detections = update_detection(scores, iou, crowds)
         return {
             "truths": int(detections.truths[0]),
             "objects": len(scores),
-            "found": detections.scores[detections.matched[:, 0]].tolist(),
+            "found": int(np.count_nonzero(detections.matched[:, 0])),
+            "best": max(scores.tolist(), default=None),
         }
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """Recall."""
-        states = np.array([[row["truths"], len(row["found"])] for row in rows], dtype=np.float64)
+        states = np.array([[row["truths"], row["found"]] for row in rows], dtype=np.float64)
         return [OfSums(("recall",), states, _shares)]
 
 
