@@ -6,7 +6,7 @@ on where it was stopped, and so does this.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ RETRIEVAL = (
     "retrieval-voc12-animals-v1",
     "retrieval-voc12-animals-v1-single",
     "retrieval-voc12-animals-v1-parts",
+    "retrieval-voc12-animals-v1-own",
     "clustering-voc12-v1",
 )
 
@@ -152,9 +153,18 @@ def keep_log(method: str, encoder: str, out: Path, work: Path) -> None:
 
 
 def evaluate(
-    methods: Sequence[str], encoder: str, used: Set, data: Path, out: Path, work: Path
+    methods: Sequence[str],
+    encoder: str,
+    used: Set,
+    data: Path,
+    out: Path,
+    work: Path,
+    settings: Mapping[str, Path] | None = None,
 ) -> None:
-    """Score the methods on one set, those that learn with three seeds."""
+    """Score the methods on one set, those that learn with three seeds.
+
+    Some may have other `settings` than those that were chosen by `tune`.
+    """
     folder = out / encoder / used.name
     left = [name for name in methods if not _done(folder, name)]
     if not left:
@@ -162,12 +172,13 @@ def evaluate(
     for name in left:
         if METHODS[name].learn and _searched(name):
             take_over(work / encoder, name)
-    tuned = [work / encoder / "tuned" / name / SETTINGS for name in left if _searched(name)]
+    tuned = {name: work / encoder / "tuned" / name / SETTINGS for name in left if _searched(name)}
+    used_settings = tuned | {name: path for name, path in (settings or {}).items() if name in left}
     run_heap(
         *("evaluate", *used.protocols, "--data", used.spec.format(data)),
         *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),
         *_each("--method", left),
-        *_each("--settings", tuned),
+        *_each("--settings", list(used_settings.values())),
         *_each("--seed", SEEDS),
         *common(encoder, data, work),
     )

@@ -42,7 +42,10 @@ def find_objects(
     size: tuple[int, int],
     config: DiscoverConfig,
 ) -> Objects:
-    """Objects of one image, best first, masks and boxes at its original `size` (width, height)."""
+    """Objects of one image, best first, masks and boxes at its original `size` (width, height).
+
+    Embeddings are means of `patches`, by saliency.
+    """
     parts = foreground_parts(saliency, regions, config)
     cells = [part.cells for part in parts]
     upsample = upsampling(pixels, refine=config.refine)

@@ -47,7 +47,7 @@ class Objects:
     masks: tuple[Rle, ...]
     """At the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]
-    """Mean patch feature inside the mask."""
+    """Mean feature of the patches of an object; from a model whitened, to be compared by cosine."""
     regions: Int64[np.ndarray, " object"]
     """The region, a row of `Regions`, that the object is a part of."""
 

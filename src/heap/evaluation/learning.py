@@ -82,11 +82,13 @@ class ByHead:
         parts = foreground_parts(saliency, regions, config)
         patches = self.heap.head.centred(image.features.patches.to(self.heap.head.centre))
         guesses = proposed_parts(saliency, regions, patches.cpu().numpy(), parts, config)
+        whitened = self.heap.head.whitening(patches).cpu().numpy()
         return Finding(
             saliency,
             _grid_objects(parts),
             regions.label_map,
             regions.embeddings,
+            whitened,
             _grid_objects(guesses),
         )
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 from heap.config import FitConfig, LossConfig, differing_keys
 from heap.device import fresh_accelerator
 from heap.errors import ConfigError, FitError, StoreError
+from heap.features import PatchFeatures
 from heap.fit.collect import Collected
 from heap.fit.orientation import Monitor, border_cells, orient
 from heap.fit.priors import VERSION, Mask
@@ -67,8 +69,7 @@ class Trainer:
     def start(self) -> None:
         """Prepare what a checkpoint would otherwise bring: the mean feature."""
         if self.heap.config.head.centred:
-            sampled = range(0, len(self.images), max(1, len(self.images) // _CHECKED_IMAGES))
-            means = [self.images[index].patches.mean(dim=0) for index in sampled]
+            means = [image.patches.mean(dim=0) for image in self._sample()]
             self.heap.head.centre.copy_(torch.stack(means).mean(dim=0))
 
     def settings(self) -> dict[str, Any]:
@@ -172,12 +173,13 @@ class Trainer:
 
     @torch.inference_mode()
     def finish(self) -> Monitor:
-        """Orient and check the fitted head on a sample of whole images.
+        """Orient and check the fitted head on a sample of whole images, and learn to compare them.
 
         Raises:
             FitError: if the head is of no use.
         """
         self.heap.eval()
+        self.heap.head.learn_whitening(image.patches for image in self._sample())
         monitor = self._monitor()
         if orient(self.heap.head, monitor):
             monitor = self._monitor()
@@ -185,16 +187,19 @@ class Trainer:
         return monitor
 
     def _monitor(self) -> Monitor:
-        stride = max(1, len(self.images) // _CHECKED_IMAGES)
-        found = []
-        for index in range(0, len(self.images), stride):
-            image = self.images[index]
-            found.append(Monitor.of(self.heap.group(image), border_cells(image.grid)[None]))
+        found = [
+            Monitor.of(self.heap.group(image), border_cells(image.grid)[None])
+            for image in self._sample()
+        ]
         # An image that is so thin that it is all border has no interior to look at.
         return Monitor(**{
             name: torch.tensor([getattr(each, name) for each in found]).nanmean().item()
             for name in asdict(found[0])
         })  # fmt: skip
+
+    def _sample(self) -> Iterator[PatchFeatures]:
+        stride = max(1, len(self.images) // _CHECKED_IMAGES)
+        return (self.images[index] for index in range(0, len(self.images), stride))
 
     def provenance(self, monitor: Monitor) -> dict[str, Any]:
         """How the model came about, for its configuration and card."""

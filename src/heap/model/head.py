@@ -5,6 +5,7 @@ into a region embedding, regions are merged into one foreground and one backgrou
 shape of the blocks and of the region score are our choice.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heap.config import HeadConfig
+from heap.model.whitening import Whitening
 
 EPS = 1e-6
 
@@ -120,6 +122,7 @@ class GroupingHead(nn.Module):
         self.output = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, dim))
         self.score_norm = nn.LayerNorm(dim)
         self.score = nn.Linear(dim, 1)
+        self.whitening = Whitening(dim)
 
     def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
         """Group the patches of each image; `features` may have any length."""
@@ -138,6 +141,10 @@ class GroupingHead(nn.Module):
     def centred(self, features: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
         """Features relative to the mean of the training images (zero unless they were centred)."""
         return features - self.centre
+
+    def learn_whitening(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
+        """Learn to compare objects from the patches of images."""
+        self.whitening.learn(self.centred(patches.to(self.centre)) for patches in images)
 
     @torch.no_grad()
     def invert(self) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,14 +160,18 @@ class Heap(nn.Module, ModelHubMixin):
         grouping = self.group(features)
         saliency = grouping.saliency[0].cpu().reshape(features.grid).numpy()
         regions = regions_of(grouping, features.grid)
+        patches = self.head.centred(features.patches.to(self.head.centre))
         objects = find_objects(
             saliency,
             regions,
-            self.head.centred(features.patches.to(self.head.centre)).cpu().numpy(),
+            patches.cpu().numpy(),
             picture.pixels,
             (picture.width, picture.height),
             config,
         )
+        # Whitening is linear: that of the mean is the mean of the whitened.
+        means = torch.from_numpy(objects.embeddings).to(self.head.centre)
+        objects = replace(objects, embeddings=self.head.whitening(means).cpu().numpy())
         return ImageResult(
             picture.key,
             picture.width,

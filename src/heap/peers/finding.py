@@ -43,6 +43,8 @@ class Finding:
     """Region of each patch, for methods that have regions."""
     region_embeddings: Float32[np.ndarray, "region dim"] | None = None
     """Of the regions as the method sees them; `label_map` has the numbers of the rows."""
+    whitened: Float32[np.ndarray, "patch dim"] | None = None
+    """Features of the patches as the method compares objects; None: as the encoder gives them."""
     proposals: tuple[GridObject, ...] = ()
     """Further guesses, less sure than any object; they may overlap objects and each other."""
 

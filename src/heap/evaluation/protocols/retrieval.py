@@ -11,6 +11,7 @@ from heap.evaluation.datasets.voc import CLASSES as VOC
 from heap.evaluation.estimate import Values
 from heap.evaluation.protocols.base import Protocol, Row
 from heap.evaluation.protocols.segments import (
+    Features,
     Objects,
     SegmentProtocol,
     embeddings_of,
@@ -92,12 +93,21 @@ class Retrieval(SegmentProtocol):
 
 
 def _variants(base: str, classes: tuple[str, ...], *, with_background: bool) -> list[Protocol]:
-    ways: tuple[tuple[str, Objects], ...] = (
-        ("", "as found"), ("-single", "all as one"), ("-parts", "connected parts")
-    )  # fmt: skip
+    ways: tuple[tuple[str, Objects, Features], ...] = (
+        ("", "as found", "the encoder's"),
+        ("-single", "all as one", "the encoder's"),
+        ("-parts", "connected parts", "the encoder's"),
+        ("-own", "as found", "the method's"),
+    )
     return [
-        Retrieval(name=base + suffix, objects=way, classes=classes, with_background=with_background)
-        for suffix, way in ways
+        Retrieval(
+            name=base + suffix,
+            objects=objects,
+            features=features,
+            classes=classes,
+            with_background=with_background,
+        )
+        for suffix, objects, features in ways
     ]
 
 

@@ -23,6 +23,7 @@ from heap.evaluation.truth import VOID, Dataset
 from heap.peers.finding import THRESHOLD
 
 Objects = Literal["as found", "all as one", "connected parts"]
+Features = Literal["the encoder's", "the method's"]
 Pixels = dict[str, int]
 """Pixels of each class, by its number as JSON has it; what is not scored is left out."""
 
@@ -41,15 +42,21 @@ class SegmentProtocol(Protocol):
     """Those that are scored, besides the background; pixels of others are void."""
     with_background: bool = True
     """Whether the background is one of the classes of the mean."""
+    features: Features = "the encoder's"
+    """Of the patches."""
     embedding: str = (
         "mean feature of the patches, each by the share of it that the mask covers, at length 1"
     )
     """Of an object."""
-    variants = ("objects",)
+    variants = ("objects", "features")
     words = Protocol.words | {
         ("objects", "as found"): "as found (those that the method reports, masks interpolated)",
         ("objects", "all as one"): "all as one (the foreground of an image, saliency above 0.5)",
         ("objects", "connected parts"): "connected parts (the 4-connected ones of the foreground)",
+        ("features", "the encoder's"): "the encoder's (the same for every method)",
+        ("features", "the method's"): (
+            "the method's (those it compares objects by, the encoder's if it has no others)"
+        ),
         ("min_area", 0.01): "0.01 of the image (what is smaller is background, unless all is one)",
         ("size", 512): "512 (masks and annotation are squeezed to 512 x 512 pixels)",
         ("size", None): "that of the original",
@@ -69,7 +76,7 @@ class SegmentProtocol(Protocol):
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Embedding and classes of each object, and the classes of what is in none."""
         truth = self._truth(self.require(outcome.truth, "classes"))
-        patches = outcome.observed.features.patches.numpy()
+        patches = self._features(outcome)
         found, rest = [], np.ones(truth.shape, dtype=bool)
         for mask in self._masks(outcome, truth.shape):
             rest &= ~mask
@@ -96,6 +103,12 @@ class SegmentProtocol(Protocol):
         """Names of the classes that no row has in its annotation."""
         total = np.sum([confusion(row, 0) for row in rows], axis=0)
         return [VOC[number] for number in compute_miou(total.astype(np.float64), self.numbers)[1]]
+
+    def _features(self, outcome: Outcome) -> Float32[np.ndarray, "patch dim"]:
+        own = outcome.finding.whitened
+        if self.features == "the method's" and own is not None:
+            return own
+        return outcome.observed.features.patches.numpy()
 
     def _truth(self, classes: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "height width"]:
         scored = np.array([0, *(VOC.index(name) for name in self.classes)])

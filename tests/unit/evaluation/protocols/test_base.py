@@ -93,7 +93,7 @@ class TestNames:
             *("ap-box-v1", "ap-box-v1-guided", "ap-mask-v1", "ap-mask-v1-guided"),
             *("several-v1", "false-alarms-v1", "recall-v1"),
             *(name + refine for name in saliency for refine in ("", "-guided", "-solver")),
-            *(name + objects for name in retrieval for objects in ("", "-single", "-parts")),
+            *(name + way for name in retrieval for way in ("", "-single", "-parts", "-own")),
             *("clustering-voc12-v1", "clustering-voc12-v1-single"),
             *("regions-voc12-v1", "region-oracle-v1"),
         }

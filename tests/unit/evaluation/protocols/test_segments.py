@@ -234,3 +234,29 @@ class TestNaming:
 
     def test_there_may_be_no_segment_at_all(self) -> None:
         assert len(embeddings_of([])) == len(embeddings_of([{"segments": []}])) == 0
+
+
+class TestFeatures:
+    OWN = np.arange(16, dtype=np.float32).reshape(8, 2)
+
+    def outcome(self, *, with_own: bool) -> Outcome:
+        finding = Finding.of_saliency(drawn("##..", "...."))
+        own = replace(finding, whitened=self.OWN) if with_own else finding
+        return seen(own, classes=CLASSES)
+
+    def embedding(self, outcome: Outcome, name: str) -> list[float]:
+        protocol = PROTOCOLS[f"retrieval-voc12-21-v1{name}"]
+        assert isinstance(protocol, SegmentProtocol)
+        row = replace(protocol, size=None).measure(outcome, "val")
+        (segment,) = row["segments"]
+        found: list[float] = segment["embedding"]
+        return found
+
+    def test_those_of_the_method_where_it_has_any(self) -> None:
+        mean = self.OWN[:2].mean(axis=0)
+        expected = mean / np.linalg.norm(mean)
+        own = self.outcome(with_own=True)
+        assert self.embedding(own, "-own") == pytest.approx(expected.tolist())
+        encoders = self.embedding(self.outcome(with_own=False), "")
+        assert self.embedding(own, "") == encoders
+        assert self.embedding(self.outcome(with_own=False), "-own") == encoders
