@@ -17,7 +17,7 @@ from heap.report.palette import OBJECTS
 from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
 from heap.results import ImageResult
 
-LOW_CONFIDENCE = 0.6
+LOW_CONFIDENCE = 0.25
 """An image whose best object scores less is listed as one to look at."""
 _OUTLINE_SIDE = THUMBNAIL_SIDE * 2
 """Outlines are finer than the previews, because they stay sharp when these are enlarged."""

@@ -60,7 +60,7 @@ def page(tmp_path: Path, make: Make) -> Page:
     records = [
         Finished(make("trips/ring & disc.jpg"), photo, note="first of 3 frames"),
         Finished(make("nothing.jpg", objects=0), photo),
-        Finished(make("unsure.jpg", objects=1, scores=(0.59,))),
+        Finished(make("unsure.jpg", objects=1, scores=(0.24,))),
     ]
     failures = [Failure("torn.jpg", "decode", "ends too early")]
     path = tmp_path / "gallery.html"
@@ -75,12 +75,12 @@ def test_every_image_is_shown_with_what_was_found(page: Page) -> None:
         ("nothing.jpg", "0", "none"),
         ("unsure.jpg", "1", "low"),
     ]
-    assert [float(str(card["data-score"])) for card in cards] == pytest.approx([0.9, 0, 0.59])
+    assert [float(str(card["data-score"])) for card in cards] == pytest.approx([0.9, 0, 0.24])
     facts = [text for _, text in page.all("p", "facts")]
     assert facts == ["80 × 60 · 2 objects · first of 3 frames", "80 × 60 · no objects",
                      "80 × 60 · 1 object"]  # fmt: skip
     scores = [text for _, text in page.all("span")]
-    assert scores[-6:] == ["0.90", "5 13 40 48", "0.50", "46 16 75 45", "0.59", "5 13 40 48"]
+    assert scores[-6:] == ["0.90", "5 13 40 48", "0.50", "46 16 75 45", "0.24", "5 13 40 48"]
     assert [text for _, text in page.all("td")] == ["", "decode", "ends too early"]
     assert [text for _, text in page.all("bdi")][-1] == "torn.jpg"
     assert [text for _, text in page.all("dd")] == ["4", "3"]
