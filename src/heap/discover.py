@@ -14,8 +14,9 @@ from PIL import Image
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.config import DiscoverConfig
-from heap.images import ImageError, Picture, list_images
+from heap.images import ImageError, Picture, Source, list_images
 from heap.images.listing import Place
+from heap.images.source import STANDARD_INPUT
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap
 from heap.progress import OnProgress, silent
@@ -95,7 +96,7 @@ def discover(
         )
         for chunk in waiting:
             on_progress("objects", done, len(sources))
-            store.add(_work(heap, list(islice(pictures, len(chunk))), out, config, pool))
+            store.add(_work(heap, chunk, list(islice(pictures, len(chunk))), out, config, pool))
             done, worked = done + len(chunk), worked + len(chunk)
             stop.check()
         on_progress("objects", done, len(sources))
@@ -135,6 +136,7 @@ def _summary(store: RunStore) -> dict[str, str]:
 
 def _work(
     heap: Heap,
+    sources: Sequence[Source],
     read: list[Picture | ImageError],
     out: Path,
     config: DiscoverConfig,
@@ -147,13 +149,17 @@ def _work(
         for error in read
         if isinstance(error, ImageError)
     ]
+    again = {source.key: source.location for source in sources if source.location != STANDARD_INPUT}
     drawn = pool.map(
-        lambda pair: _finish(pair[0], pair[1], out, config), zip(pictures, results, strict=True)
+        lambda pair: _finish(pair[0], pair[1], again.get(pair[0].key, ""), out, config),
+        zip(pictures, results, strict=True),
     )
     return [*records, *drawn]
 
 
-def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
+def _finish(
+    picture: Picture, result: ImageResult, source: str, out: Path, config: DiscoverConfig
+) -> Finished:
     """Write the pictures of one image that are wanted, and make the record of it."""
     if "overlays" in config.save:
         save_overlay(draw_overlay(picture.pixels, result), out / "overlays", result.key)
@@ -162,7 +168,8 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
         save_overlay(regions, out / "regions", result.key)
     if "masks" in config.save:
         _save_masks(result, out / "masks")
-    return Finished(result, thumbnail(picture.pixels), picture.digest, picture.note or "")
+    small, note = thumbnail(picture.pixels), picture.note or ""
+    return Finished(result, small, picture.digest, note, source)
 
 
 def _save_masks(result: ImageResult, folder: Path) -> None:

@@ -68,25 +68,25 @@ def find_table(database: Database, name: str) -> Table | None:
         return None
 
 
-def read_config(database: Database, run: object) -> dict[str, Any]:
-    """The configuration that the store was made with.
+def read_config(database: Database, run: object) -> tuple[int, dict[str, Any]]:
+    """Schema version of the store, and the configuration that it was made with.
 
     Raises:
-        StoreError: if the store is of another schema version, or damaged.
+        StoreError: if the store is of a newer schema version, or damaged.
     """
     with reading(run):
         table = find_table(database, schema.CONFIG)
         if table is None:
             raise StoreError(f"{run} holds no complete run; give the folder of one")
         (row,) = table.to_arrow().to_pylist()
-        if row["schema_version"] != schema.SCHEMA_VERSION:
+        if not 1 <= row["schema_version"] <= schema.SCHEMA_VERSION:
             raise StoreError(
                 f"{run} has a store of version {row['schema_version']}, made by heap "
-                f"{row['heap_version']}; heap {version('heap')} reads version "
+                f"{row['heap_version']}; heap {version('heap')} reads versions 1 to "
                 f"{schema.SCHEMA_VERSION}: use the heap that made it, or choose another --out"
             )
         config: dict[str, Any] = json.loads(row["config"])
-    return config
+    return int(row["schema_version"]), config
 
 
 def plain(config: Mapping[str, Any]) -> dict[str, Any]:

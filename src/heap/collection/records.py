@@ -16,6 +16,8 @@ class Finished:
     """Digest of the image file, as the feature cache names it."""
     note: str = ""
     """What the user should know of it, such as "first of 3 frames"."""
+    source: str = ""
+    """Where the image was read: an absolute path or URL; empty if it cannot be read again."""
 
     @property
     def key(self) -> str:

@@ -44,6 +44,7 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
         "foreground": result.foreground,
         "background": result.background,
         "thumbnail": record.thumbnail,
+        "source": record.source,
     }
 
 
@@ -62,6 +63,9 @@ def object_rows(result: ImageResult) -> list[dict[str, Any]]:
             "mask_width": mask.width,
             "mask_counts": mask.counts,
             "vector": objects.embeddings[index],
+            "category": None,
+            "similarity": None,
+            "rejected": False,
         }
         for index, mask in enumerate(objects.masks)
     ]
@@ -101,7 +105,7 @@ def to_finished(row: Row, objects: Sequence[Row]) -> Finished:
     ids = [f"{result.key}#{index}" for index in range(row["objects"])]
     if row["checksum"] != _checksum(result) or ids != [part["id"] for part in objects]:
         raise ValueError(f"the rows of {result.key!r} have changed")
-    return Finished(result, row["thumbnail"], row["digest"], row["note"])
+    return Finished(result, row["thumbnail"], row["digest"], row["note"], row["source"] or "")
 
 
 def _to_objects(rows: Sequence[Row], dim: int) -> Objects:

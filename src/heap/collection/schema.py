@@ -7,11 +7,12 @@ fixed-size list, the form that vector search needs.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CONFIG = "config"
 IMAGES = "images"
 OBJECTS = "objects"
+CATEGORIES = "categories"
 
 CONFIG_SCHEMA = pa.schema(
     [
@@ -45,6 +46,8 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("foreground", pa.list_(pa.float32())),  # dim
         pa.field("background", pa.list_(pa.float32())),  # dim
         pa.field("thumbnail", pa.binary()),  # JPEG, upright; may be empty
+        # Since version 2.
+        pa.field("source", pa.string()),  # absolute path or URL; empty: cannot be read again
     ]
 )
 """One row per image, written after its objects: the row says that the image is finished."""
@@ -67,5 +70,22 @@ def objects_schema(dim: int) -> pa.Schema:
             pa.field("mask_width", pa.int64(), nullable=False),
             pa.field("mask_counts", pa.string(), nullable=False),  # COCO's compressed run lengths
             pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
+            # Since version 2.
+            pa.field("category", pa.int64()),  # null: not sorted yet; 0: of no category
+            pa.field("similarity", pa.float32()),  # cosine with the prototype of its category
+            pa.field("rejected", pa.bool_(), nullable=False),  # by a person: no object
+        ]
+    )
+
+
+def categories_schema(dim: int) -> pa.Schema:
+    """One row per category of objects, since version 2; made by `heap categories`."""
+    return pa.schema(
+        [
+            pa.field("id", pa.int64(), nullable=False),  # from 1; never used again
+            pa.field("name", pa.string(), nullable=False),  # empty: nobody has named it
+            pa.field("prototype", pa.list_(pa.float32(), dim), nullable=False),  # of length 1
+            pa.field("least", pa.float32(), nullable=False),  # similarity of a new member
+            pa.field("made_with", pa.string(), nullable=False),  # criterion and settings, as JSON
         ]
     )

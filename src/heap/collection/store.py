@@ -20,6 +20,7 @@ from heap.collection.database import (
     writing,
 )
 from heap.collection.lock import lock_run
+from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.rows import to_failure, to_finished
@@ -46,15 +47,21 @@ class RunStore:
         self._database = database
         self._lock = lock
         self._writer: Writer | None = None
-        self.config: dict[str, Any] = read_config(database, run)
+        since, config = read_config(database, run)
+        self.config: dict[str, Any] = config
         """The complete configuration that the run was made with."""
+        if since < schema.SCHEMA_VERSION:
+            self._migrate(since)
 
     @classmethod
     def open(cls, run: Path | str) -> "RunStore":
         """Open a run for reading.
 
+        A store of an earlier schema version is brought up to date first.
+
         Raises:
-            StoreError: if there is no run, or a damaged one, or one of another schema version.
+            StoreError: if there is no run, or a damaged one, or one of a newer schema version.
+            InputError: if it is of an earlier version, and another process is writing there.
         """
         folder = place.folder_of(run)
         if folder is not None and not place.has_store(folder):
@@ -69,7 +76,7 @@ class RunStore:
             InputError: if the folder holds something else, cannot be written, or another process
                 is writing there.
             ConfigError: if the run was made with another configuration; names the differing keys.
-            StoreError: if the store is damaged or of another schema version.
+            StoreError: if the store is damaged or of a newer schema version.
         """
         wanted = plain(config)
         folder = place.folder_of(run)
@@ -101,6 +108,17 @@ class RunStore:
             )
         store._start_writing()
         return store
+
+    def _migrate(self, since: int) -> None:
+        folder = place.folder_of(self.run)
+        lock = None if self._lock or folder is None else lock_run(folder)
+        try:
+            with writing(self.run):
+                # Another process may have done it while this one waited for the lock.
+                migrate(self._database, max(since, read_config(self._database, self.run)[0]))
+        finally:
+            if lock is not None:
+                lock.release()
 
     def _start_writing(self) -> None:
         with reading(self.run):
