@@ -84,6 +84,7 @@ def categories_schema(dim: int) -> pa.Schema:
         [
             pa.field("id", pa.int64(), nullable=False),  # from 1; never used again
             pa.field("name", pa.string(), nullable=False),  # empty: nobody has named it
+            pa.field("rejected", pa.bool_(), nullable=False),  # by a person: no objects
             pa.field("prototype", pa.list_(pa.float32(), dim), nullable=False),  # of length 1
             pa.field("least", pa.float32(), nullable=False),  # similarity of a new member
             pa.field("made_with", pa.string(), nullable=False),  # criterion and settings, as JSON

@@ -44,7 +44,8 @@ class RunStore:
         self, run: Path | str, database: Database, lock: SoftFileLock | None = None
     ) -> None:
         self.run = run
-        self._database = database
+        self.database = database
+        """For `Editor`; everybody else reads tables by `table` and `find`."""
         self._lock = lock
         self._writer: Writer | None = None
         since, config = read_config(database, run)
@@ -115,14 +116,14 @@ class RunStore:
         try:
             with writing(self.run):
                 # Another process may have done it while this one waited for the lock.
-                migrate(self._database, max(since, read_config(self._database, self.run)[0]))
+                migrate(self.database, max(since, read_config(self.database, self.run)[0]))
         finally:
             if lock is not None:
                 lock.release()
 
     def _start_writing(self) -> None:
         with reading(self.run):
-            writer = Writer(self._database)
+            writer = Writer(self.database)
         with writing(self.run):
             writer.recover()
         self._writer = writer
@@ -171,7 +172,7 @@ class RunStore:
         """All results with their thumbnails and notes, in the order of keys."""
         with reading(self.run):
             images = self.table(schema.IMAGES)
-            objects = find_table(self._database, schema.OBJECTS)
+            objects = find_table(self.database, schema.OBJECTS)
         for image, parts in joined(images, objects, self.run):
             with reading(self.run):
                 record = to_finished(image, parts)
@@ -197,10 +198,15 @@ class RunStore:
                 objects=sum(filter(None, found["objects"].to_pylist())),
             )
 
+    def find(self, name: str) -> Table | None:
+        """One of the store's tables as it is now, or None if nothing was written to it yet."""
+        with reading(self.run):
+            return find_table(self.database, name)
+
     def table(self, name: str) -> Table:
         """One of the store's LanceDB tables as it is now, see `heap.collection.schema`."""
         with reading(self.run):
-            return self._database.open_table(name)
+            return self.database.open_table(name)
 
     def _writing(self) -> Writer:
         if self._writer is None:
