@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from heap.cli import about, catalogue, discover, evaluation, fit, pretrain, reports
+from heap.cli import about, catalogue, collection, discover, evaluation, fit, pretrain, reports
 from heap.cli.app import app, main
 
 __all__ = ["app", "main"]
 
 _COMMANDS: tuple[Callable[..., Any], ...] = (
     discover.discover,
+    collection.categories,
     fit.fit,
     pretrain.pretrain,
     pretrain.pack,

@@ -43,6 +43,12 @@ class Category:
         return self.name or f"category-{self.id}"
 
 
+def count_apart(store: RunStore) -> int:
+    """How many objects fit into no category, without rejected ones."""
+    table = store.find(schema.OBJECTS)
+    return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
+
+
 def categories(store: RunStore) -> list[Category]:
     """The categories of a run, by number; none if its objects were never sorted."""
     table = store.find(schema.CATEGORIES)

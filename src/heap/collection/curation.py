@@ -210,6 +210,6 @@ def _rows_of(store: RunStore, wanted: Iterable[int]) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = [] if table is None else table.to_arrow().to_pylist()
     known = {row["id"] for row in kept}
     if unknown := sorted(set(wanted) - known):
-        has = f"1 to {max(known)}" if known else "none: run `heap categories` first"
+        has = ", ".join(map(str, sorted(known))) or "none: run `heap categories` first"
         raise InputError(f"{store.run} has no category {unknown[0]}; it has {has}")
     return kept

@@ -172,7 +172,7 @@ class TestCorrections:
             rename(editor, {1: "dog"})
         sort(run, 3)
         with Editor(run) as editor:
-            with pytest.raises(InputError, match="no category 9; it has 1 to 3"):
+            with pytest.raises(InputError, match="no category 9; it has 1, 2, 3"):
                 merge(editor, [1, 9])
             with pytest.raises(InputError, match="at least two"):
                 merge(editor, [1, 1])

@@ -1,0 +1,117 @@
+"""`heap categories`: the view across the images of a run."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from heap.cli.app import err_console, out_console
+from heap.errors import InputError
+
+if TYPE_CHECKING:
+    from heap.collection.categories import Category
+
+_TYPICAL = 3
+"""Members of a category that are named in a line."""
+
+
+def categories(
+    run: str,
+    /,
+    *,
+    k: int | Literal["auto"] | None = None,
+    again: bool = False,
+    name: Annotated[list[str] | None, Parameter(negative=())] = None,
+    merge: Annotated[list[str] | None, Parameter(negative=())] = None,
+    reject: Annotated[list[int] | None, Parameter(negative=())] = None,
+    restore: Annotated[list[int] | None, Parameter(negative=())] = None,
+    seed: int = 0,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """Sort the objects of a run into categories, and name, merge or reject these.
+
+    The first call makes the categories. Later calls give new objects a category and leave the
+    others as they are, so numbers and names stay when images are added. What fits into no category
+    is kept apart.
+
+    Example: heap categories RUN --k 12, then heap categories RUN --name 3=dog --merge 4,7
+
+    Args:
+        run: Folder or URL of a run.
+        k: How many categories to make, or auto: the number with the best silhouette.
+        again: Make the categories again; those that share their members with one of before keep
+            its number and name.
+        name: Name a category: 3=dog; 3= takes the name away.
+        merge: Make one category of several: 4,7 makes 7 part of 4.
+        reject: This category is no object; it is left out of exports.
+        restore: It is one after all.
+        seed: Of the clustering.
+        as_json: Print the categories as JSON on standard output.
+    """
+    names, merged = _names(name or []), _groups(merge or [])
+    from heap.collection import categories as reading
+    from heap.collection import curation
+    from heap.collection.editing import Editor
+
+    with Editor(run) as editor:
+        if k is not None and not again and reading.categories(editor.store):
+            raise InputError(
+                f"{run} has its categories; --again makes other ones, and keeps the names of those "
+                "that stay"
+            )
+        sorted_now = curation.sort_objects(
+            editor, None if k == "auto" else k, again=again, seed=seed
+        )
+        for group in merged:
+            curation.merge(editor, group)
+        if names:
+            curation.rename(editor, names)
+        curation.reject(editor, reject or [])
+        curation.reject(editor, restore or [], rejected=False)
+        found = reading.categories(editor.store)
+        apart = reading.count_apart(editor.store)
+    if as_json:
+        rows = [
+            {"id": each.id, "name": each.name, "rejected": each.rejected, "size": each.size,
+             "coherence": round(each.coherence, 4), "typical": list(each.typical)}
+            for each in found
+        ]  # fmt: skip
+        sys.stdout.write(json.dumps({"categories": rows, "apart": apart}) + "\n")
+        return
+    _print(found, apart, sorted_now)
+
+
+def _print(found: list["Category"], apart: int, sorted_now: int) -> None:
+    table = Table("category", "name", "objects", "coherence", "most typical", box=None)
+    for each in found:
+        state = "[dim](rejected)[/]" if each.rejected else ""
+        typical = escape(", ".join(each.typical[:_TYPICAL]))
+        table.add_row(
+            str(each.id), f"{escape(each.name)} {state}".strip(), str(each.size),
+            f"{each.coherence:.2f}", typical,
+        )  # fmt: skip
+    out_console.print(table)
+    err_console.print(f"{sorted_now} objects sorted, {apart} in no category")
+
+
+def _names(given: list[str]) -> dict[int, str]:
+    found = {}
+    for text in given:
+        number, sign, name = text.partition("=")
+        if not (sign and number.strip().isdecimal()):
+            raise InputError(f"--name {text} cannot be used; give NUMBER=NAME, such as 3=dog")
+        found[int(number)] = name
+    return found
+
+
+def _groups(given: list[str]) -> list[list[int]]:
+    found = []
+    for text in given:
+        parts = text.split(",")
+        if not all(part.strip().isdecimal() for part in parts):
+            raise InputError(f"--merge {text} cannot be used; give numbers, such as 4,7")
+        found.append([int(part) for part in parts])
+    return found

@@ -1,0 +1,94 @@
+"""What `heap categories` does to a run, and says."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heap.collection.editing import Editor
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Main = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def fresh(
+    run_heap: Run, photos: Path, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    out = tmp_path_factory.mktemp("collection") / "run"
+    done = run_heap("discover", photos, "--model", model_folder, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture
+def run(fresh: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed."""
+    return Path(shutil.copytree(fresh, tmp_path / "run"))
+
+
+def categories(main: Main, run: Path, *options: object) -> list[dict[str, Any]]:
+    code, out, err = main("categories", run, "--json", *options)
+    assert code == 0, err
+    found: list[dict[str, Any]] = json.loads(out)["categories"]
+    return found
+
+
+def test_made_named_merged_and_rejected(main: Main, run: Path) -> None:
+    made = categories(main, run, "--k", 3)
+    assert [each["id"] for each in made] == [1, 2, 3]
+    assert sum(each["size"] for each in made) >= 10
+    assert all(len(each["typical"]) == min(12, each["size"]) for each in made)
+    merged = categories(main, run, "--merge", "1,3", "--name", "1=round things", "--reject", 2)
+    assert [(each["id"], each["name"], each["rejected"]) for each in merged] == [
+        (1, "round things", False), (2, "", True)
+    ]  # fmt: skip
+    assert merged[0]["size"] == made[0]["size"] + made[2]["size"]
+    assert categories(main, run, "--restore", 2, "--name", "1=")[1]["rejected"] is False
+
+
+def test_the_table_says_what_there_is(main: Main, run: Path) -> None:
+    code, out, err = main("categories", run, "--k", 2, "--name", "2=[b]round[/b]")
+    assert code == 0
+    assert "[b]round[/b]" in out
+    assert "objects sorted" in err
+    # As often as one likes, and nothing is sorted twice.
+    code, _, err = main("categories", run)
+    assert (code, err.split(",")[0]) == (0, "0 objects sorted")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--name", "dog"], "--name dog cannot be used; give NUMBER=NAME"),
+        (["--merge", "1;2"], "--merge 1;2 cannot be used; give numbers"),
+        (["--merge", "1,9"], "no category 9; it has 1, 2"),
+        (["--k", 5], "--again makes other ones"),
+        (["--reject", 7], "no category 7"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    main: Main, run: Path, options: list[object], says: str
+) -> None:
+    categories(main, run, "--k", 2)
+    code, _, err = main("categories", run, *options)
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_a_second_writer_is_refused_at_once(main: Main, run: Path) -> None:
+    with Editor(run):
+        code, _, err = main("categories", run)
+    assert code == 2
+    assert "is being written by process" in err
+
+
+def test_what_is_no_run_is_refused(main: Main, tmp_path: Path) -> None:
+    code, _, err = main("categories", tmp_path)
+    assert code == 3
+    assert "holds no run" in err
