@@ -4,6 +4,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from heap.collection.collection import Collection
     from heap.discover import discover
     from heap.encoder.encoder import Encoder
     from heap.fit.command import fit
@@ -13,14 +16,26 @@ if TYPE_CHECKING:
 # at every start.
 warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 
-__all__ = ["Encoder", "Heap", "discover", "fit"]
+__all__ = ["Collection", "Encoder", "Heap", "discover", "fit", "open"]
 
 _HOMES = {
+    "Collection": "heap.collection.collection",
     "Encoder": "heap.encoder.encoder",
     "Heap": "heap.model.heap",
     "discover": "heap.discover",
     "fit": "heap.fit.command",
 }
+
+
+def open(run: "Path | str") -> "Collection":
+    """The run in a folder or at a URL as a collection.
+
+    Raises:
+        StoreError: if there is no run, or a damaged one, or one of a newer version.
+    """
+    from heap.collection.collection import Collection
+
+    return Collection(run)
 
 
 def __getattr__(name: str) -> Any:

@@ -80,7 +80,7 @@ def discover(
         "discover": asdict(config),
     }
     with (
-        RunStore.create_or_open(out, settings) as store,
+        RunStore.create_or_open(out, settings, heap.location) as store,
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):

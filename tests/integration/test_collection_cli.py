@@ -92,3 +92,51 @@ def test_what_is_no_run_is_refused(main: Main, tmp_path: Path) -> None:
     code, _, err = main("categories", tmp_path)
     assert code == 3
     assert "holds no run" in err
+
+
+class TestSearch:
+    def found(self, main: Main, run: Path, *options: object) -> list[dict[str, Any]]:
+        code, out, err = main("search", run, "--json", *options)
+        assert code == 0, err
+        hits: list[dict[str, Any]] = json.loads(out)
+        return hits
+
+    def test_by_image_by_box_and_by_object(self, main: Main, run: Path, photos: Path) -> None:
+        photo = sorted(photos.iterdir())[0]
+        best = self.found(main, run, "--image", photo, "--count", 3)
+        assert len(best) == 3
+        assert best[0]["id"] == f"{photo.name}#0"
+        corners = ",".join(f"{edge:.0f}" for edge in best[0]["box"])
+        by_box = self.found(main, run, "--image", photo, "--box", corners)
+        assert by_box[0]["key"] == photo.name
+        others = self.found(main, run, "--object", best[0]["id"], "--where", "score > 0.1")
+        assert best[0]["id"] not in {hit["id"] for hit in others}
+        assert all(hit["score"] > 0.1 for hit in others)
+        assert [hit["similarity"] for hit in others] == sorted(
+            (hit["similarity"] for hit in others), reverse=True
+        )
+
+    def test_the_table_names_categories(self, main: Main, run: Path) -> None:
+        categories(main, run, "--k", 2, "--name", "1=balls")
+        code, out, _ = main("search", run, "--object", "00.png#0", "--where", "category = 1")
+        assert code == 0
+        assert out.count("balls") >= 1
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ([], "search takes an image"),
+            (["--image", "nowhere.jpg"], "nowhere.jpg"),
+            (["--object", "nowhere.jpg#0"], "has no object 'nowhere.jpg#0'"),
+            (["--image", "00.png", "--box", "1,2,3"], "give x1,y1,x2,y2"),
+            (["--object", "00.png#0", "--where", "score >"], "cannot be used"),
+            (["--object", "00.png#0", "--model", "embedded"], "another model than embedded"),
+        ],
+    )
+    def test_what_cannot_be_done_is_said(
+        self, main: Main, run: Path, options: list[object], says: str
+    ) -> None:
+        code, _, err = main("search", run, *options)
+        assert code == 2
+        assert says in err
+        assert err.count("\n") == 1

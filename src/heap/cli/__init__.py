@@ -11,6 +11,7 @@ __all__ = ["app", "main"]
 _COMMANDS: tuple[Callable[..., Any], ...] = (
     discover.discover,
     collection.categories,
+    collection.search,
     fit.fit,
     pretrain.pretrain,
     pretrain.pack,

@@ -1,9 +1,11 @@
-"""`heap categories`: the view across the images of a run."""
+"""`heap categories` and `heap search`: the view across the images of a run."""
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import cyclopts
 from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
@@ -82,6 +84,63 @@ def categories(
         sys.stdout.write(json.dumps({"categories": rows, "apart": apart}) + "\n")
         return
     _print(found, apart, sorted_now)
+
+
+def search(
+    run: str,
+    /,
+    *,
+    image: str | None = None,
+    box: str | None = None,
+    object_id: Annotated[str | None, Parameter(name="--object")] = None,
+    where: str | None = None,
+    count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 20,
+    model: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """Find the objects of a run that are most like an object, or like what an image shows.
+
+    Every object is compared, so nothing is missed. Without --box the main object of the image is
+    looked for. Embeddings of boxes and objects are compared by cosine.
+
+    Example: heap search RUN --object cat.jpg#0 --where "score > 0.5 and category = 3"
+
+    Args:
+        run: Folder or URL of a run.
+        image: Look for what this image shows, any file or URL.
+        box: Only for what is in this box: x1,y1,x2,y2 in pixels of the upright original.
+        object_id: Look for what is like this object of the run: KEY#NUMBER.
+        where: Only among objects for which this condition in SQL holds: score, category,
+            similarity, key, x1, y1, x2, y2.
+        count: How many to show.
+        model: Where the model of the run is now, if it was moved.
+        as_json: Print what was found as JSON on standard output.
+    """
+    corners = None if box is None else _box(box)
+    from heap.collection.collection import Collection
+
+    collection = Collection(run)
+    if model is not None:
+        collection.model(model)
+    hits = collection.search(image, box=corners, object_id=object_id, where=where, count=count)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(hit) for hit in hits]) + "\n")
+        return
+    titles = {each.id: each.title for each in collection.categories}
+    table = Table("object", "similarity", "category", "score", "box", box=None)
+    for hit in hits:
+        corner = " ".join(f"{edge:.0f}" for edge in hit.box)
+        title = escape(titles.get(hit.category or 0, ""))
+        table.add_row(escape(hit.id), f"{hit.similarity:.3f}", title, f"{hit.score:.2f}", corner)
+    out_console.print(table)
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        x1, y1, x2, y2 = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--box {text} cannot be used; give x1,y1,x2,y2 in pixels") from None
+    return x1, y1, x2, y2
 
 
 def _print(found: list["Category"], apart: int, sorted_now: int) -> None:

@@ -46,13 +46,14 @@ def _translated(fault: str, advice: str) -> Iterator[None]:
         raise StoreError(f"{fault} ({_short(error)}); {advice}") from error
 
 
-def create_tables(database: Database, config: Mapping[str, Any]) -> None:
+def create_tables(database: Database, config: Mapping[str, Any], model: str) -> None:
     """Make an empty store; the table of objects follows when the dimension is known."""
     database.create_table(schema.IMAGES, schema=schema.IMAGES_SCHEMA)
     row = {
         "schema_version": schema.SCHEMA_VERSION,
         "heap_version": version("heap"),
         "config": json.dumps(config, sort_keys=True),
+        "model": model,
     }
     rows = pa.Table.from_pylist([row], schema=schema.CONFIG_SCHEMA)
     database.create_table(schema.CONFIG, rows)

@@ -29,7 +29,8 @@ def _add(database: Database, name: str, columns: dict[str, str]) -> None:
 
 
 def _from_1(database: Database) -> None:
-    """Where images come from, and categories."""
+    """Where images and the model come from, and categories."""
+    _add(database, schema.CONFIG, {"model": "CAST('' AS STRING)"})
     _add(database, schema.IMAGES, {"source": "CAST('' AS STRING)"})
     _add(
         database,

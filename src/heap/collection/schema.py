@@ -19,6 +19,7 @@ CONFIG_SCHEMA = pa.schema(
         pa.field("schema_version", pa.int64(), nullable=False),
         pa.field("heap_version", pa.string(), nullable=False),
         pa.field("config", pa.string(), nullable=False),  # the complete configuration, as JSON
+        pa.field("model", pa.string()),  # since version 2: its name, folder or hub name
     ]
 )
 """One row, written last when a run is made: a store without it is none."""

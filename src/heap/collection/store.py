@@ -70,8 +70,12 @@ class RunStore:
         return cls(run, lancedb.connect(place.store_url(run)))
 
     @classmethod
-    def create_or_open(cls, run: Path | str, config: Mapping[str, Any]) -> "RunStore":
+    def create_or_open(
+        cls, run: Path | str, config: Mapping[str, Any], model: str = ""
+    ) -> "RunStore":
         """Make the store of a new run, or open that of an unfinished one, for writing.
+
+        A new one notes where its `model` can be loaded again.
 
         Raises:
             InputError: if the folder holds something else, cannot be written, or another process
@@ -82,25 +86,27 @@ class RunStore:
         wanted = plain(config)
         folder = place.folder_of(run)
         if folder is None:
-            return cls._create_or_open(run, wanted, None)
+            return cls._create_or_open(run, wanted, model, None)
         place.prepare_folder(folder)
         lock = lock_run(folder)
         try:
             with writing(run):
-                place.make_store(folder, lambda at: create_tables(lancedb.connect(at), wanted))
-            return cls._create_or_open(run, wanted, lock)
+                place.make_store(
+                    folder, lambda at: create_tables(lancedb.connect(at), wanted, model)
+                )
+            return cls._create_or_open(run, wanted, model, lock)
         except BaseException:
             lock.release()
             raise
 
     @classmethod
     def _create_or_open(
-        cls, run: Path | str, config: Mapping[str, Any], lock: SoftFileLock | None
+        cls, run: Path | str, config: Mapping[str, Any], model: str, lock: SoftFileLock | None
     ) -> "RunStore":
         database = lancedb.connect(place.store_url(run))
         if lock is None and find_table(database, schema.CONFIG) is None:
             with writing(run):
-                create_tables(database, config)
+                create_tables(database, config, model)
         store = cls(run, database, lock)
         if keys := differing_keys(store.config, config):
             raise ConfigError(
@@ -197,6 +203,12 @@ class RunStore:
                 failed=status.count("failed"),
                 objects=sum(filter(None, found["objects"].to_pylist())),
             )
+
+    @property
+    def model(self) -> str:
+        """Where the model of the run was loaded: embedded, a folder or a hub name; may be empty."""
+        with reading(self.run):
+            return str(self.table(schema.CONFIG).to_arrow()["model"][0].as_py() or "")
 
     def find(self, name: str) -> Table | None:
         """One of the store's tables as it is now, or None if nothing was written to it yet."""

@@ -81,4 +81,5 @@ def fit(
         monitor = trainer.finish()
         model.config = replace(model.config, provenance=trainer.provenance(monitor))
         model.save_pretrained(out)
+        model.location = str(out.resolve())
     return model

@@ -64,6 +64,8 @@ class Heap(nn.Module, ModelHubMixin):
         super().__init__()
         self.encoder = encoder
         self.config = config
+        self.location = ""
+        """Where it can be loaded again: embedded, a folder or a hub name; empty if nowhere."""
         self.head = GroupingHead(feature_dim(encoder, config.features), config.head)
         self.to(encoder.mean.device)
 
@@ -95,6 +97,7 @@ class Heap(nn.Module, ModelHubMixin):
             )
         model = cls(loaded, config)
         model._load_head(folder / "model.safetensors")
+        model.location = str(Path(name).resolve()) if Path(name).exists() else str(name)
         return model.eval()
 
     def _save_pretrained(self, save_directory: Path) -> None:

@@ -1,0 +1,139 @@
+"""A run as a collection: its objects, its categories, and search among them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float32
+
+from heap.collection import schema
+from heap.collection.categories import Category, categories
+from heap.collection.reading import rows
+from heap.collection.search import Hit, nearest, vector_of
+from heap.collection.store import RunStore
+from heap.errors import InputError
+from heap.results import ImageResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from heap.images import Picture
+    from heap.model.heap import Heap
+
+Box = tuple[float, float, float, float]
+
+
+class ObjectTable:
+    """The objects of a run as a table, see `heap.collection.schema`; read when it is asked for."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def __len__(self) -> int:
+        """Number of objects, rejected ones included."""
+        table = self._store.find(schema.OBJECTS)
+        return 0 if table is None else int(table.count_rows())
+
+    def to_arrow(self, where: str | None = None) -> pa.Table:
+        """All columns, masks as COCO's run lengths; `where` is a condition in SQL."""
+        table = self._store.find(schema.OBJECTS)
+        if table is None:
+            return schema.objects_schema(1).empty_table()
+        return rows(table, table.schema.names, where)
+
+    def to_pandas(self, where: str | None = None) -> "pd.DataFrame":
+        """The same for pandas, which must be installed."""
+        return self.to_arrow(where).to_pandas()
+
+
+class Collection:
+    """What `heap discover` has found in many images; `heap.open` makes one.
+
+    It reads what is stored at the moment, also while another process writes there.
+    """
+
+    def __init__(self, run: Path | str) -> None:
+        self.store = RunStore.open(run)
+        self._model: Heap | None = None
+
+    def __len__(self) -> int:
+        """Number of images that were worked on to the end."""
+        counts = self.store.counts()
+        return counts.done + counts.empty
+
+    @property
+    def objects(self) -> ObjectTable:
+        """The objects of all images."""
+        return ObjectTable(self.store)
+
+    @property
+    def categories(self) -> list[Category]:
+        """The categories that `heap categories` has made, by number."""
+        return categories(self.store)
+
+    def results(self) -> Iterator[ImageResult]:
+        """The result of each image, in the order of their keys."""
+        return self.store.results()
+
+    def model(self, name: str | None = None) -> "Heap":
+        """The model that the run was made with, loaded once; `name` says where it is now.
+
+        Raises:
+            InputError: if it is another model, or not known where it is.
+        """
+        if self._model is None:
+            from heap.model.heap import Heap
+
+            place = name or self.store.model
+            if not place:
+                raise InputError(f"{self.store.run} does not say what model made it; name one")
+            found = Heap.from_pretrained(place)
+            if found.fingerprint != self.store.config["head"]:
+                raise InputError(
+                    f"{self.store.run} was made with another model than {place}; name the right one"
+                )
+            self._model = found
+        return self._model
+
+    def search(
+        self,
+        image: "Picture | Path | str | None" = None,
+        *,
+        box: Box | None = None,
+        object_id: str | None = None,
+        where: str | None = None,
+        count: int = 20,
+    ) -> list[Hit]:
+        """The objects most like one of the run, or like what an image shows in a box.
+
+        Without a `box` it is what the model finds the main object of the image, or all of the image
+        if it finds none. `where` is a condition in SQL on the columns of `objects`.
+
+        Raises:
+            InputError: unless either an image or an object is given, and for images, boxes and
+                conditions that cannot be used.
+            ImageError: if the image cannot be decoded.
+        """
+        if (image is None) == (object_id is None) or (box and image is None):
+            raise InputError("search takes an image, and a box of it if wanted, or an object")
+        if object_id is not None:
+            vector = vector_of(self.store, object_id)
+            return nearest(self.store, vector, count, where=where, without=[object_id])
+        return nearest(self.store, self._embed(image, box), count, where=where)
+
+    def _embed(
+        self, image: "Picture | Path | str | None", box: Box | None
+    ) -> Float32[np.ndarray, " dim"]:
+        from heap.images import Picture, decode, list_images
+        from heap.model.embedding import embed
+
+        if isinstance(image, Picture):
+            picture = image
+        else:
+            (source,) = list_images(str(image))
+            picture = decode(source)
+        if box is None and len(found := self.model()([picture])[0].objects):
+            return np.asarray(found.embeddings[0])
+        return embed(self.model(), picture, box)

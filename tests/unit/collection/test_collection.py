@@ -1,0 +1,99 @@
+"""A run of real pictures as a collection, in Python."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import heap as package
+from heap.collection.collection import Collection
+from heap.collection.curation import sort_objects
+from heap.collection.editing import Editor
+from heap.errors import InputError, StoreError
+from heap.images import Picture
+from heap.model.embedding import embed
+from heap.model.heap import Heap
+
+
+@pytest.fixture(scope="module")
+def run(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("collection") / "run"
+    heap.discover(photos, out)
+    with Editor(out) as editor:
+        sort_objects(editor, 2)
+    return out
+
+
+@pytest.fixture
+def collection(run: Path) -> Collection:
+    return package.open(run)
+
+
+def test_what_it_holds(collection: Collection) -> None:
+    results = list(collection.results())
+    assert len(collection) == len(results) == 12
+    assert len(collection.objects) == sum(len(each.objects) for each in results)
+    frame = collection.objects.to_pandas()
+    assert list(frame["id"]) != []
+    first = next(each for each in results if len(each.objects))
+    row = frame[frame["id"] == f"{first.key}#0"].iloc[0]
+    assert [row[side] for side in ("x1", "y1", "x2", "y2")] == first.objects.boxes[0].tolist()
+    np.testing.assert_array_equal(row["vector"], first.objects.embeddings[0])
+    assert [each.id for each in collection.categories] == [1, 2]
+    sizes = [len(collection.objects.to_arrow(f"category = {each}")) for each in (1, 2)]
+    assert sizes == [each.size for each in collection.categories]
+
+
+def test_an_image_of_the_run_finds_its_own_object(
+    collection: Collection, photos: Path, heap: Heap, pictures: list[Picture]
+) -> None:
+    picture = pictures[0]
+    objects = heap([picture])[0].objects
+    for image in (photos / picture.key, str(photos / picture.key), picture):
+        best = collection.search(image)[0]
+        assert best.id == f"{picture.key}#0"
+        assert best.similarity == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(best.box, objects.boxes[0])
+    others = collection.search(object_id=best.id, count=3)
+    assert best.id not in {hit.id for hit in others}
+    assert len(others) == 3
+
+
+def test_a_box_is_the_mean_of_what_it_covers(heap: Heap, pictures: list[Picture]) -> None:
+    picture = pictures[0]
+    half = picture.width / 2
+    left, right = (
+        embed(heap, picture, (0.0, 0.0, half, 999.0)),
+        embed(heap, picture, (half, -5.0, 999.0, 999.0)),
+    )
+    np.testing.assert_allclose((left + right) / 2, embed(heap, picture), atol=1e-5)
+    assert not np.allclose(left, right, atol=1e-3)
+    with pytest.raises(InputError, match=r"nothing of .* in the box"):
+        embed(heap, picture, (5.0, 5.0, 5.0, 9.0))
+
+
+def test_what_cannot_be_searched(collection: Collection, photos: Path, tmp_path: Path) -> None:
+    image = next(photos.iterdir())
+    for arguments in (
+        {},
+        {"image": image, "object_id": "a"},
+        {"object_id": "a", "box": (0.0, 0.0, 1.0, 1.0)},
+    ):
+        with pytest.raises(InputError, match="search takes"):
+            collection.search(**arguments)
+    (tmp_path / "x.txt").write_text("nothing")
+    with pytest.raises(StoreError, match="holds no run"):
+        package.open(tmp_path)
+
+
+def test_another_model_is_refused(collection: Collection) -> None:
+    with pytest.raises(InputError, match="made with another model than embedded"):
+        collection.model("embedded")
+
+
+def test_where_images_came_from_is_known(collection: Collection, photos: Path) -> None:
+    record = next(collection.store.records())
+    assert record.source == str((photos / record.result.key).resolve())
+    with Image.open(record.source) as image:
+        assert image.size == (record.result.width, record.result.height)
