@@ -181,7 +181,6 @@ class TestTable:
         assert set(self.values(tmp_path)) == {"BOUNDARY"}
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="there are no results of this benchmark yet")
 def test_the_committed_table_is_made_of_the_results() -> None:
     made = to_markdown(table_of(FOLDER)) + "\n"
     assert (FOLDER / "tables.md").read_text(encoding="utf-8") == made

@@ -11,12 +11,13 @@ from heap.evaluation.protocols import PROTOCOLS
 from heap.evaluation.results import Metric, read_results
 from heap.evaluation.tables import tables
 
-FOLDER = Path(__file__).parents[3] / "benchmarks" / "results" / "peers"
-FILES = sorted(FOLDER.rglob("*.json.gz"))
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
+FOLDER = RESULTS / "peers"
+FILES = sorted(RESULTS.rglob("*.json.gz"))
 
 
 def name_of(path: Path) -> str:
-    return str(path.relative_to(FOLDER))
+    return str(path.relative_to(RESULTS))
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -70,9 +71,13 @@ def test_the_intervals_come_out_of_the_rows_again() -> None:
         assert again == scores.metrics
 
 
-def test_the_tables_are_made_of_these_results() -> None:
-    made = tables([read_results(path) for path in FILES])
-    assert (FOLDER / "tables.md").read_text(encoding="utf-8") == made
+@pytest.mark.parametrize(
+    ("folder", "kinds"), [("peers", None), ("self", None), ("several", ["several"])]
+)
+def test_the_tables_are_made_of_these_results(folder: str, kinds: list[str] | None) -> None:
+    found = sorted((RESULTS / folder).rglob("*.json.gz"))
+    made = tables([read_results(path) for path in found], kinds)
+    assert (RESULTS / folder / "tables.md").read_text(encoding="utf-8") == made
 
 
 def test_every_method_was_tuned_with_the_same_budget() -> None:
