@@ -140,3 +140,23 @@ class TestSearch:
         assert code == 2
         assert says in err
         assert err.count("\n") == 1
+
+
+def test_inspect_names_copies_and_empty_images(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    some = tmp_path / "some"
+    some.mkdir()
+    for path in sorted(photos.iterdir())[:3]:
+        shutil.copy(path, some)
+    shutil.copy(some / "00.png", some / "copy.png")
+    out = tmp_path / "run"
+    assert main("discover", some, "--model", model_folder, "--out", out, "--json")[0] == 0
+    code, text, err = main("inspect", out)
+    assert code == 0, err
+    assert "00.png, copy.png" in text
+    assert "1 pictures are there more than once" in err
+    found = json.loads(main("inspect", out, "--json")[1])
+    assert found["duplicates"] == [["00.png", "copy.png"]]
+    assert found["empty"] == []
+    assert {"id", "likeness"} == set(found["typical"][0])

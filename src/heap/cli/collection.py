@@ -1,4 +1,4 @@
-"""`heap categories` and `heap search`: the view across the images of a run."""
+"""`heap categories`, `heap search` and `heap inspect`: the view across the images of a run."""
 
 import json
 import sys
@@ -133,6 +133,47 @@ def search(
         title = escape(titles.get(hit.category or 0, ""))
         table.add_row(escape(hit.id), f"{hit.similarity:.3f}", title, f"{hit.score:.2f}", corner)
     out_console.print(table)
+
+
+def inspect(
+    run: str,
+    /,
+    *,
+    count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 10,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """Show what to look at in a run: copies of images, typical and unusual objects, empty images.
+
+    Near-duplicates are the same picture in another size, format or quality. The most typical
+    objects have many like them; the most unusual ones are often mistakes.
+
+    Example: heap inspect RUN --json > report.json
+
+    Args:
+        run: Folder or URL of a run.
+        count: How many of each kind to show; as JSON all copies and empty images are in it.
+        as_json: Print it as JSON on standard output.
+    """
+    from heap.collection.inspection import inspect as look
+    from heap.collection.store import RunStore
+
+    found = look(RunStore.open(run), count)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+        return
+    table = Table("", "", box=None, show_header=False)
+    for group in found.duplicates[:count]:
+        table.add_row("the same picture", escape(", ".join(group)))
+    for name, objects in (("typical", found.typical), ("unusual", found.unusual)):
+        for each in objects:
+            table.add_row(f"{name}, {each.likeness:.2f}", escape(each.id))
+    for key in found.empty[:count]:
+        table.add_row("nothing found in", escape(key))
+    out_console.print(table)
+    err_console.print(
+        f"{len(found.duplicates)} pictures are there more than once, {len(found.empty)} images "
+        "are without an object"
+    )
 
 
 def _box(text: str) -> tuple[float, float, float, float]:
