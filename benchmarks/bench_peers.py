@@ -197,11 +197,13 @@ def ablate(name: str, data: Path, out: Path, work: Path) -> None:
     regions = (SETS[1], ("regions-voc12-v1",))
     for used, protocols in ((SETS[0], ABLATION), regions):
         result = folder / f"{name}-{used.name}.json.gz"
+        # Unchanged it is among the methods, with most of the protocols.
+        asked = [each for each in protocols if ABLATIONS[name] or each not in used.protocols]
         if result.exists() or refused.exists():
             continue
         try:
             run_heap(
-                *("evaluate", *protocols, "--method", method, "--seed", seed, "--out", result),
+                *("evaluate", *asked, "--method", method, "--seed", seed, "--out", result),
                 *("--data", used.spec.format(data), "--data-label", used.label),
                 *("--settings", changed, "--model", changed.with_suffix("")),
                 *common(encoder, data, work),

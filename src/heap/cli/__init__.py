@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from heap.cli import about, catalogue, collection, discover, evaluation, fit, pretrain, reports
+from heap.cli import (
+    about,
+    catalogue,
+    collection,
+    discover,
+    evaluation,
+    export,
+    fit,
+    pretrain,
+    reports,
+)
 from heap.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -12,6 +22,8 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
     discover.discover,
     collection.categories,
     collection.search,
+    collection.inspect,
+    export.export,
     fit.fit,
     pretrain.pretrain,
     pretrain.pack,

@@ -1,0 +1,100 @@
+"""`heap export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import cyclopts
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from heap.bars import Bars
+from heap.cli.app import err_console, out_console
+from heap.export.formats import FORMATS, FormatName, ImageMode
+
+if TYPE_CHECKING:
+    from heap.export.command import Exported
+
+_SHOWN = 10
+"""Failures that are named one by one."""
+
+
+def export(
+    run: str,
+    /,
+    *,
+    kind: Annotated[FormatName, Parameter(name="--format")],
+    out: Path | None = None,
+    categories: bool = False,
+    min_score: Annotated[
+        float, Parameter(validator=cyclopts.validators.Number(gte=0, lte=1))
+    ] = 0.0,
+    split: str | None = None,
+    seed: int = 0,
+    crops: bool = False,
+    images: ImageMode | None = None,
+) -> None:
+    """Write the objects of a run for the tools that you already use.
+
+    The export appears when it is complete, and takes the place of an earlier one. What a person has
+    rejected is left out; images without objects are in it.
+
+    Example: heap export run --format yolo --categories --split train=0.8,val=0.1,test=0.1
+
+    Args:
+        run: Folder or URL of the run, see `heap discover`.
+        kind: coco, yolo (segmentation) and voc to train on, labelme to correct by hand, csv and
+            parquet as tables, masks as label maps.
+        out: Folder of the export; by default export-FORMAT in the run.
+        categories: The categories of the run are the classes; otherwise there is one, `object`.
+        min_score: Leave out objects that score lower.
+        split: Shares of the images, by name; an image stays in its split when others are added.
+        seed: Another seed gives other splits.
+        crops: Also cut out each object, as crops/CLASS/NAME.png, transparent around it.
+        images: Bring the original images along as copies or links, or not; yolo, voc and labelme
+            have copies unless you say so. Images that lie on their side are turned.
+    """
+    from heap.export.command import Choices
+    from heap.export.command import export as run_export
+    from heap.export.splits import Splits
+
+    choices = Choices(
+        categories=categories,
+        min_score=min_score,
+        splits=Splits() if split is None else Splits.parse(split, seed),
+        crops=crops,
+        images=images,
+    )
+    with Bars(err_console) as progress:
+        found = run_export(run, kind, out, choices, progress)
+    _warn(found)
+    out_console.print(_summary(found))
+    _say(f"In {found.folder}")
+    _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(found.folder))}")
+
+
+def _warn(found: "Exported") -> None:
+    if not found.failures:
+        return
+    for failure in found.failures[:_SHOWN]:
+        _say(f"{failure.key}: {failure.reason}")
+    err_console.print(
+        f"Images that could not be read again: {len(found.failures)}, listed in failed.jsonl",
+        highlight=False,
+    )
+
+
+def _summary(found: "Exported") -> Table:
+    table = Table("", "images", "objects", box=None)
+    for name, count in found.splits.items():
+        table.add_row(name or "all", str(count.images), str(count.objects))
+    more = "" if len(found.classes) <= _SHOWN else ", ..."
+    names = ", ".join(found.classes[:_SHOWN])
+    table.add_row("classes", str(len(found.classes)), escape(names + more))
+    if found.crops:
+        table.add_row("crops", "", str(found.crops))
+    return table
+
+
+def _say(text: str) -> None:
+    err_console.print(text, markup=False, highlight=False, soft_wrap=True)

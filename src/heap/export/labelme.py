@@ -1,0 +1,68 @@
+"""LabelMe: one JSON file for each image, with polygons that a person can correct."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from heap.export.items import Item, Labelled
+from heap.export.outlines import CENTRE, pieces
+from heap.export.writer import Add
+from heap.images.source import is_url
+
+_VERSION = "5.5.0"
+"""The version of LabelMe whose files these are like; it opens those of any version from 5."""
+
+
+@contextmanager
+def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writes `NAME.json`, in the folder of the split, beside the image; see `Writer`.
+
+    Pieces of one object share a `group_id`, which is LabelMe's way. Holes are joined to the outline
+    as `heap.export.outlines` says: shapes of type `mask` would keep them too, but LabelMe reads
+    them only from 5.4 on, and nobody can move their edges. `description` says the id and the score.
+    """
+    for split in splits:
+        (folder / split).mkdir(parents=True, exist_ok=True)
+
+    def add(item: Item, split: str, image: str) -> None:
+        content: dict[str, Any] = {
+            "version": _VERSION,
+            "flags": {},
+            "shapes": [
+                shape
+                for number, each in enumerate(item.objects, start=1)
+                for shape in _shapes(each, number)
+            ],
+            "imagePath": image or _original(item),
+            "imageData": None,
+            "imageHeight": item.height,
+            "imageWidth": item.width,
+        }
+        path = folder / split / f"{item.stem}.json"
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+    yield add
+
+
+def _shapes(each: Labelled, number: int) -> list[dict[str, Any]]:
+    rings = pieces(each.pixels)
+    return [
+        {
+            "label": each.label,
+            "points": (ring + CENTRE).round(2).tolist(),
+            "group_id": number if len(rings) > 1 else None,
+            "description": f"{each.id}, score {each.score:.3f}",
+            "shape_type": "polygon",
+            "flags": {},
+            "mask": None,
+        }
+        for ring in rings
+    ]
+
+
+def _original(item: Item) -> str:
+    """LabelMe opens an image from anywhere on this machine."""
+    return item.key if not item.source or is_url(item.source) else item.source

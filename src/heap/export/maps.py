@@ -1,0 +1,69 @@
+"""Label maps: a PNG for each image whose values are its objects."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from heap.export.items import Item
+from heap.export.writer import Add
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("file", pa.string()),  # of the label map, below masks/
+        pa.field("value", pa.int64()),
+        pa.field("id", pa.string()),  # KEY#INDEX, as in the run
+        pa.field("image", pa.string()),  # key of the image
+        pa.field("split", pa.string()),  # may be empty
+        pa.field("label", pa.string()),
+        pa.field("score", pa.float32()),
+        pa.field("area", pa.int64()),  # pixels of the object
+        pa.field("visible", pa.int64()),  # those of them that no better object covers
+    ]
+)
+
+
+@contextmanager
+def masks(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writes `masks/NAME.png` and `labels.csv`; see `Writer`.
+
+    0 is background, 1 the object of the best score, and so on; a better one covers a lower one.
+    Maps are grey images of 8 bits, those with more than 255 objects of 16.
+    """
+    from pyarrow.csv import CSVWriter
+
+    (folder / "masks").mkdir()
+    with CSVWriter(folder / "labels.csv", _SCHEMA) as file:
+
+        def add(item: Item, split: str, image: str) -> None:
+            name = f"{item.stem}.png"
+            dense = [each.pixels for each in item.objects]
+            values = np.zeros((item.height, item.width), _depth(len(dense)))
+            for number in range(len(dense), 0, -1):
+                values[dense[number - 1]] = number
+            Image.fromarray(values).save(folder / "masks" / name)
+            visible = np.bincount(values.ravel(), minlength=len(dense) + 1).tolist()
+            rows = [
+                {
+                    "file": name,
+                    "value": number,
+                    "id": each.id,
+                    "image": item.key,
+                    "split": split,
+                    "label": each.label,
+                    "score": each.score,
+                    "area": int(dense[number - 1].sum()),
+                    "visible": visible[number],
+                }
+                for number, each in enumerate(item.objects, start=1)
+            ]
+            file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+
+        yield add
+
+
+def _depth(objects: int) -> type[np.uint8] | type[np.uint16]:
+    return np.uint8 if objects <= np.iinfo(np.uint8).max else np.uint16

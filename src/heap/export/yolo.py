@@ -1,0 +1,56 @@
+"""YOLO segmentation: one text file for each image, one polygon for each object."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from heap.export.items import Item
+from heap.export.outlines import CENTRE, outline
+from heap.export.writer import Add
+
+
+@contextmanager
+def yolo(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writes `data.yaml` and `labels/SPLIT/NAME.txt` beside `images/SPLIT`; see `Writer`.
+
+    A line is the number of a class, from 0, and one polygon in shares of the width and height; the
+    format knows no holes and no pieces, so they are joined as `heap.export.outlines` says. Images
+    without objects have an empty file: to a trainer they are background.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    for split in splits:
+        for part in ("images", "labels"):
+            (folder / part / split).mkdir(parents=True, exist_ok=True)
+
+    def add(item: Item, split: str, image: str) -> None:
+        path = folder / "labels" / split / f"{item.stem}.txt"
+        path.write_text(_lines(item, numbers), encoding="ascii", newline="\n")
+
+    yield add
+    path = folder / "data.yaml"
+    path.write_text(_yaml(classes, splits), encoding="utf-8", newline="\n")
+
+
+def _lines(item: Item, numbers: dict[str, int]) -> str:
+    lines = []
+    for each in item.objects:
+        ring = outline(each.pixels)
+        if ring is not None:
+            shares = (ring + CENTRE) / np.array([item.width, item.height])
+            values = " ".join(f"{share:.6f}" for share in shares.ravel())
+            lines.append(f"{numbers[each.label]} {values}\n")
+    return "".join(lines)
+
+
+def _yaml(classes: Sequence[str], splits: Sequence[str]) -> str:
+    """Ultralytics wants both train and val, and looks for both beside this file."""
+    folders = {split: f"images/{split}" for split in splits}
+    folders.setdefault("train", f"images/{splits[0]}")
+    folders.setdefault("val", folders["train"])
+    # A string of JSON is one of YAML.
+    names = (f"  {at}: {json.dumps(name, ensure_ascii=False)}" for at, name in enumerate(classes))
+    places = (f"{split}: {place}" for split, place in folders.items())
+    return "\n".join([*places, "names:", *names, ""])
