@@ -66,7 +66,9 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "24-groups": {"head": {"groups": 24}},
 }
 ABLATION = ("corloc-found-v1", "saliency-found-v1", "saliency-found-v1-solver", "region-oracle-v1")
-"""Protocols of the ablation, on the first set; on the second it is how regions find each other."""
+"""Protocols of the ablation on the first set."""
+REGIONS = ("regions-voc12-v1",)
+"""Those on the second: how regions find each other."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,7 @@ def ablate(name: str, data: Path, out: Path, work: Path) -> None:
     refused = folder / f"{name}.refused.txt"
     changed.parent.mkdir(parents=True, exist_ok=True)
     changed.write_text(json.dumps({method: ABLATIONS[name]}), encoding="utf-8")
-    regions = (SETS[1], ("regions-voc12-v1",))
-    for used, protocols in ((SETS[0], ABLATION), regions):
+    for used, protocols in zip(SETS, (ABLATION, REGIONS), strict=False):
         result = folder / f"{name}-{used.name}.json.gz"
         # Unchanged it is among the methods, with most of the protocols.
         asked = [each for each in protocols if ABLATIONS[name] or each not in used.protocols]
@@ -203,7 +204,8 @@ def ablate(name: str, data: Path, out: Path, work: Path) -> None:
             continue
         try:
             run_heap(
-                *("evaluate", *asked, "--method", method, "--seed", seed, "--out", result),
+                *("evaluate", *asked),
+                *("--method", method, "--seed", seed, "--out", result),
                 *("--data", used.spec.format(data), "--data-label", used.label),
                 *("--settings", changed, "--model", changed.with_suffix("")),
                 *common(encoder, data, work),
