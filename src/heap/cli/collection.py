@@ -59,20 +59,15 @@ def categories(
     from heap.collection.editing import Editor
 
     with Editor(run) as editor:
-        if k is not None and not again and reading.categories(editor.store):
-            raise InputError(
-                f"{run} has its categories; --again makes other ones, and keeps the names of those "
-                "that stay"
-            )
-        sorted_now = curation.sort_objects(
-            editor, None if k == "auto" else k, again=again, seed=seed
-        )
+        sorted_now = curation.sort_objects(editor, k, again=again, seed=seed)
         for group in merged:
             curation.merge(editor, group)
         if names:
             curation.rename(editor, names)
-        curation.reject(editor, reject or [])
-        curation.reject(editor, restore or [], rejected=False)
+        if reject:
+            curation.reject(editor, reject)
+        if restore:
+            curation.reject(editor, restore, rejected=False)
         found = reading.categories(editor.store)
         apart = reading.count_apart(editor.store)
     if as_json:

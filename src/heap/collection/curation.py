@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from heap.collection import schema
 from heap.collection.categories import NONE
 from heap.collection.clustering import CRITERION, Clusters, cluster, directions, matched
 from heap.collection.editing import Editor
-from heap.collection.reading import rows
+from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
 from heap.errors import InputError
 
@@ -31,7 +31,11 @@ class _Objects:
 
 
 def sort_objects(
-    editor: Editor, count: int | None = None, *, again: bool = False, seed: int = 0
+    editor: Editor,
+    count: int | Literal["auto"] | None = None,
+    *,
+    again: bool = False,
+    seed: int = 0,
 ) -> int:
     """Give every object that has none its category; returns how many that were.
 
@@ -49,13 +53,13 @@ def sort_objects(
     objects = _read(store)
     if table is None or again:
         old = [] if table is None else table.to_arrow().to_pylist()
-        found = _made(objects, old, count, seed)
+        found = _made(objects, old, None if count == "auto" else count, seed)
         editor.replace_categories(found)
         objects = _read(store)
     elif count is not None:
         raise InputError(
-            f"{store.run} has {table.count_rows()} categories; to make other ones, which keeps the "
-            "names of those that stay, add --again"
+            f"{store.run} has {table.count_rows()} categories; --again makes other ones, and keeps "
+            "the names of those that stay"
         )
     return _assign(editor, objects)
 
@@ -134,10 +138,9 @@ def _read(store: RunStore) -> _Objects:
     if table is None:
         raise InputError(f"{store.run} has no objects, so there is nothing to sort")
     found = rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
-    vectors = found["vector"].combine_chunks().flatten().to_numpy().reshape(found.num_rows, -1)
     return _Objects(
         found["id"].to_pylist(),
-        vectors.astype(np.float32),
+        vectors(found),
         found["category"].fill_null(-1).to_numpy(),
         ~found["rejected"].to_numpy(),
     )

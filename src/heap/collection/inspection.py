@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from heap.collection import schema
 from heap.collection.clustering import directions
 from heap.collection.database import reading
-from heap.collection.reading import rows
+from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
 
 SIDE = 16
@@ -72,15 +72,15 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
     )
 
 
-def likeness(vectors: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarray, " object"]:
+def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarray, " object"]:
     """Of each object the mean cosine with its five nearest others, or with all if they are fewer.
 
     nan for an object that is alone.
     """
-    others = min(NEIGHBOURS, len(vectors) - 1)
+    others = min(NEIGHBOURS, len(embeddings) - 1)
     if others < 1:
-        return np.full(len(vectors), np.nan, dtype=np.float32)
-    found = directions(vectors)
+        return np.full(len(embeddings), np.nan, dtype=np.float32)
+    found = directions(embeddings)
     distance, _ = NearestNeighbors(n_neighbors=others, metric="cosine").fit(found).kneighbors()
     return np.asarray(1 - distance.mean(axis=1), dtype=np.float32)
 
@@ -145,8 +145,7 @@ def _objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, .
     found = rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
     if found.num_rows < 2:
         return (), ()
-    vectors = found["vector"].combine_chunks().flatten().to_numpy().reshape(found.num_rows, -1)
-    like = likeness(vectors.astype(np.float32))
+    like = likeness(vectors(found))
     ids, order = found["id"].to_pylist(), np.argsort(-like, kind="stable")
     ranked = [Odd(ids[at], float(like[at])) for at in order]
     return tuple(ranked[:count]), tuple(ranked[::-1][:count])

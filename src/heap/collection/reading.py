@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
+from jaxtyping import Float32
 
 from heap.collection.database import Table, reading
 from heap.collection.rows import Row
@@ -45,6 +47,12 @@ def rows(
     """Some columns of the rows that fit the filter `where`."""
     query = table.search().select(columns).with_row_id(with_row_id)
     return (query if where is None else query.where(where)).to_arrow()
+
+
+def vectors(found: pa.Table) -> Float32[np.ndarray, "object dim"]:
+    """The embeddings in rows of the table of objects."""
+    flat = found["vector"].combine_chunks().flatten().to_numpy()
+    return np.asarray(flat.reshape(found.num_rows, -1), dtype=np.float32)
 
 
 def joined(images: Table, objects: Table | None, run: object) -> Iterator[tuple[Row, list[Row]]]:
