@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-% clean
+.PHONY: help demo test test-browser check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 
 test: check ## Format, lint, types and tests
 	$(BIN)/python -m pytest
+
+test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/ready
 	$(BIN)/python tools/no_heavy_dependencies.py

@@ -23,7 +23,7 @@ from heap.progress import OnProgress, silent
 from heap.reading import ahead, chunks, read_picture
 from heap.report.coco import FAILURES, write_coco, write_failures
 from heap.report.files import file_stem, replacing
-from heap.report.gallery import write_gallery
+from heap.report.gallery import GALLERY, write_gallery
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.report.scaling import encoded, thumbnail
 from heap.results import ImageResult
@@ -100,38 +100,19 @@ def discover(
             done, worked = done + len(chunk), worked + len(chunk)
             stop.check()
         on_progress("objects", done, len(sources))
-        store.compact()
+        store.compact(on_progress)
         write_reports(store, out, on_progress)
         return Run(out, store.counts(), worked, time.monotonic() - started)
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
     """Write objects.json, failed.jsonl and gallery.html from what is stored."""
-    on_progress("reports", 0, 3)
+    on_progress("reports", 0, 2)
     write_coco(store.results(), out / "objects.json")
-    on_progress("reports", 1, 3)
-    failures = list(store.failures())
-    write_failures(failures, out / FAILURES)
-    on_progress("reports", 2, 3)
-    write_gallery(
-        store.records(),
-        failures,
-        out / "gallery.html",
-        title=out.resolve().name,
-        summary=_summary(store),
-    )
-    on_progress("reports", 3, 3)
-
-
-def _summary(store: RunStore) -> dict[str, str]:
-    counts, model = store.counts(), store.config["model"]
-    return {
-        "images": str(counts.done + counts.empty + counts.failed),
-        "objects": str(counts.objects),
-        "without an object": str(counts.empty),
-        "failed": str(counts.failed),
-        "encoder": str(model["features"]["encoder"]),
-    }
+    on_progress("reports", 1, 2)
+    write_failures(store.failures(), out / FAILURES)
+    on_progress("reports", 2, 2)
+    write_gallery(store, out / GALLERY, on_progress)
 
 
 def _work(

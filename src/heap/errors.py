@@ -13,6 +13,10 @@ class InputError(HeapError):
     exit_code = 2
 
 
+class BusyError(InputError):
+    """A run that another process is writing; it may be free later."""
+
+
 class ConfigError(HeapError):
     """A configuration with an unknown key, a wrong type or a value out of range."""
 

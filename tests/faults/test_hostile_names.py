@@ -5,7 +5,9 @@ import pytest
 from store_writer import record
 
 from heap.collection.records import Failure, Finished
-from heap.report.gallery import write_gallery
+from heap.report.cards import make_card
+from heap.report.gallery import Page, write_page
+from heap.report.standing import Place, Standing, Strip
 
 NAMES = [
     "<img src=x onerror=alert(1)>.jpg",
@@ -51,8 +53,10 @@ def test_a_name_in_the_gallery_is_nothing_but_text(tmp_path: Path, name: str) ->
         key = text.encode("utf-8", "backslashreplace").decode()
         image = Finished(type(result)(**{**vars(result), "key": key}), note=text)
         path = tmp_path / f"{len(pages)}.html"
-        failures = [Failure(key, text, text)]
-        write_gallery([image], failures, path, title=text, summary={"Name": key})
+        strip = Strip(1, key, 0.5)
+        places = {f"{key}#{index}": Place(strip, 0.5) for index in range(len(result.objects))}
+        cards = [make_card(image, Standing((strip,), places))]
+        write_page(Page(text, {"Name": key}, cards, [Failure(key, text, text)], (strip,)), path)
         pages[text] = elements(path)
     assert pages[name].found == pages["harmless"].found
     assert name.encode("utf-8", "backslashreplace").decode() in pages[name].values

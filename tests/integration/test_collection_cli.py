@@ -1,6 +1,7 @@
 """What `heap categories` does to a run, and says."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from heap.collection import index
 from heap.collection.editing import Editor
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,6 +51,19 @@ def test_made_named_merged_and_rejected(main: Main, run: Path) -> None:
     ]  # fmt: skip
     assert merged[0]["size"] == made[0]["size"] + made[2]["size"]
     assert categories(main, run, "--restore", 2, "--name", "1=")[1]["rejected"] is False
+
+
+def test_the_gallery_is_written_again_after_a_change(main: Main, run: Path) -> None:
+    page = run / "gallery.html"
+    assert "data-strip=" not in page.read_text("utf-8")
+    _, _, err = main("categories", run, "--k", 2, "--name", "1=[b]round[/b]")
+    assert f"Open {page}" in err.replace("\n", "")
+    assert 'aria-label="[b]round[/b]"' in page.read_text("utf-8")
+    before = page.stat().st_mtime_ns
+    assert main("categories", run)[0] == 0
+    assert page.stat().st_mtime_ns == before, "nothing has changed"
+    categories(main, run, "--reject", 1)
+    assert "[b]round[/b]" not in page.read_text("utf-8")
 
 
 def test_the_table_says_what_there_is(main: Main, run: Path) -> None:
@@ -115,6 +130,26 @@ class TestSearch:
         assert [hit["similarity"] for hit in others] == sorted(
             (hit["similarity"] for hit in others), reverse=True
         )
+
+    def test_with_an_index_its_recall_is_said(
+        self, main: Main, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        search = ("search", run, "--object", "00.png#0", "--json")
+        without = main(*search)
+        assert (without[0], without[2]) == (0, "")
+        monkeypatch.setattr(index, "SIZE", 5)
+        categories(main, run, "--k", 2)
+        code, out, err = main(*search)
+        assert code == 0
+        assert re.fullmatch(
+            r"searched with an index; recall@20 [01]\.\d\d on \d+ of its objects; --exact looks at "
+            r"all\n",
+            err,
+        )
+        exact = main(*search, "--exact")
+        assert (exact[0], exact[2]) == (0, "")
+        found = [{hit["id"] for hit in json.loads(text)} for text in (out, exact[1], without[1])]
+        assert found[0] == found[1] == found[2]
 
     def test_the_table_names_categories(self, main: Main, run: Path) -> None:
         categories(main, run, "--k", 2, "--name", "1=balls")

@@ -14,7 +14,10 @@ from heap.cli.app import err_console, out_console
 from heap.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heap.collection.categories import Category
+    from heap.collection.store import RunStore
 
 _TYPICAL = 3
 """Members of a category that are named in a line."""
@@ -37,7 +40,7 @@ def categories(
 
     The first call makes the categories. Later calls give new objects a category and leave the
     others as they are, so numbers and names stay when images are added. What fits into no category
-    is kept apart.
+    is kept apart. The gallery of a run on this machine is written again after every change.
 
     Example: heap categories RUN --k 12, then heap categories RUN --name 3=dog --merge 4,7
 
@@ -70,6 +73,8 @@ def categories(
             curation.reject(editor, restore, rejected=False)
         found = reading.categories(editor.store)
         apart = reading.count_apart(editor.store)
+        changed = bool(sorted_now or merged or names or reject or restore)
+        gallery = _write_gallery(editor.store) if changed else None
     if as_json:
         rows = [
             {"id": each.id, "name": each.name, "rejected": each.rejected, "size": each.size,
@@ -79,6 +84,8 @@ def categories(
         sys.stdout.write(json.dumps({"categories": rows, "apart": apart}) + "\n")
         return
     _print(found, apart, sorted_now)
+    if gallery is not None:
+        err_console.print(f"Open {gallery}")
 
 
 def search(
@@ -90,13 +97,15 @@ def search(
     object_id: Annotated[str | None, Parameter(name="--object")] = None,
     where: str | None = None,
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 20,
+    exact: Annotated[bool, Parameter(negative=())] = False,
     model: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
     """Find the objects of a run that are most like an object, or like what an image shows.
 
-    Every object is compared, so nothing is missed. Without --box the main object of the image is
-    looked for. Embeddings of boxes and objects are compared by cosine.
+    Every object is compared, so nothing is missed; among very many an index is used, which is said
+    with its recall. Without --box the main object of the image is looked for. Embeddings of boxes
+    and objects are compared by cosine.
 
     Example: heap search RUN --object cat.jpg#0 --where "score > 0.5 and category = 3"
 
@@ -108,16 +117,26 @@ def search(
         where: Only among objects for which this condition in SQL holds: score, category,
             similarity, key, x1, y1, x2, y2.
         count: How many to show.
+        exact: Compare every object, however many there are.
         model: Where the model of the run is now, if it was moved.
         as_json: Print what was found as JSON on standard output.
     """
     corners = None if box is None else _box(box)
     from heap.collection.collection import Collection
+    from heap.collection.recall import NEAREST
 
     collection = Collection(run)
     if model is not None:
         collection.model(model)
-    hits = collection.search(image, box=corners, object_id=object_id, where=where, count=count)
+    hits = collection.search(
+        image, box=corners, object_id=object_id, where=where, count=count, exact=exact or None
+    )
+    if hits.searched_with is not None:
+        err_console.print(
+            f"searched with an index; recall@{NEAREST} {hits.searched_with.recall:.2f} on "
+            f"{hits.searched_with.queries} of its objects; --exact looks at all",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if as_json:
         sys.stdout.write(json.dumps([asdict(hit) for hit in hits]) + "\n")
         return
@@ -169,6 +188,20 @@ def inspect(
         f"{len(found.duplicates)} pictures are there more than once, {len(found.empty)} images "
         "are without an object"
     )
+
+
+def _write_gallery(store: "RunStore") -> "Path | None":
+    """Write the gallery of a run on this machine again; says where."""
+    from heap.bars import Bars
+    from heap.collection.place import folder_of
+    from heap.report.gallery import GALLERY, write_gallery
+
+    folder = folder_of(store.run)
+    if folder is None:
+        return None
+    with Bars(err_console) as progress:
+        write_gallery(store, folder / GALLERY, progress)
+    return folder / GALLERY
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from heap.collection import schema
 from heap.collection.categories import Category, categories
 from heap.collection.reading import rows
-from heap.collection.search import Hit, nearest, vector_of
+from heap.collection.search import Hits, nearest, vector_of
 from heap.collection.store import RunStore
 from heap.errors import InputError
 from heap.results import ImageResult
@@ -105,11 +105,14 @@ class Collection:
         object_id: str | None = None,
         where: str | None = None,
         count: int = 20,
-    ) -> list[Hit]:
+        exact: bool | None = None,
+    ) -> Hits:
         """The objects most like one of the run, or like what an image shows in a box.
 
         Without a `box` it is what the model finds the main object of the image, or all of the image
-        if it finds none. `where` is a condition in SQL on the columns of `objects`.
+        if it finds none. `where` is a condition in SQL on the columns of `objects`. Every object is
+        looked at, unless there are very many and `exact` is not set; what is returned says so in
+        `searched_with`, see `heap.collection.search.nearest`.
 
         Raises:
             InputError: unless either an image or an object is given, and for images, boxes and
@@ -120,8 +123,9 @@ class Collection:
             raise InputError("search takes an image, and a box of it if wanted, or an object")
         if object_id is not None:
             vector = vector_of(self.store, object_id)
-            return nearest(self.store, vector, count, where=where, without=[object_id])
-        return nearest(self.store, self._embed(image, box), count, where=where)
+            without = [object_id]
+            return nearest(self.store, vector, count, where=where, without=without, exact=exact)
+        return nearest(self.store, self._embed(image, box), count, where=where, exact=exact)
 
     def _embed(
         self, image: "Picture | Path | str | None", box: Box | None

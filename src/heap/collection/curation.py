@@ -61,7 +61,10 @@ def sort_objects(
             f"{store.run} has {table.count_rows()} categories; --again makes other ones, and keeps "
             "the names of those that stay"
         )
-    return _assign(editor, objects)
+    count_sorted = _assign(editor, objects)
+    if count_sorted:
+        editor.refresh_index()
+    return count_sorted
 
 
 def rename(editor: Editor, names: Mapping[int, str]) -> None:
@@ -87,9 +90,9 @@ def merge(editor: Editor, ids: Sequence[int]) -> int:
     Raises:
         InputError: if there is no such category, or fewer than two are given.
     """
-    first, *others = dict.fromkeys(ids)
-    if not others:
+    if len(chosen := list(dict.fromkeys(ids))) < 2:
         raise InputError("merging takes at least two categories")
+    first, *others = chosen
     kept = _rows_of(editor.store, ids)
     merged = [row for row in kept if row["id"] in (first, *others)]
     objects = _read(editor.store)

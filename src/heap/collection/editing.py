@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from heap.collection import place, schema
 from heap.collection.database import Table, writing
+from heap.collection.index import refresh
 from heap.collection.lock import lock_run
 from heap.collection.store import RunStore
 
@@ -22,7 +23,7 @@ class Editor:
 
     Raises:
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.
-        InputError: at once if another process is writing there.
+        BusyError: at once if another process is writing there.
     """
 
     def __init__(self, run: Path | str) -> None:
@@ -74,6 +75,11 @@ class Editor:
         with writing(self.store.run):
             self._objects().update(where="category IS NOT NULL", values_sql=nothing)
         self.write_categories(made)
+
+    def refresh_index(self) -> None:
+        """Bring the index of very many objects up to date, see `heap.collection.index`."""
+        with writing(self.store.run):
+            refresh(self.store.database)
 
     def _objects(self) -> Table:
         return self.store.table(schema.OBJECTS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
-from heap.errors import InputError
+from heap.errors import BusyError, InputError
 
 LOCK_NAME = ".lock"
 _PATIENCE = 0.3
@@ -15,13 +15,14 @@ def lock_run(folder: Path) -> SoftFileLock:
     """Take the lock of the run in `folder`; one left by a dead process of this host is taken over.
 
     Raises:
-        InputError: at once if another process is writing there, or if the folder is read-only.
+        BusyError: at once if another process is writing there.
+        InputError: if the folder is read-only.
     """
     lock = SoftFileLock(folder / LOCK_NAME, thread_local=False)
     try:
         lock.acquire(timeout=_PATIENCE, poll_interval=0.02)
     except Timeout:
-        raise InputError(
+        raise BusyError(
             f"{folder} is being written by {_holder(folder)}; wait for it to end or choose another "
             f"--out (if it is certainly gone, delete {folder / LOCK_NAME})"
         ) from None

@@ -13,6 +13,7 @@ CONFIG = "config"
 IMAGES = "images"
 OBJECTS = "objects"
 CATEGORIES = "categories"
+INDEX = "search_index"
 
 CONFIG_SCHEMA = pa.schema(
     [
@@ -91,3 +92,18 @@ def categories_schema(dim: int) -> pa.Schema:
             pa.field("made_with", pa.string(), nullable=False),  # criterion and settings, as JSON
         ]
     )
+
+
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("objects", pa.int64(), nullable=False),  # that were not rejected at the time
+        pa.field("probes", pa.int64(), nullable=False),  # parts of it that a search looks through
+        pa.field("recall", pa.float64(), nullable=False),  # of the 20 nearest objects
+        pa.field("queries", pa.int64(), nullable=False),  # objects that this was measured on
+    ]
+)
+"""One row, written when the vectors of objects have an index and its recall is known.
+
+Without it every object is looked at, as it is by earlier versions of this package, which know
+neither table nor index; what they write is found with the index too.
+"""

@@ -1,15 +1,15 @@
 """Search: the objects nearest to a vector, among those that a filter allows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32
-from lancedb.query import LanceVectorQueryBuilder
 
 from heap.collection import schema
-from heap.collection.database import reading
+from heap.collection.database import Table, reading
+from heap.collection.index import FINDABLE, Index, look, usable
 from heap.collection.reading import rows
 from heap.collection.store import RunStore
 from heap.errors import InputError
@@ -33,6 +33,15 @@ class Hit:
     """Cosine with what was looked for, in [-1, 1]."""
 
 
+class Hits(list[Hit]):
+    """Objects that were found, most alike first."""
+
+    def __init__(self, hits: Iterable[Hit] = (), searched_with: Index | None = None) -> None:
+        super().__init__(hits)
+        self.searched_with = searched_with
+        """The index that was used, with its recall; None: every object was looked at."""
+
+
 def nearest(
     store: RunStore,
     vector: Float32[np.ndarray, " dim"],
@@ -40,8 +49,13 @@ def nearest(
     *,
     where: str | None = None,
     without: Sequence[str] = (),
-) -> list[Hit]:
-    """The objects most like `vector`, most alike first; every one of them is looked at.
+    exact: bool | None = None,
+) -> Hits:
+    """The objects most like `vector`, most alike first.
+
+    Every one of them is looked at if there are at most `heap.collection.index.SIZE` that fit, or
+    the run has no index yet, or `exact`. Otherwise the index is used; so it is for any number of
+    objects if `exact` is False.
 
     Rejected objects are never found, nor those whose id is in `without`. `where` is a condition in
     SQL on the columns of the table of objects, see `heap.collection.schema`, such as
@@ -53,30 +67,23 @@ def nearest(
     """
     table = store.find(schema.OBJECTS)
     if table is None:
-        return []
+        return Hits()
     dim = table.schema.field("vector").type.list_size
     if len(vector) != dim:
         raise InputError(
             f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "
             f"has {len(vector)}; use the model that the run was made with"
         )
-    condition = "NOT rejected"
-    if where is not None:
-        try:
-            table.count_rows(where)
-        # LanceDB has no error of its own for what it cannot parse.
-        except Exception as error:
-            first = (str(error).splitlines() or [""])[0][:200]
-            raise InputError(
-                f"the condition {where!r} cannot be used ({first}); an example is "
-                '"score > 0.5 AND category = 3"'
-            ) from error
-        condition = f"({where}) AND {condition}"
+    fitting = _count_fitting(store, table, where)
+    condition = FINDABLE if where is None else f"({where}) AND {FINDABLE}"
+    wanted = count + len(without)
     with reading(store.run):
-        asked = cast(LanceVectorQueryBuilder, table.search(vector.astype(np.float32)))
-        query = asked.distance_type("cosine").where(condition, prefilter=True)
-        query = query.bypass_vector_index()
-        found = query.limit(count + len(without)).select([*_COLUMNS, "_distance"]).to_list()
+        index = usable(store.database, fitting, exact)
+        look_for = partial(look, table, vector, wanted, columns=_COLUMNS, condition=condition)
+        found = look_for(probes=None if index is None else index.probes_among(fitting))
+        # The parts that were looked through may hold too few of those that fit.
+        if index is not None and len(found) < min(wanted, fitting):
+            index, found = None, look_for()
     hits = [
         Hit(
             row["id"], row["key"], (row["x1"], row["y1"], row["x2"], row["y2"]), row["score"],
@@ -85,7 +92,7 @@ def nearest(
         for row in found
         if row["id"] not in without
     ]  # fmt: skip
-    return hits[:count]
+    return Hits(hits[:count], index)
 
 
 def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
@@ -100,3 +107,19 @@ def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
     if not found:
         raise InputError(f"{store.run} has no object {object_id!r}; its ids are KEY#NUMBER")
     return np.asarray(found[0]["vector"], dtype=np.float32)
+
+
+def _count_fitting(store: RunStore, table: Table, where: str | None) -> int:
+    """How many objects fit a condition, rejected ones included."""
+    if where is None:
+        with reading(store.run):
+            return int(table.count_rows())
+    try:
+        return int(table.count_rows(where))
+    # LanceDB has no error of its own for what it cannot parse.
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        raise InputError(
+            f"the condition {where!r} cannot be used ({first}); an example is "
+            '"score > 0.5 AND category = 3"'
+        ) from error

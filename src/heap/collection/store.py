@@ -19,6 +19,7 @@ from heap.collection.database import (
     reading,
     writing,
 )
+from heap.collection.index import refresh
 from heap.collection.lock import lock_run
 from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows
@@ -27,6 +28,7 @@ from heap.collection.rows import to_failure, to_finished
 from heap.collection.writer import Writer
 from heap.config import differing_keys
 from heap.errors import ConfigError, StoreError
+from heap.progress import OnProgress, silent
 from heap.results import ImageResult
 
 
@@ -62,7 +64,7 @@ class RunStore:
 
         Raises:
             StoreError: if there is no run, or a damaged one, or one of a newer schema version.
-            InputError: if it is of an earlier version, and another process is writing there.
+            BusyError: if it is of an earlier version, and another process is writing there.
         """
         folder = place.folder_of(run)
         if folder is not None and not place.has_store(folder):
@@ -78,8 +80,8 @@ class RunStore:
         A new one notes where its `model` can be loaded again.
 
         Raises:
-            InputError: if the folder holds something else, cannot be written, or another process
-                is writing there.
+            BusyError: if another process is writing there.
+            InputError: if the folder holds something else or cannot be written.
             ConfigError: if the run was made with another configuration; names the differing keys.
             StoreError: if the store is damaged or of a newer schema version.
         """
@@ -160,10 +162,14 @@ class RunStore:
         with writing(self.run):
             self._writing().add(records)
 
-    def compact(self) -> None:
-        """Tidy up after a run: few files, and no earlier versions that others could be reading."""
+    def compact(self, on_progress: OnProgress = silent) -> None:
+        """Tidy up after a run: few files, and no earlier versions that others could be reading.
+
+        The index of very many objects is brought up to date, see `heap.collection.index`.
+        """
         with writing(self.run):
             self._writing().compact()
+            refresh(self.database, on_progress)
 
     def finished(self) -> set[str]:
         """Keys of the images that need no more work, failed ones included."""

@@ -17,6 +17,8 @@ from heap.collection.rows import image_row, object_rows
 
 _FIRST_COMPACTION = 2048
 """Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
+READERS = timedelta(minutes=10)
+"""How long an earlier version stays for those who are reading it."""
 _KEYS_PER_FILTER = 200
 
 
@@ -56,11 +58,11 @@ class Writer:
             self.compact()
 
     def compact(self) -> None:
-        """Merge the small files of the chunks, and remove what earlier versions left behind."""
+        """Merge the small files of the chunks, and remove what nobody can be reading any more."""
         for table in (self._images, self._objects):
             if table is not None:
                 # Only this process writes here, so no unverified file is another's work.
-                table.optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
+                table.optimize(cleanup_older_than=READERS, delete_unverified=True)
         self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
 
     def _find_objects(self) -> Table | None:

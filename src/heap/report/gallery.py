@@ -10,124 +10,109 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heap.collection.records import Failure, Finished
+from heap.collection.records import Failure
+from heap.collection.store import RunStore
+from heap.progress import OnProgress, silent
+from heap.report.cards import Card, make_card
 from heap.report.files import replacing
-from heap.report.outlines import data_uri, regions_png, svg_path
 from heap.report.palette import OBJECTS
-from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
-from heap.results import ImageResult
+from heap.report.standing import Standing, Strip, read_standing
 
-LOW_CONFIDENCE = 0.25
-"""An image whose best object scores less is listed as one to look at."""
-_OUTLINE_SIDE = THUMBNAIL_SIDE * 2
-"""Outlines are finer than the previews, because they stay sharp when these are enlarged."""
-_REGIONS_SIDE = THUMBNAIL_SIDE // 2
+GALLERY = "gallery.html"
+"""Where the gallery of a run is, in its folder."""
 
-
-@dataclass(frozen=True)
-class Shape:
-    """An object as it is drawn; `frame` is x, y, width and height on the canvas."""
-
-    colour: int
-    path: str
-    frame: tuple[float, ...]
-    box: str
-    score: str
+_FOLDER = files("heap.report") / "templates"
+_STYLES = ("gallery.css", "gallery.strips.css", "gallery.viewer.css")
+_EARLY_SCRIPT = "gallery.theme.js"
+"""Runs before anything is shown."""
+_SCRIPTS = (
+    "gallery.pictures.js", "gallery.images.js", "gallery.strips.js", "gallery.viewer.js",
+    "gallery.controls.js",
+)  # fmt: skip
+"""Run when all of the page is there."""
 
 
 @dataclass(frozen=True)
-class Card:
-    """An image as it is shown."""
+class Page:
+    """What is on the page."""
 
-    name: str
-    note: str
-    width: int
-    height: int
-    preview: tuple[int, int]
-    """Width and height of the thumbnail, in pixels."""
-    canvas: tuple[int, int]
-    """Width and height that the shapes are given at."""
-    thumbnail: str
-    regions: str
-    shapes: list[Shape]
-    best: float
-    kind: str
-    """`none`: no object; `low`: none that is certain; else `sure`."""
+    title: str
+    summary: Mapping[str, str]
+    """Shown at its top."""
+    cards: Iterable[Card]
+    """Taken one at a time."""
+    failures: Iterable[Failure]
+    strips: tuple[Strip, ...] = ()
+    """Of the view of categories; without any there is no such view."""
 
 
-def write_gallery(
-    records: Iterable[Finished],
-    failures: Iterable[Failure],
-    path: Path,
-    *,
-    title: str,
-    summary: Mapping[str, str],
-) -> None:
-    """Write the page, one image at a time in memory; `summary` is shown at its top.
+def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent) -> None:
+    """Write the gallery of a run, as it is now, one image at a time in memory.
 
-    The page needs no network and loads nothing: thumbnails are inside, masks are outlines drawn
-    over them. Names and messages are text in it, whatever they contain, and its own policy forbids
-    any script but the one that it comes with.
+    Raises:
+        InputError: if the file cannot be written.
+        StoreError: if the store is damaged.
+    """
+    standing = read_standing(store)
+    page = Page(
+        title=path.resolve().parent.name,
+        summary=_summary(store, standing),
+        cards=_cards(store, standing, on_progress),
+        failures=store.failures(),
+        strips=standing.strips,
+    )
+    write_page(page, path)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page that needs no network and loads nothing.
+
+    Names and messages are text in it, whatever they contain, and its own policy forbids any script
+    but the one that it comes with. Pictures and outlines are in it once, as text that its script
+    makes pictures of where they come into view.
 
     Raises:
         InputError: if the file cannot be written.
     """
-    folder = files("heap.report") / "templates"
-    style = _colour_rules() + (folder / "gallery.css").read_text("utf-8")
-    script = (folder / "gallery.js").read_text("utf-8")
-    page = _environment().get_template("gallery.html.j2")
-    parts = page.generate(
-        title=title,
-        summary=summary,
-        cards=map(make_card, records),
-        failures=failures,
+    style, script = _style(), _script()
+    parts = _environment().get_template("gallery.html.j2").generate(
+        page=page,
         style=style,
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
         version=version("heap"),
-    )
+    )  # fmt: skip
     with replacing(path) as file:
         for part in parts:
             # A message may quote a file name that is not UTF-8.
             file.write(part.encode(errors="backslashreplace"))
 
 
-def make_card(record: Finished) -> Card:
-    """What the page shows of one image."""
-    result = record.result
-    size = (result.width, result.height)
-    preview = fitted(size, THUMBNAIL_SIDE)
-    canvas = fitted(size, _OUTLINE_SIDE, enlarge=True)
-    best = float(max(result.objects.scores, default=0))
-    return Card(
-        name=result.key,
-        note=record.note,
-        width=result.width,
-        height=result.height,
-        preview=preview,
-        canvas=canvas,
-        thumbnail=data_uri("image/jpeg", record.thumbnail) if record.thumbnail else "",
-        regions=data_uri("image/png", regions_png(result.regions, fitted(size, _REGIONS_SIDE))),
-        shapes=list(_shapes(result, canvas)),
-        best=round(best, 4),
-        kind="none" if not len(result.objects) else "low" if best < LOW_CONFIDENCE else "sure",
-    )
+def _cards(store: RunStore, standing: Standing, on_progress: OnProgress) -> Iterator[Card]:
+    counts = store.counts()
+    total = counts.done + counts.empty
+    for done, record in enumerate(store.records()):
+        on_progress("gallery", done, total)
+        yield make_card(record, standing)
+    on_progress("gallery", total, total)
 
 
-def _shapes(result: ImageResult, canvas: tuple[int, int]) -> Iterator[Shape]:
-    objects = result.objects
-    across, down = canvas[0] / result.width, canvas[1] / result.height
-    for index, (mask, box) in enumerate(zip(objects.masks, objects.boxes.tolist(), strict=True)):
-        x1, y1, x2, y2 = box
-        frame = (x1 * across, y1 * down, (x2 - x1) * across, (y2 - y1) * down)
-        yield Shape(
-            colour=index % len(OBJECTS),
-            path=svg_path(scaled_mask(mask.decode(), canvas)),
-            frame=tuple(round(edge, 1) for edge in frame),
-            box=" ".join(f"{edge:.0f}" for edge in box),
-            score=f"{objects.scores[index]:.2f}",
-        )
+def _summary(store: RunStore, standing: Standing) -> dict[str, str]:
+    counts = store.counts()
+    summary = {
+        "images": str(counts.done + counts.empty + counts.failed),
+        "objects": str(counts.objects - len(standing.refused)),
+    }
+    if standing.refused:
+        summary["rejected"] = str(len(standing.refused))
+    if standing.strips:
+        summary["categories"] = str(sum(strip.id > 0 for strip in standing.strips))
+    summary["nothing found in"] = str(counts.empty)
+    summary["failed"] = str(counts.failed)
+    # Runs that were not made by `heap discover` may say nothing of a model.
+    features = store.config.get("model", {}).get("features", {})
+    return summary | ({"encoder": str(features["encoder"])} if "encoder" in features else {})
 
 
 def _environment() -> Environment:
@@ -140,8 +125,15 @@ def _environment() -> Environment:
     )
 
 
-def _colour_rules() -> str:
-    return "".join(f".c{index}{{--c:{colour}}}\n" for index, colour in enumerate(OBJECTS))
+def _style() -> str:
+    colours = "".join(f".c{index}{{--c:{colour}}}\n" for index, colour in enumerate(OBJECTS))
+    return colours + "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)
+
+
+def _script() -> str:
+    late = "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS)
+    early = (_FOLDER / _EARLY_SCRIPT).read_text("utf-8")
+    return f'{early}document.addEventListener("DOMContentLoaded", () => {{\n{late}}});\n'
 
 
 def _hash(text: str) -> str:

@@ -1,18 +1,22 @@
 """Masks and region maps in forms that a browser draws: SVG paths and small PNGs."""
 
-from base64 import b64encode
+from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from PIL import Image
 
 from heap.report.palette import REGIONS, rgb
 from heap.report.scaling import encoded, smooth_labels
 from heap.results import Regions
 
-_DROPPED = 0.75
-"""Share of the contour points that go; what is left is within a pixel or so of the contour."""
-_WORTH_DROPPING = 12
+Ring = Int64[np.ndarray, "_ 2"]
+"""Points (x, y) of a closed outline."""
+
+_INSIDE = 1 - 1e-6
+"""Level of contours between background 0 and mask 1 that puts them on the centres of the mask."""
+_TOLERANCE = 1.0
+"""Distance in pixels to which points of the outline may be left out."""
 
 
 def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
@@ -20,13 +24,8 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
 
     Coordinates are pixel indices; it is empty if the mask has no two-dimensional part.
     """
-    from supervision import approximate_polygon, mask_to_polygons
-
-    rings = mask_to_polygons(mask)
-    return "".join(
-        _ring(approximate_polygon(ring, _DROPPED) if len(ring) > _WORTH_DROPPING else ring)
-        for ring in rings
-    )
+    rings = map(_simplified, _traced(mask))
+    return "".join(_ring(ring) for ring in rings if len(ring) > 2)
 
 
 def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
@@ -37,11 +36,36 @@ def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     return encoded(image, "PNG", optimize=True)
 
 
-def data_uri(kind: str, content: bytes) -> str:
-    """A file such as `image/png` inside the page that shows it."""
-    return f"data:{kind};base64,{b64encode(content).decode()}"
+def _traced(mask: Bool[np.ndarray, "height width"]) -> Iterator[Ring]:
+    """The outlines of all pieces and holes, pixel by pixel."""
+    from contourpy import FillType, contour_generator
+
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return
+    top, left = rows[0], columns[0]
+    corner = np.array([left - 1, top - 1])
+    # A frame of background closes what is at the border.
+    part = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
+    pieces = contour_generator(z=part, fill_type=FillType.OuterOffset).filled(_INSIDE, 2.0)
+    for points, bounds in zip(*pieces, strict=True):
+        pixels = np.rint(points).astype(np.int64) + corner
+        yield from np.split(pixels, bounds[1:-1].astype(np.int64))
 
 
-def _ring(points: np.ndarray) -> str:
+def _simplified(ring: Ring) -> Ring:
+    """The ring without the points that hardly matter."""
+    from matplotlib.path import Path
+
+    path = Path(ring)
+    path.should_simplify, path.simplify_threshold = True, _TOLERANCE
+    fewer = path.cleaned(simplify=True)
+    points = np.asarray(fewer.vertices)[np.asarray(fewer.codes) != Path.STOP]
+    pixels = np.rint(points).astype(np.int64)
+    moved: Ring = pixels[(pixels != np.roll(pixels, 1, axis=0)).any(axis=1)]
+    return moved
+
+
+def _ring(points: Ring) -> str:
     steps = " ".join(f"{right} {down}" for right, down in np.diff(points, axis=0).tolist())
     return f"M{points[0, 0]} {points[0, 1]}l{steps}z"

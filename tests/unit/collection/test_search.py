@@ -40,6 +40,17 @@ def test_it_is_the_order_of_cosines(
     np.testing.assert_allclose(cosine[places], best, atol=1e-5)
 
 
+@pytest.mark.parametrize("exact", [None, True, False])
+def test_of_few_objects_every_one_is_looked_at(
+    many: tuple[RunStore, np.ndarray], exact: bool | None
+) -> None:
+    store, vectors = many
+    found = nearest(store, vectors[0], 7, exact=exact)
+    assert found.searched_with is None
+    assert found == nearest(store, vectors[0], 7)
+    assert found[0].similarity == pytest.approx(1, abs=1e-5)
+
+
 class TestFilters:
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:

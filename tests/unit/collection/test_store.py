@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from heap.collection import schema
+from heap.collection import schema, writer
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.errors import ConfigError, StoreError
@@ -196,7 +197,10 @@ def test_a_configuration_that_json_cannot_hold_is_refused(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_compaction_keeps_the_content_and_leaves_few_files(tmp_path: Path) -> None:
+def test_compaction_keeps_the_content_and_leaves_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "READERS", timedelta(milliseconds=1))
     results = [example(f"{place:02d}", 1, seed=place) for place in range(30)]
 
     def files() -> int:

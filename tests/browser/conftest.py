@@ -1,0 +1,56 @@
+"""A real Chromium, driven by playwright; without one these tests fail."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
+_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser of the system; `CHROMIUM` names another one."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.fail("there is no Chromium here; install one (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page; whatever its console or its scripts complain of fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page, complaints = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None,
+    )
+    yield page
+    context.close()
+    assert not complaints
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory, run_heap: Run) -> Path:
+    """A run of the demo photos with four categories; not to be changed: copy it to edit it."""
+    folder = tmp_path_factory.mktemp("runs") / "demo"
+    for command in (
+        ("discover", PHOTOS, "--out", folder),
+        ("categories", folder, "--k", 4, "--name", "1=animals"),
+    ):
+        done = run_heap(*command)
+        assert done.returncode == 0, done.stderr
+    return folder
