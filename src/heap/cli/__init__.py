@@ -13,6 +13,7 @@ from heap.cli import (
     fit,
     pretrain,
     reports,
+    serve,
 )
 from heap.cli.app import app, main
 
@@ -24,6 +25,7 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
     collection.search,
     collection.inspect,
     export.export,
+    serve.serve,
     fit.fit,
     pretrain.pretrain,
     pretrain.pack,

@@ -1,0 +1,127 @@
+"""How fast `heap serve` answers: pages of lists, pictures, and what is like an object."""
+
+import itertools
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import numpy as np
+
+import heap
+from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main, run_heap
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from heap.collection.curation import sort_objects
+from heap.collection.editing import Editor
+from heap.model.heap import Heap
+
+NAME = "bench_serve"
+CONNECTIONS = 6
+"""What a browser opens to one machine."""
+LISTED = ("run", "categories", "a page of images", "a page of objects")
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    model: str = "embedded",
+    requests: int = 240,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+) -> None:
+    """Serve a run over 500 photos and ask as a browser does, six requests at a time.
+
+    Args:
+        data: Folder with `ecssd500`.
+        model: "embedded", or a folder that `heap fit` has written.
+        requests: How many of each kind.
+        out: The result.
+        work: Folder of the run; it is made if it is not there.
+    """
+    photos, run = data / "ecssd500" / "images", work / "run"
+    run_heap("discover", photos, "--out", run, "--model", model)
+    if not heap.open(run).categories:
+        with Editor(run) as editor:
+            sort_objects(editor, 12)
+    rows: list[Row] = []
+    with _serving(run) as address:
+        for kind, paths in _kinds(run).items():
+            some = list(itertools.islice(itertools.cycle(paths), requests))
+            rows += [{"kind": kind, "ms": ms} for ms in _ask(address, some)]
+    write_report(
+        NAME,
+        out,
+        protocol="serve-v1",
+        data=about_data("ecssd500", images_in(photos)),
+        encoder=about_encoder(Heap.from_pretrained(model)),
+        rows=rows,
+        summarise=summarise,
+        connections=CONNECTIONS,
+        objects=heap.open(run).store.counts().objects,
+    )
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Median and 95th percentile of the milliseconds that an answer of each kind takes."""
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    found = {}
+    for kind in kinds:
+        times = np.array([row["ms"] for row in rows if row["kind"] == kind])
+        found[kind] = {"median": float(np.median(times)), "p95": float(np.quantile(times, 0.95))}
+    return found
+
+
+def _kinds(run: Path) -> dict[str, list[str]]:
+    """Addresses of each kind."""
+    table = heap.open(run).objects.to_arrow()
+    keys = list(dict.fromkeys(table["key"].to_pylist()))
+    ids = table["id"].to_pylist()
+
+    def of_each(path: str, name: str, values: list[str]) -> list[str]:
+        return [f"{path}?{urlencode({name: value})}" for value in values]
+
+    listed = ("/api/run", "/api/categories", "/api/images?order=score", "/api/objects?category=1")
+    return {
+        **{name: [path] for name, path in zip(LISTED, listed, strict=True)},
+        "thumbnail": of_each("/pictures/thumbnail", "key", keys),
+        "tile": of_each("/pictures/tile", "id", ids),
+        "masks": of_each("/pictures/masks", "key", keys),
+        "regions": of_each("/pictures/regions", "key", keys),
+        "an image with outlines": of_each("/api/image", "key", keys),
+        "what is like an object": of_each("/api/nearest/object", "id", ids),
+    }
+
+
+def _ask(address: str, paths: list[str]) -> list[float]:
+    def one(path: str) -> float:
+        began = time.perf_counter()
+        with urlopen(f"{address}{path}") as answer:  # noqa: S310  # our own server
+            answer.read()
+        return 1000 * (time.perf_counter() - began)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return list(pool.map(one, paths))
+
+
+@contextmanager
+def _serving(run: Path) -> Iterator[str]:
+    command = heap_command("serve", run, "--port", "0", "--read-only")
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        found = re.search(r"http://\S+?:\d+", child.stderr.readline() if child.stderr else "")
+        if found is None:
+            raise RuntimeError("heap serve has not begun")
+        yield found[0]
+    finally:
+        child.terminate()
+        child.communicate()
+
+
+if __name__ == "__main__":
+    main(bench)

@@ -1,0 +1,216 @@
+"""What the API answers; boxes are xyxy, pixel edges in the upright original."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from heap.collection.search import Hit
+
+ImageKind = Literal["sure", "low", "none"]
+"""Whether an image has a certain object, only uncertain ones, or none."""
+Box = tuple[float, float, float, float]
+
+
+class RunAnswer(BaseModel):
+    """The run as a whole."""
+
+    name: str
+    encoder: str
+    images: int
+    """Worked on to the end."""
+    empty: int
+    failed: int
+    low: int
+    """Images with objects, but none that is certain."""
+    objects: int
+    """Those that nobody has rejected."""
+    rejected: int
+    unsorted: int
+    """Objects that were found after the last sorting."""
+    apart: int
+    """Objects of no category."""
+    read_only: bool
+    searchable: bool
+    """Whether it is known where the model of the run is."""
+    version: str
+    """It changes with every write."""
+
+
+class CategoryAnswer(BaseModel):
+    """A category."""
+
+    id: int
+    name: str
+    """Empty if nobody has given one."""
+    title: str
+    """The name, or what stands for it."""
+    rejected: bool
+    size: int
+    coherence: float | None
+    """Mean cosine of the members with the prototype; null without members."""
+    typical: list[str]
+    """Objects nearest to the prototype, nearest first."""
+
+
+class ObjectAnswer(BaseModel):
+    """An object."""
+
+    id: str
+    key: str
+    """Of its image."""
+    box: Box
+    score: float
+    category: int | None
+    """0: of no category; null: not sorted yet."""
+    similarity: float | None
+    """Cosine with the prototype of its category, or with what was looked for."""
+    rejected: bool = False
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "ObjectAnswer":
+        """From a row of the table of objects."""
+        box = (row["x1"], row["y1"], row["x2"], row["y2"])
+        return cls(
+            id=row["id"], key=row["key"], box=box, score=row["score"], category=row["category"],
+            similarity=row["similarity"], rejected=row["rejected"],
+        )  # fmt: skip
+
+    @classmethod
+    def found(cls, hit: Hit) -> "ObjectAnswer":
+        """From what a search has found."""
+        return cls(
+            id=hit.id, key=hit.key, box=hit.box, score=hit.score, category=hit.category,
+            similarity=hit.similarity,
+        )  # fmt: skip
+
+
+class ObjectPage(BaseModel):
+    """A part of a list of objects."""
+
+    total: int
+    objects: list[ObjectAnswer]
+
+
+class ImageAnswer(BaseModel):
+    """An image in a list."""
+
+    key: str
+    width: int
+    height: int
+    objects: int
+    """Those that nobody has rejected."""
+    best: float
+    """Best score; 0 without an object."""
+    kind: ImageKind
+    note: str
+
+
+class ImagePage(BaseModel):
+    """A part of a list of images."""
+
+    total: int
+    images: list[ImageAnswer]
+
+
+class FailureAnswer(BaseModel):
+    """An image that could not be worked on."""
+
+    key: str
+    stage: str
+    reason: str
+
+
+class ShapeAnswer(BaseModel):
+    """An object as it is drawn."""
+
+    path: str
+    """SVG path of its outline on the canvas, to be filled by the even-odd rule."""
+    object: ObjectAnswer
+
+
+class ImageDetail(BaseModel):
+    """An image and all that was found in it."""
+
+    image: ImageAnswer
+    canvas: tuple[int, int]
+    """Width and height that the paths are given at."""
+    shapes: list[ShapeAnswer]
+    """Best score first, rejected ones included."""
+
+
+class Discovered(BaseModel):
+    """What the model finds in an image that is not of the run."""
+
+    width: int
+    height: int
+    canvas: tuple[int, int]
+    shapes: list[ShapeAnswer]
+    nearest: list[list[ObjectAnswer]]
+    """Of each shape the objects of the run that are most like it."""
+
+
+class ExportAnswer(BaseModel):
+    """An export: what it is doing, or what it has written."""
+
+    state: Literal["none", "running", "done", "failed"]
+    format: str = ""
+    done: int = 0
+    total: int = 0
+    folder: str = ""
+    images: int = 0
+    objects: int = 0
+    classes: list[str] = []
+    crops: int = 0
+    unread: int = 0
+    """Images that could not be read again."""
+    reader: str = ""
+    """How to read it, in a line."""
+    reason: str = ""
+    """Why it failed."""
+
+
+class NewName(BaseModel):
+    """A name for a category."""
+
+    name: str
+    """Empty: takes the name away."""
+
+
+class Rejection(BaseModel):
+    """Whether something is no object."""
+
+    rejected: bool
+
+
+class ObjectRejection(Rejection):
+    """Whether some objects are none."""
+
+    ids: list[str]
+
+
+class Merging(BaseModel):
+    """Categories that become one: the first."""
+
+    ids: list[int]
+
+
+class Sorting(BaseModel):
+    """How objects are sorted into categories."""
+
+    count: int | Literal["auto"] | None = None
+    """How many to make; null: only new objects are sorted, or as many are made as fit best."""
+    again: bool = False
+    """Make them anew; those that share their members with one of before keep number and name."""
+
+
+class ExportRequest(BaseModel):
+    """What is exported."""
+
+    format: str
+    categories: bool = False
+    """Categories are the classes."""
+    min_score: float = 0.0
+    split: str = ""
+    """Such as train=0.8,val=0.2."""
+    crops: bool = False

@@ -1,0 +1,111 @@
+"""Exports: one at a time, in the run's folder, and as an archive to take away."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock, Thread
+from typing import cast
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import StreamingResponse
+
+from heap.errors import HeapError, InputError
+from heap.export.command import Choices, export
+from heap.export.formats import FORMATS, FormatName
+from heap.export.splits import Splits
+from heap.serve.answers import ExportAnswer, ExportRequest
+from heap.serve.browsing import Served
+from heap.serve.correcting import writable
+
+logger = logging.getLogger(__name__)
+router = APIRouter(prefix="/api", tags=["export"])
+_PIECE = 2**20
+
+
+class Exporter:
+    """Exports a run in the background."""
+
+    def __init__(self) -> None:
+        self.answer = ExportAnswer(state="none")
+        self._lock = Lock()
+
+    def start(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> ExportAnswer:
+        """Begin, unless one is running: then it is refused with status 409."""
+        with self._lock:
+            if self.answer.state == "running":
+                raise HTTPException(409, f"an export to {self.answer.format} is running; wait")
+            self.answer = ExportAnswer(state="running", format=wanted.format)
+        Thread(target=self._work, args=(run, wanted, choices), daemon=True).start()
+        return self.answer
+
+    def _work(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> None:
+        name = cast(FormatName, wanted.format)
+        try:
+            found = export(run, name, None, choices, self._progress)
+        except HeapError as error:
+            self.answer = ExportAnswer(state="failed", format=name, reason=str(error))
+            return
+        except Exception as error:
+            logger.exception("an export failed")
+            self.answer = ExportAnswer(state="failed", format=name, reason=repr(error))
+            return
+        self.answer = ExportAnswer(
+            state="done",
+            format=name,
+            folder=str(found.folder),
+            images=sum(split.images for split in found.splits.values()),
+            objects=sum(split.objects for split in found.splits.values()),
+            classes=list(found.classes),
+            crops=found.crops,
+            unread=len(found.failures),
+            reader=FORMATS[name].reader.replace("OUT", str(found.folder)),
+        )
+
+    def _progress(self, stage: str, done: int, total: int | None) -> None:
+        self.answer = self.answer.model_copy(update={"done": done, "total": total or 0})
+
+
+@router.post("/export", status_code=202, dependencies=[Depends(writable)])
+def start(request: Request, served: Served, wanted: ExportRequest) -> ExportAnswer:
+    """Begin an export to `export-FORMAT` in the run; it takes the place of an earlier one there."""
+    if wanted.format not in FORMATS:
+        raise InputError(f"{wanted.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    choices = Choices(
+        categories=wanted.categories,
+        min_score=wanted.min_score,
+        splits=Splits.parse(wanted.split) if wanted.split else Splits(),
+        crops=wanted.crops,
+    )
+    exporter: Exporter = request.app.state.exporter
+    return exporter.start(served.run, wanted, choices)
+
+
+@router.get("/export")
+def state(request: Request) -> ExportAnswer:
+    """How far the export is, or what the last one has written."""
+    exporter: Exporter = request.app.state.exporter
+    return exporter.answer
+
+
+@router.get("/export/archive", response_class=StreamingResponse)
+def archive(request: Request) -> StreamingResponse:
+    """The last export as a ZIP archive."""
+    exporter: Exporter = request.app.state.exporter
+    answer = exporter.answer
+    if answer.state != "done":
+        raise HTTPException(404, "there is no export that is done; begin one first")
+    name = f"{Path(answer.folder).parent.name}-{answer.format}.zip"
+    safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
+    headers = {"Content-Disposition": f'attachment; filename="{safe}"'}
+    return StreamingResponse(_zipped(Path(answer.folder)), media_type="application/zip",
+                             headers=headers)  # fmt: skip
+
+
+def _zipped(folder: Path) -> Iterator[bytes]:
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(shutil.make_archive(f"{place}/export", "zip", folder))
+        with made.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece

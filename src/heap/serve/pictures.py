@@ -1,0 +1,148 @@
+"""Pictures of a run: photos, thumbnails, objects cut out, and what is laid over an image.
+
+A browser asks each time whether the one that it has is still right, which costs next to nothing;
+only what is new is made and sent.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from PIL import Image
+
+from heap.errors import ImageError
+from heap.images.decode import Limits, decode
+from heap.images.source import Source
+from heap.report.outlines import regions_png
+from heap.report.scaling import THUMBNAIL_SIDE, encoded, fitted
+from heap.report.tiles import tile
+from heap.serve.browsing import Served, known_image
+from heap.serve.drawing import Box, boxes_svg, canvas_of, masks_svg, outlines
+from heap.serve.served import ServedRun
+
+router = APIRouter(prefix="/pictures", tags=["pictures"])
+
+PHOTO_SIDE = 1600
+"""Longest side of a photo that is shown large, in pixels."""
+_LIMITS = Limits(draft_side=PHOTO_SIDE)
+_QUALITY = 86
+_REGIONS_SIDE = THUMBNAIL_SIDE // 2
+Side = Annotated[int, Query(ge=16, le=512)]
+
+
+class Sender:
+    """Sends a picture, unless the browser has it."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def send(self, made_of: object, kind: str, make: Callable[[], bytes]) -> Response:
+        """`made_of` is all that the picture depends on, but for the address."""
+        told = repr((str(self._request.url), made_of)).encode()
+        tag = f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+        headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+        if self._request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        content = make()
+        if not content:
+            raise HTTPException(404, "there is no such picture")
+        return Response(content, media_type=kind, headers=headers)
+
+
+Send = Annotated[Sender, Depends(Sender)]
+
+
+@router.get("/thumbnail", response_class=Response)
+def thumbnail(served: Served, send: Send, key: str) -> Response:
+    """The stored preview of an image."""
+    row = known_image(served, key)
+    return send.send(row["checksum"], "image/jpeg", lambda: _thumbnail(served, key))
+
+
+@router.get("/photo", response_class=Response)
+def photo(served: Served, send: Send, key: str) -> Response:
+    """An image, read again and upright, no side over 1600 pixels; its preview if it is gone."""
+    row = known_image(served, key)
+    return send.send(row["checksum"], "image/jpeg", lambda: _again(row) or _thumbnail(served, key))
+
+
+@router.get("/tile", response_class=Response)
+def object_tile(served: Served, send: Send, id: str, side: Side = 160) -> Response:
+    """What an object shows, with a little around it, as a square."""
+    found = served.now().object(id)
+    if found is None:
+        raise HTTPException(404, f"{served.run} has no object {id!r}")
+    image = known_image(served, found["key"])
+    box = (found["x1"], found["y1"], found["x2"], found["y2"])
+    size = (image["width"], image["height"])
+    return send.send(
+        image["checksum"],
+        "image/jpeg",
+        lambda: tile(_thumbnail(served, found["key"]), box, size, side),
+    )
+
+
+@router.get("/masks", response_class=Response)
+def masks(served: Served, send: Send, key: str) -> Response:
+    """The masks of the objects of an image that nobody has rejected, to be laid over it."""
+    row = known_image(served, key)
+    kept = _kept(served, key)
+
+    def make() -> bytes:
+        result = served.ask(lambda now: now.record(key)).result
+        canvas = canvas_of((result.width, result.height))
+        paths = outlines(result.objects, canvas)
+        return masks_svg({place: paths[place] for place in kept}, canvas).encode()
+
+    return send.send((row["checksum"], list(kept)), "image/svg+xml", make)
+
+
+@router.get("/boxes", response_class=Response)
+def boxes(served: Served, send: Send, key: str) -> Response:
+    """The boxes of the objects of an image that nobody has rejected, to be laid over it."""
+    row = known_image(served, key)
+    kept = _kept(served, key)
+    size = (row["width"], row["height"])
+    made_of = (row["checksum"], list(kept))
+    return send.send(made_of, "image/svg+xml", lambda: boxes_svg(kept, size).encode())
+
+
+@router.get("/regions", response_class=Response)
+def regions(served: Served, send: Send, key: str) -> Response:
+    """The region map of an image in colours, to be laid over it."""
+    row = known_image(served, key)
+    size = fitted((row["width"], row["height"]), _REGIONS_SIDE)
+
+    def make() -> bytes:
+        return regions_png(served.ask(lambda now: now.record(key)).result.regions, size)
+
+    return send.send(row["checksum"], "image/png", make)
+
+
+def _kept(served: ServedRun, key: str) -> dict[int, Box]:
+    """The boxes of the objects of an image that nobody has rejected, by their places in it."""
+    return {
+        row["index"]: (row["x1"], row["y1"], row["x2"], row["y2"])
+        for row in served.now().objects_of(key)
+        if not row["rejected"]
+    }
+
+
+def _thumbnail(served: ServedRun, key: str) -> bytes:
+    return served.ask(lambda now: now.thumbnail(key))
+
+
+def _again(row: dict[str, Any]) -> bytes | None:
+    """The image from where it was, unless it is another one by now."""
+    if not row["source"]:
+        return None
+    try:
+        picture = decode(Source(row["key"], row["source"]), _LIMITS)
+    except ImageError:
+        return None
+    if row["digest"] and picture.digest != row["digest"]:
+        return None
+    shown = Image.fromarray(picture.pixels)
+    shown = shown.resize(fitted(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    return encoded(shown, "JPEG", quality=_QUALITY)

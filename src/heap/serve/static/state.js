@@ -1,0 +1,44 @@
+// What all views share: the run as it was last seen, its categories, and which layers are shown.
+
+import { ask } from "./api.js";
+
+export const state = { run: null, categories: [] };
+
+const listeners = new Set();
+
+// Calls back whenever the run was looked at again.
+export const onRun = (listener) => listeners.add(listener);
+
+export async function refresh() {
+  const [run, categories] = await Promise.all([ask("run"), ask("categories")]);
+  Object.assign(state, { run, categories });
+  for (const listener of listeners) listener(run);
+}
+
+// Every view is to show what somebody here has changed.
+export const tellChanged = () => dispatchEvent(new Event("heap:changed"));
+
+// What has changed is shown already.
+export const tellSeen = () => dispatchEvent(new Event("heap:seen"));
+
+const SPECIAL = { 0: "In no category", "-1": "Not sorted yet" };
+
+export function titleOf(category) {
+  if (category in SPECIAL) return SPECIAL[category];
+  return state.categories.find((each) => each.id === category)?.title ?? "";
+}
+
+// In a browser that keeps nothing, choices last as long as the page.
+export function kept(name, usual) {
+  try {
+    return JSON.parse(localStorage.getItem(`heap-${name}`)) ?? usual;
+  } catch {
+    return usual;
+  }
+}
+
+export function keep(name, value) {
+  try {
+    localStorage.setItem(`heap-${name}`, JSON.stringify(value));
+  } catch { /* Nothing depends on it. */ }
+}

@@ -1,0 +1,133 @@
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+import heap
+from heap.collection.editing import Editor
+from heap.collection.store import RunStore
+from heap.serve.app import make_app
+
+from .conftest import BASE
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("categories/sort", {}),
+    ("categories/merge", {"ids": [1, 2]}),
+    ("categories/1/name", {"name": "pets"}),
+    ("categories/1/rejected", {"rejected": True}),
+    ("objects/rejected", {"ids": ["cat.jpg#0"], "rejected": True}),
+    ("export", {"format": "csv"}),
+]
+
+
+def post(client: TestClient, path: str, **body: Any) -> Any:
+    answer = client.post(f"/api/{path}", json=body)
+    assert answer.status_code in (200, 204), answer.text
+    return answer.json() if answer.content else None
+
+
+def test_a_name_is_in_the_store_at_once(client: TestClient, run: Path) -> None:
+    name = '<img src=x onerror="alert(1)">'
+    told = post(client, "categories/1/name", name=f" {name} ")
+    assert told[0]["name"] == heap.open(run).categories[0].name == name
+    assert post(client, "categories/1/name", name="")[0]["title"] == "category-1"
+
+
+def test_categories_are_merged(client: TestClient, run: Path) -> None:
+    sizes = {each.id: each.size for each in heap.open(run).categories}
+    (only,) = post(client, "categories/merge", ids=[2, 1])
+    assert (only["id"], only["size"]) == (2, sum(sizes.values()))
+    assert [each.id for each in heap.open(run).categories] == [2]
+
+
+def test_what_was_rejected_is_left_out_and_comes_back(client: TestClient, run: Path) -> None:
+    def listed(**values: Any) -> list[str]:
+        page = client.get("/api/objects", params=values).json()
+        return [each["id"] for each in page["objects"]]
+
+    before, told = listed(order="name"), client.get("/api/run").json()
+    post(client, "objects/rejected", ids=["cat.jpg#0", "dog.jpg#0"], rejected=True)
+    assert listed(order="name", rejected=True) == ["cat.jpg#0", "dog.jpg#0"]
+    assert set(listed()) == set(before) - {"cat.jpg#0", "dog.jpg#0"}
+    now = client.get("/api/run").json()
+    assert (now["objects"], now["rejected"]) == (told["objects"] - 2, 2)
+    assert now["empty"] == told["empty"] + 2  # these two were the only ones of their images
+    assert now["version"] != told["version"]
+    post(client, "objects/rejected", ids=["cat.jpg#0", "dog.jpg#0"], rejected=False)
+    assert listed(order="name") == before
+    assert post(client, "categories/2/rejected", rejected=True)[1]["rejected"]
+    assert heap.open(run).categories[1].rejected
+
+
+def test_categories_are_made_and_made_again(client: TestClient, run: Path) -> None:
+    post(client, "categories/1/name", name="pets")
+    told = post(client, "categories/sort", count=3, again=True)
+    assert len(told) == 3
+    assert [each["name"] for each in told].count("pets") == 1
+    answer = client.post("/api/categories/sort", json={"count": 3})
+    assert answer.status_code == 400
+    assert "--again" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("categories/9/name", {"name": "x"}), ("categories/9/rejected", {"rejected": True}),
+     ("categories/merge", {"ids": [1]}), ("categories/merge", {"ids": []}),
+     ("categories/merge", {"ids": [1, 9]}),
+     ("objects/rejected", {"ids": ["no#0"], "rejected": True})],
+)  # fmt: skip
+def test_corrections_of_what_is_not_there_change_nothing(
+    client: TestClient, path: str, body: dict[str, Any]
+) -> None:
+    before = client.get("/api/run").json()
+    answer = client.post(f"/api/{path}", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+    assert client.get("/api/run").json() == before
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES)
+def test_a_run_that_is_only_to_be_looked_at_is_not_changed(
+    reader: TestClient, path: str, body: dict[str, Any]
+) -> None:
+    answer = reader.post(f"/api/{path}", json=body)
+    assert answer.status_code == 403
+    assert "--read-only" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES[:5])
+def test_while_another_process_writes_changes_are_refused(
+    client: TestClient, run: Path, path: str, body: dict[str, Any]
+) -> None:
+    with Editor(run):
+        answer = client.post(f"/api/{path}", json=body)
+        assert answer.status_code == 409
+        assert "being written by" in answer.json()["detail"]
+        assert client.get("/api/objects").status_code == 200
+    assert client.post(f"/api/{path}", json=body).status_code in (200, 204)
+
+
+def test_changes_at_the_same_moment_all_happen(client: TestClient, run: Path) -> None:
+    ids = heap.open(run).objects.to_arrow()["id"].to_pylist()
+    answers: list[int] = []
+
+    def change(each: str) -> None:
+        body = {"ids": [each], "rejected": True}
+        answers.append(client.post("/api/objects/rejected", json=body).status_code)
+
+    threads = [threading.Thread(target=change, args=(each,)) for each in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {204}
+    assert RunStore.open(run).table("objects").count_rows("rejected") == len(ids)
+
+
+def test_the_application_holds_no_lock_between_changes(run: Path) -> None:
+    with TestClient(make_app(run), base_url=BASE) as client:
+        post(client, "categories/1/name", name="pets")
+        with Editor(run) as editor:
+            assert editor.store.counts().objects

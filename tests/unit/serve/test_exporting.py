@@ -1,0 +1,59 @@
+import io
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+import heap
+
+
+def exported(client: TestClient, **body: Any) -> Any:
+    assert client.post("/api/export", json=body).status_code == 202
+    while (told := client.get("/api/export").json())["state"] == "running":
+        time.sleep(0.02)
+    return told
+
+
+def test_an_export_is_written_and_can_be_taken_away(client: TestClient, run: Path) -> None:
+    assert client.get("/api/export").json()["state"] == "none"
+    assert client.get("/api/export/archive").status_code == 404
+    told = exported(client, format="csv", categories=True, crops=True, split="train=0.5,val=0.5")
+    table = heap.open(run).objects.to_pandas("category > 0")
+    assert (told["state"], told["folder"]) == ("done", str(run / "export-csv"))
+    assert (told["classes"], told["unread"]) == (["category-1", "category-2"], 0)
+    assert told["objects"] == told["crops"] == len(table)
+    answer = client.get("/api/export/archive")
+    assert 'filename="run-csv.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        with archive.open("objects.csv") as file:
+            assert len(pd.read_csv(file)) == len(table)
+        assert sum(name.startswith("crops/") and name.endswith(".png")
+                   for name in archive.namelist()) == len(table)  # fmt: skip
+
+
+def test_what_was_rejected_is_not_exported(client: TestClient) -> None:
+    before = exported(client, format="coco")["objects"]
+    body = {"ids": ["cat.jpg#0"], "rejected": True}
+    assert client.post("/api/objects/rejected", json=body).status_code == 204
+    assert exported(client, format="coco")["objects"] == before - 1
+
+
+def test_an_export_that_fails_says_why(client: TestClient, run: Path) -> None:
+    (run / "export-csv").mkdir()
+    (run / "export-csv" / "mine.txt").write_text("mine")
+    told = exported(client, format="csv")
+    assert told["state"] == "failed"
+    assert "export-csv" in told["reason"]
+    assert (run / "export-csv" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("body", [{"format": "tiff"}, {"format": "csv", "split": "train=2"}])
+def test_an_export_that_cannot_be_is_refused(client: TestClient, body: dict[str, str]) -> None:
+    answer = client.post("/api/export", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
