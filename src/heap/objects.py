@@ -17,6 +17,10 @@ from heap.results import Objects, Regions, Rle
 GUIDE_SIDE = 1024
 """Masks follow the edges of the image at the area of a square of this side at most."""
 
+_LEFT = 0.25
+"""An object has at least this part of the least area along the edges of the image too, where a part
+that was salient by chance may shrink to a few pixels."""
+
 Upsample = Callable[
     [Float32[np.ndarray, "map grid_h grid_w"]], Float32[np.ndarray, "map mask_h mask_w"]
 ]
@@ -44,7 +48,8 @@ def find_objects(
 ) -> Objects:
     """Objects of one image, best first, masks and boxes at its original `size` (width, height).
 
-    Embeddings are means of `patches`, by saliency.
+    Embeddings are means of `patches`, by saliency. Parts of which next to nothing is left in the
+    image are none.
     """
     parts = foreground_parts(saliency, regions, config)
     cells = [part.cells for part in parts]
@@ -60,7 +65,7 @@ def find_objects(
     each = zip(parts + guesses, masks, strict=True)
     for part, mask in sorted(each, key=lambda pair: -pair[0].score):
         box, full = at_size(mask, size)
-        if full.any():
+        if full.any() and full.mean() >= _LEFT * config.min_area:
             found.append((part, box, Rle.encode(full)))
     weight = [part.cells * np.maximum(saliency, 1e-6) for part, _, _ in found]
     embeddings = [(w.reshape(-1) @ patches) / w.sum() for w in weight]

@@ -117,6 +117,16 @@ def test_small_parts_are_no_objects() -> None:
     assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=0.5))) == 0
 
 
+def test_parts_of_which_a_few_pixels_are_left_are_no_objects() -> None:
+    saliency, label_map = squares()
+    saliency[6, 8] = 0.6  # bilinearly, next to nothing is above the threshold
+    small = find(saliency, regions_of(label_map)).masks[2].decode().mean()
+    assert 0 < small < 0.2 / 80
+    kept = replace(PLAIN, min_area=3.9 * float(small))
+    assert len(find(saliency, regions_of(label_map), kept)) == 3
+    assert len(find(saliency, regions_of(label_map), replace(PLAIN, min_area=1 / 80))) == 2
+
+
 def test_the_score_of_a_part_is_how_sure_and_how_large_it_is() -> None:
     saliency = np.array([[0.9, 0.7, 0.6, 0.1], [0.2, 0.1, 0.1, 0.1]], dtype=np.float32)
     part = np.array([[True, True, False, False], [False] * 4])
@@ -140,7 +150,8 @@ def beside(saliency: np.ndarray) -> np.ndarray:
     """Features by which the squares are unlike all else, and so is a bar that is not salient."""
     kinds = np.zeros(saliency.shape, dtype=int)
     kinds[2:6, 2:5], kinds[2:6, 5:8], kinds[7, :7] = 1, 2, 3
-    return np.eye(4, dtype=np.float32)[kinds.ravel()]
+    found: np.ndarray = np.eye(4, dtype=np.float32)[kinds.ravel()]
+    return found
 
 
 def test_guesses_come_after_the_objects() -> None:
@@ -185,7 +196,7 @@ def test_the_order_is_that_of_scores_where_an_object_is_worse_than_a_guess() -> 
     saliency, label_map = squares()
     saliency[0, 9] = 0.6
     pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
-    config = replace(PLAIN, proposals=2, min_area=0.01)
+    config = replace(PLAIN, proposals=2, min_area=0.002)
     found = find_objects(
         saliency, regions_of(label_map), beside(saliency), pixels, (80, 64), config
     )

@@ -25,7 +25,8 @@ def embed(
     (features,) = describe(heap.encoder, [picture], heap.config.features)
     whole = (0.0, 0.0, float(picture.width), float(picture.height))
     share = _share_of_cells(box or whole, (picture.width, picture.height), features.grid)
-    if not share.any():
+    # Not so for a box with a number that is none either.
+    if not share.sum() > 0:
         raise InputError(
             f"there is nothing of {picture.key} in the box {box}; the image has "
             f"{picture.width} x {picture.height} pixels, a box is x1, y1, x2, y2"
