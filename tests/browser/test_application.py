@@ -271,6 +271,8 @@ def test_an_image_is_dropped(page: Page, looked_at: str) -> None:
     near = page.locator("#nearest .tile")
     expect(near.first).to_have_attribute("data-id", "duck.jpg#0", timeout=60_000)
     expect(page.locator("g .mask")).to_have_count(1)
+    page.keyboard.press("r")
+    expect(page.locator(".frame .regions")).to_be_visible()
     assert page.evaluate("window.hit") is None
     page.keyboard.press("Escape")
     expect(page.locator(".card[data-category]").first).to_be_visible()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import Base64Bytes, BaseModel
 
 from heap.collection.search import Hit
 
@@ -146,6 +146,8 @@ class Discovered(BaseModel):
     height: int
     canvas: tuple[int, int]
     shapes: list[ShapeAnswer]
+    regions: Base64Bytes
+    """The region map in colours, as PNG."""
     nearest: list[list[ObjectAnswer]]
     """Of each shape the objects of the run that are most like it."""
 

@@ -14,11 +14,10 @@ from PIL import Image
 from heap.errors import ImageError
 from heap.images.decode import Limits, decode
 from heap.images.source import Source
-from heap.report.outlines import regions_png
-from heap.report.scaling import THUMBNAIL_SIDE, encoded, fitted
+from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
-from heap.serve.drawing import Box, boxes_svg, canvas_of, masks_svg, outlines
+from heap.serve.drawing import Box, boxes_svg, canvas_of, masks_svg, outlines, region_map
 from heap.serve.served import ServedRun
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
@@ -27,7 +26,6 @@ PHOTO_SIDE = 1600
 """Longest side of a photo that is shown large, in pixels."""
 _LIMITS = Limits(draft_side=PHOTO_SIDE)
 _QUALITY = 86
-_REGIONS_SIDE = THUMBNAIL_SIDE // 2
 Side = Annotated[int, Query(ge=16, le=512)]
 
 
@@ -112,10 +110,9 @@ def boxes(served: Served, send: Send, key: str) -> Response:
 def regions(served: Served, send: Send, key: str) -> Response:
     """The region map of an image in colours, to be laid over it."""
     row = known_image(served, key)
-    size = fitted((row["width"], row["height"]), _REGIONS_SIDE)
 
     def make() -> bytes:
-        return regions_png(served.ask(lambda now: now.record(key)).result.regions, size)
+        return region_map(served.ask(lambda now: now.record(key)).result)
 
     return send.send(row["checksum"], "image/png", make)
 

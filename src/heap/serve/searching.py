@@ -1,5 +1,6 @@
 """What is like an object, a box, or an image that somebody brings."""
 
+from base64 import b64encode
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from heap.images import Picture, Source, decode
 from heap.images.decode import Limits, decode_bytes
 from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serve.browsing import Served, known_image
-from heap.serve.drawing import canvas_of, outlines
+from heap.serve.drawing import canvas_of, outlines, region_map
 from heap.serve.served import ServedRun
 
 router = APIRouter(prefix="/api", tags=["search"])
@@ -100,6 +101,7 @@ def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
         height=picture.height,
         canvas=canvas,
         shapes=shapes,
+        regions=b64encode(region_map(result)),
         nearest=[list(map(ObjectAnswer.found, hits)) for hits in near],
     )
 

@@ -1,4 +1,5 @@
 import io
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def test_what_is_in_an_image_that_is_brought(reader: TestClient, found_run: Path
     (result,) = (each for each in heap.open(found_run).results() if each.key == "cat.jpg")
     assert (told["width"], told["height"]) == (640, 480)
     assert [shape["object"]["box"] for shape in told["shapes"]] == result.objects.boxes.tolist()
+    regions = reader.get("/pictures/regions", params={"key": "cat.jpg"}).content
+    assert b64decode(told["regions"]) == regions
     nearest = told["nearest"][0]
     assert (nearest[0]["id"], len(nearest)) == ("cat.jpg#0", 2)
     assert nearest[0]["similarity"] == pytest.approx(1, abs=1e-4)

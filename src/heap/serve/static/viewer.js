@@ -29,7 +29,8 @@ export async function openImage(key, object) {
   const { image, canvas, shapes } = found;
   forgetPhoto();
   shown = {
-    key, canvas, shapes, note: image.note, size: [image.width, image.height], photo: picture("photo", { key }),
+    key, canvas, shapes, note: image.note, size: [image.width, image.height],
+    photo: picture("photo", { key }), regions: picture("regions", { key }),
   };
   draw();
   choose(placeOf(shapes, object));
@@ -46,10 +47,16 @@ export async function openFile(file) {
   if (!found) { leave(); return; }
   Object.assign(shown, {
     canvas: found.canvas, size: [found.width, found.height], shapes: found.shapes,
-    nearest: found.nearest, note: "",
+    nearest: found.nearest, note: "", regions: asAddress(found.regions),
   });
   draw();
   choose(found.shapes.length ? 0 : -1);
+}
+
+// An address of a PNG that came as text.
+function asAddress(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
 }
 
 export function closeViewer() {
@@ -68,7 +75,7 @@ export function leave() {
 }
 
 function forgetPhoto() {
-  if (shown?.file) URL.revokeObjectURL(shown.photo);
+  if (shown?.file) [shown.photo, shown.regions].forEach((each) => URL.revokeObjectURL(each));
 }
 
 // Where nothing else is said, the best object that nobody has rejected.
@@ -106,9 +113,7 @@ function stage() {
   const layer = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" },
     ...shown.shapes.map((shape, place) => outline(shape, place)), svg("rect", { class: "drawn" }));
   const frame = el("div", { class: "frame" }, photo,
-    shown.file ? null : el("img", {
-      class: "regions", src: picture("regions", { key: shown.key }), alt: "",
-    }), layer);
+    shown.regions && el("img", { class: "regions", src: shown.regions, alt: "" }), layer);
   frame.style.setProperty("--ratio", shown.size[0] / shown.size[1]);
   if (shown.size[0] === 1) photo.addEventListener("load", () => {
     frame.style.setProperty("--ratio", photo.naturalWidth / photo.naturalHeight);
