@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from benchmarks import report
 from benchmarks.architectures import PUBLISHED
+from benchmarks.bench_collection import table as collection_table
 from benchmarks.bench_encoders import table
+from benchmarks.bench_retrieval import table as retrieval_table
+from benchmarks.bench_search import table as search_table
+from benchmarks.category_scores import table as categories_table
 from benchmarks.scoring import pack
 
 from heap.config import from_dict
@@ -27,6 +31,11 @@ PROTOCOLS = {
     "bench_pretrain": "saliency-grid-v1",
     "bench_continue": "saliency-void-v1",
     "bench_encoders": "encoders-v1",
+    "bench_gallery": "gallery-v1",
+    "bench_collection": "collection-v1",
+    "bench_categories": "categories-v1",
+    "bench_search": "search-v1",
+    "bench_retrieval": "retrieval-objects-v1",
 }
 LARGEST = 400_000
 PAIR = {"different_regions": True, "object_in_each_half": False}
@@ -34,8 +43,63 @@ GOOD = {"file": "a.jpg", "kind": "good", "status": "done", "objects": 0, "reason
 BAD = {"file": "b.jpg", "kind": "empty", "status": "failed", "objects": None, "reason": "read: ..."}
 SAME = {"file": "objects.json", "identical": True}
 TRIED = {"encoder": "a", "size": None, "photos": 4, "grid": [28, 28], "step": "fit", "seconds": 1.0}
+READ: dict[str, Any] = {
+    "encoder": "embedded", "step": "read csv", "reader": "pandas", "images_without_objects": False,
+    "images": 1, "objects": 2, "classes": 1, "labels": 2, "ious": {"0.9900": 1, "1.0000": 1},
+    "boxes_off": {"0.00": 2}, "below": [], "seconds": 1.0,
+}  # fmt: skip
+ALIKE: dict[str, Any] = {"head": 0, "seed": 0, "number": 2, "apart": 0}
+HELD = {"images": 2, "with_objects": 1, "objects": 2, "classes": 1}
+TOOK: dict[str, Any] = {
+    "step": "discover",
+    "seconds": 9.0,
+    "cpu_seconds": 5.0,
+    "peak_mb": 800.0,
+    "found": {},
+}
 KILL = {"during_a_write": False, "finished": 40, "redone": 4, "of": 60}
+SEARCHED: dict[str, Any] = {
+    "vectors": "clustered",
+    "objects": 100,
+    "fits": "all",
+    "by_default": "exact",
+}
+RETRIEVED: dict[str, Any] = {
+    "encoder": "embedded", "head": 0, "objects": 9, "images": "0 0 1 1", "of": "cat dog cat sofa",
+    "object": "10 0 5 9", "image": "8 1 0 9", "whitened": "6 0 0 9", "mean": "1 0 0 9",
+    "pooled": "0 9 0 9",
+}  # fmt: skip
 MINIATURES: dict[str, list[dict[str, Any]]] = {
+    "bench_search": [
+        SEARCHED
+        | {
+            "mode": "exact",
+            "ms": [9.0, 8.0, 30.0],
+            "cpu_ms": [8.0, 8.0, 8.0],
+            "recall": [1.0, 1.0, 1.0],
+        },
+        SEARCHED
+        | {
+            "mode": "indexed",
+            "ms": [3.0, 1.0, 2.0],
+            "cpu_ms": [1.0, 1.0, 1.0],
+            "recall": [1.0, 0.5, 0.9],
+        },
+    ],
+    "bench_retrieval": [
+        RETRIEVED,
+        RETRIEVED
+        | {
+            "head": 1,
+            "images": "1",
+            "of": "cat",
+            "object": "5",
+            "image": "0",
+            "whitened": "0",
+            "mean": "0",
+            "pooled": "0",
+        },
+    ],
     "bench_embedded": [
         pack(
             name,
@@ -89,7 +153,37 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         *({"command": "discover"} | KILL for _ in range(5)),
         {"command": "discover", "file": "objects.json", "identical": False},
     ],
+    "bench_gallery": [
+        {"step": "load", "seconds": 1.0, "longest_ms": 120.0, "longest_cpu_ms": 110.0},
+        {"step": "load", "seconds": 3.0, "longest_ms": 90.0, "longest_cpu_ms": 60.0},
+        {"step": "load", "seconds": 2.0, "longest_ms": 9.0, "longest_cpu_ms": 8.0},
+        {"step": "scroll images", "seconds": 9.0, "longest_ms": 130.0, "longest_cpu_ms": 40.0},
+        {"step": "scroll images", "seconds": 9.0, "longest_ms": 60.0, "longest_cpu_ms": 50.0},
+    ],
     "bench_hostile": [GOOD, BAD, BAD | {"reason": ""}],
+    "bench_collection": [
+        {"encoder": "embedded", "step": "store", "found": HELD},
+        {"encoder": "embedded"} | TOOK,
+        READ,
+        READ | {"reader": "pyarrow"},
+    ],
+    "bench_categories": [
+        {"kind": "images", "images": "a.jpg b.jpg"},
+        *(
+            {"encoder": "embedded"} | row
+            for row in (
+                {"kind": "objects", "head": 0, "found": 3, "images": "0 1", "classes": "cat dog"},
+                *(
+                    ALIKE | {"k": count, "kind": "sorted", "clusters": "1 2"}
+                    for count in ("8", "12", "20", "auto")
+                ),
+                *(
+                    ALIKE | {"variant": variant, "kind": "whole", "clusters": "0 0"}
+                    for variant in ("whitened", "mean", "pooled")
+                ),
+            )
+        ),
+    ],
     "bench_demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
@@ -146,6 +240,30 @@ def test_the_committed_table_of_the_encoders_is_made_of_its_rows(path: Path | No
         rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["rows"]
         assert path.read_text(encoding="utf-8") == table(rows)
         assert {row["encoder"] for row in rows} == set(PUBLISHED)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("bench_c*.md")) or [None])
+def test_the_committed_tables_of_collections_are_made_of_their_rows(path: Path | None) -> None:
+    if path is not None:
+        result = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        made = {
+            "bench_collection": lambda: collection_table(result["rows"]),
+            "bench_categories": lambda: categories_table(result["summary"]),
+        }
+        assert path.read_text(encoding="utf-8") == made[path.stem]()
+
+
+@pytest.mark.parametrize(
+    "path", [*RESULTS.glob("bench_search.md"), *RESULTS.glob("bench_retrieval.md")] or [None]
+)
+def test_the_committed_tables_of_search_are_made_of_their_results(path: Path | None) -> None:
+    if path is not None:
+        result = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        made = {
+            "bench_search": lambda: search_table(result["rows"], result["measured"]["runs"]),
+            "bench_retrieval": lambda: retrieval_table(result["summary"]),
+        }
+        assert path.read_text(encoding="utf-8") == made[path.stem]()
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -232,10 +350,42 @@ class TestSummariesByHand:
         found = self.summary("bench_hostile")
         assert (found["good_done"], found["bad_listed"], found["passed"]) == (1, 1, False)
 
+    def test_gallery_takes_the_longest_task_of_all_repeats(self) -> None:
+        found = self.summary("bench_gallery")
+        assert found["longest_ms"] == {"load": 120, "scroll images": 130}
+        assert found["longest_cpu_ms"] == {"load": 110, "scroll images": 50}
+        assert (found["longest_cpu_ms_scrolling"], found["load_seconds"]) == (50, 2.0)
+        assert found["passed"], "loading is no scrolling, and others may take the processor"
+
     def test_encoders_tell_large_photos_apart(self) -> None:
         found = self.summary("bench_encoders")
         assert found["encoders"] == 2
         assert (found["peak_mb"], found["large_peak_mb"]) == ({"fit": 800}, {"discover": 2000})
+
+    def test_collection(self) -> None:
+        found = self.summary("bench_collection")["embedded"]
+        assert found["passed"]
+        assert found["readers"]["read csv, pandas"]["iou_mean"] == pytest.approx(0.995)
+
+    def test_categories(self) -> None:
+        found = self.summary("bench_categories")["embedded"]["k"]["8"]
+        assert found["ours"]["together"]["nmi"] == pytest.approx(1)
+        assert found["whole"]["mean"]["purity"] == 0.5
+
+    def test_search(self) -> None:
+        cell = self.summary("bench_search")["clustered"]["100"]["all"]
+        assert cell["exact"]["median_ms"] == 9
+        assert cell["indexed"]["recall"] == pytest.approx(0.8)
+        assert cell["times_faster"] == 4.5
+
+    def test_retrieval_is_the_mean_over_classes_and_heads(self) -> None:
+        found = self.summary("bench_retrieval")["embedded"]
+        # Cats of the heads 0.75 and 0.5, dogs of the first head 0; nothing is asked of sofas.
+        assert found["mean"]["object"]["precision"] == pytest.approx((0.75 + 0.5 + 0) / 3)
+        assert found["mean"]["object"]["hit_rate"] == pytest.approx((1 + 1 + 0) / 3)
+        ahead = found["ahead_of"]["pooled"]["image"]["precision"]["mean"]
+        assert ahead == pytest.approx((0.4 + 0.1 - 0.9) / 3)
+        assert found["classes"]["cat"]["queries"] == 1.5
 
     def test_demo_counts_one_half_as_found(self) -> None:
         found = self.summary("bench_demo")

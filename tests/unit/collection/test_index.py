@@ -66,6 +66,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs have many objects from 301 on, and a search looks through every part of an index."""
     monkeypatch.setattr(indexing, "SIZE", 300)
     monkeypatch.setattr(indexing, "_PROBES", 1000)
+    monkeypatch.setattr(indexing, "QUERIES", 10)
 
 
 @pytest.mark.usefixtures("small")
@@ -76,7 +77,7 @@ class TestWhenItIsMade:
         grow(tmp_path, "b", 1)
         found = find_index(RunStore.open(tmp_path).database)
         assert found is not None
-        assert (found.objects, found.queries, found.recall) == (301, 100, 1.0)
+        assert (found.objects, found.queries, found.recall) == (301, 10, 1.0)
 
     def test_additions_join_it_and_many_of_them_make_it_anew(self, tmp_path: Path) -> None:
         grow(tmp_path, "a", 400)
@@ -127,7 +128,7 @@ class TestWhenItIsMade:
 class TestWhatItFinds:
     def both(self, run: Path, where: str | None = None) -> tuple[list[Hits], list[Hits]]:
         store = RunStore.open(run)
-        asked = kinds(12, seed=9)
+        asked = kinds(6, seed=9)
         found = [nearest(store, vector, where=where, exact=False) for vector in asked]
         return found, [nearest(store, vector, where=where, exact=True) for vector in asked]
 
@@ -263,14 +264,14 @@ class TestRecall:
 
     def test_what_is_reported_holds_for_all_objects(self, tmp_path: Path) -> None:
         """Vectors without any structure are hard: more parts are looked through until it is met."""
-        vectors = np.random.default_rng(3).normal(size=(3000, 24)).astype(np.float32)
+        vectors = np.random.default_rng(3).normal(size=(1500, 24)).astype(np.float32)
         table = table_of(tmp_path, vectors)
         index = make(lancedb.connect(tmp_path), table)
         assert index.recall >= indexing.WANTED - 0.03
         assert index.probes > 10
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         shares = []
-        for vector in unit[::15]:
+        for vector in unit[::10]:
             found = indexing.look(table, vector, 21, columns=["id"], probes=index.probes)
             nearest_ones = np.argsort(-(unit @ vector))[:21]
             shares.append((len({int(row["id"]) for row in found} & {*nearest_ones}) - 1) / 20)
@@ -283,7 +284,7 @@ def test_making_it_says_nothing(tmp_path: Path) -> None:
     code = f"""
 from heap.collection import index
 from heap.collection.store import RunStore
-index.SIZE = 300
+index.SIZE, index.QUERIES = 300, 10
 with RunStore.create_or_open({str(tmp_path)!r}, {CONFIG!r}) as store:
     store.compact()
     assert index.find_index(store.database) is not None

@@ -1,0 +1,236 @@
+"""Search for objects against search for whole images: does it find things of the same class?
+
+Each query is an object that `heap discover` has found and whose box has an IoU of at least 0.5 with
+one of VOC's; its class is that of the box with the highest IoU. Search is `heap.collection.search`
+among all that was found in the other images, annotated or not. Its opponents compare whole images,
+by `whole_images.VARIANTS` of the same encoder: the mean feature of all patches with the same centre
+and whitening as the embeddings of objects, that mean as it is, and the encoder's own feature. None
+of them depends on the seed of the fit.
+
+`retrieval-objects-v1` counts, among ten results:
+
+- `object`: objects of the query's class, by the same IoU; one that matches nothing is a miss.
+- `image`: images that show the query's class anywhere, where the images are ranked by their object
+  that is most alike.
+- `whitened`, `mean`, `pooled`: the same of the images that are most alike as a whole.
+
+All but `object` have the same images to find; `object` has a harder task. Precision is the mean
+share of the ten, the hit rate the share of queries with at least one. Both are means over the six
+classes of the protocol `retrieval-voc12-animals-v1`, and over the heads; queries of other classes
+are left out. Intervals of differences are of paired resamples of the images that queries are from.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from benchmarks.bench_peers import ENCODERS
+from benchmarks.common import DATA, RUNS, Data, main, run_heap
+from benchmarks.fitted import fitted_models
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.whole_images import VARIANTS, describe_all
+from heap.collection import schema
+from heap.collection.clustering import directions
+from heap.collection.reading import rows as rows_of
+from heap.collection.reading import vectors
+from heap.collection.search import nearest
+from heap.collection.store import RunStore
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.estimate import OfSums
+from heap.evaluation.metrics.boxes import HIT, box_iou
+from heap.evaluation.protocols.retrieval import ANIMALS
+from heap.evaluation.truth import Example
+from heap.model.heap import Heap
+
+NAME = "bench_retrieval"
+RESULTS_OF_A_SEARCH = 10
+OURS = ("object", "image")
+WAYS = (*OURS, *VARIANTS)
+Ranking = Int64[np.ndarray, "image other"]
+SCORES = ("precision", "hit_rate")
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What VOC says of the images and of what was found in them."""
+
+    shown: dict[str, set[str]]
+    """Classes that an image shows."""
+    classes: dict[str, str]
+    """Class of each object that matches one."""
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    encoder: Sequence[str] = tuple(ENCODERS),
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / "peers",
+) -> None:
+    """Discover with every head, search for each object in both ways, and score.
+
+    Args:
+        data: Folder with `voc12-animals`; with `duts-tr` and `coco-val100` too if models are
+            missing.
+        encoder: Those of `bench_peers` to do.
+        out: The result; a table is written beside it.
+        work: Folder of `bench_peers`, with its models; runs are added to it.
+    """
+    listed = open_dataset(f"voc2012-seg:{data}/voc12-animals").examples
+    examples = sorted(listed, key=lambda example: example.key)
+    rows: list[Row] = []
+    about = []
+    for name in encoder:
+        models = fitted_models(name, data, work)
+        heap = Heap.from_pretrained(models[0])
+        about.append(about_encoder(heap) | {"name": name})
+        kept = work / name / "retrieval" / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
+        whole = describe_all(heap, examples, kept)
+        ranked = {variant: _ranking(directions(each)) for variant, each in whole.items()}
+        for head, model in enumerate(models):
+            place = work / name / "retrieval" / model.name
+            run_heap("discover", examples[0].image.parent, "--out", place, "--model", model)
+            rows.append({"encoder": name, "head": head} | queries(place, examples, ranked))
+    joined = hashlib.sha256("".join(each["fingerprint"] for each in about).encode()).hexdigest()
+    write_report(
+        NAME,
+        out,
+        protocol="retrieval-objects-v1",
+        data=about_data("voc12-animals", [each.image for each in examples], "SegmentationClass"),
+        encoder={"name": ", ".join(encoder), "fingerprint": joined[:16], "each": about},
+        rows=rows,
+        summarise=summarise,
+    )
+    found = json.loads(out.read_text(encoding="utf-8"))
+    out.with_suffix(".md").write_text(table(found["summary"]), encoding="utf-8")
+
+
+def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking]) -> Row:
+    """Of every query its image, its class, and how many results of each way are of the class."""
+    store = RunStore.open(run)
+    known = annotated(store, examples)
+    found = rows_of(store.table(schema.OBJECTS), ["id", "key", "vector"]).sort_by("id")
+    vector_of = dict(zip(found["id"].to_pylist(), vectors(found), strict=True))
+    places = {example.key: place for place, example in enumerate(examples)}
+    columns: dict[str, list[Any]] = {name: [] for name in ("images", "of", *WAYS)}
+    for id, kind in sorted(known.classes.items()):
+        key = id.rpartition("#")[0]
+        others = f"key != '{key}'"
+        hits = nearest(store, vector_of[id], len(vector_of), where=others, exact=True)
+        first = hits[:RESULTS_OF_A_SEARCH]
+        counts = {
+            "object": sum(known.classes.get(hit.id) == kind for hit in first),
+            "image": _showing([hit.key for hit in hits], kind, known),
+        } | {
+            name: _showing([examples[at].key for at in ranking[places[key]]], kind, known)
+            for name, ranking in ranked.items()
+        }
+        for name, value in ({"images": places[key], "of": kind} | counts).items():
+            columns[name].append(value)
+    packed = {name: " ".join(map(str, column)) for name, column in columns.items()}
+    return {"objects": found.num_rows} | packed
+
+
+def annotated(store: RunStore, examples: Sequence[Example]) -> Annotated:
+    """Match what was found in each image with what is annotated there."""
+    shown, classes = {}, {}
+    for example, result in zip(examples, store.results(), strict=True):
+        assert example.key == result.key
+        truth = example.read(result.width, result.height)
+        assert truth.box_classes is not None
+        shown[result.key] = set(truth.box_classes)
+        overlap = box_iou(result.objects.boxes, truth.boxes)
+        for index in np.flatnonzero(overlap.max(axis=1, initial=0) >= HIT):
+            classes[f"{result.key}#{index}"] = truth.box_classes[overlap[index].argmax()]
+    return Annotated(shown, classes)
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Scores by encoder: means over classes and heads, differences, and every class."""
+    encoders = dict.fromkeys(row["encoder"] for row in rows)
+    return {name: _summary([row for row in rows if row["encoder"] == name]) for name in encoders}
+
+
+def _summary(heads: list[Row]) -> dict[str, Any]:
+    scored = {way: _values(heads, ANIMALS, way) for way in WAYS}
+    asked = Counter(kind for row in heads for kind in row["of"].split() if kind in ANIMALS)
+    return {
+        "mean": {way: scored[way].value() for way in WAYS},
+        "ahead_of": {
+            name: {way: _ahead(scored[way], scored[name]) for way in OURS} for name in VARIANTS
+        },
+        "objects": sum(row["objects"] for row in heads) / len(heads),
+        "queries": asked.total() / len(heads),
+        "classes": {
+            kind: {way: _values(heads, [kind], way).value() for way in WAYS}
+            | {"queries": asked[kind] / len(heads)}
+            for kind in sorted(asked)
+        },
+    }
+
+
+def _ahead(ours: OfSums, theirs: OfSums) -> dict[str, Any]:
+    return {
+        name: {"mean": each.value, "interval": [each.low, each.high]}
+        for name, each in ours.difference(theirs).items()
+    }
+
+
+def _values(heads: Sequence[Row], kinds: Sequence[str], way: str) -> OfSums:
+    """Means over classes and heads, where the images of queries can be drawn."""
+    images = 1 + max(int(image) for row in heads for image in row["images"].split())
+    states: Float64[np.ndarray, "image head kind 3"] = np.zeros((images, len(heads), len(kinds), 3))
+    for head, row in enumerate(heads):
+        of = zip(row["images"].split(), row["of"].split(), row[way].split(), strict=True)
+        for image, kind, count in of:
+            if kind in kinds:
+                state = (1, int(count) / RESULTS_OF_A_SEARCH, int(count) > 0)
+                states[int(image), head, kinds.index(kind)] += state
+
+    def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
+        asked, *scores = total.reshape(-1, 3).T
+        # What a resample has no query of has no part in its mean.
+        return [float((score[asked > 0] / asked[asked > 0]).mean()) for score in scores]
+
+    return OfSums(SCORES, states.reshape(images, -1), compute, RESAMPLES)
+
+
+def table(summary: dict[str, Any]) -> str:
+    """Precision and hit rate of each way, by encoder and class, in Markdown."""
+    names = [f"{score}, {way}" for score in ("precision@10", "hit rate@10") for way in WAYS]
+    header = ("encoder", "class", "queries", *names)
+    lines = [_line(header), "|---" * len(header) + "|"]
+    for encoder, of in summary.items():
+        named = {"mean": of["mean"] | {"queries": of["queries"]}} | of["classes"]
+        for kind, cell in named.items():
+            figures = [f"{100 * cell[way][score]:.1f}" for score in SCORES for way in WAYS]
+            lines.append(_line((encoder, kind, f"{cell['queries']:.0f}", *figures)))
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _showing(images: Sequence[str], kind: str, known: Annotated) -> int:
+    """How many of the first images show a class; each image counts once."""
+    return sum(kind in known.shown[key] for key in [*dict.fromkeys(images)][:RESULTS_OF_A_SEARCH])
+
+
+def _ranking(whole: Float32[np.ndarray, "image dim"]) -> Ranking:
+    """Of each image the others, most alike first."""
+    like = whole @ whole.T
+    np.fill_diagonal(like, np.inf)
+    return np.argsort(-like, axis=1, kind="stable")[:, 1:]
+
+
+if __name__ == "__main__":
+    main(bench)

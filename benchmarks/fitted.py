@@ -1,0 +1,24 @@
+"""The fitted models of `bench_peers`, which other benchmarks use too."""
+
+from pathlib import Path
+
+from benchmarks.bench_peers import SEEDS, Set, evaluate, tune
+
+METHOD = "heap"
+_QUICK = Set("coco-val100", "coco:{}/coco-val100", "COCO val2017, 100 images", ("corloc-found-v1",))
+"""What `heap evaluate` is asked for where nothing is wanted but the models that it fits."""
+
+
+def fitted_models(encoder: str, data: Path, work: Path) -> list[Path]:
+    """Folders of the models of an encoder, one for each seed; those that are missing are fitted.
+
+    Args:
+        encoder: One of `bench_peers.ENCODERS`.
+        data: Folder with `duts-tr` and `coco-val100`, if a model is missing.
+        work: Folder of features, models and trials, that of `bench_peers`.
+    """
+    models = [work / encoder / "models" / f"{METHOD}-{seed}" for seed in SEEDS]
+    if not all(path.exists() for path in models):
+        tune(METHOD, encoder, data, work)
+        evaluate((METHOD,), encoder, _QUICK, data, work / encoder / "fitted", work)
+    return models
