@@ -5,6 +5,8 @@ from pathlib import Path
 from benchmarks.bench_peers import SEEDS, Set, evaluate, tune
 
 METHOD = "heap"
+LABELS = {"embedded": "Embedded", "vit-tiny-supervised": "Supervised ViT-Ti"}
+"""Of the encoders in tables."""
 _QUICK = Set("coco-val100", "coco:{}/coco-val100", "COCO val2017, 100 images", ("corloc-found-v1",))
 """What `heap evaluate` is asked for where nothing is wanted but the models that it fits."""
 

@@ -17,6 +17,7 @@ from runs import blobs, box_of, make_run, ring, sort_into
 from heap.export.command import Choices, export
 from heap.export.outlines import CENTRE, outline, pieces
 from heap.export.splits import Splits
+from heap.objects import largest_piece
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -373,3 +374,39 @@ def test_polygons_come_back_by_the_rasterisers_of_their_readers(
         ImageDraw.Draw(image).polygon(corners, outline=1, fill=1)
     # A hole of one piece may hold another one, but it is drawn as background only there.
     assert iou(np.asarray(image), mask) >= 0.98
+
+
+@given(seed=st.integers(0, 10_000), side=st.integers(6, 20), share=st.floats(0.3, 0.7))
+@settings(max_examples=40)
+def test_small_masks_come_back_exactly(seed: int, side: int, share: float) -> None:
+    small_mask_comes_back(largest_piece(blobs((side, side), seed, share, 1)))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("001110", "111111", "111111", "111110", "001100"),
+        ("111", "110", "010"),
+        ("0011", "1110", "0010"),
+        ("100", "100", "100", "111"),
+    ],
+)
+def test_small_masks_that_were_found_in_photos_come_back_exactly(rows: tuple[str, ...]) -> None:
+    small_mask_comes_back(np.array([[each == "1" for each in row] for row in rows]))
+
+
+def small_mask_comes_back(part: np.ndarray) -> None:
+    """All rasterisers give it back from its ring, although few pixels are easily lost."""
+    from supervision import polygon_to_mask
+
+    mask = np.pad(part, 3)
+    whole = outline(mask)
+    assert whole is not None
+    for drawn in (np.rint(whole + CENTRE), np.floor(whole + CENTRE)):
+        found = polygon_to_mask(drawn.astype(np.int32), mask.shape[::-1])
+        assert np.array_equal(found.astype(bool), mask)
+    image = Image.new("1", mask.shape[::-1])
+    (piece,) = pieces(mask)
+    corners = [(x, y) for x, y in (piece + CENTRE).tolist()]
+    ImageDraw.Draw(image).polygon(corners, outline=1, fill=1)
+    assert np.array_equal(np.asarray(image), mask)

@@ -28,6 +28,9 @@ _TOLERANCE = 1.0
 """Distance in pixels to which points of the outline may be left out."""
 _FAITHFUL = 0.99
 """IoU with the mask below which no point is left out."""
+_SMALL = 400
+"""Pixels of a mask below which no point is left out either: readers draw slanted lines differently,
+and of few pixels one is much."""
 
 
 def outline(mask: Bool[np.ndarray, "height width"]) -> Ring | None:
@@ -117,6 +120,8 @@ def _corners(ring: Ring) -> Ring:
 
 def _fewer_points(rings: list[Ring], mask: Bool[np.ndarray, "height width"]) -> list[Ring]:
     """The rings without the points that hardly matter, as long as they cover the mask."""
+    if np.count_nonzero(mask) < _SMALL:
+        return rings
     fewer = [_simplified(ring) for ring in rings]
     drawn = covered(fewer, (mask.shape[0], mask.shape[1]))
     return fewer if (drawn & mask).sum() >= _FAITHFUL * (drawn | mask).sum() else rings

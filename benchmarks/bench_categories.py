@@ -1,0 +1,147 @@
+"""Categories of objects against clusters of whole images, by the classes that VOC's objects have.
+
+What `heap discover` finds is sorted as `heap categories` does it; its opponent clusters features of
+whole images of the same encoder, and each object inherits the cluster of its image.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.bench_peers import ENCODERS
+from benchmarks.category_scores import AUTO, COUNTS, summarise, table
+from benchmarks.common import DATA, RUNS, Data, main, run_heap
+from benchmarks.fitted import fitted_models
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.whole_images import VARIANTS, clustered, describe_all
+from heap.collection import schema
+from heap.collection.categories import categories
+from heap.collection.curation import sort_objects
+from heap.collection.editing import Editor
+from heap.collection.reading import rows as rows_of
+from heap.collection.store import RunStore
+from heap.evaluation.datasets import open_dataset
+from heap.evaluation.metrics.boxes import HIT, box_iou
+from heap.evaluation.truth import Example
+from heap.model.heap import Heap
+
+NAME = "bench_categories"
+SEEDS = range(5)
+"""Of the clustering."""
+
+
+_DONE = "gallery.html"
+"""`heap discover` writes it last."""
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    encoder: Sequence[str] = tuple(ENCODERS),
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / "peers",
+) -> None:
+    """Discover, sort in every way, cluster the whole images, and score both.
+
+    Args:
+        data: Folder with `voc12-animals`; with `duts-tr` and `coco-val100` too if models are
+            missing.
+        encoder: Those of `bench_peers` to do.
+        out: The result; a table is written beside it.
+        work: Folder of `bench_peers`, with its models; runs are added to it.
+    """
+    listed = open_dataset(f"voc2012-seg:{data}/voc12-animals").examples
+    examples = sorted(listed, key=lambda example: example.key)
+    rows: list[Row] = [{"kind": "images", "images": " ".join(each.key for each in examples)}]
+    about = []
+    for name in encoder:
+        models = fitted_models(name, data, work)
+        heap = Heap.from_pretrained(models[0])
+        about.append(about_encoder(heap) | {"name": name})
+        place = work / name / "categories"
+        ours = [row for head, model in enumerate(models) for row in sort(
+            head, model, place / model.name, examples)]  # fmt: skip
+        wanted = sorted({(row["number"], row["seed"]) for row in ours if row["kind"] == "sorted"})
+        kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
+        vectors = describe_all(heap, examples, kept)
+        rows += [{"encoder": name} | row for row in [*ours, *whole(vectors, wanted)]]
+    write_report(
+        NAME,
+        out,
+        protocol="categories-v1",
+        data=about_data("voc12-animals", [each.image for each in examples], "SegmentationClass"),
+        encoder=_about(about),
+        rows=rows,
+        summarise=summarise,
+    )
+    found = json.loads(out.read_text(encoding="utf-8"))
+    out.with_suffix(".md").write_text(table(found["summary"]), encoding="utf-8")
+
+
+def sort(head: int, model: Path, run: Path, examples: Sequence[Example]) -> Iterator[Row]:
+    """Find the objects with one head, and sort them in every way."""
+    if not (run / _DONE).exists():
+        run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
+    ids, objects = matched(run, examples)
+    yield {"kind": "objects", "head": head} | objects
+    for count in COUNTS:
+        wanted = None if count == AUTO else int(count)
+        for seed in SEEDS:
+            with Editor(run) as editor:
+                sort_objects(editor, wanted, again=True, seed=seed)
+                number = len(categories(editor.store))
+                made = rows_of(editor.store.table(schema.OBJECTS), ["id", "category"]).to_pydict()
+            of = dict(zip(made["id"], made["category"], strict=True))
+            # Numbers go on from those of before; from 1, by size, they are shorter.
+            names = {old: new for new, old in enumerate(sorted({0, *of.values()}))}
+            yield {
+                "kind": "sorted", "head": head, "k": count, "seed": seed, "number": number,
+                "apart": sum(not each for each in of.values()),
+                "clusters": _packed([names[of[each]] for each in ids]),
+            }  # fmt: skip
+
+
+def matched(run: Path, examples: Sequence[Example]) -> tuple[list[str], Row]:
+    """Ids of the objects whose box has an IoU of at least 0.5 with one of VOC's, and what they are.
+
+    Their class is that of the box with the highest IoU; difficult objects of VOC count too.
+    """
+    ids, images, classes, found = [], [], [], 0
+    results = RunStore.open(run).results()
+    for place, (example, result) in enumerate(zip(examples, results, strict=True)):
+        assert example.key == result.key
+        truth = example.read(result.width, result.height)
+        assert truth.box_classes is not None
+        overlap = box_iou(result.objects.boxes, truth.boxes)
+        found += len(overlap)
+        for index in np.flatnonzero(overlap.max(axis=1, initial=0) >= HIT):
+            ids.append(f"{result.key}#{index}")
+            images.append(place)
+            classes.append(truth.box_classes[overlap[index].argmax()])
+    return ids, {"found": found, "images": _packed(images), "classes": _packed(classes)}
+
+
+def whole(vectors: dict[str, np.ndarray], wanted: Sequence[tuple[int, int]]) -> Iterator[Row]:
+    """Clusters of the whole images: their number, that of the objects' categories, and the seed."""
+    for variant in VARIANTS:
+        for number, seed in wanted:
+            found = clustered(vectors[variant], number, seed)
+            about = {"kind": "whole", "variant": variant, "number": number, "seed": seed}
+            yield about | {"clusters": _packed(found.tolist())}
+
+
+def _packed(values: Sequence[object]) -> str:
+    return " ".join(map(str, values))
+
+
+def _about(encoders: list[Row]) -> Row:
+    joined = hashlib.sha256("".join(each["fingerprint"] for each in encoders).encode())
+    names = ", ".join(each["name"] for each in encoders)
+    return {"name": names, "fingerprint": joined.hexdigest()[:16], "each": encoders}
+
+
+if __name__ == "__main__":
+    main(bench)
