@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from heap.collection.curation import reject_objects, sort_objects
+from heap.collection.editing import Editor
+from heap.collection.store import RunStore
 from heap.config import DiscoverConfig
 from heap.discover import Run, _save_masks, discover
 from heap.errors import ConfigError, InputError
@@ -62,6 +65,28 @@ def test_images_can_be_added_later(heap: Heap, photos: Path, whole: Run, tmp_pat
     grown = discover(heap, growing, tmp_path / "run", config=CONFIG)
     assert grown.images == 2
     assert_same(grown, whole)
+
+
+def test_corrections_stay_when_images_are_added(heap: Heap, photos: Path, tmp_path: Path) -> None:
+    growing = Path(shutil.copytree(photos, tmp_path / "photos"))
+    discover(heap, growing, tmp_path / "run", config=CONFIG)
+    with Editor(tmp_path / "run") as editor:
+        sort_objects(editor, 2)
+        ids = RunStore.open(tmp_path / "run").table("objects").to_arrow()["id"].to_pylist()
+        reject_objects(editor, ids[:3])
+
+    def said() -> dict[str, tuple[int, bool]]:
+        table = RunStore.open(tmp_path / "run").table("objects").to_arrow().to_pylist()
+        return {row["id"]: (row["category"], row["rejected"]) for row in table}
+
+    before = said()
+    # It comes first, and so into every chunk another image.
+    shutil.copy(next(iter(sorted(photos.iterdir()))), growing / "0 new.png")
+    grown = discover(heap, growing, tmp_path / "run", config=CONFIG)
+    assert grown.images > 1, "a chunk is done again"
+    after = said()
+    assert {each: after[each] for each in before} == before
+    assert sum(rejected for _, rejected in after.values()) == 3
 
 
 def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Run, tmp_path: Path) -> None:

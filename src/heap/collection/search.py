@@ -57,7 +57,8 @@ def nearest(
     the run has no index yet, or `exact`. Otherwise the index is used; so it is for any number of
     objects if `exact` is False.
 
-    Rejected objects are never found, nor those whose id is in `without`. `where` is a condition in
+    Rejected objects, and those of rejected categories, are never found, nor those whose id is in
+    `without`. `where` is a condition in
     SQL on the columns of the table of objects, see `heap.collection.schema`, such as
     `score > 0.5 AND category = 3`.
 
@@ -75,7 +76,7 @@ def nearest(
             f"has {len(vector)}; use the model that the run was made with"
         )
     fitting = _count_fitting(store, table, where)
-    condition = FINDABLE if where is None else f"({where}) AND {FINDABLE}"
+    condition = " AND ".join([f"({where})"] * (where is not None) + [FINDABLE, *_accepted(store)])
     wanted = count + len(without)
     with reading(store.run):
         index = usable(store.database, fitting, exact)
@@ -93,6 +94,15 @@ def nearest(
         if row["id"] not in without
     ]  # fmt: skip
     return Hits(hits[:count], index)
+
+
+def _accepted(store: RunStore) -> list[str]:
+    """The condition that an object's category was not rejected; none if no category was."""
+    made = store.find(schema.CATEGORIES)
+    refused = [] if made is None else rows(made, ["id"], "rejected")["id"].to_pylist()
+    if not refused:
+        return []
+    return [f"(category IS NULL OR category NOT IN ({', '.join(map(str, refused))}))"]
 
 
 def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heap.collection.curation import reject_objects
+from heap.collection.curation import reject, reject_objects, sort_objects
 from heap.collection.editing import Editor
 from heap.collection.search import nearest, vector_of
 from heap.collection.store import RunStore
@@ -76,6 +76,15 @@ class TestFilters:
         found = nearest(store, query, 3, without=["it's#0"], where="1 = 1 OR 1 = 1")
         assert {hit.id for hit in found[:2]} == {"it's#2", "it's#3"}
         assert len(found) == 3
+
+    def test_nothing_of_a_rejected_category(self, run: Path) -> None:
+        with Editor(run) as editor:
+            sort_objects(editor, 2)
+            other = editor.store.table("objects").search().where("id = 'b#0'").to_list()[0]
+            reject(editor, [other["category"]])
+        store = RunStore.open(run)
+        found = nearest(store, vector_of(store, "b#0"), where="1 = 1")
+        assert {hit.id for hit in found} == {f"it's#{at}" for at in range(4)}
 
     @pytest.mark.parametrize("where", ["score >", "nonsense = 3", "score; DROP TABLE", "1 +"])
     def test_a_condition_that_is_none_is_named(self, run: Path, where: str) -> None:
