@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from heap.collection.records import Finished
-from heap.report.outlines import regions_png, svg_path
+from heap.report.outlines import canvas_of, region_map, svg_path
 from heap.report.palette import OBJECTS
 from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
 from heap.report.standing import Place, Standing
@@ -14,9 +14,6 @@ from heap.report.tiles import square_around
 
 LOW_CONFIDENCE = 0.25
 """An image whose best object scores less is listed as one to look at."""
-_OUTLINE_SIDE = THUMBNAIL_SIDE * 2
-"""Outlines are finer than the previews, because they stay sharp when these are enlarged."""
-_REGIONS_SIDE = THUMBNAIL_SIDE // 2
 _NOTHING_SAID = Standing()
 
 
@@ -84,7 +81,7 @@ def make_card(record: Finished, standing: Standing = _NOTHING_SAID) -> Card:
     """What the page shows of one image; objects that were rejected are left out."""
     result = record.result
     size = (result.width, result.height)
-    canvas = fitted(size, _OUTLINE_SIDE, enlarge=True)
+    canvas = canvas_of(size)
     kept = [
         index
         for index in range(len(result.objects))
@@ -99,7 +96,7 @@ def make_card(record: Finished, standing: Standing = _NOTHING_SAID) -> Card:
         preview=fitted(size, THUMBNAIL_SIDE),
         canvas=canvas,
         thumbnail=record.thumbnail,
-        regions=regions_png(result.regions, fitted(size, _REGIONS_SIDE)),
+        regions=region_map(result),
         shapes=tuple(_shapes(record, kept, canvas)),
         facts=tuple(_facts(record, kept, standing)),
         best=round(best, 4),

@@ -7,16 +7,24 @@ from jaxtyping import Bool, Int64
 from PIL import Image
 
 from heap.report.palette import REGIONS, rgb
-from heap.report.scaling import encoded, smooth_labels
-from heap.results import Regions
+from heap.report.scaling import THUMBNAIL_SIDE, encoded, fitted, smooth_labels
+from heap.results import ImageResult, Regions
 
 Ring = Int64[np.ndarray, "_ 2"]
 """Points (x, y) of a closed outline."""
 
+_CANVAS_SIDE = THUMBNAIL_SIDE * 2
+"""Outlines are finer than thumbnails, because they stay sharp when these are enlarged."""
+_REGIONS_SIDE = THUMBNAIL_SIDE // 2
 _INSIDE = 1 - 1e-6
 """Level of contours between background 0 and mask 1 that puts them on the centres of the mask."""
 _TOLERANCE = 1.0
 """Distance in pixels to which points of the outline may be left out."""
+
+
+def canvas_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height that outlines in an image of `size` (width, height) are given at."""
+    return fitted(size, _CANVAS_SIDE, enlarge=True)
 
 
 def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
@@ -26,6 +34,11 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
     """
     rings = map(_simplified, _traced(mask))
     return "".join(_ring(ring) for ring in rings if len(ring) > 2)
+
+
+def region_map(result: ImageResult) -> bytes:
+    """The regions of an image in colours, as a small PNG to be laid over it."""
+    return regions_png(result.regions, fitted((result.width, result.height), _REGIONS_SIDE))
 
 
 def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:

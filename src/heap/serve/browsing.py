@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from jaxtyping import Int64
 
+from heap.report.outlines import canvas_of
 from heap.serve.answers import (
     CategoryAnswer,
     FailureAnswer,
@@ -20,7 +21,7 @@ from heap.serve.answers import (
     RunAnswer,
     ShapeAnswer,
 )
-from heap.serve.drawing import canvas_of, outlines
+from heap.serve.drawing import outlines
 from heap.serve.served import ServedRun
 from heap.serve.snapshot import Snapshot
 

@@ -1,32 +1,18 @@
-"""Objects and regions of an image as a browser draws them."""
+"""The objects of an image as pictures to be laid over it."""
 
 from collections.abc import Mapping
 
-from heap.report.outlines import regions_png, svg_path
+from heap.report.outlines import svg_path
 from heap.report.palette import OBJECTS
-from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
-from heap.results import ImageResult, Objects
+from heap.report.scaling import scaled_mask
+from heap.results import Objects
 
 Box = tuple[float, float, float, float]
-
-_CANVAS_SIDE = THUMBNAIL_SIDE * 2
-"""Outlines are finer than thumbnails, because they stay sharp when these are enlarged."""
-_REGIONS_SIDE = THUMBNAIL_SIDE // 2
-
-
-def canvas_of(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height that outlines in an image of `size` (width, height) are given at."""
-    return fitted(size, _CANVAS_SIDE, enlarge=True)
 
 
 def outlines(objects: Objects, canvas: tuple[int, int]) -> list[str]:
     """The SVG path of each object on a canvas of (width, height), see `svg_path`."""
     return [svg_path(scaled_mask(mask.decode(), canvas)) for mask in objects.masks]
-
-
-def region_map(result: ImageResult) -> bytes:
-    """The regions of an image in colours, as a small PNG to be laid over it."""
-    return regions_png(result.regions, fitted((result.width, result.height), _REGIONS_SIDE))
 
 
 def masks_svg(paths: Mapping[int, str], canvas: tuple[int, int]) -> str:

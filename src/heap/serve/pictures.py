@@ -14,10 +14,11 @@ from PIL import Image
 from heap.errors import ImageError
 from heap.images.decode import Limits, decode
 from heap.images.source import Source
+from heap.report.outlines import canvas_of, region_map
 from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
-from heap.serve.drawing import Box, boxes_svg, canvas_of, masks_svg, outlines, region_map
+from heap.serve.drawing import Box, boxes_svg, masks_svg, outlines
 from heap.serve.served import ServedRun
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])

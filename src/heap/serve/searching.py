@@ -11,9 +11,10 @@ from heap.collection.search import nearest
 from heap.errors import ImageError
 from heap.images import Picture, Source, decode
 from heap.images.decode import Limits, decode_bytes
+from heap.report.outlines import canvas_of, region_map
 from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serve.browsing import Served, known_image
-from heap.serve.drawing import canvas_of, outlines, region_map
+from heap.serve.drawing import outlines
 from heap.serve.served import ServedRun
 
 router = APIRouter(prefix="/api", tags=["search"])
