@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from jaxtyping import Int64
 
+from heap.collection.database import reading
 from heap.report.outlines import canvas_of
 from heap.serve.answers import (
     CategoryAnswer,
@@ -45,11 +46,11 @@ def served_run(request: Request) -> ServedRun:
 Served = Annotated[ServedRun, Depends(served_run)]
 
 
-def known_image(served: ServedRun, key: str) -> dict[str, Any]:
+def known_image(now: Snapshot, key: str) -> dict[str, Any]:
     """The row of an image that could be read; status 404 for any other."""
-    row = served.now().image(key)
+    row = now.image(key)
     if row is None or row["status"] == "failed":
-        raise HTTPException(404, f"{served.run} has no image {key!r}")
+        raise HTTPException(404, f"{now.run} has no image {key!r}")
     return row
 
 
@@ -78,6 +79,8 @@ def run(served: Served) -> RunAnswer:
 @router.get("/categories")
 def categories(served: Served) -> list[CategoryAnswer]:
     """The categories by number; none before the objects were sorted."""
+    with reading(served.run):
+        found = served.collection.categories
     return [
         CategoryAnswer(
             id=each.id,
@@ -88,7 +91,7 @@ def categories(served: Served) -> list[CategoryAnswer]:
             coherence=each.coherence if each.size else None,
             typical=list(each.typical),
         )
-        for each in served.ask(lambda _: served.collection.categories)
+        for each in found
     ]
 
 
@@ -135,8 +138,9 @@ def images(
 @router.get("/image")
 def image(served: Served, key: str) -> ImageDetail:
     """An image and all that was found in it."""
-    known_image(served, key)
-    now, record = served.ask(lambda now: (now, now.record(key)))
+    now = served.now()
+    known_image(now, key)
+    record = now.record(key)
     canvas = canvas_of((record.result.width, record.result.height))
     paths = outlines(record.result.objects, canvas)
     rows = [ObjectAnswer.of(row) for row in now.objects_of(key)]

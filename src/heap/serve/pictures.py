@@ -19,7 +19,7 @@ from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import Box, boxes_svg, masks_svg, outlines
-from heap.serve.served import ServedRun
+from heap.serve.snapshot import Snapshot
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 
@@ -55,41 +55,45 @@ Send = Annotated[Sender, Depends(Sender)]
 @router.get("/thumbnail", response_class=Response)
 def thumbnail(served: Served, send: Send, key: str) -> Response:
     """The stored preview of an image."""
-    row = known_image(served, key)
-    return send.send(row["checksum"], "image/jpeg", lambda: _thumbnail(served, key))
+    now = served.recent()
+    row = known_image(now, key)
+    return send.send(row["checksum"], "image/jpeg", lambda: now.thumbnail(key))
 
 
 @router.get("/photo", response_class=Response)
 def photo(served: Served, send: Send, key: str) -> Response:
     """An image, read again and upright, no side over 1600 pixels; its preview if it is gone."""
-    row = known_image(served, key)
-    return send.send(row["checksum"], "image/jpeg", lambda: _again(row) or _thumbnail(served, key))
+    now = served.recent()
+    row = known_image(now, key)
+    return send.send(row["checksum"], "image/jpeg", lambda: _again(row) or now.thumbnail(key))
 
 
 @router.get("/tile", response_class=Response)
 def object_tile(served: Served, send: Send, id: str, side: Side = 160) -> Response:
     """What an object shows, with a little around it, as a square."""
-    found = served.now().object(id)
+    now = served.recent()
+    found = now.object(id)
     if found is None:
         raise HTTPException(404, f"{served.run} has no object {id!r}")
-    image = known_image(served, found["key"])
+    image = known_image(now, found["key"])
     box = (found["x1"], found["y1"], found["x2"], found["y2"])
     size = (image["width"], image["height"])
     return send.send(
         image["checksum"],
         "image/jpeg",
-        lambda: tile(_thumbnail(served, found["key"]), box, size, side),
+        lambda: tile(now.thumbnail(found["key"]), box, size, side),
     )
 
 
 @router.get("/masks", response_class=Response)
 def masks(served: Served, send: Send, key: str) -> Response:
     """The masks of the objects of an image that nobody has rejected, to be laid over it."""
-    row = known_image(served, key)
-    kept = _kept(served, key)
+    now = served.recent()
+    row = known_image(now, key)
+    kept = _kept(now, key)
 
     def make() -> bytes:
-        result = served.ask(lambda now: now.record(key)).result
+        result = now.record(key).result
         canvas = canvas_of((result.width, result.height))
         paths = outlines(result.objects, canvas)
         return masks_svg({place: paths[place] for place in kept}, canvas).encode()
@@ -100,8 +104,9 @@ def masks(served: Served, send: Send, key: str) -> Response:
 @router.get("/boxes", response_class=Response)
 def boxes(served: Served, send: Send, key: str) -> Response:
     """The boxes of the objects of an image that nobody has rejected, to be laid over it."""
-    row = known_image(served, key)
-    kept = _kept(served, key)
+    now = served.recent()
+    row = known_image(now, key)
+    kept = _kept(now, key)
     size = (row["width"], row["height"])
     made_of = (row["checksum"], list(kept))
     return send.send(made_of, "image/svg+xml", lambda: boxes_svg(kept, size).encode())
@@ -110,25 +115,18 @@ def boxes(served: Served, send: Send, key: str) -> Response:
 @router.get("/regions", response_class=Response)
 def regions(served: Served, send: Send, key: str) -> Response:
     """The region map of an image in colours, to be laid over it."""
-    row = known_image(served, key)
-
-    def make() -> bytes:
-        return region_map(served.ask(lambda now: now.record(key)).result)
-
-    return send.send(row["checksum"], "image/png", make)
+    now = served.recent()
+    row = known_image(now, key)
+    return send.send(row["checksum"], "image/png", lambda: region_map(now.record(key).result))
 
 
-def _kept(served: ServedRun, key: str) -> dict[int, Box]:
+def _kept(now: Snapshot, key: str) -> dict[int, Box]:
     """The boxes of the objects of an image that nobody has rejected, by their places in it."""
     return {
         row["index"]: (row["x1"], row["y1"], row["x2"], row["y2"])
-        for row in served.now().objects_of(key)
+        for row in now.objects_of(key)
         if not row["rejected"]
     }
-
-
-def _thumbnail(served: ServedRun, key: str) -> bytes:
-    return served.ask(lambda now: now.thumbnail(key))
 
 
 def _again(row: dict[str, Any]) -> bytes | None:

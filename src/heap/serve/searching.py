@@ -49,7 +49,7 @@ def nearest_to_box(
     served: Served, key: str, box: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like what an image of the run shows in a box."""
-    row = known_image(served, key)
+    row = known_image(served.now(), key)
     if not row["source"]:
         raise HTTPException(404, f"it is not known where {key!r} was read")
     picture = decode(Source(key, row["source"]))

@@ -1,10 +1,12 @@
 """A run that is being served: its snapshot, its model, and one change at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from heap.collection import schema
 from heap.collection.collection import Collection
@@ -15,7 +17,8 @@ from heap.serve.snapshot import Snapshot, versions_of
 if TYPE_CHECKING:
     from heap.model.heap import Heap
 
-T = TypeVar("T")
+_RECENT = 0.5
+"""Seconds."""
 
 
 class ServedRun:
@@ -30,6 +33,7 @@ class ServedRun:
         self.collection = Collection(run)
         self._model = model
         self._snapshot: Snapshot | None = None
+        self._looked = -inf
         self._reading, self._thinking, self._writing = Lock(), Lock(), Lock()
 
     @property
@@ -54,16 +58,21 @@ class ServedRun:
             versions = versions_of(store.table(schema.IMAGES), store.find(schema.OBJECTS))
             if self._snapshot is None or self._snapshot.versions != versions:
                 self._snapshot = Snapshot.take(store)
+            self._looked = monotonic()
             return self._snapshot
 
-    def ask(self, question: Callable[[Snapshot], T]) -> T:
-        """The answer to a question that takes more from the store than is in a snapshot.
+    def recent(self) -> Snapshot:
+        """The run as it was half a second ago at most: enough for pictures, which are many.
+
+        What was changed here is seen at once.
 
         Raises:
             StoreError: if the store is damaged.
         """
-        with reading(self.run):
-            return question(self.now())
+        snapshot = self._snapshot
+        if snapshot is None or monotonic() - self._looked > _RECENT:
+            return self.now()
+        return snapshot
 
     @contextmanager
     def model(self) -> Iterator["Heap"]:
@@ -83,4 +92,7 @@ class ServedRun:
             BusyError: if another process is writing there.
         """
         with self._writing, Editor(self.run) as editor:
-            yield editor
+            try:
+                yield editor
+            finally:
+                self._looked = -inf

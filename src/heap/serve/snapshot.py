@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float32, Int64
 
 from heap.collection import schema
-from heap.collection.database import Table
+from heap.collection.database import Table, reading
 from heap.collection.reading import rows
 from heap.collection.records import Finished
 from heap.collection.rows import to_finished
@@ -38,6 +38,8 @@ class Snapshot:
     """Rows of the table of objects, rejected ones included."""
     image_of: Int64[np.ndarray, " object"]
     """Row in `images` of each object."""
+    run: object
+    """Named where the store is damaged."""
     _image_table: Table
     _object_table: Table | None
 
@@ -55,13 +57,13 @@ class Snapshot:
         if object_table is None:
             nothing = pa.schema([*map(schema.objects_schema(1).field, [*_OBJECT, "rejected"])])
             none = np.zeros(0, dtype=np.int64)
-            return cls(images, nothing.empty_table(), none, image_table, None)
+            return cls(images, nothing.empty_table(), none, store.run, image_table, None)
         found = rows(object_table, [*_OBJECT, "rejected"], with_row_id=True)
         at = pc.index_in(found["key"], value_set=images["key"].combine_chunks())
         found = found.append_column("image", at).filter(pc.is_valid(at))
         found = found.sort_by([("image", "ascending"), ("index", "ascending")])
         image_of = found["image"].to_numpy().astype(np.int64)
-        return cls(images, found, image_of, image_table, object_table)
+        return cls(images, found, image_of, store.run, image_table, object_table)
 
     @property
     def versions(self) -> tuple[int, int]:
@@ -133,22 +135,28 @@ class Snapshot:
         return list(self.objects.slice(start, end - start).to_pylist())
 
     def thumbnail(self, key: str) -> bytes:
-        """The stored JPEG of an image; empty if there is none."""
-        (row,) = _take(self._image_table, [self._row_id(key)], ["thumbnail"])
-        return bytes(row["thumbnail"] or b"")
+        """The stored JPEG of an image; empty if there is none.
+
+        Raises:
+            StoreError: if the store is damaged.
+        """
+        with reading(self.run):
+            (row,) = _take(self._image_table, [self._row_id(key)], ["thumbnail"])
+            return bytes(row["thumbnail"] or b"")
 
     def record(self, key: str) -> Finished:
         """All that is stored of an image that was worked on to the end.
 
         Raises:
-            ValueError: if its rows are damaged.
+            StoreError: if the store is damaged.
         """
-        (image,) = _take(self._image_table, [self._row_id(key)])
-        parts = self.objects_of(key)
-        if self._object_table is None or not parts:
-            return to_finished(image, [])
-        found = _take(self._object_table, [part["_rowid"] for part in parts])
-        return to_finished(image, sorted(found, key=lambda part: int(part["index"])))
+        with reading(self.run):
+            (image,) = _take(self._image_table, [self._row_id(key)])
+            parts = self.objects_of(key)
+            if self._object_table is None or not parts:
+                return to_finished(image, [])
+            found = _take(self._object_table, [part["_rowid"] for part in parts])
+            return to_finished(image, sorted(found, key=lambda part: int(part["index"])))
 
     def _row_id(self, key: str) -> int:
         return int(self.images["_rowid"][self._image_places[key]].as_py())

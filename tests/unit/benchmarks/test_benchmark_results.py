@@ -32,6 +32,7 @@ PROTOCOLS = {
     "bench_continue": "saliency-void-v1",
     "bench_encoders": "encoders-v1",
     "bench_gallery": "gallery-v1",
+    "bench_serve": "serve-v1",
     "bench_collection": "collection-v1",
     "bench_categories": "categories-v1",
     "bench_search": "search-v1",

@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import heap
-from heap.collection.curation import reject_objects
 from heap.collection.editing import Editor
 from heap.report.palette import REGIONS, rgb
 from heap.serve.app import make_app
@@ -80,8 +79,8 @@ def test_objects_are_laid_over_but_for_rejected_ones(
 
     before = drawn()
     assert len(before) == len(set(before)) == 2
-    with Editor(run) as editor:
-        reject_objects(editor, ["chickens.jpg#0"])
+    body = {"ids": ["chickens.jpg#0"], "rejected": True}
+    assert client.post("/api/objects/rejected", json=body).status_code == 204
     assert drawn() == before[1:]
 
 
