@@ -71,6 +71,7 @@ RETRIEVED: dict[str, Any] = {
     "pooled": "0 9 0 9",
 }  # fmt: skip
 MINIATURES: dict[str, list[dict[str, Any]]] = {
+    "bench_serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
     "bench_search": [
         SEARCHED
         | {
