@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from store_writer import CONFIG, record, write
 
-from heap.collection import schema
+from heap.collection import schema, writer
 from heap.collection.records import Failure
 from heap.collection.store import RunStore
 from heap.errors import InputError, StoreError
@@ -54,8 +55,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that keeps no earlier versions: all of its files are needed."""
     run = tmp_path_factory.mktemp("small")
-    write(run, 20, CHUNK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "READERS", timedelta(milliseconds=1))
+        write(run, 20, CHUNK)
+        time.sleep(0.05)  # versions of the last milliseconds are left to the next time
+        write(run, 20, CHUNK)
     return run
 
 
