@@ -4,6 +4,7 @@ Boxes are xyxy, 0-based pixel edges with x2 and y2 exclusive, in the upright (EX
 original.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Objects:
     masks: tuple[Rle, ...]
     """At the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]
-    """Mean feature of the patches of an object; from a model whitened, to be compared by cosine."""
+    """What the encoder says of its box, see `heap.model.embedding`; to be compared by cosine."""
     regions: Int64[np.ndarray, " object"]
     """The region, a row of `Regions`, that the object is a part of."""
 
@@ -88,22 +89,12 @@ class ImageResult:
 
     def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
         """The objects as COCO annotations: xywh boxes, RLE masks, one category, scores."""
+        objects = self.objects
+        each = zip(objects.boxes.tolist(), objects.scores.tolist(), objects.masks, strict=True)
         return [
-            {
-                "id": first_id + index,
-                "image_id": image_id,
-                "category_id": 1,
-                "bbox": [float(box[0]), float(box[1]),
-                         float(box[2] - box[0]), float(box[3] - box[1])],
-                "area": int(mask.decode().sum()),
-                "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts},
-                "iscrowd": 0,
-                "score": float(score),
-            }
-            for index, (box, mask, score) in enumerate(
-                zip(self.objects.boxes, self.objects.masks, self.objects.scores, strict=True)
-            )
-        ]  # fmt: skip
+            {"id": first_id + at, "image_id": image_id, **coco_annotation(1, *found)}
+            for at, found in enumerate(each)
+        ]
 
     def to_supervision(self) -> "Detections":
         """The objects as supervision's `Detections`, masks dense, region number as class."""
@@ -129,3 +120,19 @@ class ImageResult:
             "regions": self.regions.label_map,
             "saliency": self.saliency,
         }
+
+
+def coco_annotation(category: int, box: Sequence[float], score: float, mask: Rle) -> dict[str, Any]:
+    """An object as COCO has it, without its numbers; masks with holes or in pieces are no crowds.
+
+    The score is extra, so that the list of annotations alone serves as detections.
+    """
+    x1, y1, x2, y2 = box
+    return {
+        "category_id": category,
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": int(mask.decode().sum()),
+        "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts},
+        "iscrowd": 0,
+        "score": score,
+    }

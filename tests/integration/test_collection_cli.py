@@ -190,7 +190,7 @@ def test_inspect_names_copies_and_empty_images(
     code, text, err = main("inspect", out)
     assert code == 0, err
     assert "00.png, copy.png" in text
-    assert "1 pictures are there more than once" in err
+    assert "pictures that are there more than once: 1" in err
     found = json.loads(main("inspect", out, "--json")[1])
     assert found["duplicates"] == [["00.png", "copy.png"]]
     assert found["empty"] == []

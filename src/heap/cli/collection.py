@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
@@ -64,6 +65,8 @@ def categories(
 
     with Editor(run) as editor:
         sorted_now = curation.sort_objects(editor, k, again=again, seed=seed)
+        meant = (*chain.from_iterable(merged), *names, *(reject or []), *(restore or []))
+        curation.check(editor.store, meant)
         for group in merged:
             curation.merge(editor, group)
         if names:
@@ -186,8 +189,8 @@ def inspect(
         table.add_row("nothing found in", escape(key))
     out_console.print(table)
     err_console.print(
-        f"{len(found.duplicates)} pictures are there more than once, {len(found.empty)} images "
-        "are without an object"
+        f"pictures that are there more than once: {len(found.duplicates)}; images without an "
+        f"object: {len(found.empty)}"
     )
 
 

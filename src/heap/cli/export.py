@@ -67,13 +67,18 @@ def export(
     )
     with Bars(err_console) as progress:
         found = run_export(run, kind, out, choices, progress)
-    _warn(found)
+    _warn(found, run)
     out_console.print(_summary(found))
     _say(f"In {found.folder}")
     _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(found.folder))}")
 
 
-def _warn(found: "Exported") -> None:
+def _warn(found: "Exported", run: str) -> None:
+    if found.unsorted:
+        _say(
+            f"Objects that have not been sorted yet, and are of the class other: {found.unsorted}; "
+            f"`heap categories {run}` gives them a category"
+        )
     if not found.failures:
         return
     for failure in found.failures[:_SHOWN]:

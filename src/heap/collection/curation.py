@@ -67,6 +67,15 @@ def sort_objects(
     return count_sorted
 
 
+def check(store: RunStore, ids: Iterable[int]) -> None:
+    """See that there are such categories, before anything is done to some of them.
+
+    Raises:
+        InputError: if there is no such category.
+    """
+    _rows_of(store, ids)
+
+
 def rename(editor: Editor, names: Mapping[int, str]) -> None:
     """Name categories; an empty name takes the name away.
 

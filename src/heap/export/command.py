@@ -65,6 +65,8 @@ class Exported:
 
     folder: Path
     classes: tuple[str, ...]
+    unsorted: int
+    """Objects of class `other` that have not been sorted into categories yet."""
     splits: dict[str, Count]
     """By name; one without a name if there are none."""
     crops: int
@@ -104,7 +106,14 @@ def export(
                 for done, item in enumerate(items(store, labels, choices.min_score)):
                     on_progress("export", done, total)
                     job.take(item, add)
-            found = Exported(target, labels.classes, job.counts, job.crops, tuple(job.failures))
+            found = Exported(
+                target,
+                labels.classes,
+                labels.unsorted,
+                job.counts,
+                job.crops,
+                tuple(job.failures),
+            )
             _describe(found, format, folder)
     on_progress("export", total, total)
     return found

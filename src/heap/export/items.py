@@ -82,6 +82,8 @@ class Labels:
     """Class of the objects that are not in `special`."""
     special: Mapping[str, str | None]
     """By the id of an object: its class, or None if it is rejected."""
+    unsorted: int
+    """Objects that have the class `OTHER` because `heap categories` has not seen them yet."""
 
     def of(self, object_id: str) -> str | None:
         """Class of an object; None if it is rejected."""
@@ -107,7 +109,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
         )
     titles = titles or {}
     special: dict[str, str | None] = {}
-    others = False
+    others, unsorted = False, 0
     if objects is not None:
         found = rows(objects, ["id", "category", "rejected"])
         for name, category, rejected in zip(*found.to_pydict().values(), strict=True):
@@ -118,12 +120,13 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
                 special[name] = title
             else:
                 others = True
+                unsorted += by_category and category is None
     if not by_category:
-        return Labels((OBJECT,), OBJECT, special)
+        return Labels((OBJECT,), OBJECT, special, unsorted)
     named = dict.fromkeys(title for title in titles.values() if title is not None)
     if others or not named:
         named[OTHER] = None
-    return Labels(tuple(named), OTHER, special)
+    return Labels(tuple(named), OTHER, special, unsorted)
 
 
 def items(store: RunStore, labels: Labels, min_score: float = 0.0) -> Iterator[Item]:

@@ -3,39 +3,77 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from heap.collection.records import Failure
 from heap.report.files import replacing
-from heap.results import ImageResult
+from heap.results import ImageResult, coco_annotation
 
 FAILURES = "failed.jsonl"
 """Where a run and a model list the images that could not be used."""
 
 
-def write_coco(results: Iterable[ImageResult], path: Path) -> None:
-    """Write `results`, in the order given, as one COCO file; ids count from 1 in that order.
+class CocoFile:
+    """Takes the images of a COCO file, one by one; ids count from 1 in that order."""
 
-    Every annotation has a run-length mask, `iscrowd` 0 and a `score`, so that the file serves as
-    annotations and, its list of annotations taken alone, as detections. The same results give the
-    same bytes, and a run of any size fits in memory.
+    def __init__(self, images: BinaryIO, annotations: BinaryIO) -> None:
+        self._images, self._annotations = images, annotations
+        self._image = self._annotation = 0
+
+    def add(
+        self, file_name: str, width: int, height: int, annotations: Iterable[dict[str, Any]]
+    ) -> None:
+        """Write an image with the annotations that `coco_annotation` has made."""
+        self._image += 1
+        image = {"id": self._image, "file_name": file_name, "width": width, "height": height}
+        _append(self._images, image, first=self._image == 1)
+        for each in annotations:
+            self._annotation += 1
+            numbered = {"id": self._annotation, "image_id": self._image, **each}
+            _append(self._annotations, numbered, first=self._annotation == 1)
+
+
+@contextmanager
+def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
+    """A COCO file that is there, complete, when the block ends; classes are numbered from 1.
+
+    Annotations wait in a file of their own, so any number of images fits in memory.
 
     Raises:
         InputError: if the file cannot be written.
     """
     info = {"description": "Objects found by HEAP, without labels", "version": version("heap")}
-    categories = [{"id": 1, "name": "object", "supercategory": ""}]
+    categories = [
+        {"id": number, "name": name, "supercategory": ""} for number, name in enumerate(classes, 1)
+    ]
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as annotations:
         file.write(b'{"info": ' + _json(info))
         file.write(b',\n"licenses": [],\n"categories": ' + _json(categories) + b',\n"images": [')
-        _write_both(results, file, annotations)
+        yield CocoFile(file, annotations)
         file.write(b'\n],\n"annotations": [')
         annotations.seek(0)
         shutil.copyfileobj(annotations, file)
         file.write(b"\n]}\n")
+
+
+def write_coco(results: Iterable[ImageResult], path: Path) -> None:
+    """Write `results`, in the order given, as one COCO file with one class, `object`.
+
+    The same results give the same bytes.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    with coco_file(path, ["object"]) as file:
+        for result in results:
+            found = result.objects
+            each = zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
+            annotations = (coco_annotation(1, *one) for one in each)
+            file.add(result.key, result.width, result.height, annotations)
 
 
 def write_failures(failures: Iterable[Failure], path: Path) -> None:
@@ -50,23 +88,8 @@ def write_failures(failures: Iterable[Failure], path: Path) -> None:
             file.write(_json(line) + b"\n")
 
 
-def coco_image(result: ImageResult, image_id: int) -> dict[str, Any]:
-    """The entry of an image in a COCO file; `file_name` is its key."""
-    return {
-        "id": image_id,
-        "file_name": result.key,
-        "width": result.width,
-        "height": result.height,
-    }
-
-
-def _write_both(results: Iterable[ImageResult], images: BinaryIO, annotations: BinaryIO) -> None:
-    next_id = 1
-    for image_id, result in enumerate(results, start=1):
-        images.write((b"\n" if image_id == 1 else b",\n") + _json(coco_image(result, image_id)))
-        for annotation in result.to_coco(image_id, next_id):
-            annotations.write((b"\n" if next_id == 1 else b",\n") + _json(annotation))
-            next_id += 1
+def _append(file: BinaryIO, value: dict[str, Any], *, first: bool) -> None:
+    file.write((b"\n" if first else b",\n") + _json(value))
 
 
 def _json(value: Any) -> bytes:

@@ -170,6 +170,7 @@ def test_the_command_says_what_was_exported_and_what_reads_it(
     assert int(words["train"][1]) + int(words["val"][1]) == 6
     assert words["classes"] == ["2", "wheel", "[b],", "other"]
     assert words["crops"] == ["6"]
+    assert "not been sorted yet, and are of the class other: 11; `heap categories" in said.err
     assert f"data={tmp_path / 'out'}/data.yaml" in said.err
     assert all(path.is_symlink() for path in (tmp_path / "out" / "images").rglob("*.png"))
 

@@ -68,6 +68,7 @@ def test_categories_are_classes_in_the_order_of_their_numbers(run: Path) -> None
         "a/1.jpg#2": "other",
         "b.jpg#0": "other",  # It was not sorted yet.
     }
+    assert labels.unsorted == 1
 
 
 def test_there_is_no_other_class_where_all_objects_have_one(run: Path) -> None:
@@ -90,5 +91,5 @@ def test_a_run_without_objects_has_images_and_a_class(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"a.jpg": []}, SIZE)
     assert read(run, by_category=True)[0].classes == ("other",)
     labels, found = read(run)
-    assert labels.classes == ("object",)
+    assert (labels.classes, labels.unsorted) == (("object",), 0)
     assert [item.objects for item in found] == [()]
