@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.animals import SET, annotated, examples_in
 from benchmarks.bench_peers import ENCODERS
 from benchmarks.category_scores import AUTO, COUNTS, summarise, table
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
@@ -22,9 +23,6 @@ from heap.collection.categories import categories
 from heap.collection.curation import sort_objects
 from heap.collection.editing import Editor
 from heap.collection.reading import rows as rows_of
-from heap.collection.store import RunStore
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.boxes import HIT, box_iou
 from heap.evaluation.truth import Example
 from heap.model.heap import Heap
 
@@ -53,15 +51,14 @@ def bench(
         out: The result; a table is written beside it.
         work: Folder of `bench_peers`, with its models; runs are added to it.
     """
-    listed = open_dataset(f"voc2012-seg:{data}/voc12-animals").examples
-    examples = sorted(listed, key=lambda example: example.key)
+    examples = examples_in(data)
     rows: list[Row] = [{"kind": "images", "images": " ".join(each.key for each in examples)}]
     about = []
     for name in encoder:
         models = fitted_models(name, data, work)
         heap = Heap.from_pretrained(models[0])
         about.append(about_encoder(heap) | {"name": name})
-        place = work / name / "categories"
+        place = work / name / SET
         ours = [row for head, model in enumerate(models) for row in sort(
             head, model, place / model.name, examples)]  # fmt: skip
         wanted = sorted({(row["number"], row["seed"]) for row in ours if row["kind"] == "sorted"})
@@ -72,7 +69,7 @@ def bench(
         NAME,
         out,
         protocol="categories-v1",
-        data=about_data("voc12-animals", [each.image for each in examples], "SegmentationClass"),
+        data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
         encoder=_about(about),
         rows=rows,
         summarise=summarise,
@@ -105,23 +102,12 @@ def sort(head: int, model: Path, run: Path, examples: Sequence[Example]) -> Iter
 
 
 def matched(run: Path, examples: Sequence[Example]) -> tuple[list[str], Row]:
-    """Ids of the objects whose box has an IoU of at least 0.5 with one of VOC's, and what they are.
-
-    Their class is that of the box with the highest IoU; difficult objects of VOC count too.
-    """
-    ids, images, classes, found = [], [], [], 0
-    results = RunStore.open(run).results()
-    for place, (example, result) in enumerate(zip(examples, results, strict=True)):
-        assert example.key == result.key
-        truth = example.read(result.width, result.height)
-        assert truth.box_classes is not None
-        overlap = box_iou(result.objects.boxes, truth.boxes)
-        found += len(overlap)
-        for index in np.flatnonzero(overlap.max(axis=1, initial=0) >= HIT):
-            ids.append(f"{result.key}#{index}")
-            images.append(place)
-            classes.append(truth.box_classes[overlap[index].argmax()])
-    return ids, {"found": found, "images": _packed(images), "classes": _packed(classes)}
+    """Ids of the objects that match one of VOC's, see `benchmarks.animals`, and what they are."""
+    known = annotated(run, examples)
+    places = {example.key: place for place, example in enumerate(examples)}
+    images = [places[id.rpartition("#")[0]] for id in known.classes]
+    packed = {"images": _packed(images), "classes": _packed([*known.classes.values()])}
+    return list(known.classes), {"found": known.found} | packed
 
 
 def whole(vectors: dict[str, np.ndarray], wanted: Sequence[tuple[int, int]]) -> Iterator[Row]:

@@ -3,16 +3,15 @@
 Each query is an object that `heap discover` has found and whose box has an IoU of at least 0.5 with
 one of VOC's; its class is that of the box with the highest IoU. Search is `heap.collection.search`
 among all that was found in the other images, annotated or not. Its opponents compare whole images,
-by `whole_images.VARIANTS` of the same encoder: the mean feature of all patches with the same centre
-and whitening as the embeddings of objects, that mean as it is, and the encoder's own feature. None
-of them depends on the seed of the fit.
+by `whole_images.VARIANTS` of the same encoder.
 
 `retrieval-objects-v1` counts, among ten results:
 
 - `object`: objects of the query's class, by the same IoU; one that matches nothing is a miss.
 - `image`: images that show the query's class anywhere, where the images are ranked by their object
   that is most alike.
-- `whitened`, `mean`, `pooled`: the same of the images that are most alike as a whole.
+- `as objects`, `squeezed`, `pooled`, `mean`, `whitened`: the same of the images that are most alike
+  as a whole.
 
 All but `object` have the same images to find; `object` has a harder task. Precision is the mean
 share of the ten, the hit rate the share of queries with at least one. Both are means over the six
@@ -24,13 +23,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from benchmarks.animals import SET, Annotated, annotated, examples_in
 from benchmarks.bench_peers import ENCODERS
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
@@ -42,9 +41,7 @@ from heap.collection.reading import rows as rows_of
 from heap.collection.reading import vectors
 from heap.collection.search import nearest
 from heap.collection.store import RunStore
-from heap.evaluation.datasets import open_dataset
 from heap.evaluation.estimate import OfSums
-from heap.evaluation.metrics.boxes import HIT, box_iou
 from heap.evaluation.protocols.retrieval import ANIMALS
 from heap.evaluation.truth import Example
 from heap.model.heap import Heap
@@ -56,16 +53,6 @@ WAYS = (*OURS, *VARIANTS)
 Ranking = Int64[np.ndarray, "image other"]
 SCORES = ("precision", "hit_rate")
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """What VOC says of the images and of what was found in them."""
-
-    shown: dict[str, set[str]]
-    """Classes that an image shows."""
-    classes: dict[str, str]
-    """Class of each object that matches one."""
 
 
 def bench(
@@ -84,27 +71,27 @@ def bench(
         out: The result; a table is written beside it.
         work: Folder of `bench_peers`, with its models; runs are added to it.
     """
-    listed = open_dataset(f"voc2012-seg:{data}/voc12-animals").examples
-    examples = sorted(listed, key=lambda example: example.key)
+    examples = examples_in(data)
     rows: list[Row] = []
     about = []
     for name in encoder:
         models = fitted_models(name, data, work)
         heap = Heap.from_pretrained(models[0])
         about.append(about_encoder(heap) | {"name": name})
-        kept = work / name / "retrieval" / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
+        place = work / name / SET
+        kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
         whole = describe_all(heap, examples, kept)
         ranked = {variant: _ranking(directions(each)) for variant, each in whole.items()}
         for head, model in enumerate(models):
-            place = work / name / "retrieval" / model.name
-            run_heap("discover", examples[0].image.parent, "--out", place, "--model", model)
-            rows.append({"encoder": name, "head": head} | queries(place, examples, ranked))
+            run = place / model.name
+            run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
+            rows.append({"encoder": name, "head": head} | queries(run, examples, ranked))
     joined = hashlib.sha256("".join(each["fingerprint"] for each in about).encode()).hexdigest()
     write_report(
         NAME,
         out,
         protocol="retrieval-objects-v1",
-        data=about_data("voc12-animals", [each.image for each in examples], "SegmentationClass"),
+        data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
         encoder={"name": ", ".join(encoder), "fingerprint": joined[:16], "each": about},
         rows=rows,
         summarise=summarise,
@@ -116,7 +103,7 @@ def bench(
 def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking]) -> Row:
     """Of every query its image, its class, and how many results of each way are of the class."""
     store = RunStore.open(run)
-    known = annotated(store, examples)
+    known = annotated(run, examples)
     found = rows_of(store.table(schema.OBJECTS), ["id", "key", "vector"]).sort_by("id")
     vector_of = dict(zip(found["id"].to_pylist(), vectors(found), strict=True))
     places = {example.key: place for place, example in enumerate(examples)}
@@ -137,20 +124,6 @@ def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking
             columns[name].append(value)
     packed = {name: " ".join(map(str, column)) for name, column in columns.items()}
     return {"objects": found.num_rows} | packed
-
-
-def annotated(store: RunStore, examples: Sequence[Example]) -> Annotated:
-    """Match what was found in each image with what is annotated there."""
-    shown, classes = {}, {}
-    for example, result in zip(examples, store.results(), strict=True):
-        assert example.key == result.key
-        truth = example.read(result.width, result.height)
-        assert truth.box_classes is not None
-        shown[result.key] = set(truth.box_classes)
-        overlap = box_iou(result.objects.boxes, truth.boxes)
-        for index in np.flatnonzero(overlap.max(axis=1, initial=0) >= HIT):
-            classes[f"{result.key}#{index}"] = truth.box_classes[overlap[index].argmax()]
-    return Annotated(shown, classes)
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:

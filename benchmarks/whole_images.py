@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from sklearn.cluster import KMeans
 
 from heap.collection.clustering import directions
-from heap.encoder.vit import VisionTransformer
 from heap.evaluation.truth import Example
 from heap.features import describe, geometry
 from heap.images import Picture
@@ -18,10 +17,11 @@ from heap.model.embedding import embed
 from heap.model.heap import Heap
 
 VARIANTS = {
-    "whitened": "mean of all patches, whitened as embeddings of objects are",
-    "mean": "mean of all patches",
-    "pooled": "the encoder's own feature of the image: CLS token of the last layer, or mean of the "
-    "last map",
+    "as objects": "what an object has: the encoder's own feature at the size of a box, whitened",
+    "squeezed": "the same, not whitened",
+    "pooled": "the encoder's own feature of the image, at the size at which objects are found",
+    "mean": "mean of all patches that the head sees",
+    "whitened": "the same, whitened by what was seen in fitting",
 }
 RESTARTS = 4
 """Of k-means, as many as `heap categories` has."""
@@ -50,19 +50,18 @@ def clustered(
 @torch.inference_mode()
 def _describe(heap: Heap, picture: Picture) -> dict[str, Float32[np.ndarray, " dim"]]:
     (features,) = describe(heap.encoder, [picture], heap.config.features)
+    whole = (0.0, 0.0, float(picture.width), float(picture.height))
+    whitened = heap.head.whitening(heap.head.centred(features.patches))
     return {
-        "whitened": embed(heap, picture),
-        "mean": features.patches.mean(dim=0).numpy(),
+        "as objects": heap.embed([(picture, whole)])[0],
+        "squeezed": embed(heap.encoder, [(picture, whole)], heap.defaults.crop)[0],
         "pooled": _pooled(heap, picture),
+        "mean": features.patches.mean(dim=0).numpy(),
+        "whitened": whitened.mean(dim=0).numpy(),
     }
 
 
 def _pooled(heap: Heap, picture: Picture) -> Float32[np.ndarray, " dim"]:
-    encoder = heap.encoder
-    resized = geometry(picture, encoder, heap.config.features).resize(picture.pixels)
-    pixels = torch.from_numpy(resized).permute(2, 0, 1)[None].float() / 255
-    normalised = (pixels - encoder.mean) / encoder.std
-    if isinstance(encoder, VisionTransformer):
-        tokens = encoder.model(normalised, interpolate_pos_encoding=True).last_hidden_state
-        return np.asarray(tokens[0, 0].numpy())
-    return np.asarray(encoder.model(normalised).last_hidden_state[0].mean(dim=(-2, -1)).numpy())
+    resized = geometry(picture, heap.encoder, heap.config.features).resize(picture.pixels)
+    colours = torch.from_numpy(resized).permute(2, 0, 1)[None].float() / 255
+    return np.asarray(heap.encoder.embed(colours)[0])

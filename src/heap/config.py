@@ -156,6 +156,8 @@ class DiscoverConfig:
     """Further guesses for each image, see `heap.proposals`; they overlap objects and each other."""
     refine: bool = True
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
+    crop: Resolution = 224
+    """Boxes of objects are squeezed to squares of this side, in pixels, to be compared."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
     """Images that go through the encoder together, if they have the same shape."""
     chunk: Count = 8

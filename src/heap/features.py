@@ -76,7 +76,7 @@ def describe(
         alike[shape.grid].append(index)
     found: dict[int, PatchFeatures] = {}
     for grid, indices in alike.items():
-        together = _together(encoder, grid, batch)
+        together = fitting_together(encoder, grid, batch)
         for start in range(0, len(indices), together):
             chosen = indices[start : start + together]
             inputs = [shapes[i].resize(pictures[i].pixels) for i in chosen]
@@ -96,8 +96,8 @@ def describe(
     return [found[index] for index in range(len(pictures))]
 
 
-def _together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
-    """How many pictures of a grid go through the encoder at a time."""
+def fitting_together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
+    """How many pictures of a grid go through the encoder at a time, at most `batch`."""
     if encoder.mean.device.type != "cpu":
         return batch
     return min(batch, max(1, _PATCHES_TOGETHER // (grid[0] * grid[1])))

@@ -48,8 +48,8 @@ def find_objects(
 ) -> Objects:
     """Objects of one image, best first, masks and boxes at its original `size` (width, height).
 
-    Embeddings are means of `patches`, by saliency. Parts of which next to nothing is left in the
-    image are none.
+    Parts of which next to nothing is left in the image are none. Embeddings have no columns yet,
+    see `heap.model.embedding`; `patches` tell what further guesses go together.
     """
     parts = foreground_parts(saliency, regions, config)
     cells = [part.cells for part in parts]
@@ -67,13 +67,11 @@ def find_objects(
         box, full = at_size(mask, size)
         if full.any() and full.mean() >= _LEFT * config.min_area:
             found.append((part, box, Rle.encode(full)))
-    weight = [part.cells * np.maximum(saliency, 1e-6) for part, _, _ in found]
-    embeddings = [(w.reshape(-1) @ patches) / w.sum() for w in weight]
     return Objects(
         boxes=np.array([box for _, box, _ in found], dtype=np.float32).reshape(-1, 4),
         scores=np.array([part.score for part, _, _ in found], dtype=np.float32),
         masks=tuple(rle for *_, rle in found),
-        embeddings=np.array(embeddings, dtype=np.float32).reshape(-1, patches.shape[1]),
+        embeddings=np.zeros((len(found), 0), dtype=np.float32),
         regions=np.array([part.region for part, _, _ in found], dtype=np.int64),
     )
 

@@ -48,7 +48,7 @@ class Objects:
     masks: tuple[Rle, ...]
     """At the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]
-    """What the encoder says of its box, see `heap.model.embedding`; to be compared by cosine."""
+    """What the encoder says of its box, see `Heap.embed`; to be compared by cosine."""
     regions: Int64[np.ndarray, " object"]
     """The region, a row of `Regions`, that the object is a part of."""
 

@@ -131,6 +131,22 @@ def test_every_layer_and_facet_is_what_transformers_computes(
             )
 
 
+@pytest.mark.parametrize("grid", [(4, 4), (5, 7)], ids=["pretraining", "wide"])
+def test_an_image_as_a_whole_is_what_transformers_says_of_it(
+    tmp_path: Path, case: Case, grid: tuple[int, int]
+) -> None:
+    model = case.build(tmp_path)
+    save(model, tmp_path)
+    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    pixels = torch.rand(2, 3, grid[0] * case.patch, grid[1] * case.patch)
+    found = encoder.embed(pixels)
+    assert found.shape == (2, encoder.embedding_dim)
+    truth = expected(model, case, pixels)
+    # The poolers of DINO's successors pass the CLS token on; that of a ViT was not trained by it.
+    wanted = truth.last_hidden_state[:, 0] if case.family == "ViT" else truth.pooler_output
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("facet", ["key", "token"])
 def test_later_parts_are_not_computed(tmp_path: Path, case: Case, facet: Facet) -> None:
     model = case.build(tmp_path)

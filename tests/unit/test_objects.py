@@ -171,7 +171,6 @@ def test_guesses_come_after_the_objects() -> None:
     assert 0 < guesses[-1].score <= guesses[0].score < 0.1
     bar = [np.flatnonzero(guess.cells).tolist() for guess in guesses].index(list(range(70, 77)))
     np.testing.assert_allclose(found.boxes[2 + bar], [0, 56, 56, 64], atol=CELL / 2)
-    np.testing.assert_allclose(found.embeddings[2 + bar], [0, 0, 0, 1], atol=1e-6)
     assert found.regions[2 + bar] == 0, "the region that most of its patches belong to"
 
 
@@ -213,15 +212,7 @@ def test_nothing_above_the_threshold_is_no_object(config: DiscoverConfig) -> Non
     found = find(saliency, regions_of(np.zeros((8, 10))), config)
     assert len(found) == 0
     assert found.boxes.shape == (0, 4)
-    assert found.embeddings.shape == (0, 4)
     assert found.scores.shape == found.regions.shape == (0,)
-
-
-def test_the_embedding_is_the_mean_feature_weighted_by_saliency() -> None:
-    saliency = np.array([[0.1, 0.6], [0.1, 0.9]], dtype=np.float32)
-    found = find(saliency, regions_of(np.array([[0, 1], [0, 1]])))
-    # Patches are the unit vectors, in row-major order.
-    np.testing.assert_allclose(found.embeddings, [[0, 0.4, 0, 0.6]], rtol=1e-6)
 
 
 def test_the_largest_piece_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from heap.collection.categories import Category, categories
 from heap.collection.reading import rows
 from heap.collection.search import Hits, nearest, vector_of
 from heap.collection.store import RunStore
+from heap.config import DiscoverConfig, from_dict
 from heap.errors import InputError
 from heap.results import ImageResult
 
@@ -77,6 +78,22 @@ class Collection:
         """The result of each image, in the order of their keys."""
         return self.store.results()
 
+    @property
+    def discovered_with(self) -> DiscoverConfig:
+        """How the objects were found.
+
+        Raises:
+            InputError: if an earlier version of this package found them, which compared them by
+                something else.
+        """
+        made: dict[str, Any] = self.store.config.get("discover", {})
+        if "crop" not in made:
+            raise InputError(
+                f"{self.store.run} was made by an earlier version; its objects cannot be compared "
+                "with a new image: discover them again, into another folder"
+            )
+        return from_dict(DiscoverConfig, made)
+
     def model(self, name: str | None = None) -> "Heap":
         """The model that the run was made with, loaded once; `name` says where it is now.
 
@@ -131,13 +148,14 @@ class Collection:
         self, image: "Picture | Path | str | None", box: Box | None
     ) -> Float32[np.ndarray, " dim"]:
         from heap.images import Picture, decode, list_images
-        from heap.model.embedding import embed
 
         if isinstance(image, Picture):
             picture = image
         else:
             (source,) = list_images(str(image))
             picture = decode(source)
-        if box is None and len(found := self.model()([picture])[0].objects):
+        config = self.discovered_with
+        if box is None and len(found := self.model()([picture], config)[0].objects):
             return np.asarray(found.embeddings[0])
-        return embed(self.model(), picture, box)
+        whole = (0.0, 0.0, float(picture.width), float(picture.height))
+        return np.asarray(self.model().embed([(picture, box or whole)], config)[0])

@@ -55,6 +55,11 @@ def vectors(found: pa.Table) -> Float32[np.ndarray, "object dim"]:
     return np.asarray(flat.reshape(found.num_rows, -1), dtype=np.float32)
 
 
+def width(objects: Table | None) -> int:
+    """How many numbers an embedding has; 0 where no object was ever found."""
+    return 0 if objects is None else int(objects.schema.field("vector").type.list_size)
+
+
 def joined(images: Table, objects: Table | None, run: object) -> Iterator[tuple[Row, list[Row]]]:
     """Each finished image's row and the rows of its objects, both in order.
 

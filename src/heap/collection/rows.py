@@ -79,8 +79,8 @@ def to_failure(row: Row) -> Failure:
     return failure
 
 
-def to_finished(row: Row, objects: Sequence[Row]) -> Finished:
-    """The record that `row` and the rows of its objects were made of.
+def to_finished(row: Row, objects: Sequence[Row], width: int) -> Finished:
+    """The record that `row` and the rows of its objects were made of; `width` is of embeddings.
 
     Raises:
         ValueError: if any of them is damaged or missing.
@@ -91,7 +91,7 @@ def to_finished(row: Row, objects: Sequence[Row]) -> Finished:
         key=row["key"],
         width=row["width"],
         height=row["height"],
-        objects=_to_objects(objects, dim),
+        objects=_to_objects(objects, width),
         regions=Regions(
             label_map=np.frombuffer(row["label_map"], "<u2").astype(np.int64).reshape(grid),
             embeddings=_unpack(row["region_embeddings"]).reshape(-1, dim),
@@ -108,14 +108,14 @@ def to_finished(row: Row, objects: Sequence[Row]) -> Finished:
     return Finished(result, row["thumbnail"], row["digest"], row["note"], row["source"] or "")
 
 
-def _to_objects(rows: Sequence[Row], dim: int) -> Objects:
+def _to_objects(rows: Sequence[Row], width: int) -> Objects:
     corners = [[row[side] for side in ("x1", "y1", "x2", "y2")] for row in rows]
     vectors = [row["vector"] for row in rows]
     return Objects(
         boxes=np.asarray(corners, dtype=np.float32).reshape(-1, 4),
         scores=np.asarray([row["score"] for row in rows], dtype=np.float32),
         masks=tuple(Rle(row["mask_height"], row["mask_width"], row["mask_counts"]) for row in rows),
-        embeddings=np.asarray(vectors, dtype=np.float32).reshape(-1, dim),
+        embeddings=np.asarray(vectors, dtype=np.float32).reshape(len(rows), width),
         regions=np.asarray([row["region"] for row in rows], dtype=np.int64),
     )
 

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from heap.collection import schema
 from heap.collection.database import Table, reading
 from heap.collection.index import FINDABLE, Index, look, usable
-from heap.collection.reading import rows
+from heap.collection.reading import rows, width
 from heap.collection.store import RunStore
 from heap.errors import InputError
 
@@ -69,7 +69,7 @@ def nearest(
     table = store.find(schema.OBJECTS)
     if table is None:
         return Hits()
-    dim = table.schema.field("vector").type.list_size
+    dim = width(table)
     if len(vector) != dim:
         raise InputError(
             f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "

@@ -22,7 +22,7 @@ from heap.collection.database import (
 from heap.collection.index import refresh
 from heap.collection.lock import lock_run
 from heap.collection.migration import migrate
-from heap.collection.reading import KeyIndex, joined, rows
+from heap.collection.reading import KeyIndex, joined, rows, width
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.rows import to_failure, to_finished
 from heap.collection.writer import Writer
@@ -187,7 +187,7 @@ class RunStore:
             objects = find_table(self.database, schema.OBJECTS)
         for image, parts in joined(images, objects, self.run):
             with reading(self.run):
-                record = to_finished(image, parts)
+                record = to_finished(image, parts, width(objects))
             yield record
 
     def failures(self) -> Iterator[Failure]:

@@ -60,7 +60,7 @@ class Writer:
             row | said.get(_place(row), {}) for result in results for row in object_rows(result)
         ]
         if objects:
-            table = self._objects_table(len(results[0].foreground))
+            table = self._objects_table(results[0].objects.embeddings.shape[1])
             table.add(pa.Table.from_pylist(objects, schema=table.schema))
         images = [image_row(record) for record in latest.values()]
         self._images.add(pa.Table.from_pylist(images, schema=schema.IMAGES_SCHEMA))

@@ -47,6 +47,8 @@ class Encoder(nn.Module, ABC):
     """Number of layers that features can be taken from."""
     heads: int
     """Rows of CLS attention."""
+    embedding_dim: int
+    """Width of what `embed` gives."""
 
     def __init__(self, model: nn.Module, origin: Origin) -> None:
         super().__init__()
@@ -91,6 +93,16 @@ class Encoder(nn.Module, ABC):
 
         Raises:
             ConfigError: if there is no such layer or facet.
+            InputError: if a side of the images is not a multiple of the patch.
+        """
+
+    @abstractmethod
+    def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
+        """One feature for each whole image, the one that the network itself has learned.
+
+        Colours are in [0, 1]; they are normalised here. Embeddings are compared by cosine.
+
+        Raises:
             InputError: if a side of the images is not a multiple of the patch.
         """
 

@@ -31,6 +31,7 @@ class Pyramid(Encoder):
         # Convolutions are quicker on processors with the channels of a pixel side by side.
         convert_conv2d_weight_memory_format(self.model, torch.channels_last)
         self._coarsest, self.dim = self._probe()
+        self.embedding_dim = self.embed(torch.zeros(1, 3, _PROBE, _PROBE)).shape[1]
 
     @torch.no_grad()
     def forward(
@@ -55,12 +56,26 @@ class Pyramid(Encoder):
         patches = joined.flatten(2).transpose(1, 2)
         return Features(patches, _attention(patches), (rows, cols))
 
+    @torch.no_grad()
+    def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
+        """The pooled output, or where there is none the mean of the last map; see `Encoder.embed`.
+
+        Images slimmer than the coarsest stride are continued as in `forward`.
+        """
+        self._grid(pixels)
+        output = self._output(_at_least(self._normalised(pixels), self._coarsest))
+        pooled = output.get("pooler_output")
+        found: Tensor = output.hidden_states[-1].mean((-2, -1)) if pooled is None else pooled
+        return found.flatten(1).float()
+
     def _maps(self, pixels: Float32[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
+        maps: tuple[Tensor, ...] = self._output(pixels).hidden_states
+        return maps
+
+    def _output(self, pixels: Float32[Tensor, "batch 3 height width"]) -> Any:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
-            output: Any = self.model(pixels, output_hidden_states=True)
-        maps: tuple[Tensor, ...] = output.hidden_states
-        return maps
+            return self.model(pixels, output_hidden_states=True)
 
     @torch.no_grad()
     def _probe(self) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class VisionTransformer(Encoder):
         super().__init__(model, origin)
         self._layout = _LAYOUTS[architecture.model_type]
         self.patch = architecture.patch_size
-        self.dim = architecture.hidden_size
+        self.dim = self.embedding_dim = architecture.hidden_size
         self.layers = architecture.num_hidden_layers
         self.heads = architecture.num_attention_heads
 
@@ -80,6 +80,16 @@ class VisionTransformer(Encoder):
         attention = self._cls_attention(query.float(), keys.float(), rotation)
         first = tokens.shape[1] - grid[0] * grid[1]
         return Features(patches[:, first:].float(), attention[..., first:], grid)
+
+    @torch.no_grad()
+    def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
+        """The CLS token after the last block and the final LayerNorm; see `Encoder.embed`."""
+        self._grid(pixels)
+        pixels = self._normalised(pixels)
+        with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
+            output: Any = self.model(pixels, **dict(self._layout.embedding))
+        cls: Tensor = output.last_hidden_state[:, 0]
+        return cls.float()
 
     def _blocks(self) -> nn.ModuleList:
         blocks = self.model.get_submodule(self._layout.blocks)

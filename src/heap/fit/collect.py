@@ -43,9 +43,17 @@ class Collected:
             features = self.store.keep(picture.digest, fresh)
         return features
 
-    def pixels(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+    def spread(self, about: int) -> range:
+        """Indices of `about` as many images, or all if they are fewer, spread evenly."""
+        return range(0, len(self), max(1, len(self) // about))
+
+    def picture(self, index: int) -> Picture:
         """The picture itself, decoded again."""
-        return decode(self.sources[index]).pixels
+        return decode(self.sources[index])
+
+    def pixels(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Its pixels."""
+        return self.picture(index).pixels
 
 
 def collect(

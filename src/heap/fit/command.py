@@ -14,6 +14,7 @@ from heap.encoder.encoder import Encoder
 from heap.encoder.registry import recipe
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
+from heap.fit.comparing import learn_to_compare
 from heap.fit.trainer import Trainer
 from heap.fit.training import train
 from heap.images import list_images
@@ -79,6 +80,7 @@ def fit(
         trainer = Trainer(model, collected, losses, config)
         train(trainer, out, on_stage)
         monitor = trainer.finish()
+        learn_to_compare(model, collected, on_stage)
         model.config = replace(model.config, provenance=trainer.provenance(monitor))
         model.save_pretrained(out)
         model.location = str(out.resolve())

@@ -56,7 +56,9 @@ class Trainer:
         self.accelerator = fresh_accelerator(cpu=device.type == "cpu", mixed_precision="no")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            fresh = GroupingHead(len(heap.head.centre), heap.config.head)
+            fresh = GroupingHead(
+                len(heap.head.centre), heap.encoder.embedding_dim, heap.config.head
+            )
         heap.head.load_state_dict(fresh.state_dict())
         optimizer = torch.optim.AdamW(
             heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -173,7 +175,7 @@ class Trainer:
 
     @torch.inference_mode()
     def finish(self) -> Monitor:
-        """Orient and check the fitted head on a sample of whole images, and learn to compare them.
+        """Orient and check the fitted head on a sample of whole images, and learn to compare parts.
 
         Raises:
             FitError: if the head is of no use.
@@ -198,8 +200,7 @@ class Trainer:
         })  # fmt: skip
 
     def _sample(self) -> Iterator[PatchFeatures]:
-        stride = max(1, len(self.images) // _CHECKED_IMAGES)
-        return (self.images[index] for index in range(0, len(self.images), stride))
+        return (self.images[index] for index in self.images.spread(_CHECKED_IMAGES))
 
     def provenance(self, monitor: Monitor) -> dict[str, Any]:
         """How the model came about, for its configuration and card."""

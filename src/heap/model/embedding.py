@@ -1,49 +1,59 @@
-"""Embeddings of parts of pictures, to be compared with those of objects."""
+"""Embeddings of what is in a box, by which objects are compared across images."""
+
+from collections.abc import Sequence
+from math import ceil, floor
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, UInt8
 
+from heap.encoder.encoder import Encoder
 from heap.errors import InputError
-from heap.features import describe
-from heap.images import Picture
-from heap.model.heap import Heap
+from heap.features import fitting_together
+from heap.images import Geometry, Picture
+
+Box = Sequence[float]
+"""Xyxy, in pixels of the upright original."""
 
 
 @torch.inference_mode()
 def embed(
-    heap: Heap, picture: Picture, box: tuple[float, float, float, float] | None = None
-) -> Float32[np.ndarray, " dim"]:
-    """Embedding of what is in a box, xyxy in pixels of the upright original, or of all.
+    encoder: Encoder, crops: Sequence[tuple[Picture, Box]], side: int, batch: int = 8
+) -> Float32[np.ndarray, "crop dim"]:
+    """What the encoder itself says of each box of a picture, see `Encoder.embed`.
 
-    It can be compared with the embeddings of objects. Each patch counts by its share of the
-    box.
+    The box is cut out, a little of its last pixels' other halves included, and squeezed to a square
+    of `side` pixels, rounded to patches: an encoder has learned to say in one feature what a
+    picture shows, and here the picture is the object. At most `batch` of them go through together.
+    Nothing is whitened yet, see `Heap.embed`. It is no part of the published method, which has the
+    mean feature of a region.
 
     Raises:
-        InputError: if the box has no part of the picture in it.
+        InputError: if a box has nothing of its picture in it.
     """
-    (features,) = describe(heap.encoder, [picture], heap.config.features)
-    whole = (0.0, 0.0, float(picture.width), float(picture.height))
-    share = _share_of_cells(box or whole, (picture.width, picture.height), features.grid)
-    # Not so for a box with a number that is none either.
-    if not share.sum() > 0:
+    if not crops:
+        return np.zeros((0, encoder.embedding_dim), dtype=np.float32)
+    shape = Geometry.of_square(side, side, side, encoder.patch)
+    together = fitting_together(encoder, shape.grid, batch)
+    found = []
+    for start in range(0, len(crops), together):
+        cut = [shape.resize(_cut(*crop)) for crop in crops[start : start + together]]
+        pixels = torch.from_numpy(np.stack(cut)).to(encoder.mean.device)
+        found.append(encoder.embed(pixels.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+    return np.concatenate(found)
+
+
+def _cut(picture: Picture, box: Box) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of the picture, or of a reduced decoding of it, that a box touches."""
+    height, width, _ = picture.pixels.shape
+    x1, x2 = (x * width / picture.width for x in (box[0], box[2]))
+    y1, y2 = (y * height / picture.height for y in (box[1], box[3]))
+    # Not so either if one of them is no number.
+    if not (max(x1, 0) < min(x2, width) and max(y1, 0) < min(y2, height)):
         raise InputError(
-            f"there is nothing of {picture.key} in the box {box}; the image has "
+            f"there is nothing of {picture.key} in the box {tuple(box)}; the image has "
             f"{picture.width} x {picture.height} pixels, a box is x1, y1, x2, y2"
         )
-    patches = heap.head.centred(features.patches.to(heap.head.centre))
-    mean = torch.from_numpy(share / share.sum()).to(patches) @ patches
-    found: np.ndarray = heap.head.whitening(mean).cpu().numpy()
-    return found
-
-
-def _share_of_cells(
-    box: tuple[float, float, float, float], size: tuple[int, int], grid: tuple[int, int]
-) -> Float64[np.ndarray, " patch"]:
-    """How much of each cell of the grid, which covers an image of `size`, lies in the box."""
-    sides = []
-    for low, high, length, cells in zip(box[:2], box[2:], size, grid[::-1], strict=True):
-        edges = np.linspace(0, length, cells + 1)
-        inside = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-        sides.append(inside.clip(min=0) / (length / cells))
-    return np.outer(sides[1], sides[0]).ravel()
+    rows = slice(max(floor(y1), 0), min(ceil(y2), height))
+    cols = slice(max(floor(x1), 0), min(ceil(x2), width))
+    return picture.pixels[rows, cols]

@@ -108,11 +108,15 @@ class CrossAttentionBlock(nn.Module):
 
 
 class GroupingHead(nn.Module):
-    """Features of patches in, regions with a foreground probability out."""
+    """Features of patches in, regions with a foreground probability out.
+
+    It also holds what fitting has learned about comparing parts of images, which are patches, and
+    objects, which have embeddings of the encoder of their own.
+    """
 
     centre: Tensor
 
-    def __init__(self, dim: int, config: HeadConfig) -> None:
+    def __init__(self, dim: int, embedding_dim: int, config: HeadConfig) -> None:
         super().__init__()
         self.temperature = config.temperature
         self.register_buffer("centre", torch.zeros(dim))
@@ -123,6 +127,7 @@ class GroupingHead(nn.Module):
         self.score_norm = nn.LayerNorm(dim)
         self.score = nn.Linear(dim, 1)
         self.whitening = Whitening(dim)
+        self.object_whitening = Whitening(embedding_dim)
 
     def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
         """Group the patches of each image; `features` may have any length."""
@@ -143,7 +148,7 @@ class GroupingHead(nn.Module):
         return features - self.centre
 
     def learn_whitening(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
-        """Learn to compare objects from the patches of images."""
+        """Learn to compare parts of images from the patches of images."""
         self.whitening.learn(self.centred(patches.to(self.centre)) for patches in images)
 
     @torch.no_grad()

@@ -7,9 +7,11 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from jaxtyping import Float32
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -29,6 +31,7 @@ from heap.features import PatchFeatures, describe, feature_dim
 from heap.images import Picture
 from heap.images.listing import Place
 from heap.model.card import model_card
+from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
 from heap.objects import find_objects
 from heap.results import ImageResult, Regions
@@ -44,7 +47,7 @@ EMBEDDED = Path(__file__).parents[1] / "weights" / "heap"
 class ModelConfig:
     """What config.json of a saved model holds."""
 
-    format: int = 1
+    format: int = 2
     """Raised when older versions of the package could not read the model any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()
@@ -66,7 +69,8 @@ class Heap(nn.Module, ModelHubMixin):
         self.config = config
         self.location = ""
         """Where it can be loaded again: embedded, a folder or a hub name; empty if nowhere."""
-        self.head = GroupingHead(feature_dim(encoder, config.features), config.head)
+        dim = feature_dim(encoder, config.features)
+        self.head = GroupingHead(dim, encoder.embedding_dim, config.head)
         self.to(encoder.mean.device)
 
     @classmethod
@@ -146,16 +150,31 @@ class Heap(nn.Module, ModelHubMixin):
         """Regions and objects of each picture."""
         config = config or self.defaults
         described = describe(self.encoder, pictures, self.config.features, config.batch)
-        return [
+        found = [
             self._result(picture, features, config)
             for picture, features in zip(pictures, described, strict=True)
         ]
+        return self._embedded(pictures, found, config)
 
     @torch.inference_mode()
     def group(self, features: PatchFeatures) -> Grouping:
         """The grouping of one image, a batch of one."""
         grouping: Grouping = self.head(features.patches[None].to(self.head.centre.device))
         return grouping
+
+    @torch.inference_mode()
+    def embed(
+        self, crops: Sequence[tuple[Picture, Box]], config: DiscoverConfig | None = None
+    ) -> Float32[np.ndarray, "crop dim"]:
+        """Embeddings of boxes of pictures, as those of objects: whitened, compared by cosine.
+
+        Raises:
+            InputError: if a box has nothing of its picture in it.
+        """
+        config = config or self.defaults
+        found = torch.from_numpy(embed(self.encoder, crops, config.crop, config.batch))
+        white: np.ndarray = self.head.object_whitening(found.to(self.head.centre)).cpu().numpy()
+        return white
 
     def _result(
         self, picture: Picture, features: PatchFeatures, config: DiscoverConfig
@@ -172,9 +191,6 @@ class Heap(nn.Module, ModelHubMixin):
             (picture.width, picture.height),
             config,
         )
-        # Whitening is linear: that of the mean is the mean of the whitened.
-        means = torch.from_numpy(objects.embeddings).to(self.head.centre)
-        objects = replace(objects, embeddings=self.head.whitening(means).cpu().numpy())
         return ImageResult(
             picture.key,
             picture.width,
@@ -185,6 +201,22 @@ class Heap(nn.Module, ModelHubMixin):
             grouping.image_foreground[0].cpu().numpy(),
             grouping.image_background[0].cpu().numpy(),
         )
+
+    def _embedded(
+        self, pictures: Sequence[Picture], results: list[ImageResult], config: DiscoverConfig
+    ) -> list[ImageResult]:
+        """The results with embeddings; objects of several images go through together."""
+        crops = [
+            (picture, box)
+            for picture, result in zip(pictures, results, strict=True)
+            for box in result.objects.boxes.tolist()
+        ]
+        vectors = self.embed(crops, config)
+        ends = np.cumsum([len(result.objects) for result in results], dtype=int)
+        return [
+            replace(result, objects=replace(result.objects, embeddings=rows))
+            for result, rows in zip(results, np.split(vectors, ends)[:-1], strict=True)
+        ]
 
     def _load_head(self, path: Path) -> None:
         try:
@@ -248,6 +280,11 @@ def _read_config(folder: Path) -> ModelConfig:
         raise ConfigError(f"{path} is not a JSON object")
     if isinstance(values.get("format"), int) and values["format"] > ModelConfig().format:
         raise ConfigError(f"{path} was written by a newer version of heap; update the package")
+    if isinstance(values.get("format"), int) and values["format"] < ModelConfig().format:
+        raise ConfigError(
+            f"{path} was written by an earlier version of heap, which compared objects otherwise; "
+            "fit the model again with `heap fit`"
+        )
     try:
         return from_dict(ModelConfig, values)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Whitening: embeddings in which no direction counts more than another by habit alone."""
+"""Whitening: features in which no direction counts more than another by habit alone."""
 
 from collections.abc import Iterable
 
@@ -11,12 +11,11 @@ RIDGE = 0.1
 
 
 class Whitening(nn.Module):
-    """A linear map after which the patches of the images it has learned from are uncorrelated.
+    """A linear map after which the features that it has learned from are uncorrelated.
 
-    Most of what patches differ in is the same few things in every image. Objects that are compared
-    after the map are alike by what is special about them. It is linear, so the mean of mapped
-    patches is the mapped mean. Before it has learned it changes nothing. It is no part of the
-    published method.
+    Most of what features differ in is the same few things in every image. What is compared after
+    the map is alike by what is special about it. It is linear, so the mean of mapped patches is the
+    mapped mean. Before it has learned it changes nothing. It is no part of the published method.
     """
 
     mean: Tensor
@@ -33,7 +32,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def learn(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
-        """Take mean and covariance of the patches of all images, one image at a time in memory."""
+        """Take mean and covariance of the rows of all images, one image at a time in memory."""
         count, total = 0, torch.zeros_like(self.mean, dtype=torch.float64, device="cpu")
         products = torch.zeros_like(self.matrix, dtype=torch.float64, device="cpu")
         for patches in images:

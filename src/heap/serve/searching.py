@@ -80,7 +80,7 @@ async def discover(request: Request, served: Served, count: Count = 12) -> Disco
 
 def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
     with served.model() as heap:
-        result = heap([picture])[0]
+        result = heap([picture], served.collection.discovered_with)[0]
     objects, canvas = result.objects, canvas_of((picture.width, picture.height))
     shapes = [
         ShapeAnswer(

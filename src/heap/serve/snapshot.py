@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from heap.collection import schema
 from heap.collection.database import Table, reading
-from heap.collection.reading import rows
+from heap.collection.reading import rows, width
 from heap.collection.records import Finished
 from heap.collection.rows import to_finished
 from heap.collection.store import RunStore
@@ -154,9 +154,10 @@ class Snapshot:
             (image,) = _take(self._image_table, [self._row_id(key)])
             parts = self.objects_of(key)
             if self._object_table is None or not parts:
-                return to_finished(image, [])
+                return to_finished(image, [], width(self._object_table))
             found = _take(self._object_table, [part["_rowid"] for part in parts])
-            return to_finished(image, sorted(found, key=lambda part: int(part["index"])))
+            in_order = sorted(found, key=lambda part: int(part["index"]))
+            return to_finished(image, in_order, width(self._object_table))
 
     def _row_id(self, key: str) -> int:
         return int(self.images["_rowid"][self._image_places[key]].as_py())

@@ -11,6 +11,7 @@ from benchmarks import report
 from benchmarks.architectures import PUBLISHED
 from benchmarks.bench_collection import table as collection_table
 from benchmarks.bench_encoders import table
+from benchmarks.bench_matching import WAYS as MATCHING
 from benchmarks.bench_retrieval import table as retrieval_table
 from benchmarks.bench_search import table as search_table
 from benchmarks.category_scores import table as categories_table
@@ -35,10 +36,11 @@ PROTOCOLS = {
     "bench_serve": "serve-v1",
     "bench_collection": "collection-v1",
     "bench_categories": "categories-v1",
+    "bench_matching": "matching-v1",
     "bench_search": "search-v1",
     "bench_retrieval": "retrieval-objects-v1",
 }
-LARGEST = 400_000
+LARGEST = 500_000
 PAIR = {"different_regions": True, "object_in_each_half": False}
 GOOD = {"file": "a.jpg", "kind": "good", "status": "done", "objects": 0, "reason": None}
 BAD = {"file": "b.jpg", "kind": "empty", "status": "failed", "objects": None, "reason": "read: ..."}
@@ -68,9 +70,13 @@ SEARCHED: dict[str, Any] = {
 RETRIEVED: dict[str, Any] = {
     "encoder": "embedded", "head": 0, "objects": 9, "images": "0 0 1 1", "of": "cat dog cat sofa",
     "object": "10 0 5 9", "image": "8 1 0 9", "whitened": "6 0 0 9", "mean": "1 0 0 9",
-    "pooled": "0 9 0 9",
+    "pooled": "0 9 0 9", "squeezed": "0 9 0 9", "as objects": "1 0 0 9",
 }  # fmt: skip
+MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | dict.fromkeys(
+    MATCHING, True
+)
 MINIATURES: dict[str, list[dict[str, Any]]] = {
+    "bench_matching": [MATCHED, MATCHED | {"box": False}],
     "bench_serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
     "bench_search": [
         SEARCHED
@@ -100,6 +106,8 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             "whitened": "0",
             "mean": "0",
             "pooled": "0",
+            "squeezed": "0",
+            "as objects": "0",
         },
     ],
     "bench_embedded": [
@@ -181,7 +189,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
                 ),
                 *(
                     ALIKE | {"variant": variant, "kind": "whole", "clusters": "0 0"}
-                    for variant in ("whitened", "mean", "pooled")
+                    for variant in ("as objects", "squeezed", "pooled", "mean", "whitened")
                 ),
             )
         ),
@@ -373,6 +381,10 @@ class TestSummariesByHand:
         found = self.summary("bench_categories")["embedded"]["k"]["8"]
         assert found["ours"]["together"]["nmi"] == pytest.approx(1)
         assert found["whole"]["mean"]["purity"] == 0.5
+
+    def test_matching(self) -> None:
+        found = self.summary("bench_matching")["embedded"]
+        assert (found["box"]["count"], found["box"]["of"], found["mask"]["share"]) == (1, 2, 1)
 
     def test_search(self) -> None:
         cell = self.summary("bench_search")["clustered"]["100"]["all"]

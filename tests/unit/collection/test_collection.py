@@ -1,5 +1,8 @@
 """A run of real pictures as a collection, in Python."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +10,12 @@ import pytest
 from PIL import Image
 
 import heap as package
+from heap.collection import schema
 from heap.collection.collection import Collection
 from heap.collection.curation import sort_objects
 from heap.collection.editing import Editor
-from heap.errors import InputError, StoreError
+from heap.errors import ConfigError, InputError, StoreError
 from heap.images import Picture
-from heap.model.embedding import embed
 from heap.model.heap import Heap
 
 
@@ -60,17 +63,45 @@ def test_an_image_of_the_run_finds_its_own_object(
     assert len(others) == 3
 
 
-def test_a_box_is_the_mean_of_what_it_covers(heap: Heap, pictures: list[Picture]) -> None:
-    picture = pictures[0]
-    half = picture.width / 2
-    left, right = (
-        embed(heap, picture, (0.0, 0.0, half, 999.0)),
-        embed(heap, picture, (half, -5.0, 999.0, 999.0)),
-    )
-    np.testing.assert_allclose((left + right) / 2, embed(heap, picture), atol=1e-5)
-    assert not np.allclose(left, right, atol=1e-3)
+def test_a_box_of_an_image_finds_the_object_in_it(
+    collection: Collection, pictures: list[Picture]
+) -> None:
+    frame = collection.objects.to_pandas()
+    row = frame[frame["key"] == pictures[0].key].iloc[0]
+    box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
+    best = collection.search(pictures[0], box=box)[0]
+    assert best.id == row["id"]
+    assert best.similarity == pytest.approx(1, abs=1e-4)
     with pytest.raises(InputError, match=r"nothing of .* in the box"):
-        embed(heap, picture, (5.0, 5.0, 5.0, 9.0))
+        collection.search(pictures[0], box=(5.0, 5.0, 5.0, 9.0))
+
+
+def test_an_image_is_embedded_as_the_objects_were(
+    photos: Path, heap: Heap, pictures: list[Picture], tmp_path: Path
+) -> None:
+    heap.discover(photos, tmp_path / "run", config=replace(heap.defaults, crop=64))
+    best = package.open(tmp_path / "run").search(pictures[0])[0]
+    assert best.id == f"{pictures[0].key}#0"
+    assert best.similarity == pytest.approx(1, abs=1e-4)
+    (usual,) = heap(pictures[:1])
+    (small,) = heap(pictures[:1], replace(heap.defaults, crop=64))
+    assert not np.allclose(usual.objects.embeddings, small.objects.embeddings, rtol=1e-3)
+
+
+def test_a_run_of_an_earlier_version_is_searched_by_its_objects_only(
+    run: Path, heap: Heap, pictures: list[Picture], photos: Path, tmp_path: Path
+) -> None:
+    old = Path(shutil.copytree(run, tmp_path / "old"))
+    with Editor(old) as editor:
+        config = editor.store.config
+        del config["discover"]["crop"]
+        editor.store.table(schema.CONFIG).update(values={"config": json.dumps(config)})
+    collection = package.open(old)
+    assert len(collection.search(object_id=f"{pictures[0].key}#0", count=3)) == 3
+    with pytest.raises(InputError, match=r"made by an earlier version.*discover them again"):
+        collection.search(pictures[0])
+    with pytest.raises(ConfigError, match=r"discover\.crop \(None -> 224\)"):
+        heap.discover(photos, old)
 
 
 def test_what_cannot_be_searched(collection: Collection, photos: Path, tmp_path: Path) -> None:

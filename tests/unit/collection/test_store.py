@@ -124,6 +124,10 @@ def test_what_goes_in_comes_out_bit_for_bit(
     with RunStore.create_or_open(shared / "exact", CONFIG) as store:
         store.add([Finished(result, thumbnail, "abc", note)])
         (record,) = store.records()
+        if store.find(schema.OBJECTS) is None:
+            # How wide an embedding is is known from the first object on.
+            none = np.zeros((0, 0), dtype=np.float32)
+            result = replace(result, objects=replace(result.objects, embeddings=none))
     assert plain(record.result) == plain(result)
     assert (record.thumbnail, record.digest, record.note) == (thumbnail, "abc", note)
 
@@ -211,11 +215,13 @@ def test_compaction_keeps_the_content_and_leaves_few_files(
             store.add([Finished(result)])
         before = files()
         store.compact()
+        time.sleep(0.05)  # versions of the last milliseconds are left to the next time
+        store.compact()
         compacted = files()
         for _ in range(5):
             store.add([Finished(results[0])])
             store.compact()
-        time.sleep(0.05)  # versions of the last milliseconds are left to the next time
+        time.sleep(0.05)
         store.compact()
         assert files() <= compacted + 4 < before / 5  # a deletion may wait for more of its kind
     assert contents(tmp_path) == list(map(plain, results))

@@ -125,6 +125,23 @@ def test_patches_are_the_joined_maps_of_transformers(
         np.testing.assert_allclose(patches.numpy(), expected(model, image), rtol=1e-3, atol=1e-5)
 
 
+def test_an_image_as_a_whole_is_the_pooled_output_or_the_mean_of_the_last_map(
+    pair: tuple[nn.Module, Encoder],
+) -> None:
+    model, encoder = pair
+    images = pixels(count=2)
+    normal = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    with torch.no_grad():
+        truth: Any = model(normal)
+    pooled = truth.get("pooler_output")
+    wanted = truth.last_hidden_state.mean(dim=(2, 3)) if pooled is None else pooled.flatten(1)
+    found = encoder.embed(images)
+    assert found.shape == (2, encoder.embedding_dim)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
+    with pytest.raises(InputError, match="multiples of 8"):
+        encoder.embed(pixels(20, 32))
+
+
 def test_it_says_what_it_is(pair: tuple[nn.Module, Encoder]) -> None:
     _, encoder = pair
     assert isinstance(encoder, Pyramid)

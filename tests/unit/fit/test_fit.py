@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from heap.collection.lock import lock_run
-from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
+from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.encoder import Encoder
 from heap.errors import ConfigError, FitError, InputError, StoreError
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.command import fit
 from heap.images import Picture, Source, list_images
+from heap.model.embedding import embed
 from heap.model.heap import Heap
+from heap.model.whitening import Whitening
 from heap.peers.found import FoundRecipe
 from heap.progress import silent
 
@@ -243,6 +246,42 @@ def test_the_mean_feature_is_kept_with_the_model(
     loaded = Heap.from_pretrained(tmp_path / "out", precision="fp32")
     assert torch.equal(loaded.head.centre, heap.head.centre)
     assert loaded(pictures[:1])[0].to_coco() == heap(pictures[:1])[0].to_coco()
+
+
+def test_objects_are_compared_by_what_differs_between_the_images_of_the_fit(
+    fit_small: Fit, tmp_path: Path, pictures: list[Picture]
+) -> None:
+    heap = fit_small(tmp_path / "out")
+    whole = [(each, (0.0, 0.0, float(each.width), float(each.height))) for each in pictures]
+    expected = Whitening(heap.encoder.embedding_dim)
+    expected.learn([torch.from_numpy(embed(heap.encoder, whole, heap.defaults.crop))])
+    loaded = Heap.from_pretrained(tmp_path / "out", precision="fp32")
+    plain = embed(heap.encoder, whole[:3], heap.defaults.crop)
+    np.testing.assert_allclose(
+        loaded.embed(whole[:3]), expected(torch.from_numpy(plain)), rtol=1e-3, atol=1e-3
+    )
+    assert not np.allclose(plain, loaded.embed(whole[:3]), atol=0.1)
+    (result,) = loaded(pictures[:1], DiscoverConfig(threshold=0.0, min_score=0.0))
+    boxes = [(pictures[0], box) for box in result.objects.boxes.tolist()]
+    assert boxes
+    np.testing.assert_allclose(result.objects.embeddings, loaded.embed(boxes), atol=1e-5)
+
+
+def test_objects_are_compared_without_the_images_that_are_gone(
+    fit_small: Fit, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def remove(stage: str, done: int, total: int | None) -> None:
+        if stage == "training" and done == total:
+            for name in gone:
+                (album / name).unlink(missing_ok=True)
+
+    album = Path(shutil.copytree(photos, tmp_path / "album"))
+    gone = [path.name for path in album.iterdir()][:3]
+    fit_small(tmp_path / "some", images=album, on_progress=remove)
+    assert caplog.text.count("objects are compared without") == 3
+    whole = load_file(tmp_path / "some" / "model.safetensors")["object_whitening.matrix"]
+    assert whole.isfinite().all()
+    assert not torch.equal(whole, torch.eye(len(whole)))
 
 
 @pytest.mark.parametrize("prior", ["none", "self", "seed", "found"])

@@ -14,7 +14,7 @@ DIM = 6
 def make_head(**options: float) -> GroupingHead:
     torch.manual_seed(1)
     settings = {"groups": 3, "blocks": 2, "heads": 2, "width": 8} | options
-    return GroupingHead(DIM, HeadConfig(**settings)).double()  # type: ignore[arg-type] # ints
+    return GroupingHead(DIM, DIM, HeadConfig(**settings)).double()  # type: ignore[arg-type] # ints
 
 
 def features(patches: int = 10, batch: int = 2) -> Tensor:

@@ -219,7 +219,7 @@ def test_the_order_of_patches_groups_and_images_does_not_matter(
 def undecided_head(scale: float) -> GroupingHead:
     """A head whose P is ½ but for `scale`."""
     torch.manual_seed(3)
-    head = GroupingHead(DIM, HeadConfig(groups=GROUPS, blocks=1, heads=2, width=8)).double()
+    head = GroupingHead(DIM, DIM, HeadConfig(groups=GROUPS, blocks=1, heads=2, width=8)).double()
     with torch.no_grad():
         head.score.weight.mul_(scale)
         head.score.bias.zero_()
