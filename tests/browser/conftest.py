@@ -49,7 +49,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, run_heap: Run) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "demo"
     for command in (
         ("discover", PHOTOS, "--out", folder),
-        ("categories", folder, "--k", 4, "--name", "1=orange and red"),
+        ("categories", folder, "--k", 4, "--name", "1=animals"),
     ):
         done = run_heap(*command)
         assert done.returncode == 0, done.stderr

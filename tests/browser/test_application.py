@@ -273,7 +273,7 @@ def test_a_run_is_exported(page: Page, address: str, tmp_path: Path) -> None:
     assert download.value.suggested_filename == "holiday photos-yolo.zip"
     with zipfile.ZipFile(tmp_path / "export.zip") as archive:
         names = archive.namelist()
-        assert "orange and red" in archive.read("data.yaml").decode()
+        assert "animals" in archive.read("data.yaml").decode()
     assert sum(name.startswith("images/") and name.endswith(".jpg") for name in names) == 17
 
 
@@ -341,7 +341,7 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
 def test_a_run_that_is_only_to_be_looked_at_offers_no_change(page: Page, demo_run: Path) -> None:
     with served(page, demo_run, "--read-only") as address:
         open_page(page, address)
-        expect(page.locator(".card h2").first).to_have_text("orange and red")
+        expect(page.locator(".card h2").first).to_have_text("animals")
         expect(page.locator("#export")).to_be_hidden()
         for thing in (".choose", ".name", "main .quiet"):
             assert page.locator(thing).count() == 0
@@ -387,7 +387,7 @@ def test_pictures_for_the_documentation(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     open_page(page, address)
     second = page.locator(".name").nth(1)
-    second.fill("light ones")
+    second.fill("things")
     second.press("Enter")
     expect(page.locator(".toast")).to_be_visible()
     page.get_by_label("Close this message").click()
