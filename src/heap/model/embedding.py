@@ -22,11 +22,10 @@ def embed(
 ) -> Float32[np.ndarray, "crop dim"]:
     """What the encoder itself says of each box of a picture, see `Encoder.embed`.
 
-    The box is cut out, a little of its last pixels' other halves included, and squeezed to a square
-    of `side` pixels, rounded to patches: an encoder has learned to say in one feature what a
-    picture shows, and here the picture is the object. At most `batch` of them go through together.
-    Nothing is whitened yet, see `Heap.embed`. It is no part of the published method, which has the
-    mean feature of a region.
+    Every pixel that the box touches is cut out, and they are squeezed to a square of `side` pixels,
+    rounded to patches: an encoder has learned to say in one feature what a picture shows, and here
+    the picture is the object. At most `batch` of them go through together. Nothing is whitened yet,
+    see `Heap.embed`. It is no part of the published method, which has the mean feature of a region.
 
     Raises:
         InputError: if a box has nothing of its picture in it.
