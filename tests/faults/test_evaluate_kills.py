@@ -22,8 +22,9 @@ pytestmark = pytest.mark.timeout(300)
 
 METHODS = ["heap", "found", "tokencut"]
 IMAGES = 8
-LINES = 36
-"""Of progress: features, 7 masks and 12 steps, features and 6 steps, 8 images and the end."""
+LINES = 44
+"""Of progress: features, 7 masks, 12 steps, 7 whole images and the end; features and 6 steps; 8
+images and the end."""
 
 
 @pytest.fixture(scope="module")
