@@ -63,7 +63,8 @@ def discover(
 
     Images are worked on by chunks; what a chunk gives is stored before the next one begins. The
     chunks of a listing are always the same, so that an interrupted run ends with the very results
-    of an uninterrupted one. `limit` stops after that many images of the listing.
+    of an uninterrupted one. What is stored stays as it is when images are added to the listing.
+    `limit` stops after that many images of it.
 
     Raises:
         InputError: if there is no image, or `out` cannot be written or is being written.
@@ -86,9 +87,9 @@ def discover(
     ):
         finished = store.finished()
         waiting = [
-            chunk
+            left
             for chunk in chunks(sources, config.chunk)
-            if not all(source.key in finished for source in chunk)
+            if (left := [source for source in chunk if source.key not in finished])
         ]
         done = len(sources) - sum(map(len, waiting))
         pictures = ahead(

@@ -6,7 +6,6 @@ on: whatever a kill left half done is removed before the next chunk is written.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,16 +13,13 @@ from heap.collection import schema
 from heap.collection.database import Database, Table, find_table
 from heap.collection.reading import rows
 from heap.collection.records import Failure, Finished
-from heap.collection.rows import Row, image_row, object_rows
+from heap.collection.rows import image_row, object_rows
 
 _FIRST_COMPACTION = 2048
 """Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
 READERS = timedelta(minutes=10)
 """How long an earlier version stays for those who are reading it."""
 _KEYS_PER_FILTER = 200
-_PLACE = ["id", "x1", "y1", "x2", "y2"]
-_SAID = ["category", "similarity", "rejected"]
-"""Columns of objects that are written after they were found."""
 
 
 class Writer:
@@ -44,21 +40,15 @@ class Writer:
             _delete(self._objects, self._orphans)
 
     def add(self, records: Sequence[Finished | Failure]) -> None:
-        """Store one chunk; keys that are already there are replaced.
-
-        What was said of an object stays if it is found again, in the same box.
-        """
+        """Store one chunk; keys that are already there are replaced."""
         if not records:
             return
         latest = {record.key: record for record in records}
         known = latest.keys() & self._begun
-        said = self._said(known)
         self._remove(known)
         self._begun |= latest.keys()
         results = [record.result for record in latest.values() if isinstance(record, Finished)]
-        objects = [
-            row | said.get(_place(row), {}) for result in results for row in object_rows(result)
-        ]
+        objects = [row for result in results for row in object_rows(result)]
         if objects:
             table = self._objects_table(results[0].objects.embeddings.shape[1])
             table.add(pa.Table.from_pylist(objects, schema=table.schema))
@@ -94,16 +84,6 @@ class Writer:
             return set()
         return set(rows(self._objects, ["key"])["key"].to_pylist()) - self._begun
 
-    def _said(self, keys: Iterable[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
-        """Category and rejection of the objects of some images, by id and box."""
-        if self._objects is None:
-            return {}
-        return {
-            _place(row): {name: row[name] for name in _SAID}
-            for among in _filters(keys)
-            for row in rows(self._objects, [*_PLACE, *_SAID], among).to_pylist()
-        }
-
     def _remove(self, keys: Iterable[str]) -> None:
         """Images first: a kill between the two leaves objects without an image, not the reverse."""
         _delete(self._images, keys)
@@ -121,11 +101,6 @@ def _filters(keys: Iterable[str]) -> Iterator[str]:
     for start in range(0, len(ordered), _KEYS_PER_FILTER):
         names = ", ".join(map(_quoted, ordered[start : start + _KEYS_PER_FILTER]))
         yield f"key IN ({names})"
-
-
-def _place(row: Row) -> tuple[Any, ...]:
-    """Which object a row is about: its id, and its box as it is stored."""
-    return row["id"], *(float(row[name]) for name in _PLACE[1:])
 
 
 def _quoted(text: str) -> str:
