@@ -4,7 +4,6 @@ What `heap discover` finds is sorted as `heap categories` does it; its opponent 
 whole images of the same encoder, and each object inherits the cluster of its image.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from benchmarks.bench_peers import ENCODERS
 from benchmarks.category_scores import AUTO, COUNTS, summarise, table
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
-from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
 from benchmarks.whole_images import VARIANTS, clustered, describe_all
 from heap.collection import schema
 from heap.collection.categories import categories
@@ -70,7 +69,7 @@ def bench(
         out,
         protocol="categories-v1",
         data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
-        encoder=_about(about),
+        encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )
@@ -121,12 +120,6 @@ def whole(vectors: dict[str, np.ndarray], wanted: Sequence[tuple[int, int]]) -> 
 
 def _packed(values: Sequence[object]) -> str:
     return " ".join(map(str, values))
-
-
-def _about(encoders: list[Row]) -> Row:
-    joined = hashlib.sha256("".join(each["fingerprint"] for each in encoders).encode())
-    names = ", ".join(each["name"] for each in encoders)
-    return {"name": names, "fingerprint": joined.hexdigest()[:16], "each": encoders}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Every command is a process of its own, so its seconds and its memory are what a 
 exported is read again by what people read it with, and compared with what the store holds.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ import numpy as np
 from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main, once
 from benchmarks.comparing import FAITHFUL, Held, judge, read_store, recut, reread
 from benchmarks.fitted import LABELS, fitted_models
-from benchmarks.report import RESULTS, Row, about_encoder, digest, write_report
+from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.rereading import CONSUMERS
 from heap.collection.clustering import directions
 from heap.collection.collection import Collection
@@ -60,14 +59,13 @@ def bench(
         place = work / name / "collection" / heap.fingerprint[:12]
         about.append(about_encoder(heap) | {"name": name})
         rows += [{"encoder": name} | row for row in job(model, folders, place)]
-    joined = hashlib.sha256("".join(each["fingerprint"] for each in about).encode())
     images = [path for folder in folders for path in images_in(folder)]
     write_report(
         NAME,
         out,
         protocol="collection-v1",
         data={"set": ", ".join(FOLDERS), "images": len(images), "sha256": digest(images)},
-        encoder={"name": ", ".join(encoder), "fingerprint": joined.hexdigest()[:16], "each": about},
+        encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )

@@ -12,7 +12,6 @@ by the cosine of
 each as it is, and whitened by what was seen in fitting.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from benchmarks.bench_peers import ENCODERS
 from benchmarks.common import DATA, RUNS, Data, main
 from benchmarks.composed import compose
 from benchmarks.fitted import fitted_models
-from benchmarks.report import RESULTS, Row, about_encoder, digest, write_report
+from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.scoring import share
 from heap.collection.clustering import directions
 from heap.evaluation.datasets import open_dataset
@@ -74,14 +73,13 @@ def bench(
         heap = Heap.from_pretrained(fitted_models(name, data, work)[0])
         about.append(about_encoder(heap) | {"name": name})
         rows += [{"encoder": name} | row for row in look_for_all(heap, pictures)]
-    joined = hashlib.sha256("".join(each["fingerprint"] for each in about).encode()).hexdigest()
     images = sorted((pictures / "images").iterdir())
     write_report(
         NAME,
         out,
         protocol="matching-v1",
         data={"set": "duts-tr/tune, composed", "images": len(images), "sha256": digest(images)},
-        encoder={"name": ", ".join(encoder), "fingerprint": joined[:16], "each": about},
+        encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )

@@ -19,7 +19,6 @@ classes of the protocol `retrieval-voc12-animals-v1`, and over the heads; querie
 are left out. Intervals of differences are of paired resamples of the images that queries are from.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,7 +32,7 @@ from benchmarks.animals import SET, Annotated, annotated, examples_in
 from benchmarks.bench_peers import ENCODERS
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
-from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
 from benchmarks.whole_images import VARIANTS, describe_all
 from heap.collection import schema
 from heap.collection.clustering import directions
@@ -86,13 +85,12 @@ def bench(
             run = place / model.name
             run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
             rows.append({"encoder": name, "head": head} | queries(run, examples, ranked))
-    joined = hashlib.sha256("".join(each["fingerprint"] for each in about).encode()).hexdigest()
     write_report(
         NAME,
         out,
         protocol="retrieval-objects-v1",
         data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
-        encoder={"name": ", ".join(encoder), "fingerprint": joined[:16], "each": about},
+        encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )

@@ -52,6 +52,13 @@ def about_encoder(heap: "Heap") -> dict[str, Any]:
     }
 
 
+def about_encoders(each: Sequence[Row]) -> dict[str, Any]:
+    """The same of several, of each what `about_encoder` says, under one name and fingerprint."""
+    joined = hashlib.sha256("".join(one["fingerprint"] for one in each).encode()).hexdigest()
+    names = ", ".join(one["name"] for one in each)
+    return {"name": names, "fingerprint": joined[:16], "each": list(each)}
+
+
 def write_report(
     name: str,
     out: Path,

@@ -13,7 +13,7 @@ from heap.collection.clustering import directions
 from heap.evaluation.truth import Example
 from heap.features import describe, geometry
 from heap.images import Picture
-from heap.model.embedding import embed
+from heap.model.embedding import embed, whole
 from heap.model.heap import Heap
 
 VARIANTS = {
@@ -50,11 +50,11 @@ def clustered(
 @torch.inference_mode()
 def _describe(heap: Heap, picture: Picture) -> dict[str, Float32[np.ndarray, " dim"]]:
     (features,) = describe(heap.encoder, [picture], heap.config.features)
-    whole = (0.0, 0.0, float(picture.width), float(picture.height))
+    crop = picture, whole(picture)
     whitened = heap.head.whitening(heap.head.centred(features.patches))
     return {
-        "as objects": heap.embed([(picture, whole)])[0],
-        "squeezed": embed(heap.encoder, [(picture, whole)], heap.defaults.crop)[0],
+        "as objects": heap.embed([crop])[0],
+        "squeezed": embed(heap.encoder, [crop], heap.defaults.crop)[0],
         "pooled": _pooled(heap, picture),
         "mean": features.patches.mean(dim=0).numpy(),
         "whitened": whitened.mean(dim=0).numpy(),

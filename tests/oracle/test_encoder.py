@@ -93,6 +93,13 @@ def save(model: nn.Module, folder: Path, names: dict[str, str] | None = None) ->
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def load_both(case: Case, folder: Path) -> tuple[nn.Module, Encoder]:
+    """A model of transformers, and the encoder that was loaded from its folder."""
+    model = case.build(folder)
+    save(model, folder)
+    return model, Encoder.load(str(folder), precision="fp32")
+
+
 def expected(model: nn.Module, case: Case, pixels: Tensor) -> Any:
     options = {"interpolate_pos_encoding": True} if case.family == "ViT" else {}
     normal = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
@@ -104,9 +111,7 @@ def expected(model: nn.Module, case: Case, pixels: Tensor) -> Any:
 def test_every_layer_and_facet_is_what_transformers_computes(
     tmp_path: Path, case: Case, grid: tuple[int, int]
 ) -> None:
-    model = case.build(tmp_path)
-    save(model, tmp_path)
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    model, encoder = load_both(case, tmp_path)
     pixels = torch.rand(2, 3, grid[0] * case.patch, grid[1] * case.patch)
     truth = expected(model, case, pixels)
 
@@ -135,9 +140,7 @@ def test_every_layer_and_facet_is_what_transformers_computes(
 def test_an_image_as_a_whole_is_what_transformers_says_of_it(
     tmp_path: Path, case: Case, grid: tuple[int, int]
 ) -> None:
-    model = case.build(tmp_path)
-    save(model, tmp_path)
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    model, encoder = load_both(case, tmp_path)
     pixels = torch.rand(2, 3, grid[0] * case.patch, grid[1] * case.patch)
     found = encoder.embed(pixels)
     assert found.shape == (2, encoder.embedding_dim)
@@ -149,9 +152,7 @@ def test_an_image_as_a_whole_is_what_transformers_says_of_it(
 
 @pytest.mark.parametrize("facet", ["key", "token"])
 def test_later_parts_are_not_computed(tmp_path: Path, case: Case, facet: Facet) -> None:
-    model = case.build(tmp_path)
-    save(model, tmp_path)
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    _, encoder = load_both(case, tmp_path)
     pixels = torch.rand(1, 3, 4 * case.patch, 4 * case.patch)
     before = encoder(pixels, 1, facet).patches
 

@@ -148,6 +148,7 @@ class Collection:
         self, image: "Picture | Path | str | None", box: Box | None
     ) -> Float32[np.ndarray, " dim"]:
         from heap.images import Picture, decode, list_images
+        from heap.model.embedding import whole
 
         if isinstance(image, Picture):
             picture = image
@@ -157,5 +158,4 @@ class Collection:
         config = self.discovered_with
         if box is None and len(found := self.model()([picture], config)[0].objects):
             return np.asarray(found.embeddings[0])
-        whole = (0.0, 0.0, float(picture.width), float(picture.height))
-        return np.asarray(self.model().embed([(picture, box or whole)], config)[0])
+        return np.asarray(self.model().embed([(picture, box or whole(picture))], config)[0])

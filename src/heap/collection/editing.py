@@ -11,6 +11,7 @@ from heap.collection import place, schema
 from heap.collection.database import Table, writing
 from heap.collection.index import refresh
 from heap.collection.lock import lock_run
+from heap.collection.reading import width
 from heap.collection.store import RunStore
 
 
@@ -60,7 +61,7 @@ class Editor:
     def write_categories(self, made: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in the place of all rows of the table of categories."""
         with writing(self.store.run):
-            dim = self._objects().schema.field("vector").type.list_size
+            dim = width(self._objects())
             columns = pa.Table.from_pylist(list(made), schema=schema.categories_schema(dim))
             # LanceDB warns where there is nothing to overwrite.
             mode = "create" if self.store.find(schema.CATEGORIES) is None else "overwrite"

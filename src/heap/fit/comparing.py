@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heap.fit.collect import Collected
 from heap.images import ImageError
-from heap.model.embedding import embed
+from heap.model.embedding import embed, whole
 from heap.model.heap import Heap
 from heap.progress import OnProgress
 
@@ -39,6 +39,6 @@ def _embedded(heap: Heap, images: Collected, on_progress: OnProgress) -> Iterato
         except ImageError as error:
             logger.warning("objects are compared without %s", error)
             continue
-        whole = (0.0, 0.0, float(picture.width), float(picture.height))
-        yield torch.from_numpy(embed(heap.encoder, [(picture, whole)], heap.defaults.crop))
+        crop = picture, whole(picture)
+        yield torch.from_numpy(embed(heap.encoder, [crop], heap.defaults.crop))
     on_progress(STAGE, len(chosen), len(chosen))

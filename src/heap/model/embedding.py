@@ -16,6 +16,11 @@ Box = Sequence[float]
 """Xyxy, in pixels of the upright original."""
 
 
+def whole(picture: Picture) -> Box:
+    """The box that is all of a picture."""
+    return 0.0, 0.0, float(picture.width), float(picture.height)
+
+
 @torch.inference_mode()
 def embed(
     encoder: Encoder, crops: Sequence[tuple[Picture, Box]], side: int, batch: int = 8
