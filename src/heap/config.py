@@ -16,7 +16,7 @@ from heap.errors import ConfigError
 
 C = TypeVar("C")
 
-Facet = Literal["key", "token"]
+Facet = Literal["key", "token", "output"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
@@ -47,7 +47,7 @@ class FeatureConfig:
     """Block that the features are taken from, from 0; negative counts from the last."""
     facet: Facet = "key"
     """`key`: the block's key projection; `token`: its output before the final LayerNorm, and what
-    a pyramid gives."""
+    a pyramid gives; `output`: after the final LayerNorm, as the network gives it."""
     resolution: Resolution = 448
     """Images are resized, aspect ratio kept, to the area of a square with this side."""
     square: bool = False

@@ -52,7 +52,7 @@ def fit(
         out: Folder of the model.
         encoder: Alias (`heap models`), hub name or folder.
         layer: Block of the encoder, from 0; negative counts from the last.
-        facet: Key projection of the block, or its output token.
+        facet: Key projection of the block, its output token, or that after the last LayerNorm.
         resolution: Side of the square whose area images are resized to.
         square: Squeeze images to that square.
         native: Leave images that are smaller than that at their own size.

@@ -45,7 +45,7 @@ class Pyramid(Encoder):
         downwards by their edge, and the patches there left out again.
 
         Raises:
-            ConfigError: for another layer than 0 or -1, and for facet `key`.
+            ConfigError: for another layer than 0 or -1, and for another facet than `token`.
             InputError: if a side of the images is not a multiple of 8.
         """
         self._index(layer)
@@ -104,7 +104,7 @@ class Pyramid(Encoder):
     def _check_facet(self, facet: Facet) -> None:
         if facet != "token":
             raise ConfigError(
-                f"encoder {self.name} is a pyramid and has no keys: use facet token "
+                f"encoder {self.name} is a pyramid and has no {facet}: use facet token "
                 "(`heap fit --facet token`)"
             )
 
