@@ -79,6 +79,8 @@ class HeadConfig:
     width: Annotated[int, Field(ge=8, le=4096)] = 192
     """Width of the tokens inside the blocks."""
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 2.0
+    rounds: Annotated[int, Field(ge=0, le=100)] = 1
+    """Times that patches choose again, the means of the regions in the place of the tokens."""
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
     """τ of the assignment softmax."""
     centred: bool = False
