@@ -56,7 +56,7 @@ def discover(
         limit: Work on at most so many images.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
-        merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
+        merge: Neighbouring parts with a higher cosine are one object; lower it to split less.
         min_score: An image whose best object scores lower has none; the model knows.
         proposals: Further guesses for each image, at lower scores; they overlap.
         refine: Let masks follow the edges of the image.
@@ -71,12 +71,13 @@ def discover(
     from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
     from heap.device import choose_device
     from heap.discover import discover as run_discover
+    from heap.encoder.registry import PACKAGED
     from heap.fit.command import fit as run_fit
     from heap.model.heap import Heap
 
     where = choose_device(device)
     with Bars(err_console) as progress:
-        if model is None and encoder not in (None, "embedded"):
+        if model is None and encoder not in (None, *PACKAGED):
             whole = out.resolve()
             fitted = whole.with_name(whole.name + "-model")
             err_console.print(
@@ -92,7 +93,10 @@ def discover(
             )
         else:
             found = Heap.from_pretrained(
-                model or "embedded", encoder=encoder, device=where, precision=precision
+                model or encoder or PACKAGED[0],
+                encoder=encoder,
+                device=where,
+                precision=precision,
             )
         config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
         run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)

@@ -76,7 +76,7 @@ def fit(
     chosen |= given(square=square, native=native)
     features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
     losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])
-    shape = asdict(usual.head_for(losses.prior)) | given(groups=groups) | more["head"]
+    shape = asdict(usual.head) | given(groups=groups) | more["head"]
     head = from_dict(HeadConfig, shape)
     training = given(steps=steps, seed=seed)
     config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])

@@ -118,7 +118,7 @@ def test_a_group_that_nobody_chooses_gives_no_nan() -> None:
 @torch.no_grad()
 def test_in_a_round_patches_choose_among_the_means_of_the_regions() -> None:
     x, tau = features(), 0.1
-    start, end = make_head(rounds=0)(x), make_head(rounds=2)(x)
+    start, end = (make_head(rounds=rounds, temperature=tau)(x) for rounds in (0, 2))
     for image in range(2):
         shares = start.assignment[image]
         for _ in range(2):
