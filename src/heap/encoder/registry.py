@@ -54,6 +54,7 @@ OUTPUT = Recipe(
     facet="output",
     head=HeadConfig(centred=False),
     losses=LossConfig(prior="none"),
+    fit=FitConfig(steps=150, batch=24, patches=512),
 )
 """For networks whose patches are trained as they come out of the last LayerNorm: DINOv2, DINOv3.
 There cosines have a meaning as they are; keys all look alike until their mean is taken off."""
