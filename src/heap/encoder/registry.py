@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
+from safetensors import SafetensorError, safe_open
+
 from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
-from heap.encoder.files import CONFIG, HEADS, read_json
+from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 from heap.errors import InputError
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "encoder"
@@ -68,6 +70,9 @@ SMALL = Recipe(
 SMALL_PYRAMID = replace(
     SMALL, facet="token", losses=LossConfig(prior="encoder"), fit=FitConfig(empty=0.125)
 )
+
+TAUGHT_PYRAMID = Recipe(facet="token", resolution=224, square=True)
+"""For those that learned from a stronger encoder alone, and have no layer for foreground."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +175,19 @@ def recipe(encoder: str) -> Recipe:
     kind = read_json(folder / CONFIG).get("model_type")
     made_here = (folder / HEADS).is_file()
     if kind in get_args(PyramidKind):
-        return SMALL_PYRAMID if made_here else Recipe(facet="token")
+        if made_here:
+            return SMALL_PYRAMID if _knows_foreground(folder / HEADS) else TAUGHT_PYRAMID
+        return Recipe(facet="token")
     return SMALL if made_here else Recipe()
+
+
+def _knows_foreground(heads: Path) -> bool:
+    try:
+        with safe_open(heads, framework="np") as file:
+            return FOREGROUND_WEIGHT in file.keys()  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError):
+        # Who reads the layer says that it is damaged.
+        return True
 
 
 def resolve(name: str) -> Path | str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -57,6 +58,23 @@ def foreground_loss(
         for ours, theirs, prior, cells in zip(taught, seen, priors, colours, strict=False)
     ]
     return torch.stack(found).mean()
+
+
+def distill_loss(
+    said: Sequence[Float[Tensor, "batch patch width"]], seen: Sequence[Seen]
+) -> Tensor:
+    """One less the cosine between what a stronger encoder says of each patch and the prediction."""
+    found = [_apart(view.distill, target) for view, target in zip(seen, said, strict=False)]
+    return torch.stack(found).mean()
+
+
+def class_loss(said: Float[Tensor, "batch width"], seen: Sequence[Seen]) -> Tensor:
+    """The same of the whole images; each crop stands for its image."""
+    return torch.stack([_apart(view.whole, said) for view in seen]).mean()
+
+
+def _apart(predicted: Tensor | None, said: Tensor) -> Tensor:
+    return (1 - F.cosine_similarity(_given(predicted).float(), said, dim=-1)).mean()
 
 
 def grown_trust(progress: float, config: PretrainConfig) -> float:
