@@ -31,9 +31,9 @@ class Seen:
     """Logits of being foreground."""
     tokens: Float[Tensor, "batch patch dim"]
     """What the heads stand on: patch features of length √dim."""
-    distill: Float[Tensor, "batch patch width"] | None = None
+    distill: Float[Tensor, "batch patch said"] | None = None
     """What a stronger encoder is thought to say of each patch."""
-    whole: Float[Tensor, "batch width"] | None = None
+    whole: Float[Tensor, "batch said_whole"] | None = None
     """What it is thought to say of the whole."""
 
 
@@ -106,7 +106,9 @@ class Student(nn.Module):
     def _tokens(
         self, inputs: Float[Tensor, "batch 3 height width"]
     ) -> tuple[
-        Float[Tensor, "batch patch dim"], Float[Tensor, "batch dim"], Float[Tensor, "batch width"]
+        Float[Tensor, "batch patch dim"],
+        Float[Tensor, "batch dim"],
+        Float[Tensor, "batch embedding"],
     ]:
         """Patch features of length √dim, CLS or their mean, and what `Encoder.embed` gives."""
         height, width = inputs.shape[-2:]
