@@ -13,6 +13,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from heap.collection.lock import lock_run
+from heap.encoder import hub
 from heap.encoder.registry import resolve
 from heap.errors import InputError
 from heap.fit.collect import evenly
@@ -67,6 +68,7 @@ def pretrain(
     """
     config, out = config or PretrainConfig(), Path(out)
     begun = _start(start)
+    _fetch(teacher)
     make_folder(out)
     with lock_run(out), Interruptible() as stop:
         photos = _photos(images, side or _side(config), limit, on_progress)
@@ -108,7 +110,7 @@ def pack(
     return _photos(images, side, None, on_progress).write(stem, most_bytes)
 
 
-_SHOWN = ("image", "patch", "dense", "distill", "class")
+_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
 PACK = ".safetensors"
 
 
@@ -165,6 +167,13 @@ def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnPr
     if kept < 2:
         raise InputError(f"pretraining needs at least two images; {kept} of {total} can be read")
     return Photos.joined(parts)
+
+
+def _fetch(teacher: str | None) -> None:
+    """See that the teacher can be had, before the images are read."""
+    place = None if teacher is None else resolve(teacher)
+    if isinstance(place, str):
+        hub.fetch(place)
 
 
 def _start(name: str | None) -> Path | None:

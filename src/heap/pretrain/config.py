@@ -58,6 +58,8 @@ class PretrainConfig:
     """Patches predict those of a stronger encoder, which has to be named. 0 leaves the head out."""
     class_weight: float = 0.0
     """What `Encoder.embed` gives predicts the same of the stronger encoder. 0 leaves it out."""
+    alike_weight: float = 0.0
+    """Patches, and whole images, are as alike as the stronger encoder finds them, by cosine."""
     teacher_resolution: int = 224
     """Side of the square that the stronger encoder sees each image as, in pixels."""
     ridge: float = 0.1
@@ -79,7 +81,7 @@ class PretrainConfig:
         shares = ("crop_area", "last_share", "trust", "trust_from")
         faults += [name for name in shares if not 0 <= getattr(self, name) <= 1]
         weights = ("weight_decay", "image_weight", "patch_weight", "dense_weight",
-                   "distill_weight", "class_weight")  # fmt: skip
+                   "distill_weight", "class_weight", "alike_weight")  # fmt: skip
         faults += [name for name in weights if not 0 <= getattr(self, name) <= 1e6]
         last = ("last_crop",) if self.last_crop else ()
         sides = ("crop", "local_crop", "teacher_resolution", *last)
@@ -109,8 +111,10 @@ class PretrainConfig:
     @property
     def taught(self) -> bool:
         """Whether a loss needs a stronger encoder."""
-        return bool(self.distill_weight + self.class_weight)
+        return bool(self.distill_weight + self.class_weight + self.alike_weight)
 
 
-TAUGHT: dict[str, Any] = {"distill_weight": 1.0, "class_weight": 1.0, "dense_weight": 0.0}
+TAUGHT: dict[str, Any] = {
+    "distill_weight": 1.0, "class_weight": 1.0, "alike_weight": 0.5, "dense_weight": 0.0,
+}  # fmt: skip
 """What serves where a stronger encoder is named: what it says is all that is learned."""

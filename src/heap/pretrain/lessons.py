@@ -88,7 +88,7 @@ class Standard:
 
 
 class Lessons:
-    """What the encoder says of every photo, standardised when it is asked for."""
+    """What the encoder says of every photo, and how to standardise what it says."""
 
     def __init__(
         self,
@@ -112,11 +112,11 @@ class Lessons:
     def pick(
         self, chosen: Int64[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch width grid grid"], Float[Tensor, "batch whole_width"]]:
-        """Map and whole of the images `chosen`."""
+        """Map and whole of the images `chosen`, as they were said."""
         rows = self.values[chosen].float()
-        maps = self.patch(self._patches(rows)).transpose(1, 2)
+        maps = self._patches(rows).transpose(1, 2)
         grid = self.header.grid
-        return maps.unflatten(2, (grid, grid)), self.whole(rows[:, : self.header.whole_width])
+        return maps.unflatten(2, (grid, grid)), rows[:, : self.header.whole_width]
 
     def _patches(self, rows: Float[Tensor, "image row"]) -> Float[Tensor, "image patch width"]:
         return rows[:, self.header.whole_width :].unflatten(1, (-1, self.header.patch_width))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.errors import ConfigError
 from heap.pretrain.architectures import new_model, old_model
 from heap.pretrain.config import PretrainConfig
 from heap.pretrain.export import load_heads, save_encoder
@@ -54,10 +55,16 @@ def run(
     Raises:
         InputError: if there is no such architecture, or `start` cannot be loaded.
         ConfigError: if the checkpoint was made with other settings, naming the keys, or what is
-            kept of a teacher is of another one or of other photos.
+            kept of a teacher is of another one or of other photos, or there is a teacher and no
+            weight for what it says.
         WeightsError: if the weights of the teacher cannot be had.
         FitError: if the loss is not finite.
     """
+    if config.taught != (teacher is not None):
+        raise ConfigError(
+            "PretrainConfig: distill_weight, class_weight and alike_weight need an encoder to "
+            "learn from (--teacher), and it needs one of them"
+        )
     accelerator = new_accelerator()
     lessons = None
     if teacher is not None:

@@ -35,6 +35,8 @@ class Seen:
     """What a stronger encoder is thought to say of each patch."""
     whole: Float[Tensor, "batch said_whole"] | None = None
     """What it is thought to say of the whole."""
+    embedding: Float[Tensor, "batch embedding"] | None = None
+    """What `Encoder.embed` gives."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Student(nn.Module):
             self.options["interpolate_pos_encoding"] = True
         patch = getattr(backbone.config, "patch_size", STRIDE)
         self.patch = patch if isinstance(patch, int) else STRIDE
-        dim, width = self._probe(bool(config.class_weight))
+        dim, width = self._probe(bool(config.class_weight + config.alike_weight))
         prototypes = config.prototypes
         self.image_head = ProjectionHead(dim, prototypes) if config.image_weight else None
         self.patch_head = ProjectionHead(dim, prototypes) if config.patch_weight else None
@@ -101,6 +103,7 @@ class Student(nn.Module):
             tokens,
             None if self.distill_head is None else self.distill_head(tokens),
             None if self.class_head is None else self.class_head(embedding),
+            embedding,
         )
 
     def _tokens(

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, convert_conv2d_weight_memory_format
 from transformers import PreTrainedModel
@@ -15,8 +16,8 @@ from heap.errors import ConfigError, FitError, StoreError
 from heap.pretrain.augment import Crops, random_crops, recolour
 from heap.pretrain.config import PretrainConfig
 from heap.pretrain.losses import (
-    class_loss,
-    distill_loss,
+    alike_loss,
+    cosine_loss,
     foreground_loss,
     grown_trust,
     image_loss,
@@ -71,11 +72,6 @@ class Pretrainer:
         config: PretrainConfig,
         lessons: "Lessons | None" = None,
     ) -> None:
-        if config.taught != (lessons is not None):
-            raise ConfigError(
-                "PretrainConfig: distill_weight and class_weight need an encoder to learn from "
-                "(--teacher), and it needs one of them"
-            )
         self.config, self.accelerator, self.lessons = config, accelerator, lessons
         self.device: torch.device = self.accelerator.device
         # All in the memory of the device: a GPU would wait for anything slower.
@@ -215,21 +211,31 @@ class Pretrainer:
             trust = grown_trust(progress, config)
             losses["dense"] = foreground_loss(taught, seen, cut, colours, trust)
         if self.lessons:
-            losses |= self._lesson_losses(pick, views, seen[: len(views)], grid)
+            losses |= self._lesson_losses(
+                self.lessons, pick, list(zip(views, seen, strict=False)), generator
+            )
         return losses, monitors(taught[0] if taught else seen[0])
 
     def _lesson_losses(
-        self, pick: Tensor, views: list[Crops], seen: list[Seen], grid: int
+        self,
+        lessons: "Lessons",
+        pick: Int64[Tensor, " batch"],
+        views: list[tuple[Crops, Seen]],
+        generator: torch.Generator,
     ) -> Losses:
-        assert self.lessons is not None  # noqa: S101 - narrows the type
-        maps, whole = self.lessons.pick(pick)
-        losses = {}
-        if self.config.distill_weight:
-            said = [crops.sample_channels(maps, grid).flatten(2).transpose(1, 2) for crops in views]
-            losses["distill"] = distill_loss(said, seen)
-        if self.config.class_weight:
-            losses["class"] = class_loss(whole, seen)
-        return losses
+        maps, whole = lessons.pick(pick)
+        found: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
+        for crops, seen in views:
+            grid = crops.pixels.shape[-1] // self.raw.patch
+            said = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
+            order = torch.randperm(said.shape[1], generator=generator, device=self.device)
+            if seen.distill is not None:
+                found["distill"].append(cosine_loss(seen.distill, lessons.patch(said)))
+            if seen.whole is not None:
+                found["class"].append(cosine_loss(seen.whole, lessons.whole(whole)))
+            if self.config.alike_weight:
+                found["alike"].append(alike_loss(said, whole, seen, order))
+        return {name: torch.stack(values).mean() for name, values in found.items() if values}
 
     def _generator(self) -> torch.Generator:
         number = self.step * self.accelerator.num_processes + self.accelerator.process_index
