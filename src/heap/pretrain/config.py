@@ -43,7 +43,7 @@ class PretrainConfig:
     clip: float = 1.0
     """Largest norm of the gradient."""
     teacher_momentum: float = 0.99
-    """At the start; a cosine brings it to 1."""
+    """Of the moving average that is saved; a cosine brings it to 1 where it teaches."""
     prototypes: int = 1024
     student_temperature: float = 0.1
     teacher_temperature: float = 0.06

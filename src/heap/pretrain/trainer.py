@@ -166,10 +166,9 @@ class Pretrainer:
         self.accelerator.backward(total)
         clip_grad_norm_(self.student.parameters(), config.clip)
         self.optimizer.step()
-        momentum = 1 - (1 - config.teacher_momentum) * (math.cos(math.pi * progress) + 1) / 2
         self._share_statistics()
         # At the start the teacher is young, so it has to learn faster than it will later.
-        self.teacher.follow(self.raw, min(momentum, 1 - 1 / (self.step + 2)))
+        self.teacher.follow(self.raw, min(self._momentum(progress), 1 - 1 / (self.step + 2)))
         self.step += 1
         return {name: value.item() for name, value in (losses | signs).items()}
 
@@ -236,6 +235,13 @@ class Pretrainer:
             if self.config.alike_weight:
                 found["alike"].append(alike_loss(said, whole, seen, order))
         return {name: torch.stack(values).mean() for name, values in found.items() if values}
+
+    def _momentum(self, progress: float) -> float:
+        momentum = self.config.teacher_momentum
+        if not self.config.self_taught:
+            # Nothing learns from the average, which then has to end where the student is annealed.
+            return momentum
+        return 1 - (1 - momentum) * (math.cos(math.pi * progress) + 1) / 2
 
     def _generator(self) -> torch.Generator:
         number = self.step * self.accelerator.num_processes + self.accelerator.process_index

@@ -1,8 +1,8 @@
 """What a teacher says of photos: computed once, kept, standardised, and learned from."""
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,10 +12,10 @@ from heap.encoder.encoder import Encoder
 from heap.encoder.registry import TAUGHT_PYRAMID, recipe
 from heap.errors import ConfigError, StoreError
 from heap.pretrain.augment import Crops
-from heap.pretrain.config import TAUGHT
-from heap.pretrain.lessons import Standard, learn, open_lessons
+from heap.pretrain.lessons import Standard, learn, open_lessons, origin_of
 from heap.pretrain.loop import run
 from heap.pretrain.photos import Photos
+from heap.progress import silent
 
 from .conftest import Architecture, Config
 
@@ -23,43 +23,7 @@ CPU = torch.device("cpu")
 RESOLUTION = 56
 
 
-@pytest.fixture(scope="session")
-def teacher(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Folder of a tiny vision transformer with random weights."""
-    from heap.pretrain.architectures import new_model
-
-    folder = tmp_path_factory.mktemp("teacher")
-    torch.manual_seed(5)
-    new_model(architecture("dinov2")).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="session")
-def pyramid(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> str:
-    from heap.pretrain.architectures import new_model
-
-    folder = tmp_path_factory.mktemp("pyramid")
-    torch.manual_seed(5)
-    new_model(architecture("resnet")).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="session")
-def taught(tiny: Config) -> Config:
-    """Settings of a training by a teacher alone."""
-
-    def make(**changes: Any) -> Any:
-        values = {"image_weight": 0.0, "patch_weight": 0.0, "teacher_resolution": RESOLUTION}
-        return tiny(**values | TAUGHT | changes)
-
-    return make
-
-
 def ignore(progress: float, losses: dict[str, float]) -> None:
-    pass
-
-
-def quiet(stage: str, done: int, total: int | None) -> None:
     pass
 
 
@@ -90,12 +54,12 @@ def test_a_teacher_that_says_one_thing_of_everything() -> None:
     assert Standard.of([rows], ridge=0.1)(rows).abs().max() == 0
 
 
-@pytest.mark.parametrize("kind", ["teacher", "pyramid"])
+@pytest.mark.parametrize("kind", [0, 1], ids=["dinov2", "resnet"])
 def test_what_is_kept_is_what_the_encoder_says(
-    kind: str, request: pytest.FixtureRequest, squares: Photos, tmp_path: Path
+    kind: int, teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
-    encoder = Encoder.load(request.getfixturevalue(kind), precision="fp32")
-    learn(encoder, squares, tmp_path, RESOLUTION, quiet)
+    encoder = Encoder.load(teachers[kind], precision="fp32")
+    learn(encoder, squares, tmp_path, RESOLUTION, silent)
     lessons = open_lessons(tmp_path, "a teacher", 0.1, CPU)
     chosen = torch.tensor([7, 2])
     maps, whole = lessons.pick(chosen)
@@ -105,7 +69,7 @@ def test_what_is_kept_is_what_the_encoder_says(
     ).clamp(0, 1)
     grid = RESOLUTION // encoder.patch
     assert maps.shape == (2, encoder.dim, grid, grid)
-    if kind == "teacher":
+    if kind == 0:
         output = encoder.model((seen - encoder.mean) / encoder.std).last_hidden_state
         patches = output[:, 1:]
     else:
@@ -130,13 +94,15 @@ def test_a_crop_learns_its_part_of_the_map() -> None:
     assert crops.sample_channels(maps, 2)[0, 0].tolist() == [[10, 11], [14, 15]]
 
 
-def test_a_teacher_that_was_stopped_goes_on(teacher: str, squares: Photos, tmp_path: Path) -> None:
+def test_a_teacher_that_was_stopped_goes_on(
+    teachers: list[str], squares: Photos, tmp_path: Path
+) -> None:
     """After the first of two batches, and with a torn row at the end of the file."""
-    encoder = Encoder.load(teacher, precision="fp32")
+    encoder = Encoder.load(teachers[0], precision="fp32")
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     for folder in (whole, torn):
         folder.mkdir()
-    learn(encoder, squares, whole, RESOLUTION, quiet)
+    learn(encoder, squares, whole, RESOLUTION, silent)
     seen: list[int] = []
 
     def stop(stage: str, done: int, total: int | None) -> None:
@@ -156,33 +122,33 @@ def test_a_teacher_that_was_stopped_goes_on(teacher: str, squares: Photos, tmp_p
 
 
 def test_what_is_kept_of_something_else_is_refused(
-    teacher: str, pyramid: str, squares: Photos, tmp_path: Path
+    teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
-    encoder = Encoder.load(teacher, precision="fp32")
-    learn(encoder, squares, tmp_path, RESOLUTION, quiet)
+    encoder = Encoder.load(teachers[0], precision="fp32")
+    learn(encoder, squares, tmp_path, RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"lessons\.f16 .* another resolution, grid; choose"):
-        learn(encoder, squares, tmp_path, 2 * RESOLUTION, quiet)
+        learn(encoder, squares, tmp_path, 2 * RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"another teacher, grid, patch_width"):
-        learn(Encoder.load(pyramid), squares, tmp_path, RESOLUTION, quiet)
+        learn(Encoder.load(teachers[1]), squares, tmp_path, RESOLUTION, silent)
     fewer = Photos(squares.luma[1:], squares.chroma[1:], squares.priors[1:])
     with pytest.raises(ConfigError, match=r"another photos, images"):
-        learn(encoder, fewer, tmp_path, RESOLUTION, quiet)
+        learn(encoder, fewer, tmp_path, RESOLUTION, silent)
     with pytest.raises(
         ConfigError, match=r"patches of 14 pixels .* squares of 60: choose 56 or 70"
     ):
-        learn(encoder, squares, tmp_path, 60, quiet)
+        learn(encoder, squares, tmp_path, 60, silent)
     (tmp_path / "lessons.json").write_text("{")
     with pytest.raises(StoreError, match=r"lessons\.json cannot be read .*; delete it and"):
-        learn(encoder, squares, tmp_path, RESOLUTION, quiet)
+        learn(encoder, squares, tmp_path, RESOLUTION, silent)
 
 
 def test_training_by_a_teacher_goes_on_and_ends_the_same(
-    teacher: str, taught: Config, squares: Photos, tmp_path: Path
+    teachers: list[str], taught: Config, squares: Photos, tmp_path: Path
 ) -> None:
     plain, out = tmp_path / "plain", tmp_path / "out"
     plain.mkdir()
     out.mkdir()
-    run(squares, plain, taught(), ignore, teacher=teacher)
+    run(squares, plain, taught(), ignore, teacher=teachers[0])
     steps = []
 
     def stop(progress: float, losses: dict[str, float]) -> None:
@@ -191,12 +157,12 @@ def test_training_by_a_teacher_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(squares, out, taught(), stop, teacher=teacher)
-    run(squares, out, taught(), ignore, teacher=teacher)
+        run(squares, out, taught(), stop, teacher=teachers[0])
+    run(squares, out, taught(), ignore, teacher=teachers[0])
     for name in ("model.safetensors", "heads.safetensors", "log.jsonl"):
         assert (out / name).read_bytes() == (plain / name).read_bytes()
     card = (out / "README.md").read_text()
-    assert "- **Teacher.** teacher" in card
+    assert "- **Teacher.** dinov2 (fingerprint " in card
     assert "its licence is not stated beside it" in card
     assert "is derived from it" in card
     # There is no layer for foreground, so the recipe cannot ask for one.
@@ -207,23 +173,47 @@ def test_training_by_a_teacher_goes_on_and_ends_the_same(
 
 @pytest.mark.parametrize("kind", ["resnet", "vit", "segformer", "convnext"])
 def test_students_of_all_kinds_learn(
-    kind: str, teacher: str, architecture: Architecture, taught: Config, squares: Photos,
+    kind: str, teachers: list[str], architecture: Architecture, taught: Config, squares: Photos,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     config = taught(architecture=architecture(kind), steps=60, checkpoint_every=1, batch=8,
                     global_crops=1, learning_rate=1e-2)  # fmt: skip
-    run(squares, tmp_path, config, ignore, teacher=teacher)
+    run(squares, tmp_path, config, ignore, teacher=teachers[0])
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    for name in ("distill", "class"):
+    for name in ("distill", "class", "alike"):
         early, late = (sum(line[name] for line in part) for part in (log[:10], log[-10:]))
         assert late < 0.95 * early, name
 
 
 def test_weights_and_teachers_belong_together(
-    teacher: str, taught: Config, tiny: Config, squares: Photos, tmp_path: Path
+    teachers: list[str], taught: Config, tiny: Config, squares: Photos, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="alike_weight need an encoder to learn from"):
         run(squares, tmp_path, taught(), ignore)
     plain = tiny(teacher_resolution=RESOLUTION)
     with pytest.raises(ConfigError, match="and it needs one of them"):
-        run(squares, tmp_path, plain, ignore, teacher=teacher)
+        run(squares, tmp_path, plain, ignore, teacher=teachers[0])
+
+
+def test_the_encoder_that_is_saved_ends_where_the_student_does(
+    teachers: list[str], taught: Config, squares: Photos, tmp_path: Path
+) -> None:
+    """Its average follows by the same tenth to the end, and does not stop before training does."""
+    config = taught(steps=12, teacher_momentum=0.9, checkpoint_every=1)
+    kept = []
+
+    def keep(progress: float, losses: dict[str, float]) -> None:
+        kept.append(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+
+    run(squares, tmp_path, config, keep, teacher=teachers[0])
+    name = "distill_head.weight"
+    before, after = kept[-2]["teacher"][name], kept[-1]["teacher"][name]
+    torch.testing.assert_close(after, 0.9 * before + 0.1 * kept[-1]["student"][name])
+
+
+def test_the_licence_beside_a_teacher_is_on_the_card(teachers: list[str], tmp_path: Path) -> None:
+    folder = shutil.copytree(teachers[0], tmp_path / "strong")
+    (folder / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n# An encoder\n")
+    assert origin_of(Encoder.load(str(folder))).endswith("; its licence is cc-by-4.0)")
+    (folder / "README.md").write_text("---\nlicense: [\n---\n")
+    assert "not stated" in origin_of(Encoder.load(str(folder)))

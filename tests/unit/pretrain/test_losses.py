@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from heap.pretrain.losses import (
+    alike_loss,
+    cosine_loss,
     foreground_loss,
     grown_trust,
     image_loss,
@@ -114,3 +116,30 @@ def test_monitors_show_collapse() -> None:
     assert found.keys() == {"token_spread", "prototype_entropy"}
     assert found["prototype_entropy"].item() == pytest.approx(math.log(4), abs=1e-3)
     assert monitors(Seen(None, None, None, spread.tokens)).keys() == {"token_spread"}
+
+
+def test_the_cosine_to_what_a_teacher_says() -> None:
+    """Along, across and against it: 1 - (1 + 0 - 1) / 3; how long the vectors are is nothing."""
+    said = torch.tensor([[2.0, 0], [2, 0], [2, 0]])
+    predicted = torch.tensor([[5.0, 0], [0, 3], [-1, 0]])
+    assert cosine_loss(predicted, said).item() == pytest.approx(1)
+    assert cosine_loss(7 * said, said).item() == pytest.approx(0)
+
+
+def features(number: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(number))
+
+
+def view(tokens: Tensor, embedding: Tensor) -> Seen:
+    return Seen(None, None, None, tokens, embedding=embedding)
+
+
+def test_alike_is_what_a_teacher_finds_alike() -> None:
+    """Turned about and in more dimensions, it is the same; and other features are not."""
+    said, said_whole, order = features(0, 4, 30, 6), features(1, 4, 5), torch.randperm(30)
+    turned = torch.linalg.qr(features(2, 9, 9)).Q[:6]
+    same = view(3 * said @ turned, said_whole)
+    assert alike_loss(said, said_whole, same, order).item() == pytest.approx(0, abs=1e-6)
+    other = view(features(3, 4, 30, 9), said_whole)
+    assert alike_loss(said, said_whole, other, order) > 0.5
+    assert alike_loss(said, said_whole, view(same.tokens, features(4, 4, 5)), order) > 0.5
