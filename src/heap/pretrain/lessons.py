@@ -119,7 +119,10 @@ class Lessons:
         return maps.unflatten(2, (grid, grid)), rows[:, : self.header.whole_width]
 
     def _patches(self, rows: Float[Tensor, "image row"]) -> Float[Tensor, "image patch width"]:
-        return rows[:, self.header.whole_width :].unflatten(1, (-1, self.header.patch_width))
+        patches: Tensor = rows[:, self.header.whole_width :].unflatten(
+            1, (-1, self.header.patch_width)
+        )
+        return patches
 
     def _spread_patches(self) -> Iterator[Float16[Tensor, "_ width"]]:
         count = len(self.values)
@@ -149,12 +152,13 @@ def learn(
         done = path.stat().st_size // row
         file.truncate(done * row)
         on_progress("teacher", done, len(photos))
-        for chosen in torch.arange(done, len(photos)).split(batch):
-            pixels, _ = photos.pick(chosen, teacher.mean.device)
+        for first in range(done, len(photos), batch):
+            end = min(first + batch, len(photos))
+            pixels, _ = photos.pick(torch.arange(first, end), teacher.mean.device)
             values = _say(teacher, pixels, resolution)
             file.write(values.cpu().numpy().tobytes())
             file.flush()
-            on_progress("teacher", int(chosen[-1]) + 1, len(photos))
+            on_progress("teacher", end, len(photos))
 
 
 def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) -> Lessons:
