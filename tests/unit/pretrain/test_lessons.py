@@ -171,8 +171,8 @@ def test_training_by_a_teacher_goes_on_and_ends_the_same(
     assert recipe(str(out)) == TAUGHT_PYRAMID
 
 
-@pytest.mark.parametrize("kind", ["resnet", "vit", "segformer", "convnext"])
-def test_students_of_all_kinds_learn(
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_a_student_learns(
     kind: str, teachers: list[str], architecture: Architecture, taught: Config, squares: Photos,
     tmp_path: Path,
 ) -> None:  # fmt: skip
