@@ -138,9 +138,8 @@ def test_alike_is_what_a_teacher_finds_alike() -> None:
     """Turned about, longer and in more dimensions, it is the same; other features are not."""
     said, wholes, order = features(0, 4, 30, 6), features(1, 4, 5), torch.arange(30)
     turned = 3 * said @ torch.linalg.qr(features(2, 9, 9)).Q[:6]
-    assert alike_loss(said, wholes, view(turned, wholes), order).item() == pytest.approx(
-        0, abs=1e-6
-    )
+    same = alike_loss(said, wholes, view(turned, wholes), order)
+    assert same.item() == pytest.approx(0, abs=1e-6)
     other = view(features(3, 4, 30, 9), wholes)
     assert alike_loss(said, wholes, other, order) > 0.5
 
