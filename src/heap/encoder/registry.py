@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
+from safetensors import SafetensorError, safe_open
+
 from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
-from heap.encoder.files import CONFIG, HEADS, read_json
+from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 from heap.errors import InputError
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -71,6 +73,9 @@ _BY_KIND = {
     **dict.fromkeys(get_args(PyramidKind), MAPS),
 }
 """By the `model_type` of config.json, where that says more than that it is a transformer."""
+
+TAUGHT_PYRAMID = Recipe(facet="token", resolution=224, square=True)
+"""For those that learned from a stronger encoder alone, and have no layer for foreground."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +190,10 @@ def recipe(encoder: str) -> Recipe:
     if place is None or not (place / CONFIG).is_file():
         return Recipe()
     kind = read_json(place / CONFIG).get("model_type")
-    if (place / HEADS).is_file():
-        return SMALL_PYRAMID if kind in get_args(PyramidKind) else SMALL
-    return _BY_KIND.get(str(kind), Recipe())
+    made_here, pyramid = (place / HEADS).is_file(), kind in get_args(PyramidKind)
+    if made_here and pyramid:
+        return SMALL_PYRAMID if _knows_foreground(place / HEADS) else TAUGHT_PYRAMID
+    return SMALL if made_here else _BY_KIND.get(str(kind), Recipe())
 
 
 def packaged_encoder(alias: str) -> Path:
@@ -198,6 +204,15 @@ def packaged_encoder(alias: str) -> Path:
 def packaged_head(alias: str) -> Path:
     """Folder of the head on it."""
     return WEIGHTS / alias / "head"
+
+
+def _knows_foreground(heads: Path) -> bool:
+    try:
+        with safe_open(heads, framework="np") as file:
+            return FOREGROUND_WEIGHT in file.keys()  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError):
+        # Who reads the layer says that it is damaged.
+        return True
 
 
 def resolve(name: str) -> Path | str:

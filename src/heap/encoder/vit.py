@@ -11,7 +11,7 @@ from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
 from heap.encoder.encoder import Encoder, Origin
-from heap.encoder.features import Features
+from heap.encoder.features import Features, Outputs
 
 _QUERY, _KEY = "attention.q_proj", "attention.k_proj"
 """The projections inside a block, in every family."""
@@ -91,12 +91,18 @@ class VisionTransformer(Encoder):
     @torch.no_grad()
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
         """The CLS token after the last block and the final LayerNorm; see `Encoder.embed`."""
-        self._grid(pixels)
+        return self.outputs(pixels).whole
+
+    @torch.no_grad()
+    def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
+        """Patch tokens and CLS token after the last LayerNorm; see `Encoder.outputs`."""
+        rows, cols = self._grid(pixels)
         pixels = self._normalised(pixels)
         with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
             output: Any = self.model(pixels, **dict(self._layout.embedding))
-        cls: Tensor = output.last_hidden_state[:, 0]
-        return cls.float()
+        states: Tensor = output.last_hidden_state.float()
+        # Patches come last, after the CLS token and registers.
+        return Outputs(states[:, -rows * cols :], states[:, 0])
 
     def _blocks(self) -> nn.ModuleList:
         blocks = self.model.get_submodule(self._layout.blocks)

@@ -2,7 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from heap.config import FeatureConfig, HeadConfig
 from heap.encoder.registry import (
@@ -10,6 +12,7 @@ from heap.encoder.registry import (
     EMBEDDED,
     SMALL,
     SMALL_PYRAMID,
+    TAUGHT_PYRAMID,
     Recipe,
     is_local,
     recipe,
@@ -125,6 +128,12 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
     config.write_text('{"model_type": "vit"}')
     assert recipe(folder) == SMALL
     assert recipe(folder).features(folder).facet == "key"
+    # A student of a teacher alone has nothing to say about foreground.
+    config.write_text('{"model_type": "resnet"}')
+    save_file({"distill_head.weight": np.zeros((2, 2))}, tmp_path / "heads.safetensors")
+    assert recipe(folder) == TAUGHT_PYRAMID
+    save_file({"dense_head.weight": np.zeros((1, 2))}, tmp_path / "heads.safetensors")
+    assert recipe(folder) == SMALL_PYRAMID
     config.write_text("[")
     with pytest.raises(WeightsError, match=r"config\.json"):
         recipe(folder)
