@@ -60,12 +60,11 @@ def reference(
     for number in range(count):
         part = one_object(keys, grid, threshold)
         if number > 0:
-            overlap = len(part & before) / len(part | before)
+            overlap = len(part & before) / max(len(part | before), 1)
             if overlap > 0.5 or len(part) <= 0.01 * grid[0] * grid[1]:
-                break
-        if not part - taken:
-            break
-        objects.append(part - taken)
+                part = set()
+        if part - taken:
+            objects.append(part - taken)
         taken, before = taken | part, part
         for row, col in part:
             keys[row * grid[1] + col] = 0

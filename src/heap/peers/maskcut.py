@@ -66,26 +66,31 @@ def maskcut(
     """At most `count` disjoint objects, from features row-major over the `grid`.
 
     Each is the part of the seed in a cut as TokenCut makes it, or the `largest` one; what was found
-    before has lost its links by then, but is still there. An object that is like the one before, or
-    tiny, ends the search: cutting the same graph again would give the same object.
+    before has lost its links by then, but is still there. There are `count` rounds, and a round
+    whose part is like that of the round before, or tiny, finds nothing. The next round gets the
+    same part of the same graph, but has none before it to be compared with: what is new in it is an
+    object then, as in CutLER's code.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
     graph = affinity(vectors(patches, grid), threshold)
-    taken = np.zeros(grid, dtype=bool)
+    nothing = np.zeros(grid, dtype=bool)
     found: list[np.ndarray] = []
-    before = taken
-    while len(found) < count:
-        cut = cut_in_two(graph, grid)
-        part = largest_piece(cut.partition) if largest else _object_of(cut)
-        fresh = part & ~taken
-        if not fresh.any() or (found and (_alike(part, before) or part.mean() <= SMALLEST)):
-            break
-        found.append(fresh)
-        before, taken = part, taken | part
-        graph[taken.ravel()] = WEAK
-        graph[:, taken.ravel()] = WEAK
+    before, taken, part = nothing, nothing, None
+    for number in range(count):
+        if part is None:
+            cut = cut_in_two(graph, grid)
+            part = largest_piece(cut.partition) if largest else _object_of(cut)
+        if number > 0 and (_alike(part, before) or part.mean() <= SMALLEST):
+            before = nothing
+            continue
+        before, fresh = part, part & ~taken
+        if fresh.any():
+            found.append(fresh)
+            taken, part = taken | part, None
+            graph[taken.ravel()] = WEAK
+            graph[:, taken.ravel()] = WEAK
     return found
 
 
