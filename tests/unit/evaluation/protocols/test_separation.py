@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,10 +39,9 @@ def picture(
 ) -> Outcome:
     """Things that have the very pixels that objects of these cells have."""
     masks = seen(run(*things), cell=SIDE).masks if things else np.zeros((0, 40, 100), dtype=bool)
-    truth = {"boxes": np.array([tight_box(mask) for mask in masks], dtype=np.float64)}
-    truth["boxes"] = truth["boxes"].reshape(-1, 4)
-    whole = truth | {"box_classes": tuple(classes)}
-    return seen(finding, cell=SIDE, **whole, **({} if boxes_only else {"instances": masks}))
+    boxes = np.array([tight_box(mask) for mask in masks], dtype=np.float64).reshape(-1, 4)
+    truth: dict[str, Any] = {"boxes": boxes, "box_classes": tuple(classes)}
+    return seen(finding, cell=SIDE, **truth, instances=None if boxes_only else masks)
 
 
 def values(*outcomes: Outcome) -> dict[str, float]:
@@ -90,7 +90,7 @@ class TestLimits:
         assert values(once)["pairs_separated"] == 0
 
     def test_an_iou_of_exactly_one_half_is_a_hit(self) -> None:
-        def truth(height: int) -> Outcome:
+        def truth(height: float) -> Outcome:
             (x1, y1, x2, _), second = boxes
             made = picture(finding, [LEFT, RIGHT], "ab", boxes_only=True)
             wanted = np.array([[x1, y1, x2, y1 + height], second], dtype=np.float64)
