@@ -155,12 +155,12 @@ _CARDS = (
         (
             {},
             {"threshold": 0.15, "largest": True},
-            {"threshold": 0.2, "largest": True},
             {"threshold": 0.25, "largest": True},
-            {"threshold": 0.5},
-            {"threshold": 0.3},
             {"threshold": 0.4, "largest": True},
-            {"threshold": 0.9},
+            {"oriented": True},
+            {"threshold": 0.3, "oriented": True},
+            {"threshold": 0.5},
+            {"threshold": 0.9, "oriented": True},
         ),
     ),
     MethodCard(
