@@ -34,7 +34,8 @@ def separate(
         piece = waiting.pop()
         halves = children[piece - len(places)] if piece >= len(places) else np.empty(0, dtype=np.int64)
         members = [_members(half, children, len(places)) for half in halves.tolist()]
-        if members and min(map(len, members)) >= smallest and _cosine(features, members) <= alike:
+        large = bool(members) and min(map(len, members)) >= smallest
+        if large and _cosine(features, members) <= alike:
             waiting.extend(halves.tolist())
         else:
             pieces.append(_members(piece, children, len(places)))

@@ -10,6 +10,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.bars import Bars
+from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.reading import Images, given
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
@@ -76,6 +77,8 @@ def discover(
     from heap.model.heap import Heap
 
     where = choose_device(device)
+    if model is None:
+        hint_at_stronger(encoder or "embedded")
     with Bars(err_console) as progress:
         if model is None and encoder not in (None, *PACKAGED):
             whole = out.resolve()

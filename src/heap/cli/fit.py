@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from heap.bars import Bars
+from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.reading import Images, given, read_sections
 from heap.config import (
@@ -83,6 +84,7 @@ def fit(
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fit.command import fit as run_fit
 
+    hint_at_stronger(encoder)
     with Bars(err_console) as progress:
         run_fit(
             images,

@@ -74,7 +74,7 @@ _BY_KIND = {
 }
 """By the `model_type` of config.json, where that says more than that it is a transformer."""
 
-TAUGHT_PYRAMID = Recipe(facet="token", resolution=224, square=True)
+TAUGHT_PYRAMID = replace(MAPS, resolution=224, square=True)
 """For those that learned from a stronger encoder alone, and have no layer for foreground."""
 
 
