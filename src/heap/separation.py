@@ -32,11 +32,11 @@ def separate(
     pieces, waiting = [], [len(places) + len(children) - 1]
     while waiting:
         piece = waiting.pop()
-        halves = children[piece - len(places)] if piece >= len(places) else np.empty(0, dtype=np.int64)
-        members = [_members(half, children, len(places)) for half in halves.tolist()]
+        halves = children[piece - len(places)].tolist() if piece >= len(places) else []
+        members = [_members(half, children, len(places)) for half in halves]
         large = bool(members) and min(map(len, members)) >= smallest
         if large and _cosine(features, members) <= alike:
-            waiting.extend(halves.tolist())
+            waiting.extend(halves)
         else:
             pieces.append(_members(piece, children, len(places)))
     return [_cells(places[piece], cells.shape) for piece in pieces]
