@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import fsum, isclose
 
@@ -44,6 +44,19 @@ class Splits:
     def names(self) -> tuple[str, ...]:
         """Of the splits; one empty name if there are none."""
         return tuple(self.shares) or ("",)
+
+    def check(self, keys: Collection[str]) -> None:
+        """See that every split has an image, for trainers stop at one without.
+
+        Raises:
+            InputError: if one of several splits would have none of the images.
+        """
+        drawn = set(map(self.of, keys))
+        if empty := [name for name in self.shares if name not in drawn]:
+            raise InputError(
+                f"{empty[0]} would have none of the {len(keys)} images: which split an image is in "
+                "is drawn for each by itself; choose another --seed, larger shares, or no --split"
+            )
 
     def of(self, key: str) -> str:
         """The split of an image; an empty name if there are none."""

@@ -27,6 +27,14 @@ def test_images_only_ever_move_to_a_split_that_has_grown() -> None:
     assert all(large.of(key) == "train" for key in KEYS if small.of(key) == "train")
 
 
+def test_a_split_without_an_image_is_refused() -> None:
+    splits = Splits.parse("train=0.98,val=0.02")
+    splits.check(KEYS)
+    with pytest.raises(InputError, match="val would have none of the 3 images"):
+        splits.check(KEYS[:3])
+    Splits().check([])
+
+
 def test_without_splits_there_is_one_without_a_name() -> None:
     assert Splits().names == ("",)
     assert Splits().of("a.jpg") == ""
