@@ -100,11 +100,11 @@ ODD = {
     "a.jpg": MASKS,
     "a.png": [],
     "-b.jpg": MASKS[:1],
-    "x%3Ay/images/c.jpg": MASKS[:1],
+    "x:y/images/c.jpg": MASKS[:1],
     "caf%E9.jpg": [],
 }
-"""Keys of photos: two share a name, one begins as a formula does, the others are `x:y/images/c.jpg`
-and a name in Latin-1."""
+"""Two share a name, one begins as a formula does, one has a letter that Windows does not take and a
+folder that YOLO looks for, and the name of one is in Latin-1."""
 
 
 @pytest.fixture(scope="module")
