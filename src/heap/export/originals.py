@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
@@ -13,12 +13,14 @@ from PIL import ExifTags, Image
 from heap.errors import ImageError, InputError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
+from heap.export.writer import file_in
 from heap.images import FORMATS, Limits, Picture, Source, decode_bytes
 from heap.images.source import is_url
 
 _WHOLE = Limits(draft_side=Limits().side)
 """Images are decoded at their full size."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
+_KINDS = {suffix: kind for kind, suffix in _SUFFIXES.items()} | {".jpeg": "JPEG"}
 _QUALITY = 95
 
 
@@ -40,7 +42,7 @@ class Original:
         return _same_size(self.item, decode_bytes(self.item.key, self.data, _WHOLE))
 
     def put(self, folder: Path, format: Format, mode: ImageMode) -> str:
-        """Bring the image into a folder, and return the name of its file there.
+        """Bring the image into a folder, and return its path there.
 
         It is as it was, or a link if those are wanted and it is on this machine; but one that is
         not upright, or of a format that the readers do not take, is re-encoded.
@@ -51,15 +53,22 @@ class Original:
         """
         kind = self._kind_as_is()
         if kind not in format.kinds:
-            path = folder / (self.item.stem + _SUFFIXES[format.otherwise])
-            Image.fromarray(self.pixels).save(path, format.otherwise, quality=_QUALITY)
-            return path.name
-        path = folder / (self.item.stem + _SUFFIXES[kind])
+            name = self.item.name + _SUFFIXES[format.otherwise]
+            upright = Image.fromarray(self.pixels)
+            upright.save(file_in(folder, name), format.otherwise, quality=_QUALITY)
+            return name
+        name = self.item.name + self._suffix(kind, format)
+        path = file_in(folder, name)
         if mode == "link" and not is_url(self.item.source):
             path.symlink_to(self.item.source)
         else:
             path.write_bytes(self.data)
-        return path.name
+        return name
+
+    def _suffix(self, kind: str, format: Format) -> str:
+        """The photo's own, such as .JPG, where readers take it and it says what the file is."""
+        own = PurePosixPath(self.item.photo).suffix
+        return own if format.any_suffix and _KINDS.get(own.lower()) == kind else _SUFFIXES[kind]
 
     def _kind_as_is(self) -> str:
         """The format of an upright image of the size it had, or nothing."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any, cast
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from heap.errors import InputError
 
@@ -72,7 +72,7 @@ def is_url(place: str) -> bool:
 def key_of(name: str) -> str:
     """Escape all of `name` that is not printable UTF-8, and %, as %XX byte by byte.
 
-    `os.fsdecode(urllib.parse.unquote_to_bytes(key))` gives the name back.
+    `name_of` gives the name back.
     """
     return "".join(
         letter
@@ -80,6 +80,11 @@ def key_of(name: str) -> str:
         else quote_from_bytes(letter.encode("utf-8", "surrogateescape"))
         for letter in name
     )
+
+
+def name_of(key: str) -> str:
+    """The name, as it is on the disk, that `key_of` has made a key of."""
+    return os.fsdecode(unquote_to_bytes(key))
 
 
 def reason_of(error: Exception) -> str:

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from pathlib import Path
 
 import cyclopts
@@ -67,11 +68,80 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_an_export_lies_in_the_run_and_replaces_the_earlier_one(run: Path) -> None:
-    for min_score, objects in ((0.0, 12), (0.85, 6)):
+    for min_score, objects in ((0.0, 12), (0.85, 6)):  # Of six images; three have none.
         found = export(run, "csv", choices=Choices(min_score=min_score))
         assert found.folder == run / "export-csv"
-        with (found.folder / "objects.csv").open(newline="", encoding="utf-8") as file:
-            assert len(list(csv.DictReader(file))) == objects
+        rows = table(found.folder / "objects.csv")
+        assert len([row for row in rows if row["id"]]) == objects
+        assert [row["image"] for row in rows if not row["id"]] == [KEYS[0], KEYS[4], KEYS[8]]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_export_says_which_photo_a_file_belongs_to(
+    run: Path, tmp_path: Path, format: FormatName
+) -> None:
+    folder = export(run, format, tmp_path / "out", Choices(splits=SPLITS)).folder
+    rows = table(folder / "photos.csv")
+    assert [row["photo"] for row in rows] == KEYS
+    for number, row in enumerate(rows):
+        assert row["name"] == f"{number}/ü"
+        assert row["source"] == str(run.parent / "photos" / f"{number}.png")
+        assert row["split"] == SPLITS.of(row["photo"])
+        assert row["objects"] == str(len(OF[row["photo"]]))
+        assert (folder / row["file"]).is_file() == (FORMATS[format].images == "copy")
+
+
+ODD = {
+    "a.jpg": MASKS,
+    "a.png": [],
+    "-b.jpg": MASKS[:1],
+    "x:y/images/c.jpg": MASKS[:1],
+    "caf%E9.jpg": [],
+}
+"""Two share a name, one begins as a formula does, one has a letter that Windows does not take and a
+folder that YOLO looks for, and the name of one is in Latin-1."""
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("odd"), ODD, SIZE)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_odd_names_are_in_every_format(odd_run: Path, tmp_path: Path, format: FormatName) -> None:
+    found = export(odd_run, format, tmp_path / "out", Choices(images="copy", crops=True))
+    rows = {row["photo"]: row for row in table(found.folder / "photos.csv")}
+    assert set(rows) == {"a.jpg", "a.png", "'-b.jpg", "x:y/images/c.jpg", "caf%E9.jpg"}
+    assert len({row["name"] for row in rows.values()}) == len(ODD)
+    assert all((found.folder / row["file"].lstrip("'")).is_file() for row in rows.values())
+    # `-b` and, where that may be, `x_y/images/c` are as they were.
+    assert found.renamed == 4
+    folder = "_images" if format == "yolo" else "images"
+    assert rows["x:y/images/c.jpg"]["name"] == f"x_y/{folder}/c"
+
+
+def test_without_images_files_fit_the_photos(odd_run: Path, tmp_path: Path) -> None:
+    found = export(odd_run, "yolo", tmp_path / "out", Choices(images="none"))
+    labels = files(found.folder / "labels" / "train")
+    assert {"-b.txt", "x:y/images/c.txt", os.fsdecode(b"caf\xe9.txt")} < labels
+    assert found.renamed == 2
+    content = json.loads(export(odd_run, "coco").folder.joinpath("annotations.json").read_bytes())
+    assert {each["file_name"] for each in content["images"]} == {
+        "a.jpg", "a.png", "-b.jpg", "x:y/images/c.jpg", os.fsdecode(b"caf\xe9.jpg"),
+    }  # fmt: skip
+
+
+def test_a_split_without_an_image_leaves_the_earlier_export(run: Path, tmp_path: Path) -> None:
+    export(run, "csv", tmp_path / "out")
+    before = files(tmp_path / "out")
+    with pytest.raises(InputError, match=r"val would have none of the 9 images.*--seed"):
+        export(run, "csv", tmp_path / "out", Choices(splits=Splits.parse("train=0.99,val=0.01")))
+    assert files(tmp_path / "out") == before
 
 
 def lost(folder: Path) -> Path:
@@ -130,8 +200,7 @@ def test_label_maps_number_the_objects_by_score_and_go_to_16_bits(tmp_path: Path
     single[np.arange(300), np.arange(300) // 40, np.arange(300) % 40] = True
     run = make_run(tmp_path, {"a.jpg": [high, low], "b.jpg": list(single)}, (30, 40))
     folder = export(run, "masks").folder
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = table(folder / "labels.csv")
     with Image.open(folder / "masks" / rows[0]["file"]) as image:
         values = np.asarray(image)
     assert values.dtype == np.uint8
@@ -162,7 +231,7 @@ def test_the_command_says_what_was_exported_and_what_reads_it(
 ) -> None:
     run_command(
         run, "--format", "yolo", "--out", tmp_path / "out", "--categories", "--crops",
-        "--split", "train=0.6,val=0.4", "--min-score", 0.85, "--images", "link",
+        "--split", "train=0.6,val=0.4", "--seed", 1, "--min-score", 0.85, "--images", "link",
     )  # fmt: skip
     said = capsys.readouterr()
     words = {line.split()[0]: line.split()[1:] for line in said.out.splitlines() if line.strip()}
