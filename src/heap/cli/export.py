@@ -10,6 +10,7 @@ from rich.table import Table
 
 from heap.bars import Bars
 from heap.cli.app import err_console, out_console
+from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.export.formats import FORMATS, FormatName, ImageMode
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ def export(
     seed: int = 0,
     crops: bool = False,
     images: ImageMode | None = None,
+    photos: PhotoOptions = ANY_PHOTOS,
 ) -> None:
     """Write the objects of a run for the tools that you already use.
 
-    The export appears when it is complete, and takes the place of an earlier one. What a person has
-    rejected is left out; images without objects are in it.
+    The export appears when it is complete, and takes the place of an earlier one, unless that holds
+    more because photos cannot be read again now. A photo whose content has changed is left out.
+    What a person has rejected is left out too; images without objects are in it.
 
     Example: heap export run --format yolo --categories --split train=0.8,val=0.1,test=0.1
 
@@ -53,6 +56,7 @@ def export(
         crops: Also cut out each object, as crops/CLASS/NAME.png, transparent around it.
         images: Bring the original images along as copies or links, or not; yolo, voc and labelme
             have copies unless you say so. Images that lie on their side are turned.
+        photos: Where the photos of the run are read again.
     """
     from heap.export.command import Choices
     from heap.export.command import export as run_export
@@ -64,6 +68,8 @@ def export(
         splits=Splits() if split is None else Splits.parse(split, seed),
         crops=crops,
         images=images,
+        photos=photos.photos,
+        urls=photos.urls,
     )
     with Bars(err_console) as progress:
         found = run_export(run, kind, out, choices, progress)
