@@ -97,8 +97,11 @@ class Photos:
         elif self._was_discovered(path):
             yield path
         else:
-            reason = f"the run says {path!r}, which is in no folder that it was made of; name the "
-            raise ImageError(key, REFUSED, f"{reason}folder of its photos with --photos")
+            reason = (
+                f"{path!r} is in no folder that the run says it was made of, which earlier versions "
+                "did not say; name the folder of its photos with --photos"
+            )
+            raise ImageError(key, REFUSED, reason)
 
     def _was_discovered(self, path: str) -> bool:
         """Whether a path lies below a folder that photos were read from."""
