@@ -33,9 +33,10 @@ def test_an_export_outlives_its_photos_and_follows_them(main: Main, run: Path) -
     assert sum(name.endswith(".png") for name in complete) == 3
     moved = (run.parent / "photos").rename(run.parent / "moved")
     code, _, err = main("export", run, "--format", "yolo")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "stays as it was: 3 photos could not be read again" in err
-    assert "--photos" in err
+    assert code == 2
+    said = err.splitlines()[-1]
+    assert "stays as it was: 3 photos could not be read again" in said
+    assert "--photos" in said
     assert contents(run / "export-yolo") == complete
     shutil.rmtree(run / "export-yolo")
     assert main("export", run, "--format", "yolo", "--photos", moved)[0] == 0
@@ -48,7 +49,7 @@ def test_an_image_of_the_run_is_looked_for_by_its_name(main: Main, run: Path) ->
     assert code == 0, err
     moved = (run.parent / "photos").rename(run.parent / "moved")
     code, _, err = main(*search)
-    assert (code, err.count("\n")) == (1, 1)
+    assert code == 1
     assert "--photos" in err
     code, after, err = main(*search, "--photos", moved)
     assert code == 0, err
@@ -63,5 +64,5 @@ def test_an_image_of_the_run_is_looked_for_by_its_name(main: Main, run: Path) ->
 def test_a_new_folder_that_is_none_is_refused(main: Main, run: Path, command: str) -> None:
     options = {"export": ["--format", "csv"], "search": ["--object", "2019/00.png#0"], "serve": []}
     code, _, err = main(command, run, *options[command], "--photos", run / "nowhere")
-    assert (code, err.count("\n")) == (2, 1)
+    assert code == 2
     assert f"{str(run / 'nowhere')!r} is not there" in err

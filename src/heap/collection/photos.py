@@ -98,8 +98,8 @@ class Photos:
             yield path
         else:
             reason = (
-                f"{path!r} is in no folder that the run says it was made of, which earlier versions "
-                "did not say; name the folder of its photos with --photos"
+                f"{path!r} is in no folder that the run says it was made of, which runs of earlier "
+                "versions do not say; name the folder of its photos with --photos"
             )
             raise ImageError(key, REFUSED, reason)
 

@@ -104,7 +104,7 @@ def test_images_that_are_gone_torn_or_of_another_size_are_refused(
     source.write_bytes(source.read_bytes()[:-20])
     with pytest.raises(ImageError, match="another content"):
         read_original(photos, item)
-    with pytest.raises(ImageError, match="end of the file"):
+    with pytest.raises(ImageError, match="Truncated"):
         write_crops(read_original(photos, item_of(source)), out)
     source.unlink()
     with pytest.raises(ImageError, match="cannot read"):
