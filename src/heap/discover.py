@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from heap.collection.photos import note_folders
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.config import DiscoverConfig
@@ -85,6 +86,7 @@ def discover(
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
+        note_folders(store, (source.location for source in sources))
         finished = store.finished()
         waiting = [
             left

@@ -338,6 +338,17 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
         assert page.locator("main img[src=x], main script").count() == 0
 
 
+def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
+    browser: Browser, demo_run: Path, tmp_path: Path
+) -> None:
+    with serving(demo_run, "--photos", str(tmp_path)) as address:
+        page = browser.new_page()  # A browser complains in the console of what is not there.
+        page.goto(f"{address}/#/image?key=cat.jpg")
+        expect(page.locator(".hint")).to_contain_text("The photo is not where it was")
+        expect(page.locator("img.plain")).to_have_js_property("naturalWidth", 480)
+        page.close()
+
+
 def test_a_run_that_is_only_to_be_looked_at_offers_no_change(page: Page, demo_run: Path) -> None:
     with served(page, demo_run, "--read-only") as address:
         open_page(page, address)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from heap.collection.photos import Photos
 from heap.collection.place import folder_of
 from heap.collection.records import Failure
 from heap.collection.store import RunStore
 from heap.errors import ConfigError, ImageError, InputError
 from heap.export.coco import coco, coco_polygons
 from heap.export.crops import write_crops
+from heap.export.earlier import refuse_less
 from heap.export.folder import MARKER, replacing_folder
 from heap.export.formats import FORMATS, Format, FormatName, ImageMode
 from heap.export.items import Item, items, read_keys, read_labels
@@ -52,6 +54,10 @@ class Choices:
     """Each object cut out of its image too."""
     images: ImageMode | None = None
     """None: as the format is used, see `heap.export.formats.FORMATS`."""
+    photos: Path | None = None
+    """Folder where the original images are now; None: where they were."""
+    urls: bool = False
+    """Original images that came from URLs are read from there again."""
 
 
 @dataclass
@@ -89,11 +95,13 @@ def export(
 ) -> Exported:
     """Write the objects of a run for other tools, to `out` or to `export-FORMAT` in the run.
 
-    The folder appears when it is complete. An earlier export there is replaced.
+    The folder appears when it is complete. An earlier export there is replaced, unless it holds
+    more, and the new one less only because original images could not be read again.
 
     Raises:
         InputError: if `out` cannot be used or written, there are no categories where they are
-            wanted, a split would have no image, or the format cannot hold so many classes.
+            wanted, a split would have no image, the format cannot hold so many classes, or the
+            export would hold less than an earlier one, or nothing, for want of original images.
         ConfigError: if there is no such format.
         StoreError: if there is no run, or a damaged one.
     """
@@ -108,7 +116,8 @@ def export(
         names = _names(keys, FORMATS[format], choices)
         total = len(keys)
         with replacing_folder(target) as folder:
-            job = _Job(folder, FORMATS[format], choices, labels.classes)
+            photos = Photos(store, choices.photos, urls=choices.urls)
+            job = _Job(folder, FORMATS[format], choices, labels.classes, photos)
             with (
                 _WRITERS[format](folder, labels.classes, job.splits) as write,
                 photo_table(folder / PHOTOS, FORMATS[format]) as note,
@@ -116,6 +125,7 @@ def export(
                 for done, item in enumerate(items(store, labels, names, choices.min_score)):
                     on_progress("export", done, total)
                     job.take(item, write, note)
+            job.refuse_less_than(target)
             found = Exported(
                 target,
                 labels.classes,
@@ -134,17 +144,23 @@ class _Job:
     """Takes images one by one and counts them."""
 
     def __init__(
-        self, folder: Path, format: Format, choices: Choices, classes: Sequence[str]
+        self,
+        folder: Path,
+        format: Format,
+        choices: Choices,
+        classes: Sequence[str],
+        photos: Photos,
     ) -> None:
         self._folder = folder
         self._format = format
         self._choices = choices
+        self._photos = photos
         self._mode = choices.images or format.images
         self.splits = [name or format.unsplit for name in choices.splits.names]
         self.counts = {name: Count() for name in choices.splits.names}
         self._named = format.per_image or self._mode != "none" or choices.crops
         self._folders = folder_names(classes)
-        self.crops = self.renamed = 0
+        self.crops = self.renamed = self._brought = 0
         self.failures: list[Failure] = []
 
     def take(self, item: Item, *writers: Add) -> None:
@@ -155,6 +171,7 @@ class _Job:
         try:
             if self._mode != "none" or (self._choices.crops and item.objects):
                 image = self._bring(item, name, split)
+                self._brought += 1
         except ImageError as error:
             self.failures.append(Failure(error.key, error.stage, error.reason))
             if self._mode != "none":
@@ -165,9 +182,15 @@ class _Job:
         self.counts[name].images += 1
         self.counts[name].objects += len(item.objects)
 
+    def refuse_less_than(self, out: Path) -> None:
+        """Refuse to put less in the place of an export for want of original images."""
+        if self.failures:
+            images = sum(count.images for count in self.counts.values())
+            refuse_less(out, images, self.crops, self._brought, self.failures)
+
     def _bring(self, item: Item, name: str, split: str) -> str:
         """Bring the original image along, as a file, as crops, or as both."""
-        original = read_original(item)
+        original = read_original(self._photos, item)
         # Crops first: an image that cannot be decoded shall leave nothing behind.
         if self._choices.crops:
             self.crops += write_crops(original, self._folder / "crops" / name, self._folders)

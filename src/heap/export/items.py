@@ -67,6 +67,8 @@ class Item:
     height: int
     source: str
     """Absolute path or URL; empty if the image cannot be read again."""
+    digest: str
+    """Of the image file."""
     objects: tuple[Labelled, ...]
 
     @property
@@ -186,4 +188,6 @@ def _item(record: Finished, name: str, labels: Labels, min_score: float) -> Item
         if label is not None and score >= min_score:
             mask, vector = objects.masks[index], objects.embeddings[index]
             kept.append(Labelled(object_id, tuple(box), score, mask, label, vector))
-    return Item(result.key, name, result.width, result.height, record.source, tuple(kept))
+    return Item(
+        result.key, name, result.width, result.height, record.source, record.digest, tuple(kept)
+    )

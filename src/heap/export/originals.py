@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image
 
-from heap.errors import ImageError, InputError
+from heap.collection.photos import Photo, Photos
+from heap.errors import ImageError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
 from heap.export.writer import file_in
-from heap.images import FORMATS, Limits, Picture, Source, decode_bytes
+from heap.images import FORMATS, Limits, Picture, decode_bytes
 from heap.images.source import is_url
 
 _WHOLE = Limits(draft_side=Limits().side)
@@ -29,8 +30,7 @@ class Original:
     """The original image of an item, read again."""
 
     item: Item
-    data: bytes
-    """As it is encoded."""
+    photo: Photo
 
     @cached_property
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
@@ -39,7 +39,7 @@ class Original:
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
         """
-        return _same_size(self.item, decode_bytes(self.item.key, self.data, _WHOLE))
+        return _same_size(self.item, decode_bytes(self.item.key, self.photo.data, _WHOLE))
 
     def put(self, folder: Path, format: Format, mode: ImageMode) -> str:
         """Bring the image into a folder, and return its path there.
@@ -59,10 +59,10 @@ class Original:
             return name
         name = self.item.name + self._suffix(kind, format)
         path = file_in(folder, name)
-        if mode == "link" and not is_url(self.item.source):
-            path.symlink_to(self.item.source)
+        if mode == "link" and not is_url(self.photo.place):
+            path.symlink_to(Path(self.photo.place).absolute())
         else:
-            path.write_bytes(self.data)
+            path.write_bytes(self.photo.data)
         return name
 
     def _suffix(self, kind: str, format: Format) -> str:
@@ -73,7 +73,7 @@ class Original:
     def _kind_as_is(self) -> str:
         """The format of an upright image of the size it had, or nothing."""
         try:
-            with Image.open(BytesIO(self.data), formats=FORMATS) as image:
+            with Image.open(BytesIO(self.photo.data), formats=FORMATS) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
                 same = image.size == (self.item.width, self.item.height)
                 return "" if turned or not same else cast(str, image.format)
@@ -82,19 +82,13 @@ class Original:
             return ""
 
 
-def read_original(item: Item) -> Original:
-    """Read the original image of an item from where the run found it.
+def read_original(photos: Photos, item: Item) -> Original:
+    """Read the original image of an item.
 
     Raises:
-        ImageError: if it cannot be read.
+        ImageError: if it cannot be read, or its content is another one now.
     """
-    if not item.source:
-        reason = "the run does not know where it was: on standard input, or it is an old run"
-        raise ImageError(item.key, "read", reason)
-    try:
-        return Original(item, Source(item.key, item.source).read())
-    except InputError as error:
-        raise ImageError(item.key, "read", str(error)) from error
+    return Original(item, photos.read(item.key, item.source, item.digest))
 
 
 def _same_size(item: Item, picture: Picture) -> UInt8[np.ndarray, "height width 3"]:

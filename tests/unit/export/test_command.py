@@ -1,13 +1,14 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cyclopts
 import numpy as np
 import pytest
 from PIL import Image
-from runs import make_run, ring, sort_into
+from runs import make_run, ring, sort_into, with_source
 
 from heap.cli.export import export as export_command
 from heap.errors import InputError, StoreError
@@ -167,6 +168,76 @@ def test_only_crops_are_missing_where_no_images_are_wanted(tmp_path: Path) -> No
     found = export(lost(tmp_path), "coco", choices=Choices(crops=True))
     assert (found.splits[""].images, found.crops, len(found.failures)) == (4, 2, 2)
     assert len(json.loads((found.folder / "annotations.json").read_text())["images"]) == 4
+
+
+def photos_of(run: Path) -> Path:
+    return run.parent / "photos"
+
+
+@pytest.mark.parametrize("crops", [False, True])
+def test_photos_that_were_moved_leave_an_earlier_export_as_it_was(
+    tmp_path: Path, crops: bool
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:4], MASKS[:1]), SIZE)
+    wanted = Choices(crops=True, images="none") if crops else Choices()
+    before = export(run, "yolo", choices=wanted).folder
+    written = {name: (before / name).read_bytes() for name in files(before)}
+    moved = photos_of(run).rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"4 photos .* \(gone\).* with --photos"):
+        export(run, "yolo", choices=wanted)
+    (moved / "1.png").rename(moved / "other.png")
+    here = replace(wanted, photos=moved)
+    with pytest.raises(InputError, match=r"1 photos could not be read again, 1/ü.jpg \(gone\)"):
+        export(run, "yolo", choices=here)
+    assert written == {name: (before / name).read_bytes() for name in files(before)}
+    left = export(run, "yolo", tmp_path / "left", here)
+    assert [failure.key for failure in left.failures] == KEYS[1:2]
+    (moved / "other.png").rename(moved / "1.png")
+    assert export(run, "yolo", choices=here).failures == ()
+    assert written == {name: (before / name).read_bytes() for name in files(before)}
+
+
+def test_an_export_without_a_single_photo_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    photos_of(run).rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="would hold 0 images"):
+        export(run, "voc")
+    assert not (run / "export-voc").exists()
+
+
+def test_an_export_may_hold_fewer_images_than_the_earlier_one_where_no_photo_is_missing(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    assert export(run, "yolo", choices=Choices(crops=True)).crops == 2
+    assert export(run, "yolo", choices=Choices(crops=True, min_score=0.95)).crops == 0
+
+
+def test_a_photo_that_was_exchanged_for_another_of_its_size_is_named_and_left_out(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:3], MASKS[:1]), SIZE)
+    photos = photos_of(run)
+    (photos / "1.png").write_bytes((photos / "2.png").read_bytes())
+    exported = export(run, "yolo", choices=Choices(crops=True))
+    assert (exported.splits[""].images, exported.crops) == (2, 2)
+    (line,) = (exported.folder / "failed.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["path"], told["stage"]) == (KEYS[1], "changed")
+    assert "another content" in told["reason"]
+
+
+@pytest.mark.parametrize("digest", ["", None])
+def test_a_run_cannot_make_an_export_copy_other_files_of_this_machine(
+    tmp_path: Path, digest: str | None
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    secret = tmp_path / "secret.png"
+    secret.write_bytes((photos_of(run) / "0.png").read_bytes())
+    with_source(run, KEYS[0], str(secret), digest)
+    exported = export(run, "yolo", choices=Choices(crops=True))
+    assert [(failure.key, failure.stage) for failure in exported.failures] == [(KEYS[0], "refused")]
+    assert len(list(exported.folder.rglob("*.png"))) == 2
 
 
 def test_an_export_that_is_interrupted_never_happened(run: Path, tmp_path: Path) -> None:
