@@ -35,6 +35,7 @@ def test_what_could_be_a_formula_is_quoted_and_can_be_had_back(cell: str, writte
     assert written.removeprefix("'") == cell
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 @pytest.mark.parametrize(
     "lengths", [(5,), (5, 3), (587,), (5, 3, 20), (40, 13, 7, 100, 2, 9), (1, 1, 1, 1)]
 )
