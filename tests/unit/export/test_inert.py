@@ -7,6 +7,7 @@ from pycocotools import mask as coco
 from runs import make_run, sort_into
 
 from heap.export.command import Choices, export
+from heap.export.formats import FormatName
 from heap.export.inert import runs, text
 from heap.results import Rle
 
@@ -52,7 +53,7 @@ def test_run_lengths_are_no_formula_and_those_of_the_same_mask(lengths: tuple[in
 
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize(("kind", "table"), [("csv", "objects.csv"), ("masks", "labels.csv")])
-def test_f46_no_cell_of_a_table_is_a_formula(tmp_path: Path, kind: str, table: str) -> None:
+def test_f46_no_cell_of_a_table_is_a_formula(tmp_path: Path, kind: FormatName, table: str) -> None:
     key = f"{FORMULA}.png"
     run = make_run(tmp_path, {key: [mask_after(13, 100)]}, SIZE)
     sort_into(run, {1: "@evil"}, {f"{key.replace(chr(39), chr(39) * 2)}#0": 1})
