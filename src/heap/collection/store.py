@@ -26,7 +26,7 @@ from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows, texts, width
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.rows import to_failure, to_finished
-from heap.collection.writer import Writer
+from heap.collection.writer import Writer, find_objects
 from heap.config import differing_keys
 from heap.errors import ConfigError, StoreError
 from heap.progress import OnProgress, silent
@@ -192,7 +192,7 @@ class RunStore:
         """All results with their thumbnails and notes, in the order of keys."""
         with reading(self.run):
             images = self.table(schema.IMAGES)
-            objects = find_table(self.database, schema.OBJECTS)
+            objects = find_objects(self.database, images)
         for key, found, parts in joined(images, objects, self.run):
             with reading(self.run):
                 try:
