@@ -1,6 +1,7 @@
 """The application that the commands belong to, its consoles, and what becomes of errors."""
 
 import logging
+import signal
 import sys
 import traceback
 
@@ -9,6 +10,7 @@ from cyclopts import App
 from rich.console import Console
 
 from heap.errors import HeapError
+from heap.interrupt import heeded
 
 app = App(
     name="heap",
@@ -27,6 +29,8 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    for number in heeded():
+        signal.signal(number, signal.default_int_handler)
     try:
         result = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"

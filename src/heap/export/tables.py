@@ -17,10 +17,6 @@ AddRow = Callable[[Row], None]
 
 _ROWS = 4096
 """Rows that are written together."""
-_FORMULA = tuple("=+-@\t\r")
-"""Spreadsheets take text that begins so for a formula, and run it."""
-_EXACT = "mask_counts"
-"""Has no letter that a formula needs to do anything."""
 
 _COLUMNS = [
     pa.field("id", pa.string()),  # KEY#INDEX, as in the run; null: the image has no object
@@ -65,25 +61,16 @@ def parquet(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
 
 @contextmanager
 def csv_table(path: Path, schema: pa.Schema) -> Iterator[AddRow]:
-    """A table of rows, UTF-8 with a header; text that a spreadsheet would run begins with '."""
-    from pyarrow.csv import CSVWriter
+    """A table of rows, UTF-8 with a header and without formulas."""
+    from heap.export.inert import InertWriter
 
-    with CSVWriter(path, schema) as file, _rows(file, schema) as add_row:
-        yield lambda row: add_row(_inert(row))
+    with InertWriter(path, schema) as file, _rows(file, schema) as add_row:
+        yield add_row
 
 
 def file_of(format: Format, split: str, image: str) -> str:
     """The path in an export of what a writer was told of as `image`; empty if there is nothing."""
     return str(PurePosixPath(format.folder.format(split=split), image)) if image else ""
-
-
-def _inert(row: Row) -> Row:
-    return {
-        column: f"'{value}"
-        if column != _EXACT and isinstance(value, str) and value.startswith(_FORMULA)
-        else value
-        for column, value in row.items()
-    }
 
 
 @contextmanager
