@@ -1,23 +1,35 @@
-"""Ctrl-C that lets the work in hand be stored: the first asks to stop, the second stops."""
+"""Signals that let the work in hand be stored: the first asks to stop, the second stops.
+
+Ctrl-C, the end of a session, and what batch systems send are all the same here.
+"""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 
+_STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that stop this process, without those that `nohup` and the like let it ignore.
+
+    They belong to the main thread; in any other there are none.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+
 
 class Interruptible:
-    """While it is entered, the first SIGINT only sets `requested`; the second one interrupts.
-
-    Signals belong to the main thread; in any other it does nothing.
-    """
+    """While it is entered, the first signal only sets `requested`; the second one interrupts."""
 
     def __init__(self) -> None:
         self.requested = False
-        self._main = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> "Interruptible":
-        if self._main:
-            self._previous = signal.signal(signal.SIGINT, self._note)
+        self._previous = {number: signal.signal(number, self._note) for number in heeded()}
         return self
 
     def __exit__(
@@ -26,8 +38,8 @@ class Interruptible:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
@@ -38,7 +50,7 @@ class Interruptible:
         """Stop here if it was asked for; everything so far must be stored.
 
         Raises:
-            KeyboardInterrupt: if SIGINT came since the block was entered.
+            KeyboardInterrupt: if a signal came since the block was entered.
         """
         if self.requested:
             raise KeyboardInterrupt

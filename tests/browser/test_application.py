@@ -308,11 +308,35 @@ def test_while_another_process_writes_a_change_is_refused_and_undone(
         field = page.locator(".name").nth(1)
         field.fill("mine")
         field.press("Enter")
-        expect(page.locator(".toast.bad")).to_contain_text("being written by process")
+        expect(page.locator(".toast.bad")).to_contain_text("being written by another process")
         expect(field).to_have_value("")
     page.close()
 
 
+@pytest.mark.fault("F46")
+def test_what_another_window_has_changed_is_shown_and_not_overwritten(
+    browser: Browser, run: Path
+) -> None:
+    page = browser.new_page()
+    with served(page, run) as address:
+        open_page(page, address)
+        with Editor(run) as editor:
+            rename(editor, {1: "elsewhere"})
+        field = page.locator(".name").first
+        field.fill("mine")
+        field.press("Enter")
+        expect(page.locator(".toast.bad")).to_contain_text("changed meanwhile")
+        expect(field).to_have_value("elsewhere")
+        assert heap.open(run).categories[0].name == "elsewhere"
+        for name in ("mine", "mine again"):
+            field.fill(name)
+            field.press("Enter")
+            expect(page.locator(".toast.good").last).to_contain_text(f"“{name}”")
+        assert heap.open(run).categories[0].name == "mine again"
+    page.close()
+
+
+@pytest.mark.fault("F46")
 def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

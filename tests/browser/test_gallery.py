@@ -245,6 +245,7 @@ def test_the_keys_are_told(demo: Page) -> None:
     expect(demo.locator("#keys")).not_to_be_visible()
 
 
+@pytest.mark.fault("F46")
 def test_names_are_text(page: Page, tmp_path: Path) -> None:
     key = f"{HOSTILE}.jpg"
     run = make_run(tmp_path, {key: [ring((60, 80), (30, 30), 20, 5)], "b.jpg": []})
@@ -289,6 +290,7 @@ def count(page: Page, selector: str) -> int:
     return page.locator(selector).count()
 
 
+@pytest.mark.fault("F49")
 def test_of_many_images_only_those_near_the_view_are_in_the_page(page: Page, large: Path) -> None:
     open_page(page, large)
     expect(page.locator("#grid .photo").first).to_be_visible()
@@ -306,6 +308,7 @@ def test_of_many_images_only_those_near_the_view_are_in_the_page(page: Page, lar
     expect(page.locator("#grid .card h2").first).to_have_text("0000.jpg")
 
 
+@pytest.mark.fault("F49")
 def test_of_long_strips_only_the_tiles_near_the_view_are_in_the_page(
     page: Page, large: Path
 ) -> None:

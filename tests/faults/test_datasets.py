@@ -60,6 +60,7 @@ def error_of(act: Callable[..., object], *arguments: object) -> str:
     return message
 
 
+@pytest.mark.fault("F43")
 @pytest.mark.parametrize("text", [BOMB, EXTERNAL, DTD])
 def test_f43_entities_and_document_types(text: str, devkit: Path) -> None:
     (devkit / "secret").write_text("a.jpg")
@@ -72,12 +73,14 @@ def test_f43_entities_and_document_types(text: str, devkit: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.fault("F43")
 def test_f43_a_text_of_50_mb(devkit: Path) -> None:
     path = devkit / "Annotations" / "a.xml"
     path.write_bytes(b"<annotation><filename>" + 50 * 2**20 * b"a" + b"</filename></annotation>")
     assert f"{str(path)!r} is larger than the limit of 1048576 bytes" in error_of(read_voc, devkit)
 
 
+@pytest.mark.fault("F43")
 def test_f43_elements_within_elements(devkit: Path) -> None:
     depth = 60_000
     (devkit / "Annotations" / "a.xml").write_text(depth * "<object>" + depth * "</object>")
@@ -139,12 +142,14 @@ def test_an_object_without_a_class(name: str, devkit: Path) -> None:
     assert error_of(read_voc, devkit) == f"{path}, object 1: has no name of a class"
 
 
+@pytest.mark.fault("F44")
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "b.jpg"])
 def test_f44_the_file_name_of_an_annotation(name: str, devkit: Path) -> None:
     (devkit / "Annotations" / "a.xml").write_text(voc_xml("a", filename=name))
     assert f"is about the image {name!r}, not 'a.jpg'" in error_of(read_voc, devkit)
 
 
+@pytest.mark.fault("F44")
 @pytest.mark.parametrize(
     "name", ["../../outside", "/etc/passwd", "..\\x", "C:\\x", "C:x", "\\\\host\\x", "a/../../x"]
 )
@@ -159,6 +164,7 @@ def test_f44_names_that_lead_out(name: str, devkit: Path, tmp_path: Path) -> Non
     assert message == f"{root / 'instances.json'}, image 1: {leads}"
 
 
+@pytest.mark.fault("F44")
 @pytest.mark.parametrize("name", ["", ".", "a\0.jpg"])
 def test_f44_names_of_nothing(name: str, tmp_path: Path) -> None:
     root = coco(tmp_path)
@@ -174,6 +180,7 @@ def test_a_list_that_is_no_text(devkit: Path) -> None:
     assert error_of(open_dataset, f"voc2012:{devkit}") == f"{listed}: names no image"
 
 
+@pytest.mark.fault("F45")
 def test_f45_nesting_a_million_deep(tmp_path: Path) -> None:
     root = coco(tmp_path)
     for text in (10**6 * "[", '{"images": ' + 10**6 * '{"a":'):
@@ -182,6 +189,7 @@ def test_f45_nesting_a_million_deep(tmp_path: Path) -> None:
         assert message.startswith(f"{root / 'instances.json'}: Invalid JSON: recursion limit")
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -203,6 +211,7 @@ def test_f45_files_that_are_no_coco(text: str, message: str, tmp_path: Path) -> 
 NAN, INFINITY = float("nan"), float("inf")
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -229,6 +238,7 @@ def test_f45_annotations_that_are_refused_at_once(
     assert found.startswith(f"{root / 'instances.json'}, {message}")
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -252,6 +262,7 @@ def test_f45_annotations_that_are_refused_when_read(
     assert message in found
 
 
+@pytest.mark.fault("F45")
 def test_f45_images_that_are_there_twice(tmp_path: Path) -> None:
     root = coco(tmp_path)
     whole = coco_json([])
@@ -262,6 +273,7 @@ def test_f45_images_that_are_there_twice(tmp_path: Path) -> None:
     assert "2 images have the file name 'a.jpg'" in error_of(open_dataset, f"coco:{root}")
 
 
+@pytest.mark.fault("F45")
 def test_f45_images_that_are_nowhere(tmp_path: Path) -> None:
     root = coco(tmp_path)
     (root / "images" / "b.jpg").unlink()
@@ -271,6 +283,7 @@ def test_f45_images_that_are_nowhere(tmp_path: Path) -> None:
     assert "its image 'a.jpg' is in none of" in error_of(open_dataset, f"coco:{root}")
 
 
+@pytest.mark.fault("F45")
 def test_f45_more_masks_than_fit(tmp_path: Path) -> None:
     side = 20_000
     root = coco(tmp_path)

@@ -86,6 +86,7 @@ def whole(
     return found
 
 
+@pytest.mark.fault("F27")
 @pytest.mark.parametrize("seed", range(3))
 def test_f27_evaluate_killed_again_and_again(
     seed: int,
@@ -132,6 +133,7 @@ def tear(journal: Path, draw: np.random.Generator) -> None:
         journal.write_bytes(whole[: len(whole) - int(draw.integers(1, 60))])
 
 
+@pytest.mark.fault("F29")
 def test_f29_evaluate_stores_the_image_in_hand_when_interrupted(
     worker: Worker, evaluating: dict[str, Any], whole: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:

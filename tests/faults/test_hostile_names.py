@@ -42,6 +42,7 @@ def elements(path: Path) -> Elements:
     return parser
 
 
+@pytest.mark.fault("F46")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_the_gallery_is_nothing_but_text(tmp_path: Path, name: str) -> None:
     finished = record(4)

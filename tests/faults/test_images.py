@@ -39,11 +39,13 @@ def keys(place: Path | str) -> list[str]:
     return [image.key for image in list_images(place)]
 
 
+@pytest.mark.fault("F01")
 def test_f01_zero_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     assert outcome(tmp_path / "a.jpg") == "open"
 
 
+@pytest.mark.fault("F02")
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff", "bmp", "avif", "jpeg2000"])
 def test_f02_truncated(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
@@ -55,6 +57,7 @@ def test_f02_truncated(kind: str, tmp_path: Path) -> None:
         assert outcome(path) in ("open", "decode")
 
 
+@pytest.mark.fault("F02")
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
 def test_f02_truncated_anywhere(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
@@ -65,6 +68,7 @@ def test_f02_truncated_anywhere(kind: str, tmp_path: Path) -> None:
         assert outcome(path) in ("open", "decode")
 
 
+@pytest.mark.fault("F02")
 def test_f02_flipped_bit_in_a_png(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with Image.open(PHOTO) as photo:
@@ -75,6 +79,7 @@ def test_f02_flipped_bit_in_a_png(tmp_path: Path) -> None:
     assert outcome(path) in ("open", "decode")
 
 
+@pytest.mark.fault("F03")
 def test_f03_html_named_jpg(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_text("<!doctype html><title>404</title>")
@@ -82,11 +87,13 @@ def test_f03_html_named_jpg(tmp_path: Path) -> None:
         decode(Source("a.jpg", str(path)))
 
 
+@pytest.mark.fault("F04")
 def test_f04_wrong_extension(tmp_path: Path) -> None:
     (image,) = list_images(save(tmp_path / "a.jpg"))
     assert decode(image).pixels.shape == (8, 8, 3)
 
 
+@pytest.mark.fault("F05")
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_f05_orientation_equals_the_rotated_photo(orientation: int, tmp_path: Path) -> None:
     # What the camera stored, given what one sees: the inverse of each orientation.
@@ -114,6 +121,7 @@ def png_bomb(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.fault("F09")
 @pytest.mark.parametrize("size", [(14_143, 14_142), (60_000, 1), (1, 60_000), (60_000, 4_000)])
 def test_f09_bombs_and_strips_are_refused_before_they_are_decoded(
     size: tuple[int, int], tmp_path: Path
@@ -141,6 +149,7 @@ def run(script: str, *arguments: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.fault("F11")
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (7, 7)])
 def test_f11_tiny_images_decode_and_fill_a_grid(size: tuple[int, int], tmp_path: Path) -> None:
     picture = decode(Source("a", str(save(tmp_path / "a.png", size))))
@@ -149,6 +158,7 @@ def test_f11_tiny_images_decode_and_fill_a_grid(size: tuple[int, int], tmp_path:
     assert (geometry.resize(picture.pixels) == [255, 0, 0]).all()
 
 
+@pytest.mark.fault("F13")
 def test_f13_file_that_vanishes_or_becomes_something_else(tmp_path: Path) -> None:
     for name in ["a.png", "b.png", "c.png"]:
         save(tmp_path / name)
@@ -161,6 +171,7 @@ def test_f13_file_that_vanishes_or_becomes_something_else(tmp_path: Path) -> Non
         assert outcome(image.location) == "read"
 
 
+@pytest.mark.fault("F13")
 def test_f13_permission_denied(tmp_path: Path) -> None:
     save(tmp_path / "a.png").chmod(0)
     if os.access(tmp_path / "a.png", os.R_OK):
@@ -168,6 +179,7 @@ def test_f13_permission_denied(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a.png") == "read"
 
 
+@pytest.mark.fault("F14")
 def test_f14_documents_are_refused_without_starting_a_process(tmp_path: Path) -> None:
     drawing = Image.new("RGB", (8, 8))
     for kind in ["eps", "pdf", "ico", "tga", "pcx"]:
@@ -197,6 +209,7 @@ WEIRD = [b" a b .png", b"a\nb.png", "猫😀.png".encode(), b"\xff\xfe.png", b"-
          "\u202egnp.jpg.png".encode(), b"a\\b.png"]  # fmt: skip
 
 
+@pytest.mark.fault("F15")
 def test_f15_weird_names_have_distinct_printable_keys(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path)
     for name in WEIRD:
@@ -212,6 +225,7 @@ def test_f15_weird_names_have_distinct_printable_keys(tmp_path: Path) -> None:
         assert alone == image
 
 
+@pytest.mark.fault("F15")
 def test_f15_weird_names_in_a_list_file(tmp_path: Path) -> None:
     names = [name for name in WEIRD if b"\n" not in name]
     for name in names:
@@ -221,12 +235,14 @@ def test_f15_weird_names_in_a_list_file(tmp_path: Path) -> None:
     assert sorted(found) == sorted(set(keys(tmp_path)) - {"a%0Ab.png"})
 
 
+@pytest.mark.fault("F16")
 def test_f16_same_name_in_two_folders(tmp_path: Path) -> None:
     one, two = save(tmp_path / "one/a.png"), save(tmp_path / "two/a.png")
     assert keys(tmp_path) == ["one/a.png", "two/a.png"]
     assert [image.key for image in list_images([one.parent, two.parent])] == ["a.png", "a.png#2"]
 
 
+@pytest.mark.fault("F17")
 def test_f17_links_pipes_sockets_and_devices_are_not_followed(tmp_path: Path) -> None:
     root = tmp_path / "root"
     save(root / "sub/a.png")
@@ -247,6 +263,7 @@ def test_f17_links_pipes_sockets_and_devices_are_not_followed(tmp_path: Path) ->
     assert decode(next(list_images(root / "b.png"))).width == 8, "named by the user"
 
 
+@pytest.mark.fault("F17")
 def test_f17_devices_in_a_list_are_refused_when_read(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("/dev/zero\n")
     (image,) = list_images(tmp_path / "list.txt")
@@ -254,6 +271,7 @@ def test_f17_devices_in_a_list_are_refused_when_read(tmp_path: Path) -> None:
         decode(image)
 
 
+@pytest.mark.fault("F18")
 def test_f18_nothing_to_do_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no image in .*JPEG, PNG.* files"):
         list_images(tmp_path)

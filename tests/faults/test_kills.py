@@ -63,6 +63,7 @@ def whole_run(
     return files
 
 
+@pytest.mark.fault("F27")
 @pytest.mark.parametrize("seed", range(4))
 def test_f27_discover_killed_again_and_again(
     seed: int, worker: Worker, discovery: dict[str, Any], whole_run: Files, tmp_path: Path
@@ -97,6 +98,7 @@ def fitted_in(model: Path) -> Files:
     return {name: (model / name).read_bytes() for name in names}
 
 
+@pytest.mark.fault("F28")
 @pytest.mark.parametrize("seed", range(4))
 def test_f28_fit_killed_again_and_again(
     seed: int, worker: Worker, fitting: dict[str, Any], whole_fit: Files, tmp_path: Path
@@ -121,6 +123,7 @@ def test_f28_fit_killed_again_and_again(
     assert fitted_in(tmp_path / "model") == whole_fit
 
 
+@pytest.mark.fault("F28")
 def test_f28_a_head_that_teaches_itself_killed_at_each_stage(
     worker: Worker, fitting: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_f28_a_head_that_teaches_itself_killed_at_each_stage(
     assert fitted_in(tmp_path / "model") == fitted_in(tmp_path / "whole")
 
 
+@pytest.mark.fault("F29")
 def test_f29_discover_stores_what_it_has_in_hand_when_interrupted(
     worker: Worker, discovery: dict[str, Any], whole_run: Files, tmp_path: Path
 ) -> None:
@@ -156,6 +160,7 @@ def test_f29_discover_stores_what_it_has_in_hand_when_interrupted(
     assert found_in(tmp_path / "run") == whole_run
 
 
+@pytest.mark.fault("F29")
 def test_f29_fit_can_be_interrupted(
     worker: Worker, fitting: dict[str, Any], whole_fit: Files, tmp_path: Path
 ) -> None:

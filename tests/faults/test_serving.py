@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,11 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 from serving import serving
 from store_writer import CONFIG, record, write
 
 from heap.collection.records import Finished
 from heap.collection.store import RunStore
+from heap.serve import patience
 from heap.serve.searching import UPLOAD
 
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -59,7 +62,7 @@ def test_discovering_goes_on_while_another_process_serves(tmp_path: Path) -> Non
         images = get(client, "/api/images")["images"]
         assert [each["key"] for each in images] == photos
         change = {"ids": ["astronaut.jpg#0"], "rejected": True}
-        assert client.post("/api/objects/rejected", json=change).status_code == 204
+        assert client.post("/api/objects/rejected", json=change).status_code == 200
 
 
 def test_reads_and_writes_at_the_same_moment(tmp_path: Path) -> None:
@@ -105,6 +108,7 @@ def test_reads_and_writes_at_the_same_moment(tmp_path: Path) -> None:
         assert found == {item.key: len(item.result.objects) for item in wanted}
 
 
+@pytest.mark.fault("F48")
 def test_a_large_upload_is_refused_before_it_has_come(tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
@@ -116,6 +120,103 @@ def test_a_large_upload_is_refused_before_it_has_come(tmp_path: Path) -> None:
         connection.endheaders()
         assert connection.getresponse().status == 413
         connection.close()
+
+
+@pytest.mark.fault("F48")
+def test_f48_others_need_the_address_that_is_printed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write(run, 4, CHUNK)
+    command = heap("serve", run, "--host", "0.0.0.0", "--port", 0)  # noqa: S104
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        told = child.stderr.readline()
+        place = urlsplit(next(word for word in told.split() if word.startswith("http")).strip(","))
+        assert "Whoever has this address" in child.stderr.readline()
+        assert place.hostname != "0.0.0.0"  # noqa: S104
+        # By the loopback address, as if the other machine were this one.
+        base, name = f"http://127.0.0.1:{place.port}", {"Host": place.netloc}
+        with httpx.Client(base_url=base, headers=name, timeout=60) as client:
+            assert client.get("/").status_code == 401
+            assert client.get(f"/?{place.query}").status_code == 303
+            assert client.get("/api/run").json()["images"] == 3
+            foreign = {"Host": "evil.example", "Origin": "http://evil.example"}
+            assert client.get("/api/run", headers=foreign).status_code == 400
+        assert httpx.get(f"{base}/api/run", headers=name).status_code == 401
+        child.send_signal(signal.SIGTERM)
+        assert child.stderr.read() == ""
+    assert child.returncode == 0
+
+
+@pytest.mark.fault("F48")
+def test_f48_a_client_that_vanishes_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, temporary = tmp_path / "run", tmp_path / "temporary"
+    write(run, 4, CHUNK)
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with serving(run) as address:
+        place = urlsplit(address)
+        for path in ("/api/discover", "/api/objects/rejected"):
+            with socket.create_connection((place.hostname, place.port)) as client:
+                head = f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 900000"
+                client.sendall(head.encode() + b"\r\n\r\n" + b"x" * 500_000)
+        assert httpx.get(f"{address}/api/run").json()["images"] == 3
+        assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.fault("F48")
+def test_f48_clients_that_are_silent_or_take_nothing_are_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "SILENT_SECONDS", 0.5)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * int(scope["path"][1:])})
+
+    config = uvicorn.Config(
+        answer, http=patience.PatientProtocol, lifespan="off", log_level="critical"
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = listener.getsockname()
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        silent, slow, deaf = (socket.create_connection(place, timeout=60) for _ in range(3))
+        deaf.sendall(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert is_ended(silent, b"")
+        assert is_ended(slow, b"a")
+        time.sleep(1)
+        assert received(deaf) < 50_000_000
+        assert httpx.get(f"http://127.0.0.1:{place[1]}/3").text == "xxx"
+        server.should_exit = True
+        thread.join()
+
+
+def received(client: socket.socket) -> int:
+    """How many bytes come before the other side ends the connection."""
+    total = 0
+    with client, suppress(ConnectionError):
+        while piece := client.recv(2**20):
+            total += len(piece)
+    return total
+
+
+def is_ended(client: socket.socket, letter: bytes) -> bool:
+    """Whether the other side ends a connection on which such letters come again and again."""
+    client.settimeout(0.05)
+    with client:
+        for _ in range(1000):
+            try:
+                client.sendall(letter)
+                if not client.recv(1):
+                    return True
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return True
+    return False
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

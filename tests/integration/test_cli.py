@@ -100,6 +100,7 @@ def test_the_same_command_again_does_nothing_new(
     assert all(after[name] == before[name] for name in pictures), "no overlay is drawn again"
 
 
+@pytest.mark.fault("F34")
 def test_another_configuration_is_refused_by_key(
     run_folder: Path, main: Main, photos: Path, model_folder: Path
 ) -> None:
@@ -246,6 +247,7 @@ def test_settings_with_a_fault_are_refused_before_torch_is_there(
     assert "groups = 1000000000.0" in one_line(done.stderr)
 
 
+@pytest.mark.fault("F50")
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["discover", "--help"], ["fit", "--help"], ["models"], ["--version"]]
 )
@@ -364,6 +366,7 @@ def test_a_fit_of_no_use_exits_with_one(
     assert "the fitted head" in one_line(err.splitlines()[-1] + "\n")
 
 
+@pytest.mark.fault("F29")
 def test_f29_control_c_exits_with_130_and_the_same_command_goes_on(
     main: Main, photos: Path, fit_options: list[object], tmp_path: Path
 ) -> None:
@@ -419,6 +422,7 @@ def test_discover_fits_a_head_for_an_encoder_that_has_none(
     assert json.loads(out)["done"] + json.loads(out)["empty"] == 4
 
 
+@pytest.mark.fault("F30")
 def test_f30_a_full_disk_is_one_line_and_goes_on_with_space(
     main: Main, photos: Path, fit_options: list[object], tmp_path: Path
 ) -> None:

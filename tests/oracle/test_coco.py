@@ -55,6 +55,7 @@ def faster_coco_eval(path: Path) -> Any:
     return COCO(str(path))
 
 
+@pytest.mark.fault("F47")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 @pytest.mark.parametrize("load", [pycocotools, faster_coco_eval])
 def test_masks_boxes_and_scores_are_read_as_they_were(

@@ -75,6 +75,7 @@ def keys_of(folder: Path, run: Path) -> dict[str, str]:
     return {path.name: contents[path.read_bytes()] for path in folder.glob("*.png")}
 
 
+@pytest.mark.fault("F47")
 @pytest.mark.parametrize("package", ["pycocotools.coco", "faster_coco_eval"])
 def test_coco_by_coco_s_own_code_and_its_successor(run: Path, tmp_path: Path, package: str) -> None:
     folder = export(run, "coco", tmp_path / "out", Choices(categories=True)).folder
@@ -115,6 +116,7 @@ def test_coco_splits_by_supervision(run: Path, tmp_path: Path) -> None:
     assert seen == set(OF)
 
 
+@pytest.mark.fault("F47")
 def test_yolo_by_supervision(run: Path, tmp_path: Path) -> None:
     from supervision import DetectionDataset
 
@@ -192,6 +194,7 @@ def numbered(masks: list[np.ndarray]) -> np.ndarray:
     return values
 
 
+@pytest.mark.fault("F47")
 def test_voc_as_the_devkit_has_it(run: Path, tmp_path: Path) -> None:
     root = tmp_path / "VOCdevkit" / "VOC2012"
     folder = export(run, "voc", root, Choices(categories=True, splits=SPLITS)).folder
@@ -241,6 +244,7 @@ def labelme_mask(points: list[list[float]]) -> np.ndarray:
     return np.asarray(image)
 
 
+@pytest.mark.fault("F47")
 def test_labelme_by_its_schema(run: Path, tmp_path: Path) -> None:
     folder = export(run, "labelme", tmp_path / "out", Choices(categories=True)).folder
     keys = keys_of(folder, run)
@@ -304,6 +308,7 @@ def check_rows(rows: list[dict[str, Any]]) -> None:
         assert Path(row["source"]).is_file()
 
 
+@pytest.mark.fault("F47")
 def test_csv_by_the_standard_library_and_pyarrow(run: Path, tmp_path: Path) -> None:
     from pyarrow.csv import read_csv
 
@@ -313,6 +318,7 @@ def test_csv_by_the_standard_library_and_pyarrow(run: Path, tmp_path: Path) -> N
     check_rows(read_csv(folder / "objects.csv").to_pylist())
 
 
+@pytest.mark.fault("F47")
 def test_parquet_by_pyarrow(run: Path, tmp_path: Path) -> None:
     from pyarrow.parquet import read_table
 
@@ -349,6 +355,7 @@ def test_label_maps_by_pillow(run: Path, tmp_path: Path) -> None:
     assert len(list((folder / "masks").iterdir())) == len(OF)
 
 
+@pytest.mark.fault("F47")
 @given(
     seed=st.integers(0, 10_000),
     height=st.integers(200, 500),

@@ -69,6 +69,7 @@ def tensors(truth: np.ndarray, valid: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.where(valid, truth, VOID).astype(np.int64))
 
 
+@pytest.mark.fault("F42")
 def test_masks_are_scored_as_by_torchmetrics() -> None:
     for prediction, truth, valid in cases(0):
         mask = prediction > 0.5
@@ -134,6 +135,7 @@ def test_f_at_each_threshold_is_that_of_torchmetrics(beta_square: float) -> None
             assert found == pytest.approx(expected.max(), abs=1e-6)
 
 
+@pytest.mark.fault("F42")
 def test_the_figures_of_a_data_set_are_those_of_pysodmetrics(sod: ModuleType) -> None:
     random = np.random.default_rng(4)
     theirs = sod.FmeasureV2()

@@ -44,6 +44,7 @@ def test_a_torn_file_is_refused_at_any_length(tmp_path: Path) -> None:
             load_checkpoint(path)
 
 
+@pytest.mark.fault("F31")
 def test_flipped_bits_are_refused_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     save_checkpoint(path, {"step": 7, "weight": torch.arange(50.0)})
@@ -74,6 +75,7 @@ class Bomb:
         return os.mkdir, (str(self.target),)
 
 
+@pytest.mark.fault("F21")
 def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path) -> None:
     torch.save({"step": Bomb(tmp_path / "ran")}, tmp_path / "a.pt")
     with pytest.raises(StoreError):

@@ -27,6 +27,7 @@ def test_defaults_survive_json(kind: type) -> None:
     assert from_dict(kind, {}) == kind()
 
 
+@pytest.mark.fault("F24")
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_keys_are_refused_by_name(kind: type) -> None:
     with pytest.raises(ConfigError, match=f"{kind.__name__}: colour = 'red': Unexpected"):
@@ -81,6 +82,7 @@ BAD: list[tuple[type, str, Any]] = [
 ]
 
 
+@pytest.mark.fault("F24")
 @pytest.mark.parametrize(("kind", "key", "value"), BAD)
 def test_a_bad_value_is_refused_by_key_and_value(kind: type, key: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -40,6 +40,7 @@ def store(tmp_path: Path, encoder: Encoder, feature_config: FeatureConfig) -> Fe
     return FeatureStore(tmp_path, encoder, feature_config)
 
 
+@pytest.mark.fault("F36")
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_batches_of_mixed_shapes_equal_single_images(
     batch: int, encoder: Encoder, pictures: list[Picture], feature_config: FeatureConfig
@@ -118,6 +119,7 @@ def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any])
         raise torch.OutOfMemoryError("no more")
 
 
+@pytest.mark.fault("F41")
 def test_out_of_memory_halves_the_batch(
     encoder_folder: Path,
     encoder: Encoder,
@@ -167,6 +169,7 @@ def test_a_truncated_file_counts_as_absent(store: FeatureStore, described: Patch
     assert damaged_is_absent(store, whole + b"\0")
 
 
+@pytest.mark.fault("F31")
 def test_any_flipped_bit_counts_as_absent(
     store: FeatureStore, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import signal
 import sys
 import traceback
 
@@ -10,6 +11,7 @@ from cyclopts import App
 from rich.console import Console
 
 from heap.errors import HeapError
+from heap.interrupt import heeded
 
 app = App(
     name="heap",
@@ -29,6 +31,8 @@ def main() -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     _show_all_characters()
+    for number in heeded():
+        signal.signal(number, signal.default_int_handler)
     try:
         result = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"

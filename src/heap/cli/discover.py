@@ -12,6 +12,7 @@ from heap.bars import Bars
 from heap.cli.app import app, err_console
 from heap.cli.printing import AsJson, print_json
 from heap.cli.reading import Images, given
+from heap.collection.lock import refuse_busy
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 from heap.errors import InputError
 from heap.progress import OnProgress
@@ -69,7 +70,9 @@ def discover(
         raise InputError(_unknown(unknown[0]))
     chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
     chosen |= given(min_score=min_score, proposals=proposals)
-    from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
+    # What is wrong is said before anything is loaded.
+    from_dict(DiscoverConfig, chosen)
+    refuse_busy(out)
     from heap.device import choose_device
     from heap.discover import discover as run_discover
     from heap.fit.command import fit as run_fit

@@ -6,6 +6,7 @@ from pathlib import Path
 from heap.bars import Bars
 from heap.cli.app import err_console
 from heap.cli.reading import Images, given, read_sections
+from heap.collection.lock import refuse_busy
 from heap.config import (
     Cue,
     Facet,
@@ -80,6 +81,7 @@ def fit(
     head = from_dict(HeadConfig, shape)
     training = given(steps=steps, seed=seed)
     config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
+    refuse_busy(out)
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fit.command import fit as run_fit
 

@@ -1,6 +1,7 @@
 """`heap serve`."""
 
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import cyclopts
@@ -16,6 +17,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))] = 8750,
+    allow_host: Annotated[list[str] | None, Parameter(negative=())] = None,
     model: str | None = None,
     read_only: bool = False,
     browser: Annotated[bool, Parameter(negative=())] = False,
@@ -29,9 +31,12 @@ def serve(
 
     Args:
         run: Folder or URL of a run, see `heap discover`.
-        host: Address to listen at. Whoever reaches it sees all images and may change the run; by
-            default that is this machine only.
+        host: Address to listen at; by default only this machine reaches it. With 0.0.0.0 others do
+            too, if they open the address that is printed: it has a token, without which nothing is
+            answered. With it, one sees all images and may change the run.
         port: Port to listen at; 0 takes any that is free.
+        allow_host: Another name or address by which browsers reach it, such as that of a proxy;
+            requests that name a host of neither this machine nor these are refused.
         model: Where the model of the run is now, if it was moved.
         read_only: Refuse changes and exports.
         browser: Open the page in the browser of this machine.
@@ -39,26 +44,35 @@ def serve(
     try:
         import uvicorn
 
+        from heap.serve.access import Access, address_of
         from heap.serve.app import make_app
-        from heap.serve.guard import is_loopback
+        from heap.serve.patience import PatientProtocol
     except ModuleNotFoundError as error:
         raise InputError(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
         ) from error
 
-    app = make_app(run, model=model, host=host, read_only=read_only)
+    access = Access.at(host, allow_host or ())
+    app = make_app(run, model=model, access=access, read_only=read_only)
     with _listening(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listener.getsockname()[1]}"
-        if not is_loopback(host):
-            _say(f"Whoever reaches {host} sees all images of {run} and may change it.")
-        _say(f"{run} is at {address}, its HTTP interface at {address}/docs; Ctrl+C ends it")
+        address = address_of(host, listener.getsockname()[1], allow_host or ())
+        key = f"/?token={access.token}" if access.token else ""
+        _say(f"{run} is at {address}{key}, its HTTP interface at {address}/docs; Ctrl+C ends it")
+        if access.token:
+            _say(
+                f"Whoever has this address sees all images of {run}"
+                f"{'' if read_only else ' and may change it'}; it is valid until heap serve ends."
+            )
         if browser:
             import webbrowser
 
-            webbrowser.open(address)
-        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=3)
-        uvicorn.Server(config).run(sockets=[listener])
+            webbrowser.open(address + key)
+        config = uvicorn.Config(
+            app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
+            timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from heap.collection import schema
 from heap.collection.categories import NONE
 from heap.collection.clustering import CRITERION, Clusters, cluster, directions, matched
 from heap.collection.editing import Editor
+from heap.collection.naming import checked
 from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
 from heap.errors import InputError
@@ -87,11 +88,12 @@ def rename(editor: Editor, names: Mapping[int, str]) -> None:
     """Name categories; an empty name takes the name away.
 
     Raises:
-        InputError: if there is no such category, or two would have the same name.
+        InputError: if there is no such category, two would have the same name, or a name cannot
+            be one, see `heap.collection.naming`.
     """
-    kept = _rows_of(editor.store, names)
+    kept, wanted = _rows_of(editor.store, names), {at: checked(names[at]) for at in names}
     for row in kept:
-        row["name"] = names.get(row["id"], row["name"]).strip()
+        row["name"] = wanted.get(row["id"], row["name"])
     given = [row["name"] for row in kept if row["name"]]
     if twice := sorted({name for name in given if given.count(name) > 1}):
         raise InputError(
@@ -148,8 +150,9 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
     known = set(rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
     if unknown := [each for each in ids if each not in known]:
         raise InputError(f"{editor.store.run} has no object {unknown[0]!r}; its ids are KEY#NUMBER")
-    flags = pa.array([rejected] * len(ids), pa.bool_())
-    editor.merge_objects(pa.table({"id": pa.array(ids, pa.string()), "rejected": flags}))
+    if once := list(dict.fromkeys(ids)):
+        flags = pa.array([rejected] * len(once), pa.bool_())
+        editor.merge_objects(pa.table({"id": pa.array(once, pa.string()), "rejected": flags}))
 
 
 def _read(store: RunStore) -> _Objects:

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from heap.collection.database import Table, reading
 from heap.collection.rows import Row
+from heap.errors import StoreError
 
 BLOCK = 128
 """Images that are read together."""
@@ -22,9 +23,7 @@ class KeyIndex:
         self._places: defaultdict[str, list[int]] = defaultdict(list)
         if table is not None:
             found = rows(table, ["key"], where, with_row_id=True)
-            for key, place in zip(
-                *(found[name].to_pylist() for name in ("key", "_rowid")), strict=True
-            ):
+            for key, place in zip(texts(found["key"]), found["_rowid"].to_pylist(), strict=True):
                 self._places[key].append(place)
 
     def keys(self) -> list[str]:
@@ -39,6 +38,22 @@ class KeyIndex:
             for row in self._table.take_row_ids(places).to_arrow().to_pylist():
                 taken[row["key"]].append(row)
         return taken
+
+    def readable(self, keys: Sequence[str]) -> dict[str, list[Row]]:
+        """The same, without the rows of those keys for which they cannot be read."""
+        try:
+            with reading("a block"):
+                return self.take(keys)
+        except StoreError:
+            if len(keys) == 1:
+                return {keys[0]: []}
+        half = len(keys) // 2
+        return self.readable(keys[:half]) | self.readable(keys[half:])
+
+
+def texts(column: pa.ChunkedArray) -> list[str]:
+    """The texts of a column; where bits have flipped they may be no UTF-8, which is replaced."""
+    return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
 
 
 def rows(
@@ -60,26 +75,29 @@ def width(objects: Table | None) -> int:
     return 0 if objects is None else int(objects.schema.field("vector").type.list_size)
 
 
-def joined(images: Table, objects: Table | None, run: object) -> Iterator[tuple[Row, list[Row]]]:
-    """Each finished image's row and the rows of its objects, both in order.
+def joined(
+    images: Table, objects: Table | None, run: object
+) -> Iterator[tuple[str, list[Row], list[Row]]]:
+    """Each finished image's key, its rows and those of its objects, in order.
+
+    There is one row of an image that is whole; what cannot be read is not there.
 
     Raises:
-        StoreError: if the tables cannot be read, or hold an image twice.
+        StoreError: if the tables cannot be read at all.
     """
     with reading(run):
         left, right = KeyIndex(images, "status != 'failed'"), KeyIndex(objects)
         keys = left.keys()
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
-        with reading(run):
-            found, parts = left.take(block), right.take(block)
-            pairs = [(_only(found[key]), sorted(parts[key], key=_place)) for key in block]
-        yield from pairs
-
-
-def _only(found: list[Row]) -> Row:
-    (row,) = found
-    return row
+        found, parts = left.readable(block), right.readable(block)
+        if len(block) > 1 and not any(found.values()):
+            raise StoreError(
+                f"the store of {run} is damaged (no image of {block[0]!r} to "
+                f"{block[-1]!r} can be read); delete {run} to start again"
+            )
+        for key in block:
+            yield key, found[key], sorted(parts[key], key=_place)
 
 
 def _place(row: Row) -> int:

@@ -1,12 +1,13 @@
 """The store of a run: results go in by chunks, survive a kill, and come out in key order."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import lancedb
-from filelock import SoftFileLock
 
 from heap.collection import place, schema
 from heap.collection.database import (
@@ -20,9 +21,9 @@ from heap.collection.database import (
     writing,
 )
 from heap.collection.index import refresh
-from heap.collection.lock import lock_run
+from heap.collection.lock import RunLock, lock_run
 from heap.collection.migration import migrate
-from heap.collection.reading import KeyIndex, joined, rows, width
+from heap.collection.reading import KeyIndex, joined, rows, texts, width
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.rows import to_failure, to_finished
 from heap.collection.writer import Writer
@@ -30,6 +31,8 @@ from heap.config import differing_keys
 from heap.errors import ConfigError, StoreError
 from heap.progress import OnProgress, silent
 from heap.results import ImageResult
+
+logger = logging.getLogger(__name__)
 
 
 class RunStore:
@@ -39,17 +42,18 @@ class RunStore:
     holds the lock of its run until it is closed. An object store has no lock: let one process at a
     time write there.
 
-    All methods raise `StoreError` if the store is damaged.
+    All methods raise `StoreError` if the store is damaged. Where that is only what is stored of
+    some images, these are left out and named, and count as images that were never worked on.
     """
 
-    def __init__(
-        self, run: Path | str, database: Database, lock: SoftFileLock | None = None
-    ) -> None:
+    def __init__(self, run: Path | str, database: Database, lock: RunLock | None = None) -> None:
         self.run = run
         self.database = database
         """For `Editor`; everybody else reads tables by `table` and `find`."""
         self._lock = lock
         self._writer: Writer | None = None
+        self._damaged: set[str] = set()
+        """Keys of the images that were left out."""
         since, config = read_config(database, run)
         self.config: dict[str, Any] = config
         """The complete configuration that the run was made with."""
@@ -103,7 +107,7 @@ class RunStore:
 
     @classmethod
     def _create_or_open(
-        cls, run: Path | str, config: Mapping[str, Any], model: str, lock: SoftFileLock | None
+        cls, run: Path | str, config: Mapping[str, Any], model: str, lock: RunLock | None
     ) -> "RunStore":
         database = lancedb.connect(place.store_url(run))
         if lock is None and find_table(database, schema.CONFIG) is None:
@@ -134,6 +138,8 @@ class RunStore:
             writer = Writer(self.database)
         with writing(self.run):
             writer.recover()
+        for _ in chain(self.records(), self.failures()):
+            pass  # Only now is it known which of them are damaged.
         self._writer = writer
 
     def __enter__(self) -> "RunStore":
@@ -161,6 +167,7 @@ class RunStore:
         """
         with writing(self.run):
             self._writing().add(records)
+        self._damaged -= {record.key for record in records}
 
     def compact(self, on_progress: OnProgress = silent) -> None:
         """Tidy up after a run: few files, and no earlier versions that others could be reading.
@@ -174,7 +181,8 @@ class RunStore:
     def finished(self) -> set[str]:
         """Keys of the images that need no more work, failed ones included."""
         with reading(self.run):
-            return set(rows(self.table(schema.IMAGES), ["key"])["key"].to_pylist())
+            stored = set(texts(rows(self.table(schema.IMAGES), ["key"])["key"]))
+        return stored - self._damaged
 
     def results(self) -> Iterator[ImageResult]:
         """All results in the order of keys, a block at a time in memory."""
@@ -185,18 +193,35 @@ class RunStore:
         with reading(self.run):
             images = self.table(schema.IMAGES)
             objects = find_table(self.database, schema.OBJECTS)
-        for image, parts in joined(images, objects, self.run):
-            with reading(self.run):
+        for key, found, parts in joined(images, objects, self.run):
+            try:
+                (image,) = found
                 record = to_finished(image, parts, width(objects))
-            yield record
+            except Exception as error:
+                self._leave_out(key, error)
+            else:
+                yield record
 
     def failures(self) -> Iterator[Failure]:
         """The images that could not be worked on, in the order of keys."""
         with reading(self.run):
             index = KeyIndex(self.table(schema.IMAGES), "status = 'failed'")
-            found = index.take(index.keys())
-            failures = [to_failure(row) for same_key in found.values() for row in same_key]
-        return iter(failures)
+        for key, found in index.readable(index.keys()).items():
+            try:
+                (row,) = found
+                failure = to_failure(row)
+            except Exception as error:
+                self._leave_out(key, error)
+            else:
+                yield failure
+
+    def _leave_out(self, key: str, error: Exception) -> None:
+        if key not in self._damaged:
+            logger.error(
+                "%s: what is stored of %r is damaged (%s) and is left out; `heap discover` with "
+                "the same images does it again", self.run, key, error,
+            )  # fmt: skip
+        self._damaged.add(key)
 
     def counts(self) -> Counts:
         """How many images and objects the run holds so far."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from heap.collection import schema
 from heap.collection.database import Database, Table, find_table
-from heap.collection.reading import rows
+from heap.collection.reading import rows, texts
 from heap.collection.records import Failure, Finished
 from heap.collection.rows import image_row, object_rows
 
@@ -29,7 +29,7 @@ class Writer:
         self._database = database
         self._images = database.open_table(schema.IMAGES)
         self._objects = self._find_objects()
-        self._begun = set(rows(self._images, ["key"])["key"].to_pylist())
+        self._begun = set(texts(rows(self._images, ["key"])["key"]))
         """Keys that may have rows."""
         self._orphans = self._find_orphans()
         self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
@@ -82,7 +82,7 @@ class Writer:
     def _find_orphans(self) -> set[str]:
         if self._objects is None:
             return set()
-        return set(rows(self._objects, ["key"])["key"].to_pylist()) - self._begun
+        return set(texts(rows(self._objects, ["key"])["key"])) - self._begun
 
     def _remove(self, keys: Iterable[str]) -> None:
         """Images first: a kill between the two leaves objects without an image, not the reverse."""

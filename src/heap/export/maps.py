@@ -33,10 +33,10 @@ def masks(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterat
     0 is background, 1 the object of the best score, and so on; a better one covers a lower one.
     Maps are grey images of 8 bits, those with more than 255 objects of 16.
     """
-    from pyarrow.csv import CSVWriter
+    from heap.export.inert import InertWriter
 
     (folder / "masks").mkdir()
-    with CSVWriter(folder / "labels.csv", _SCHEMA) as file:
+    with InertWriter(folder / "labels.csv", _SCHEMA) as file:
 
         def add(item: Item, split: str, image: str) -> None:
             name = f"{item.stem}.png"

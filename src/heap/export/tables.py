@@ -36,10 +36,10 @@ PARQUET_SCHEMA = pa.schema([*_COLUMNS, pa.field("vector", pa.list_(pa.float32())
 
 @contextmanager
 def csv(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `objects.csv`, UTF-8 with a header; see `Writer`."""
-    from pyarrow.csv import CSVWriter
+    """Writes `objects.csv`, UTF-8 with a header and without formulas; see `Writer`."""
+    from heap.export.inert import InertWriter
 
-    with CSVWriter(folder / "objects.csv", CSV_SCHEMA) as file, _rows(file, CSV_SCHEMA) as add:
+    with InertWriter(folder / "objects.csv", CSV_SCHEMA) as file, _rows(file, CSV_SCHEMA) as add:
         yield add
 
 

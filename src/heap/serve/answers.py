@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Base64Bytes, BaseModel
+from pydantic import Base64Bytes, BaseModel, Field
 
 from heap.collection.search import Hit
 
 ImageKind = Literal["sure", "low", "none"]
 """Whether an image has a certain object, only uncertain ones, or none."""
 Box = tuple[float, float, float, float]
+_MOST = 10_000
+"""Categories or objects of one correction."""
 
 
 class RunAnswer(BaseModel):
@@ -172,32 +174,49 @@ class ExportAnswer(BaseModel):
     """Why it failed."""
 
 
-class NewName(BaseModel):
+class Corrected(BaseModel):
+    """The run after a correction."""
+
+    version: str
+    categories: list[CategoryAnswer]
+
+
+class Correction(BaseModel):
+    """What somebody changes."""
+
+    version: str | None = None
+    """Of the run that was seen: where somebody else has changed it since, the correction is refused
+    with status 409. Null: it is made in any case."""
+
+
+class NewName(Correction):
     """A name for a category."""
 
     name: str
     """Empty: takes the name away."""
 
 
-class Rejection(BaseModel):
-    """Whether something is no object."""
+class CategoryRejection(Correction):
+    """Whether the members of some categories are no objects."""
 
+    ids: list[int] = Field(max_length=_MOST)
     rejected: bool
 
 
-class ObjectRejection(Rejection):
+class ObjectRejection(Correction):
     """Whether some objects are none."""
 
-    ids: list[str]
+    ids: list[str] = Field(max_length=_MOST)
+    rejected: bool
 
 
-class Merging(BaseModel):
+class Merging(Correction):
     """Categories that become one: the first."""
 
-    ids: list[int]
+    ids: list[int] = Field(max_length=_MOST)
 
 
-class Sorting(BaseModel):
+class Sorting(Correction):
     """How objects are sorted into categories."""
 
     count: int | Literal["auto"] | None = None

@@ -1,31 +1,46 @@
 """The application: routes, errors, and the pages that it comes with."""
 
+import logging
 from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import cast
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
-from heap.errors import BusyError, ConfigError, HeapError, InputError
+from heap.errors import BusyError, ConfigError, HeapError, ImageError, InputError
 from heap.serve import browsing, correcting, exporting, pictures, searching
+from heap.serve.access import Access
 from heap.serve.exporting import Exporter
-from heap.serve.guard import guard
-from heap.serve.served import ServedRun
+from heap.serve.guard import Guard
+from heap.serve.served import ServedRun, StaleError
+from heap.serve.wording import told
+
+logger = logging.getLogger(__name__)
 
 _DRAWING = ("supervision", "contourpy", "matplotlib.path")
 """Imported where they are first needed, which requests in several threads would do at once and see
 them half made; so they are imported before any request comes."""
 STATIC = Path(str(files("heap.serve"))) / "static"
+_TEXT_BYTES = 2**20
+"""Of a request that brings no image."""
 
 
 def make_app(
-    run: Path | str, *, model: str | None = None, host: str = "127.0.0.1", read_only: bool = False
-) -> FastAPI:
-    """The application over a run, to be reached at `host`.
+    run: Path | str,
+    *,
+    model: str | None = None,
+    access: Access | None = None,
+    read_only: bool = False,
+) -> ASGIApp:
+    """The application over a run; without `access` for this machine only.
 
     Raises:
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.
@@ -38,17 +53,19 @@ def make_app(
         title="heap serve",
         description="A run of heap: what was found in unlabelled images.",
         version=version("heap"),
-        max_body_size=searching.UPLOAD.byte_count,
+        max_body_size=_TEXT_BYTES,
     )
     app.state.served = ServedRun(run, model, read_only=read_only)
     app.state.exporter = Exporter()
     for part in (browsing, pictures, searching, correcting, exporting):
         app.include_router(part.router)
     app.add_exception_handler(HeapError, _explain)
+    app.add_exception_handler(RequestValidationError, _misunderstood)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _admit)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/", _page, include_in_schema=False, response_class=FileResponse)
-    guard(app, host)
-    return app
+    return Guard(app, access or Access.at("127.0.0.1"))
 
 
 def _page() -> FileResponse:
@@ -56,6 +73,32 @@ def _page() -> FileResponse:
 
 
 def _explain(request: Request, error: Exception) -> JSONResponse:
-    kinds = {BusyError: 409, InputError: 400, ConfigError: 400}
+    kinds: dict[type[HeapError], int] = {
+        StaleError: 409, BusyError: 409, InputError: 400, ConfigError: 400
+    }  # fmt: skip
     status = next((code for kind, code in kinds.items() if isinstance(error, kind)), 500)
-    return JSONResponse({"detail": str(error)}, status)
+    if isinstance(error, ImageError):
+        status = 410 if error.stage == "read" else 422
+    if status == 500:
+        logger.error("%s", error)
+    answer = {"detail": told(cast(HeapError, error), request.app.state.served.run)}
+    if isinstance(error, StaleError):
+        answer["version"] = error.version
+    return JSONResponse(answer, status)
+
+
+def _misunderstood(request: Request, error: Exception) -> JSONResponse:
+    """Status 422, without what was sent: not all of it could be sent back."""
+    faults = cast(RequestValidationError, error).errors()
+    said = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in faults]
+    return JSONResponse({"detail": said}, 422)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """Nobody hears it: the client has left before all of its request had come."""
+    return Response(status_code=400)
+
+
+def _admit(request: Request, error: Exception) -> JSONResponse:
+    """Status 500; the traceback is for whoever sees what `heap serve` prints."""
+    return JSONResponse({"detail": "heap serve has failed at this; it has printed why"}, 500)

@@ -1,6 +1,5 @@
 """What can be read of a run: itself, its categories, images and objects."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -25,6 +24,7 @@ from heap.serve.answers import (
 from heap.serve.drawing import outlines
 from heap.serve.served import ServedRun
 from heap.serve.snapshot import Snapshot
+from heap.serve.wording import name_of, without_folders
 
 router = APIRouter(prefix="/api", tags=["browse"])
 
@@ -37,7 +37,7 @@ ImageOrder = Literal["name", "score", "-score", "objects", "-objects"]
 ObjectOrder = Literal["similarity", "-similarity", "score", "-score", "name"]
 
 
-def served_run(request: Request) -> ServedRun:
+async def served_run(request: Request) -> ServedRun:
     """The run that the application serves."""
     served: ServedRun = request.app.state.served
     return served
@@ -50,7 +50,7 @@ def known_image(now: Snapshot, key: str) -> dict[str, Any]:
     """The row of an image that could be read; status 404 for any other."""
     row = now.image(key)
     if row is None or row["status"] == "failed":
-        raise HTTPException(404, f"{now.run} has no image {key!r}")
+        raise HTTPException(404, f"this run has no image {key!r}")
     return row
 
 
@@ -59,9 +59,10 @@ def run(served: Served) -> RunAnswer:
     """The run as a whole: counts, encoder, and whether it has changed."""
     now, store = served.now(), served.collection.store
     accepted, categories = now.accepted, now.categories
+    encoder = str(store.config.get("model", {}).get("features", {}).get("encoder", ""))
     return RunAnswer(
-        name=Path(str(served.run)).resolve().name,
-        encoder=str(store.config.get("model", {}).get("features", {}).get("encoder", "")),
+        name=name_of(served.run),
+        encoder=without_folders(encoder, served.run),
         images=int((now.kinds != "failed").sum()),
         empty=int((now.kinds == "none").sum()),
         failed=int((now.kinds == "failed").sum()),
@@ -155,7 +156,9 @@ def image(served: Served, key: str) -> ImageDetail:
 def failures(served: Served) -> list[FailureAnswer]:
     """Images that could not be worked on, and why."""
     return [
-        FailureAnswer(key=row["key"], stage=row["stage"], reason=row["reason"])
+        FailureAnswer(
+            key=row["key"], stage=row["stage"], reason=without_folders(row["reason"], served.run)
+        )
         for row in served.now().images.select(["key", "status", "stage", "reason"]).to_pylist()
         if row["status"] == "failed"
     ]

@@ -1,20 +1,25 @@
 """What a person changes: categories and what is no object. All of it is in the store at once."""
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Depends, HTTPException
 
 from heap.collection import curation
+from heap.collection.editing import Editor
 from heap.serve.answers import (
-    CategoryAnswer,
+    CategoryRejection,
+    Corrected,
+    Correction,
     Merging,
     NewName,
     ObjectRejection,
-    Rejection,
     Sorting,
 )
 from heap.serve.browsing import Served, categories
+from heap.serve.served import ServedRun
 
 
-def writable(served: Served) -> None:
+async def writable(served: Served) -> None:
     """Refuse changes to a run that is only to be looked at."""
     if served.read_only:
         raise HTTPException(403, "this run is served to be looked at; start it without --read-only")
@@ -24,39 +29,58 @@ router = APIRouter(prefix="/api", tags=["correct"], dependencies=[Depends(writab
 
 
 @router.post("/categories/sort")
-def sort(served: Served, wanted: Sorting) -> list[CategoryAnswer]:
+async def sort(served: Served, wanted: Sorting) -> Corrected:
     """Make the categories, or give new objects theirs."""
-    with served.editing() as editor:
-        curation.sort_objects(editor, wanted.count, again=wanted.again)
-    return categories(served)
+    return await _correct(
+        served,
+        wanted,
+        lambda editor: curation.sort_objects(editor, wanted.count, again=wanted.again),
+    )
 
 
 @router.post("/categories/merge")
-def merge(served: Served, wanted: Merging) -> list[CategoryAnswer]:
+async def merge(served: Served, wanted: Merging) -> Corrected:
     """Make one category of several: the first, with all members."""
-    with served.editing() as editor:
-        curation.merge(editor, wanted.ids)
-    return categories(served)
+    return await _correct(served, wanted, lambda editor: curation.merge(editor, wanted.ids))
+
+
+@router.post("/categories/rejected")
+async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
+    """Say that the members of categories are no objects, or that they are after all."""
+    return await _correct(
+        served,
+        wanted,
+        lambda editor: curation.reject(editor, wanted.ids, rejected=wanted.rejected),
+    )
 
 
 @router.post("/categories/{category}/name")
-def rename(served: Served, category: int, wanted: NewName) -> list[CategoryAnswer]:
+async def rename(served: Served, category: int, wanted: NewName) -> Corrected:
     """Name a category."""
-    with served.editing() as editor:
-        curation.rename(editor, {category: wanted.name})
-    return categories(served)
+    return await _correct(
+        served, wanted, lambda editor: curation.rename(editor, {category: wanted.name})
+    )
 
 
-@router.post("/categories/{category}/rejected")
-def reject(served: Served, category: int, wanted: Rejection) -> list[CategoryAnswer]:
-    """Say that the members of a category are no objects, or that they are after all."""
-    with served.editing() as editor:
-        curation.reject(editor, [category], rejected=wanted.rejected)
-    return categories(served)
-
-
-@router.post("/objects/rejected", status_code=204)
-def reject_objects(served: Served, wanted: ObjectRejection) -> None:
+@router.post("/objects/rejected")
+async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
     """Say that objects are none, or that they are after all."""
-    with served.editing() as editor:
-        curation.reject_objects(editor, wanted.ids, rejected=wanted.rejected)
+    return await _correct(
+        served,
+        wanted,
+        lambda editor: curation.reject_objects(editor, wanted.ids, rejected=wanted.rejected),
+    )
+
+
+async def _correct(
+    served: ServedRun, wanted: Correction, change: Callable[[Editor], object]
+) -> Corrected:
+    return await served.correcting.take(_corrected, served, wanted.version, change)
+
+
+def _corrected(
+    served: ServedRun, version: str | None, change: Callable[[Editor], object]
+) -> Corrected:
+    with served.editing(version) as editor:
+        change(editor)
+        return Corrected(version=served.version, categories=categories(served))

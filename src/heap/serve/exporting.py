@@ -1,12 +1,12 @@
 """Exports: one at a time, in the run's folder, and as an archive to take away."""
 
 import logging
-import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock, Thread
-from typing import cast
+from typing import IO, cast
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
@@ -18,6 +18,7 @@ from heap.export.splits import Splits
 from heap.serve.answers import ExportAnswer, ExportRequest
 from heap.serve.browsing import Served
 from heap.serve.correcting import writable
+from heap.serve.wording import name_of, told
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["export"])
@@ -29,6 +30,8 @@ class Exporter:
 
     def __init__(self) -> None:
         self.answer = ExportAnswer(state="none")
+        self.folder = Path()
+        """What the last one has written."""
         self._lock = Lock()
 
     def start(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> ExportAnswer:
@@ -45,22 +48,25 @@ class Exporter:
         try:
             found = export(run, name, None, choices, self._progress)
         except HeapError as error:
-            self.answer = ExportAnswer(state="failed", format=name, reason=str(error))
+            self.answer = ExportAnswer(state="failed", format=name, reason=told(error, run))
             return
-        except Exception as error:
+        except Exception:
             logger.exception("an export failed")
-            self.answer = ExportAnswer(state="failed", format=name, reason=repr(error))
+            reason = "heap serve has failed at this; it has printed why"
+            self.answer = ExportAnswer(state="failed", format=name, reason=reason)
             return
+        folder = f"{name_of(run)}/{found.folder.name}"
+        self.folder = found.folder
         self.answer = ExportAnswer(
             state="done",
             format=name,
-            folder=str(found.folder),
+            folder=folder,
             images=sum(split.images for split in found.splits.values()),
             objects=sum(split.objects for split in found.splits.values()),
             classes=list(found.classes),
             crops=found.crops,
             unread=len(found.failures),
-            reader=FORMATS[name].reader.replace("OUT", str(found.folder)),
+            reader=FORMATS[name].reader.replace("OUT", folder),
         )
 
     def _progress(self, stage: str, done: int, total: int | None) -> None:
@@ -90,22 +96,31 @@ def state(request: Request) -> ExportAnswer:
 
 
 @router.get("/export/archive", response_class=StreamingResponse)
-def archive(request: Request) -> StreamingResponse:
+async def archive(request: Request, served: Served) -> StreamingResponse:
     """The last export as a ZIP archive."""
     exporter: Exporter = request.app.state.exporter
     answer = exporter.answer
     if answer.state != "done":
         raise HTTPException(404, "there is no export that is done; begin one first")
-    name = f"{Path(answer.folder).parent.name}-{answer.format}.zip"
+    name = f"{name_of(served.run)}-{answer.format}.zip"
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
     headers = {"Content-Disposition": f'attachment; filename="{safe}"'}
-    return StreamingResponse(_zipped(Path(answer.folder)), media_type="application/zip",
-                             headers=headers)  # fmt: skip
+    file = await served.looking.take(_zipped, exporter.folder)
+    return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
 
 
-def _zipped(folder: Path) -> Iterator[bytes]:
-    with tempfile.TemporaryDirectory() as place:
-        made = Path(shutil.make_archive(f"{place}/export", "zip", folder))
-        with made.open("rb") as file:
-            while piece := file.read(_PIECE):
-                yield piece
+def _zipped(folder: Path) -> IO[bytes]:
+    """An archive without a name on the disk, so that none stays whatever becomes of the client."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed where it is sent
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as made:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                made.write(path, path.relative_to(folder))
+    file.seek(0)
+    return file
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

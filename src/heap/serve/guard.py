@@ -1,13 +1,15 @@
-"""What keeps other web pages and other machines away from the application."""
+"""What is around the application: who may come in, headers of all answers, and slow requests."""
 
-import ipaddress
-from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+import asyncio
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi import HTTPException, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heap.serve.access import Access
+
+BODY_SECONDS = 60.0
+"""How long the body of a request may take to come."""
 _OURS = (
     "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -19,47 +21,59 @@ _DOCUMENTATION = (
 """The pages of the documentation have scripts and styles inside."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+class Guard:
+    """Around all of the application, so that answers to what goes wrong pass through it too."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._access.refusal(Request(scope))
+        answer = self._app if refusal is None else refusal
+        await answer(scope, _in_time(receive), _with_headers(send, scope["path"]))
 
 
-def guard(app: FastAPI, host: str) -> None:
-    """Refuse what a page of another site could send, and say what our pages may do.
+def _with_headers(send: Send, path: str) -> Send:
+    documentation = path in ("/docs", "/docs/oauth2-redirect")
+    policy = _DOCUMENTATION if documentation else _OURS
 
-    On a loopback address, requests must name one as their host: a site whose name was made to lead
-    here does not.
-    """
-    app.middleware("http")(_guarded)
-    if is_loopback(host):
-        names = ["localhost", "127.0.0.1", "[::1]", host]
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update({"Content-Security-Policy": policy, **_HEADERS})
+        await send(message)
 
-
-async def _guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    if request.method not in _SAFE and not _from_here(request):
-        return JSONResponse({"detail": "changes are only taken from our own pages"}, 403)
-    response = await answer(request)
-    documentation = request.url.path in ("/docs", "/redoc", "/docs/oauth2-redirect")
-    response.headers["Content-Security-Policy"] = _DOCUMENTATION if documentation else _OURS
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
-    return response
+    return told
 
 
-def _from_here(request: Request) -> bool:
-    """Programs send no origin; browsers always do with what could change something."""
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+def _in_time(receive: Receive) -> Receive:
+    until = asyncio.get_running_loop().time() + BODY_SECONDS
+    more = True
+
+    async def hurried() -> Message:
+        nonlocal more
+        if not more:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(
+                408, f"the request did not come within {BODY_SECONDS:.0f} seconds; send it again"
+            ) from None
+        more = bool(message.get("more_body"))
+        return message
+
+    return hurried

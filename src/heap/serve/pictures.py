@@ -19,6 +19,7 @@ from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import Box, boxes_svg, masks_svg, outlines
+from heap.serve.served import ServedRun
 from heap.serve.snapshot import Snapshot
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
@@ -61,8 +62,12 @@ def thumbnail(served: Served, send: Send, key: str) -> Response:
 
 
 @router.get("/photo", response_class=Response)
-def photo(served: Served, send: Send, key: str) -> Response:
+async def photo(served: Served, send: Send, key: str) -> Response:
     """An image, read again and upright, no side over 1600 pixels; its preview if it is gone."""
+    return await served.looking.take(_photo, served, send, key)
+
+
+def _photo(served: ServedRun, send: Sender, key: str) -> Response:
     now = served.recent()
     row = known_image(now, key)
     return send.send(row["checksum"], "image/jpeg", lambda: _again(row) or now.thumbnail(key))
@@ -74,7 +79,7 @@ def object_tile(served: Served, send: Send, id: str, side: Side = 160) -> Respon
     now = served.recent()
     found = now.object(id)
     if found is None:
-        raise HTTPException(404, f"{served.run} has no object {id!r}")
+        raise HTTPException(404, f"this run has no object {id!r}")
     image = known_image(now, found["key"])
     box = (found["x1"], found["y1"], found["x2"], found["y2"])
     size = (image["width"], image["height"])

@@ -1,11 +1,11 @@
 """What is like an object, a box, or an image that somebody brings."""
 
 from base64 import b64encode
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.concurrency import run_in_threadpool
 
 from heap.collection.condition import EXAMPLE, LENGTH
 from heap.collection.search import nearest
@@ -17,6 +17,7 @@ from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import outlines
 from heap.serve.served import ServedRun
+from heap.serve.wording import without_folders
 
 router = APIRouter(prefix="/api", tags=["search"])
 
@@ -30,26 +31,39 @@ Where = Annotated[
 Corners = Annotated[
     str | None, Query(alias="box", description="x1,y1,x2,y2 in pixels of the upright original")
 ]
+_Of = ParamSpec("_Of")
+_T = TypeVar("_T")
+
 NEW = "dropped image"
 """Stands for the name of an image that is not of the run."""
 
 
 @router.get("/nearest/object")
-def nearest_to_object(
+async def nearest_to_object(
     served: Served, id: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like an object of the run, most alike first."""
+    return await served.looking.take(_like_object, served, id, where, count)
+
+
+def _like_object(served: ServedRun, id: str, where: str | None, count: int) -> list[ObjectAnswer]:
     if served.now().object(id) is None:
-        raise HTTPException(404, f"{served.run} has no object {id!r}")
+        raise HTTPException(404, f"this run has no object {id!r}")
     found = served.collection.search(object_id=id, where=where, count=count)
     return list(map(ObjectAnswer.found, found))
 
 
 @router.get("/nearest/box")
-def nearest_to_box(
+async def nearest_to_box(
     served: Served, key: str, box: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like what an image of the run shows in a box."""
+    return await served.thinking.take(_like_box, served, key, box, where, count)
+
+
+def _like_box(
+    served: ServedRun, key: str, box: str, where: str | None, count: int
+) -> list[ObjectAnswer]:
     row = known_image(served.now(), key)
     if not row["source"]:
         raise HTTPException(404, f"it is not known where {key!r} was read")
@@ -57,7 +71,7 @@ def nearest_to_box(
     return _like(served, picture, box, where, count)
 
 
-@router.post("/nearest/image")
+@router.post("/nearest/image", max_body_size=UPLOAD.byte_count)
 async def nearest_to_image(
     request: Request, served: Served, box: Corners = None, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
@@ -65,23 +79,20 @@ async def nearest_to_image(
 
     Without a box it is its main object, or all of it if there is none.
     """
-    picture = await _brought(request)
-    return await run_in_threadpool(_like, served, picture, box, where, count)
+    return await _with_image(request, served, _like, box, where, count)
 
 
-@router.post("/discover")
+@router.post("/discover", max_body_size=UPLOAD.byte_count)
 async def discover(request: Request, served: Served, count: Count = 12) -> Discovered:
     """What the model finds in an image, and the objects of the run that are most like it.
 
     The bytes of the image are the body of the request. Nothing of it is kept.
     """
-    picture = await _brought(request)
-    return await run_in_threadpool(_discover, served, picture, count)
+    return await _with_image(request, served, _discover, count)
 
 
 def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
-    with served.model() as heap:
-        result = heap([picture], served.collection.discovered_with)[0]
+    result = served.model()([picture], served.collection.discovered_with)[0]
     objects, canvas = result.objects, canvas_of((picture.width, picture.height))
     shapes = [
         ShapeAnswer(
@@ -112,18 +123,37 @@ def _like(
     served: ServedRun, picture: Picture, box: str | None, where: str | None, count: int
 ) -> list[ObjectAnswer]:
     corners = None if box is None else _corners(box)
-    with served.model():
-        hits = served.collection.search(picture, box=corners, where=where, count=count)
+    served.model()
+    hits = served.collection.search(picture, box=corners, where=where, count=count)
     return list(map(ObjectAnswer.found, hits))
 
 
-async def _brought(request: Request) -> Picture:
-    """The image in the body of a request."""
-    data = await request.body()
+async def _with_image(
+    request: Request,
+    served: ServedRun,
+    call: Callable[Concatenate[ServedRun, Picture, _Of], _T],
+    *args: _Of.args,
+    **options: _Of.kwargs,
+) -> _T:
+    """Do something with the image in the body of a request, read if there is a place for it."""
+    with served.thinking.place():
+        data = await request.body()
+        return await served.thinking.work(_decoded, data, served, call, *args, **options)
+
+
+def _decoded(
+    data: bytes,
+    served: ServedRun,
+    call: Callable[Concatenate[ServedRun, Picture, _Of], _T],
+    *args: _Of.args,
+    **options: _Of.kwargs,
+) -> _T:
     try:
-        return await run_in_threadpool(decode_bytes, NEW, data, UPLOAD)
+        picture = decode_bytes(NEW, data, UPLOAD)
     except ImageError as error:
-        raise HTTPException(413 if error.stage == "limit" else 422, error.reason) from error
+        status = 413 if error.stage == "limit" else 422
+        raise HTTPException(status, without_folders(error.reason, served.run)) from error
+    return call(served, picture, *args, **options)
 
 
 def _corners(text: str) -> Box:

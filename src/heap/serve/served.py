@@ -12,13 +12,27 @@ from heap.collection import schema
 from heap.collection.collection import Collection
 from heap.collection.database import reading
 from heap.collection.editing import Editor
+from heap.errors import InputError
 from heap.serve.snapshot import Snapshot, versions_of
+from heap.serve.turns import Turns
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 _RECENT = 0.5
 """Seconds."""
+
+
+class StaleError(InputError):
+    """A correction of what has been changed since by somebody else."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            "the run was changed meanwhile, in another window or by another program; look at it "
+            "as it is now, and repeat the correction if it is still wanted"
+        )
+        self.version = version
+        """Of the run as it is now."""
 
 
 class ServedRun:
@@ -34,7 +48,12 @@ class ServedRun:
         self._model = model
         self._snapshot: Snapshot | None = None
         self._looked = -inf
-        self._reading, self._thinking, self._writing = Lock(), Lock(), Lock()
+        self._reading, self._loading, self._writing = Lock(), Lock(), Lock()
+        self.thinking = Turns(at_once=2, waiting=8)
+        """For the model; images that somebody brings are in memory meanwhile."""
+        self.correcting = Turns(at_once=1, waiting=32)
+        self.looking = Turns(at_once=4, waiting=64)
+        """For searches, photos that are read again, and archives."""
 
     @property
     def searchable(self) -> bool:
@@ -74,24 +93,28 @@ class ServedRun:
             return self.now()
         return snapshot
 
-    @contextmanager
-    def model(self) -> Iterator["Heap"]:
-        """The model of the run for one thread at a time, loaded when it is first needed.
+    def model(self) -> "Heap":
+        """The model of the run, loaded when it is first needed; to be used by `thinking`.
 
         Raises:
             InputError: if it is another model, or not known where it is.
         """
-        with self._thinking:
-            yield self.collection.model(self._model)
+        with self._loading:
+            return self.collection.model(self._model)
 
     @contextmanager
-    def editing(self) -> Iterator[Editor]:
+    def editing(self, version: str | None) -> Iterator[Editor]:
         """The only writer of the run, for the time of one change.
+
+        `version` is that of the run that whoever changes it has seen; None: that does not matter.
 
         Raises:
             BusyError: if another process is writing there.
+            StaleError: if the run is of another version by now.
         """
         with self._writing, Editor(self.run) as editor:
+            if version is not None and version != (now := self.version):
+                raise StaleError(now)
             try:
                 yield editor
             finally:

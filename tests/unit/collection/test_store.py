@@ -186,6 +186,7 @@ def test_an_opened_run_goes_on(tmp_path: Path) -> None:
         assert store.finished() == {"a", "b"}
 
 
+@pytest.mark.fault("F34")
 def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
     RunStore.create_or_open(tmp_path, CONFIG).close()
     other = {"features": {"encoder": "embedded", "layer": 3}, "save": ("overlays",)}
@@ -243,6 +244,7 @@ def test_a_store_for_reading_cannot_be_written(tmp_path: Path) -> None:
         RunStore.open(tmp_path).add([Finished(example("a"))])
 
 
+@pytest.mark.fault("F26")
 def test_a_store_of_another_schema_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +269,7 @@ def test_a_store_can_be_at_a_url() -> None:
         assert [result.key for result in store.results()] == ["b/ü.jpg"]
 
 
+@pytest.mark.fault("F33")
 def test_writing_and_reading_needs_no_torch_no_home_and_says_nothing(tmp_path: Path) -> None:
     code = f"""
 import sys

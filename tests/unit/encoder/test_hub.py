@@ -166,22 +166,26 @@ def assert_says_what_to_do(message: str) -> None:
         assert word in message
 
 
+@pytest.mark.fault("F25")
 def test_offline(tmp_path: Path) -> None:
     assert_says_what_to_do(run(FETCH, tmp_path, HF_HUB_OFFLINE="1"))
 
 
+@pytest.mark.fault("F25")
 def test_a_hub_that_refuses_connections(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
         port = closing.getsockname()[1]
     assert_says_what_to_do(run(FETCH, tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{port}"))
 
 
+@pytest.mark.fault("F25")
 def test_a_hub_that_never_answers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert_says_what_to_do(run(FETCH, tmp_path, HF_ENDPOINT=address))
 
 
+@pytest.mark.fault("F52")
 def test_local_weights_and_the_cards_touch_no_socket(folder: Path, tmp_path: Path) -> None:
     program = f"""
 import sys

@@ -205,6 +205,7 @@ def test_an_image_has_the_same_features_alone_and_in_a_batch(
         torch.testing.assert_close(alone[0], together[index])
 
 
+@pytest.mark.fault("F37")
 @pytest.mark.parametrize("case", CASES)
 def test_bfloat16_is_near_float32_and_comes_out_as_float32(case: str, tmp_path: Path) -> None:
     build(case, tmp_path)

@@ -120,6 +120,7 @@ def test_a_preprocessor_without_two_colours(folder: Path, values: dict[str, Any]
         Encoder.load(str(folder))
 
 
+@pytest.mark.fault("F37")
 def test_bfloat16_is_near_float32_and_comes_out_as_float32(folder: Path) -> None:
     exact = Encoder.load(str(folder), precision="fp32")(pixels(64, 64), facet="token")
     rough = Encoder.load(str(folder), precision="bf16")(pixels(64, 64), facet="token")

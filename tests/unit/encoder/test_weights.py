@@ -38,6 +38,7 @@ class Bomb:
         return os.mkdir, (str(self.target),)
 
 
+@pytest.mark.fault("F21")
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_pickle_bomb_is_refused_and_does_not_go_off(
     folder: Path, state: State, wrapped: bool
@@ -52,6 +53,7 @@ def test_a_pickle_bomb_is_refused_and_does_not_go_off(
     assert target.exists()
 
 
+@pytest.mark.fault("F24")
 def test_code_that_a_configuration_names_is_not_run(folder: Path) -> None:
     (folder / "evil.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
     change_config(
@@ -65,6 +67,7 @@ def test_code_that_a_configuration_names_is_not_run(folder: Path) -> None:
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.fault("F22")
 @pytest.mark.parametrize("kept", [0, 4, 8, 200, -1])
 def test_truncated_safetensors(folder: Path, kept: int) -> None:
     path = folder / "model.safetensors"
@@ -74,12 +77,14 @@ def test_truncated_safetensors(folder: Path, kept: int) -> None:
     assert "SHA-256" in message
 
 
+@pytest.mark.fault("F22")
 def test_wrong_length_of_the_header(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes((1 << 40).to_bytes(8, "little") + path.read_bytes()[8:])
     assert "model.safetensors cannot be loaded" in refusal(folder)
 
 
+@pytest.mark.fault("F22")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bit=st.integers(0, 8 * 1500 - 1))
 def test_a_flipped_bit_in_the_header_never_escapes_as_another_error(folder: Path, bit: int) -> None:
@@ -113,6 +118,7 @@ def test_a_pickle_of_something_else(folder: Path, content: object) -> None:
     assert "pytorch_model.bin" in refusal(folder)
 
 
+@pytest.mark.fault("F23")
 def test_missing_unexpected_and_mismatching_keys_are_all_named(folder: Path, state: State) -> None:
     del state["layernorm.weight"]
     state["classifier.weight"] = torch.zeros(10, 12)
@@ -152,6 +158,7 @@ def test_the_mask_token_may_be_absent(folder: Path, state: State) -> None:
     assert load(folder)(PIXELS).patches.shape == (1, 12, 12)
 
 
+@pytest.mark.fault("F23")
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite(folder: Path, state: State, value: float) -> None:
     state[BIAS][3] = value
@@ -172,6 +179,7 @@ def test_integers_are_no_weights(folder: Path, state: State) -> None:
     assert f"{BIAS!r} is not a tensor of floating-point numbers" in refusal(folder)
 
 
+@pytest.mark.fault("F23")
 def test_weights_of_another_patch_size(folder: Path) -> None:
     change_config(folder, patch_size=4, image_size=8)
     assert "of another shape: embeddings.patch_embeddings.projection.weight" in refusal(folder)

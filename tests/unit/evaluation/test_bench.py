@@ -20,6 +20,7 @@ def fresh(plain_features: FeatureConfig, tmp_path: Path) -> Bench:
     return Bench(plain_features, cache=tmp_path, precision="fp32")
 
 
+@pytest.mark.fault("F36")
 def test_features_are_the_same_fresh_and_from_the_store(
     fresh: Bench, pictures: list[Picture]
 ) -> None:

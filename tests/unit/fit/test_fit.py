@@ -118,6 +118,7 @@ def test_a_log_that_runs_ahead_or_is_torn_is_mended(fit_small: Fit, tmp_path: Pa
     assert [json.loads(line)["step"] for line in lines] == [5, 10, 12]
 
 
+@pytest.mark.fault("F31")
 def test_damaged_features_are_computed_again_to_the_same_end(
     fit_small: Fit, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_features_are_computed_once(fit_small: Fit, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.fault("F34")
 def test_other_settings_are_refused_by_key(
     fit_small: Fit, tmp_path: Path, photos: Path, feature_config: FeatureConfig
 ) -> None:
@@ -165,6 +167,7 @@ def test_a_checkpoint_of_something_else_is_refused(fit_small: Fit, tmp_path: Pat
         fit_small(tmp_path / "out")
 
 
+@pytest.mark.fault("F32")
 def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     lock = lock_run(tmp_path / "out")
@@ -182,6 +185,7 @@ def test_an_out_that_cannot_be_made_is_refused(fit_small: Fit, tmp_path: Path) -
             fit_small(out)
 
 
+@pytest.mark.fault("F38")
 def test_a_photo_that_is_all_border_does_not_turn_the_head(
     fit_small: Fit, tmp_path: Path, photos: Path
 ) -> None:
@@ -224,6 +228,7 @@ def test_images_without_anything_in_them_are_said_to_be_of_no_use(
     assert not (tmp_path / "out" / "model.safetensors").exists()
 
 
+@pytest.mark.fault("F40")
 def test_a_loss_that_is_no_number_stops_the_fit(
     fit_small: Fit, tmp_path: Path, encoder: Encoder, feature_config: FeatureConfig
 ) -> None:

@@ -50,6 +50,7 @@ def test_what_is_fine_passes() -> None:
     FINE.check()
 
 
+@pytest.mark.fault("F39")
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -73,6 +74,7 @@ def monitor_of(heap: Heap, images: list[PatchFeatures]) -> Monitor:
     return Monitor(**means)
 
 
+@pytest.mark.fault("F38")
 def test_the_border_test_turns_an_inverted_head_and_no_other(
     model_folder: Any, encoder: Encoder, pictures: list[Picture], feature_config: FeatureConfig
 ) -> None:

@@ -75,6 +75,7 @@ def test_lossy_formats_come_close(kind: str) -> None:
     assert np.abs(picture.pixels.astype(int) - colours(96, 128)).mean() < 6
 
 
+@pytest.mark.fault("F07")
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr"])
 def test_plain_modes(mode: str) -> None:
     image = Image.fromarray(colours()).convert(mode)
@@ -83,12 +84,14 @@ def test_plain_modes(mode: str) -> None:
     assert picture.note is None
 
 
+@pytest.mark.fault("F07")
 def test_cmyk_jpegs_are_not_inverted() -> None:
     # Photoshop's JPEGs hold inverted CMYK; Pillow writes them the same way.
     picture = decoded(encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "jpeg", quality=100))
     assert distance(picture, np.full((16, 16, 3), [255, 0, 0])) <= 2
 
 
+@pytest.mark.fault("F07")
 @pytest.mark.parametrize("colour", [(255, 255, 255), (128, 128, 128), (200, 150, 100), (0, 0, 0)])
 def test_lab(colour: tuple[int, int, int]) -> None:
     lab = ImageCms.profileToProfile(
@@ -107,6 +110,7 @@ def test_icc_profiles_are_ignored() -> None:
     np.testing.assert_array_equal(picture.pixels, colours())
 
 
+@pytest.mark.fault("F07")
 @pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
 def test_transparency_shows_mid_grey_and_is_noted(kind: str) -> None:
     pixels = np.array([[[255, 0, 0, 255], [0, 255, 0, 0], [0, 0, 255, 51]]], dtype=np.uint8)
@@ -127,6 +131,7 @@ def test_grey_with_alpha() -> None:
     assert distance(picture, np.array([[[200] * 3, [128] * 3]])) <= 2
 
 
+@pytest.mark.fault("F07")
 @pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
 def test_palette_with_transparency(transparency: int | bytes) -> None:
     image = Image.new("P", (2, 1))
@@ -146,6 +151,7 @@ def test_colour_key_transparency() -> None:
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
+@pytest.mark.fault("F06")
 @pytest.mark.parametrize(
     "data",
     [
@@ -181,6 +187,7 @@ def test_stretched_values_are_noted_and_holes_are_black() -> None:
     assert not decoded(tiff(np.full((2, 2), 7.5, "<f4"), 32, kind=3)).pixels.any()
 
 
+@pytest.mark.fault("F08")
 @pytest.mark.parametrize(
     ("kind", "options"), [("gif", {}), ("webp", {"lossless": True}), ("png", {}), ("tiff", {})]
 )
@@ -231,6 +238,7 @@ def test_damaged_metadata_does_not_matter(value: bytes) -> None:
     np.testing.assert_array_equal(picture.pixels, colours())
 
 
+@pytest.mark.fault("F10")
 @pytest.mark.parametrize(("kind", "orientation"), [("jpeg", 1), ("jpeg", 6), ("png", 6)])
 def test_large_pictures_are_halved_while_the_shorter_side_stays_long_enough(
     kind: str, orientation: int

@@ -162,6 +162,7 @@ def test_missing_places_are_refused_by_the_call(
         list_images(place)
 
 
+@pytest.mark.fault("F18")
 def test_places_without_an_image_are_refused_by_the_call(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -187,6 +188,7 @@ def test_byte_limit(tmp_path: Path) -> None:
         image.read(2_999_999)
 
 
+@pytest.mark.fault("F19")
 def test_listing_is_lazy_and_survives_what_vanishes(folder: Path) -> None:
     images = list_images(folder)
     next(images)

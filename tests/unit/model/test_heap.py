@@ -73,6 +73,7 @@ def test_saving_and_loading_changes_nothing(
         assert_same(ours, theirs)
 
 
+@pytest.mark.fault("F36")
 def test_one_image_alone_gives_what_it_gives_among_others(
     heap: Heap, pictures: list[Picture]
 ) -> None:
@@ -86,6 +87,7 @@ def test_one_image_alone_gives_what_it_gives_among_others(
             assert (ours_dense & theirs_dense).sum() / (ours_dense | theirs_dense).sum() > 0.999
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (7, 7), (64, 64)])
 def test_nothing_to_see_gives_numbers_and_no_nan(size: tuple[int, int], heap: Heap) -> None:
     width, height = size
@@ -146,6 +148,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.fault("F24", "F26")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -188,6 +191,7 @@ def damage(folder: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
     save_file(tensors, folder / "model.safetensors")
 
 
+@pytest.mark.fault("F23")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -207,6 +211,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(
         Heap.from_pretrained(copy)
 
 
+@pytest.mark.fault("F22")
 @pytest.mark.parametrize("length", [0, 4, 100, -1])
 def test_truncated_weights_are_refused(copy: Path, length: int) -> None:
     whole = (copy / "model.safetensors").read_bytes()

@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 
 from heap.collection.curation import sort_objects
 from heap.collection.editing import Editor
-from heap.model.heap import Heap
 from heap.serve.app import make_app
 
 PHOTOS = Path(__file__).parents[3] / "demo" / "photos"
@@ -20,6 +19,8 @@ BASE = "http://127.0.0.1:8750"
 @pytest.fixture(scope="session")
 def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `heap discover` finds in six demo photos and a torn one, in two categories."""
+    from heap.model.heap import Heap
+
     folder = tmp_path_factory.mktemp("served")
     photos = folder / "photos"
     photos.mkdir()

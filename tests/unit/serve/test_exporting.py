@@ -23,7 +23,7 @@ def test_an_export_is_written_and_can_be_taken_away(client: TestClient, run: Pat
     assert client.get("/api/export/archive").status_code == 404
     told = exported(client, format="csv", categories=True, crops=True, split="train=0.5,val=0.5")
     table = heap.open(run).objects.to_pandas("category > 0")
-    assert (told["state"], told["folder"]) == ("done", str(run / "export-csv"))
+    assert (told["state"], told["folder"]) == ("done", "run/export-csv")
     assert (told["classes"], told["unread"]) == (["category-1", "category-2"], 0)
     assert told["objects"] == told["crops"] == len(table)
     answer = client.get("/api/export/archive")
@@ -39,7 +39,7 @@ def test_an_export_is_written_and_can_be_taken_away(client: TestClient, run: Pat
 def test_what_was_rejected_is_not_exported(client: TestClient) -> None:
     before = exported(client, format="coco")["objects"]
     body = {"ids": ["cat.jpg#0"], "rejected": True}
-    assert client.post("/api/objects/rejected", json=body).status_code == 204
+    assert client.post("/api/objects/rejected", json=body).status_code == 200
     assert exported(client, format="coco")["objects"] == before - 1
 
 

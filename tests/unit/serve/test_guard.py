@@ -1,16 +1,16 @@
 import re
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from heap.report.palette import OBJECTS
-from heap.serve.app import STATIC, make_app
-from heap.serve.guard import is_loopback
+from heap.serve.access import is_loopback
+from heap.serve.app import STATIC
 
 from .conftest import BASE
 
 
+@pytest.mark.fault("F48")
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.9:8750"])
 def test_a_name_that_was_made_to_lead_here_is_refused(reader: TestClient, host: str) -> None:
     assert reader.get("/api/run", headers={"host": host}).status_code == 400
@@ -21,11 +21,7 @@ def test_loopback_names_are_ours(reader: TestClient, host: str) -> None:
     assert reader.get("/api/run", headers={"host": host}).status_code == 200
 
 
-def test_at_an_open_address_any_name_may_be_used(found_run: Path) -> None:
-    with TestClient(make_app(found_run, host="0.0.0.0"), base_url=BASE) as client:  # noqa: S104
-        assert client.get("/api/run", headers={"host": "machine.example"}).status_code == 200
-
-
+@pytest.mark.fault("F48")
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999"])
 @pytest.mark.parametrize("path", ["categories/1/name", "discover"])
 def test_other_pages_change_nothing(client: TestClient, origin: str, path: str) -> None:
@@ -50,6 +46,7 @@ def test_pages_may_only_do_what_ours_do(reader: TestClient, path: str) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.fault("F48")
 def test_files_beside_those_of_the_page_are_not_served(reader: TestClient) -> None:
     assert reader.get("/static/main.js").status_code == 200
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py"):

@@ -2,7 +2,13 @@
 
 import { say } from "./say.js";
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  // `version` is that of the run where somebody else has changed it.
+  constructor(message, version = undefined) {
+    super(message);
+    this.version = version;
+  }
+}
 
 async function answer(request) {
   let response;
@@ -15,7 +21,8 @@ async function answer(request) {
   if (response.ok) return response.status === 204 ? null : response.json();
   const told = await response.json().catch(() => null);
   const detail = told?.detail;
-  throw new Refused(typeof detail === "string" ? detail : `heap serve says ${response.status}`);
+  throw new Refused(typeof detail === "string" ? detail : `heap serve says ${response.status}`,
+    told?.version);
 }
 
 const query = (values) => new URLSearchParams(

@@ -1,10 +1,10 @@
 // All categories: what is typical of each, to be named, merged and rejected.
 
-import { attempt, tell } from "./api.js";
+import { attempt } from "./api.js";
 import { button, el, find, number, plural } from "./dom.js";
 import { say } from "./say.js";
 import { Selection } from "./selection.js";
-import { refresh, state, tellChanged, tellSeen, titleOf } from "./state.js";
+import { correct, refresh, state, tellChanged, tellSeen, titleOf } from "./state.js";
 import { tileSource } from "./tiles.js";
 
 const SHOWN = 5; // One large and four small.
@@ -99,9 +99,9 @@ export function nameField(category) {
     if (event.key === "Escape") { field.value = category.name; field.blur(); }
   });
   field.addEventListener("change", async () => {
-    const found = await attempt(() => tell(`categories/${category.id}/name`, { name: field.value }));
-    if (!found) { field.value = category.name; return; }
-    category.name = field.value = found.find((each) => each.id === category.id).name;
+    const done = await attempt(() => correct(`categories/${category.id}/name`, { name: field.value }));
+    if (!done) { field.value = category.name; return; }
+    category.name = field.value = done.categories.find((each) => each.id === category.id).name;
     say(category.name ? `Category ${category.id} is “${category.name}” now`
       : `Category ${category.id} has no name now`);
     await attempt(refresh);
@@ -121,15 +121,13 @@ const actions = (selection) => [
 
 async function merge(ids) {
   const title = titleOf(ids[0]);
-  if (!await attempt(() => tell("categories/merge", { ids }))) return;
+  if (!await attempt(() => correct("categories/merge", { ids }))) return;
   say(`${ids.length} categories are one now: “${title}”`);
   await changed();
 }
 
 export async function reject(ids, rejected) {
-  for (const id of ids) {
-    if (!await attempt(() => tell(`categories/${id}/rejected`, { rejected }))) return;
-  }
+  if (!await attempt(() => correct("categories/rejected", { ids, rejected }))) return;
   const names = ids.map((id) => `“${titleOf(id)}”`).join(", ");
   if (rejected) say(`Rejected ${names}`, "good", () => reject(ids, false));
   else say(`Restored ${names}`);
@@ -142,7 +140,7 @@ async function changed() {
 }
 
 async function sortNew() {
-  if (!await attempt(() => tell("categories/sort", {}))) return;
+  if (!await attempt(() => correct("categories/sort", {}))) return;
   say("The new objects have a category now");
   await changed();
 }
@@ -174,10 +172,10 @@ function openSorting() {
 
 async function sortAll(go, count, again) {
   go.disabled = true;
-  const found = await attempt(() => tell("categories/sort", { count, again }));
+  const done = await attempt(() => correct("categories/sort", { count, again }));
   go.disabled = false;
-  if (!found) return;
+  if (!done) return;
   find("sort-sheet").close();
-  say(`${number(found.length, "category was", "categories were")} made`);
+  say(`${number(done.categories.length, "category was", "categories were")} made`);
   await changed();
 }

@@ -14,7 +14,7 @@ import { closeViewer, isOpen, leafThrough, openFile, openImage, redraw, viewerKe
 
 const PAUSE = 4000; // Milliseconds between two looks at the run.
 const main = find("main");
-let version = null; // Of the run, when the view was made.
+let version = null; // Of the run, when the list was made.
 
 // What an address such as #/category/3?order=score means.
 function parsed(hash) {
@@ -47,7 +47,7 @@ function showList(wanted) {
   forget();
   leafThrough(null);
   main.replaceChildren();
-  version = state.run.version;
+  version = state.seen = state.run.version;
   find("changed").hidden = true;
   const current = ["category", "rejected"].includes(view) ? "categories" : view;
   for (const link of document.querySelectorAll("nav a")) {
@@ -168,7 +168,7 @@ find("changed").addEventListener("click", changed);
 addEventListener("hashchange", route);
 addEventListener("heap:changed", changed);
 addEventListener("heap:seen", () => {
-  version = state.run.version;
+  version = state.seen;
   announce(state.run);
 });
 addEventListener("keydown", key);

@@ -1,12 +1,12 @@
 // The objects of one category, or those that were rejected.
 
-import { ask, attempt, tell } from "./api.js";
+import { ask, attempt } from "./api.js";
 import { nameField, reject } from "./categories.js";
 import { button, el, icon, plural, select } from "./dom.js";
 import { Endless } from "./endless.js";
 import { say } from "./say.js";
 import { Selection } from "./selection.js";
-import { refresh, state, tellChanged, tellSeen, titleOf } from "./state.js";
+import { correct, refresh, state, tellChanged, tellSeen, titleOf } from "./state.js";
 import { tile } from "./tiles.js";
 
 const ORDERS = [
@@ -74,7 +74,7 @@ function list(main, title, tools, which, order, address, show) {
 // Says that objects are none, or are some after all; whether that is done.
 export async function take(ids, rejected) {
   const done = await attempt(async () => {
-    await tell("objects/rejected", { ids, rejected });
+    await correct("objects/rejected", { ids, rejected });
     await refresh();
     return true;
   });

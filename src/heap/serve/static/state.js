@@ -1,8 +1,9 @@
 // What all views share: the run as it was last seen, its categories, and which layers are shown.
 
-import { ask } from "./api.js";
+import { ask, Refused, tell } from "./api.js";
 
-export const state = { run: null, categories: [] };
+// `seen` is the version of the run that the view shows.
+export const state = { run: null, categories: [], seen: null };
 
 const listeners = new Set();
 
@@ -10,13 +11,29 @@ const listeners = new Set();
 export const onRun = (listener) => listeners.add(listener);
 
 export async function refresh() {
-  const [run, categories] = await Promise.all([ask("run"), ask("categories")]);
+  // In this order, so that what is shown is never older than its version says.
+  const run = await ask("run"), categories = await ask("categories");
   Object.assign(state, { run, categories });
   for (const listener of listeners) listener(run);
 }
 
 // Every view is to show what somebody here has changed.
 export const tellChanged = () => dispatchEvent(new Event("heap:changed"));
+
+// Changes the run as it is shown; where somebody else has changed it since, it is shown anew instead.
+export async function correct(path, body) {
+  try {
+    const done = await tell(path, { ...body, version: state.seen });
+    state.seen = done.version;
+    return done;
+  } catch (error) {
+    if (!(error instanceof Refused) || !error.version) throw error;
+    await refresh();
+    state.seen = state.run.version;
+    tellChanged();
+    throw error;
+  }
+}
 
 // What has changed is shown already.
 export const tellSeen = () => dispatchEvent(new Event("heap:seen"));

@@ -1,0 +1,80 @@
+"""Write docs/faults.md: each fault, what becomes of it, and the tests that show it.
+
+Usage: python tools/faults.py [--check]; with --check nothing is written, and 1 is the exit code
+where the file is not what it would be.
+
+The faults are those of tools/faults.toml; a test says which one it shows by a mark,
+`@pytest.mark.fault("F01")`, which is read from its source.
+"""
+
+import ast
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "docs" / "faults.md"
+Tests = dict[str, list[tuple[str, str]]]
+"""The tests of each fault: file and name."""
+
+HEAD = """# The fault bench
+
+Each fault is injected by a test, and has to end as the table says. `python tools/faults.py` writes
+this page from `tools/faults.toml` and the marks of the tests; a test sees that it was.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write the table, or see that it is written."""
+    faults = tomllib.loads((ROOT / "tools" / "faults.toml").read_text(encoding="utf-8"))
+    known = [number for group in faults.values() for number in group if number != "title"]
+    shown = marked(ROOT / "tests")
+    problems = [f"no test is marked {number}" for number in known if number not in shown]
+    problems += [f"{shown[each][0][1]} is marked {each}, which is no fault"
+                 for each in sorted(shown.keys() - set(known))]  # fmt: skip
+    text = table(faults, shown)
+    if arguments == ["--check"]:
+        if not TABLE.is_file() or TABLE.read_text(encoding="utf-8") != text:
+            problems.append("docs/faults.md is out of date; run python tools/faults.py")
+    else:
+        TABLE.write_text(text, encoding="utf-8")
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return 1 if problems else 0
+
+
+def marked(folder: Path) -> Tests:
+    """The tests below a folder that are marked with a fault, in the order of files and lines."""
+    found: Tests = defaultdict(list)
+    for path in sorted(folder.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+                for number in numbers(node):
+                    found[number].append((path.relative_to(ROOT).as_posix(), node.name))
+    return found
+
+
+def numbers(test: ast.FunctionDef) -> Iterator[str]:
+    """The numbers that a test is marked with."""
+    for mark in test.decorator_list:
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
+            yield from (ast.literal_eval(number) for number in mark.args)
+
+
+def table(faults: dict[str, dict[str, str | list[str]]], shown: Tests) -> str:
+    """The page."""
+    lines = [HEAD]
+    for group in faults.values():
+        lines += [f"## {group['title']}\n", "| | fault | outcome | tests |", "|---|---|---|---|"]
+        for number, texts in group.items():
+            if number != "title":
+                tests = "<br>".join(f"[{name}](../{path})" for path, name in shown.get(number, []))
+                lines.append(f"| {number} | {texts[0]} | {texts[1]} | {tests} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
