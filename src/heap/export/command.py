@@ -50,6 +50,11 @@ class Choices:
     images: ImageMode | None = None
     """None: as the format is used, see `heap.export.formats.FORMATS`."""
 
+    def __post_init__(self) -> None:
+        """Refuse a score that none can have; not a number is one too."""
+        if not 0 <= self.min_score <= 1:
+            raise InputError(f"min_score is {self.min_score}; scores are from 0 to 1")
+
 
 @dataclass
 class Count:
