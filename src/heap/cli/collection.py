@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from heap.cli.app import err_console
 from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed
 from heap.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def categories(
     merge: Annotated[list[str] | None, Parameter(negative=())] = None,
     reject: Annotated[list[int] | None, Parameter(negative=())] = None,
     restore: Annotated[list[int] | None, Parameter(negative=())] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Sort the objects of a run into categories, and name, merge or reject these.

@@ -13,6 +13,7 @@ from heap.bars import Bars
 from heap.cli.app import err_console
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
 from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed, Seeds
 from heap.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def evaluate(
     out: Path,
     features: FeatureOptions = ANY_FEATURES,
     settings: list[Path] | None = None,
-    seed: list[int] | None = None,
+    seed: Seeds = None,
     fit: list[str] | None = None,
     model: Path | None = None,
     label: str = "",
@@ -113,7 +114,7 @@ def tune(
     configurations: Annotated[int, _AtLeastOne] = 5,
     minutes: Annotated[float, _NotNegative] = 15.0,
     features: FeatureOptions = ANY_FEATURES,
-    seed: int = 0,
+    seed: Seed = 0,
     fit: list[str] | None = None,
     limit: Annotated[int | None, _AtLeastOne] = None,
     machine: MachineOptions = ANY_MACHINE,

@@ -9,6 +9,7 @@ from heap.bars import Bars
 from heap.cli.app import err_console, out_console
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
 from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed
 from heap.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def figure(
     settings: list[Path] | None = None,
     fit: list[str] | None = None,
     model: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     machine: MachineOptions = ANY_MACHINE,
 ) -> None:
     """Draw what methods find, side by side: image, ground truth, objects, and regions in colours.
