@@ -31,7 +31,8 @@ Line = list[str]
 
 ODD = ["", "-1", "0", "2", "nan", "inf", "-inf", "1e308", "9" * 25, "0.5", "auto", "cpu", "-", "--",
        "a\nb", "[b]x[/b]", "é\u202f\U0001f600", "\udce9", "%s{}", "1=", "1=a", "1,2,3,4",
-       "x" * 3000, "http://", "memory://x", "s3://", "../..", "folder:~nobody", "~nobody", "/dev/null", "train=0.5,val=0.5",
+       "x" * 3000, "http://", "memory://x", "s3://", "../..", "folder:~nobody",
+       "~nobody", "/dev/null", "train=0.5,val=0.5",
        "folder:data", "folder:", "score > 0.5 AND", "a#0", "["]  # fmt: skip
 FILES = ["photos", "photos/a.png", "torn.png", "empty", "empty.txt", "list.txt", "object.json",
          "list.json", "deep.json", "run", "half", "loop", "data", "missing", "new\nline.png",

@@ -146,7 +146,7 @@ class TestCorrections:
     [
         (["categories", "RUN", "--k", 0], "0 categories cannot be made"),
         (["categories", "RUN", "--k", -3], "-3 categories cannot be made"),
-        (["categories", "RUN", "--seed", -1], '-1" for "--seed"'),
+        (["categories", "RUN", "--seed", -1], '"-1" for --seed'),
         (["search", "RUN", "--image", "FOLDER"], "several images; name one"),
         (
             ["search", "RUN", "--object", "b#0", "--where", "score > 0.3 --"],

@@ -32,7 +32,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     table = Table(box=None)
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=len(name))
     for cells in rows:
         table.add_row(*map(Text, cells))
     out_console.print(table)

@@ -92,7 +92,7 @@ def _parsed(text: str) -> exp.Expr:
     if len(text) > LENGTH:
         raise _Unusable(f"it has {len(text)} characters, and {LENGTH} are the most")
     try:
-        parsed = Dialect.get_or_raise(None).parse_into(exp.Condition, text)
+        parsed: list[exp.Expr | None] = Dialect.get_or_raise(None).parse_into(exp.Condition, text)
     except TokenError:
         raise _Unusable("a quotation mark or comment in it has no end") from None
     except ParseError as error:
