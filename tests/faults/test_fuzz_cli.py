@@ -27,6 +27,8 @@ from runs import blobs, make_run, sort_into
 from heap import cli
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+SAME = "FUZZ_EXAMPLES" not in os.environ
+"""Whether the same is tried every time."""
 Line = list[str]
 
 ODD = ["", "-1", "0", "2", "nan", "inf", "-inf", "1e308", "9" * 25, "0.5", "auto", "cpu", "-", "--",
@@ -179,7 +181,12 @@ def told(line: Line, folder: Path) -> tuple[int, str, str]:
 def test_any_line_is_done_or_refused_with_a_reason(command: tuple[str, ...], odd: Path) -> None:
     @given(line=lines(command))
     @example(line=BASES[command])
-    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=EXAMPLES,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=SAME,
+    )
     def check(line: Line) -> None:
         code, out, err = told([*command, *line], odd)
         assert code in (0, 1, 2, 3)

@@ -29,6 +29,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
         for cells in (columns, *rows):
             sys.stdout.write("\t".join(cell.translate(_INSIDE) for cell in cells) + "\n")
+        sys.stdout.flush()  # before what is said on standard error
         return
     table = Table(box=None)
     for name in columns:
