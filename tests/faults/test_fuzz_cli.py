@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 import pytest
 from cyclopts import App
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from runs import blobs, make_run, sort_into
@@ -29,6 +29,8 @@ from heap import cli
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 SAME = "FUZZ_EXAMPLES" not in os.environ
 """Whether the same is tried every time."""
+UNSHRUNK = (Phase.explicit, Phase.generate)
+"""Command lines and requests are short, and looking for shorter ones takes minutes."""
 Line = list[str]
 
 ODD = ["", "-1", "0", "2", "nan", "inf", "-inf", "1e308", "9" * 25, "0.5", "auto", "cpu", "-", "--",
@@ -186,6 +188,7 @@ def test_any_line_is_done_or_refused_with_a_reason(command: tuple[str, ...], odd
         suppress_health_check=list(HealthCheck),
         database=None,
         derandomize=SAME,
+        phases=UNSHRUNK,
     )
     def check(line: Line) -> None:
         code, out, err = told([*command, *line], odd)
