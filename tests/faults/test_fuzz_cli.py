@@ -39,8 +39,8 @@ ODD = ["", "-1", "0", "2", "nan", "inf", "-inf", "1e308", "9" * 25, "0.5", "auto
        "~nobody", "/dev/null", "train=0.5,val=0.5",
        "folder:data", "folder:", "score > 0.5 AND", "a#0", "["]  # fmt: skip
 FILES = ["photos", "photos/a.png", "torn.png", "empty", "empty.txt", "list.txt", "object.json",
-         "list.json", "deep.json", "run", "half", "loop", "data", "missing", "new\nline.png",
-         "\udce9.png", "encoder"]  # fmt: skip
+         "small.json", "list.json", "deep.json", "run", "half", "loop", "data", "missing",
+         "new\nline.png", "\udce9.png", "encoder"]  # fmt: skip
 
 BASES: dict[tuple[str, ...], Line] = {
     ("discover",): ["photos", "--out", "out"],
@@ -51,7 +51,8 @@ BASES: dict[tuple[str, ...], Line] = {
     ("serve",): ["missing"],
     ("fit",): ["photos", "--out", "out", "--encoder", "encoder", "--resolution", "32",
                "--steps", "1"],
-    ("pretrain",): ["photos", "--out", "out", "--steps", "1", "--batch", "2"],
+    ("pretrain",): ["photos", "--out", "out", "--steps", "1", "--batch", "2", "--settings",
+                    "small.json"],
     ("pack",): ["photos", "--out", "out", "--side", "32"],
     ("evaluate",): ["saliency-found-v1", "--data", "folder:data", "--method", "tokencut", "--out",
                     "out.json", "--encoder", "encoder", "--resolution", "32"],
@@ -148,6 +149,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> Path:
     (folder / "empty.txt").touch()
     (folder / "list.txt").write_bytes(b"photos/a.png\nnowhere.png\n\xe9.png\n\n")
     (folder / "object.json").write_text('{"fit": 3, "steps": "x", "tokencut": {"tau": []}}')
+    (folder / "small.json").write_text('{"crop": 32, "local_crop": 32, "prototypes": 8}')
     (folder / "list.json").write_text("[]")
     (folder / "deep.json").write_text("[" * 50_000)
     (folder / "loop").symlink_to("loop")
