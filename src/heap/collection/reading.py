@@ -30,6 +30,10 @@ class KeyIndex:
         """All keys, in order."""
         return sorted(self._places)
 
+    def among(self, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` that have rows."""
+        return [key for key in keys if key in self._places]
+
     def take(self, keys: Sequence[str]) -> dict[str, list[Row]]:
         """The complete rows of `keys`."""
         places = [place for key in keys for place in self._places.get(key, ())]
@@ -91,11 +95,12 @@ def joined(
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
         found, parts = left.readable(block), right.readable(block)
-        if len(block) > 1 and not any(found.values()):
-            raise StoreError(
-                f"the store of {run} is damaged (no image of {block[0]!r} to "
-                f"{block[-1]!r} can be read); delete {run} to start again"
-            )
+        for index, taken in ((left, found), (right, parts)):
+            if len(index.among(block)) > 1 and not any(taken.values()):
+                raise StoreError(
+                    f"the store of {run} is damaged (nothing from {block[0]!r} to {block[-1]!r} "
+                    f"can be read); delete {run} to start again"
+                )
         for key in block:
             yield key, found[key], sorted(parts[key], key=_place)
 

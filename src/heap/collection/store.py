@@ -26,7 +26,7 @@ from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows, texts, width
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.rows import to_failure, to_finished
-from heap.collection.writer import Writer
+from heap.collection.writer import Writer, find_objects
 from heap.config import differing_keys
 from heap.errors import ConfigError, StoreError
 from heap.progress import OnProgress, silent
@@ -192,28 +192,30 @@ class RunStore:
         """All results with their thumbnails and notes, in the order of keys."""
         with reading(self.run):
             images = self.table(schema.IMAGES)
-            objects = find_table(self.database, schema.OBJECTS)
+            objects = find_objects(self.database, images)
         for key, found, parts in joined(images, objects, self.run):
-            try:
-                (image,) = found
-                record = to_finished(image, parts, width(objects))
-            except Exception as error:
-                self._leave_out(key, error)
-            else:
-                yield record
+            with reading(self.run):
+                try:
+                    (image,) = found
+                    record = to_finished(image, parts, width(objects))
+                except (ValueError, TypeError) as error:
+                    self._leave_out(key, error)
+                    continue
+            yield record
 
     def failures(self) -> Iterator[Failure]:
         """The images that could not be worked on, in the order of keys."""
         with reading(self.run):
             index = KeyIndex(self.table(schema.IMAGES), "status = 'failed'")
         for key, found in index.readable(index.keys()).items():
-            try:
-                (row,) = found
-                failure = to_failure(row)
-            except Exception as error:
-                self._leave_out(key, error)
-            else:
-                yield failure
+            with reading(self.run):
+                try:
+                    (row,) = found
+                    failure = to_failure(row)
+                except (ValueError, TypeError) as error:
+                    self._leave_out(key, error)
+                    continue
+            yield failure
 
     def _leave_out(self, key: str, error: Exception) -> None:
         if key not in self._damaged:

@@ -28,7 +28,7 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._images = database.open_table(schema.IMAGES)
-        self._objects = self._find_objects()
+        self._objects = find_objects(database, self._images)
         self._begun = set(texts(rows(self._images, ["key"])["key"]))
         """Keys that may have rows."""
         self._orphans = self._find_orphans()
@@ -66,12 +66,6 @@ class Writer:
                 table.optimize(cleanup_older_than=READERS, delete_unverified=True)
         self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
 
-    def _find_objects(self) -> Table | None:
-        table = find_table(self._database, schema.OBJECTS)
-        if table is None and self._images.count_rows("objects > 0"):
-            raise ValueError("the table of objects is gone")
-        return table
-
     def _objects_table(self, dim: int) -> Table:
         if self._objects is None:
             self._objects = self._database.create_table(
@@ -89,6 +83,14 @@ class Writer:
         _delete(self._images, keys)
         if self._objects is not None:
             _delete(self._objects, keys)
+
+
+def find_objects(database: Database, images: Table) -> Table | None:
+    """The table of objects; None where there are none, ValueError where it is gone."""
+    table = find_table(database, schema.OBJECTS)
+    if table is None and images.count_rows("objects > 0"):
+        raise ValueError("the table of objects is gone")
+    return table
 
 
 def _delete(table: Table, keys: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -31,7 +31,6 @@ Where = Annotated[
 Corners = Annotated[
     str | None, Query(alias="box", description="x1,y1,x2,y2 in pixels of the upright original")
 ]
-_Of = ParamSpec("_Of")
 _T = TypeVar("_T")
 
 NEW = "dropped image"
@@ -79,7 +78,9 @@ async def nearest_to_image(
 
     Without a box it is its main object, or all of it if there is none.
     """
-    return await _with_image(request, served, _like, box, where, count)
+    return await _with_image(
+        request, served, lambda picture: _like(served, picture, box, where, count)
+    )
 
 
 @router.post("/discover", max_body_size=UPLOAD.byte_count)
@@ -88,7 +89,7 @@ async def discover(request: Request, served: Served, count: Count = 12) -> Disco
 
     The bytes of the image are the body of the request. Nothing of it is kept.
     """
-    return await _with_image(request, served, _discover, count)
+    return await _with_image(request, served, lambda picture: _discover(served, picture, count))
 
 
 def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
@@ -128,32 +129,19 @@ def _like(
     return list(map(ObjectAnswer.found, hits))
 
 
-async def _with_image(
-    request: Request,
-    served: ServedRun,
-    call: Callable[Concatenate[ServedRun, Picture, _Of], _T],
-    *args: _Of.args,
-    **options: _Of.kwargs,
-) -> _T:
+async def _with_image(request: Request, served: ServedRun, call: Callable[[Picture], _T]) -> _T:
     """Do something with the image in the body of a request, read if there is a place for it."""
     with served.thinking.place():
         data = await request.body()
-        return await served.thinking.work(_decoded, data, served, call, *args, **options)
+        return await served.thinking.work(lambda: call(_decoded(data, served)))
 
 
-def _decoded(
-    data: bytes,
-    served: ServedRun,
-    call: Callable[Concatenate[ServedRun, Picture, _Of], _T],
-    *args: _Of.args,
-    **options: _Of.kwargs,
-) -> _T:
+def _decoded(data: bytes, served: ServedRun) -> Picture:
     try:
-        picture = decode_bytes(NEW, data, UPLOAD)
+        return decode_bytes(NEW, data, UPLOAD)
     except ImageError as error:
         status = 413 if error.stage == "limit" else 422
         raise HTTPException(status, without_folders(error.reason, served.run)) from error
-    return call(served, picture, *args, **options)
 
 
 def _corners(text: str) -> Box:

@@ -7,6 +7,7 @@ from pycocotools import mask as coco
 from runs import make_run, sort_into
 
 from heap.export.command import Choices, export
+from heap.export.formats import FormatName
 from heap.export.inert import runs, text
 from heap.results import Rle
 
@@ -35,6 +36,7 @@ def test_what_could_be_a_formula_is_quoted_and_can_be_had_back(cell: str, writte
     assert written.removeprefix("'") == cell
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 @pytest.mark.parametrize(
     "lengths", [(5,), (5, 3), (587,), (5, 3, 20), (40, 13, 7, 100, 2, 9), (1, 1, 1, 1)]
 )
@@ -51,7 +53,7 @@ def test_run_lengths_are_no_formula_and_those_of_the_same_mask(lengths: tuple[in
 
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize(("kind", "table"), [("csv", "objects.csv"), ("masks", "labels.csv")])
-def test_f46_no_cell_of_a_table_is_a_formula(tmp_path: Path, kind: str, table: str) -> None:
+def test_f46_no_cell_of_a_table_is_a_formula(tmp_path: Path, kind: FormatName, table: str) -> None:
     key = f"{FORMULA}.png"
     run = make_run(tmp_path, {key: [mask_after(13, 100)]}, SIZE)
     sort_into(run, {1: "@evil"}, {f"{key.replace(chr(39), chr(39) * 2)}#0": 1})

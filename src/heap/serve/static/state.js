@@ -20,8 +20,16 @@ export async function refresh() {
 // Every view is to show what somebody here has changed.
 export const tellChanged = () => dispatchEvent(new Event("heap:changed"));
 
+let before = Promise.resolve(); // The correction before, which must not be taken for somebody else's.
+
 // Changes the run as it is shown; where somebody else has changed it since, it is shown anew instead.
-export async function correct(path, body) {
+export function correct(path, body) {
+  const now = before.catch(() => {}).then(() => send(path, body));
+  before = now;
+  return now;
+}
+
+async function send(path, body) {
   try {
     const done = await tell(path, { ...body, version: state.seen });
     state.seen = done.version;
