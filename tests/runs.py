@@ -1,6 +1,7 @@
 """Runs with objects that tests make up, as `heap discover` would have stored them."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,8 @@ def sort_into(
     """Give a run categories: their names, the objects in them, and what a person has rejected."""
     vector = [1.0, *[0.0] * (DIM - 1)]
     refused = set(rejected)
-    row = {"prototype": vector, "least": 0.0, "made_with": "{}"}
+    made_with = json.dumps({"last": max(names)})
+    row = {"prototype": vector, "least": 0.0, "made_with": made_with}
     with Editor(run) as editor:
         editor.write_categories(
             [

@@ -138,7 +138,7 @@ class FitConfig:
     weight_decay: Weight = 0.01
     clip: Positive = 1.0
     """Largest norm of the gradient."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     images: Count = 20_000
     """At most so many images are used, spread evenly over those listed."""
     checkpoint_every: Count = 25

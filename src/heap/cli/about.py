@@ -1,29 +1,38 @@
 """`heap models` and `heap doctor`: what there is, and what this machine has."""
 
+from dataclasses import asdict
+
 from cyclopts import App
-from rich.table import Table
 
 from heap.cli.app import err_console, out_console
+from heap.cli.printing import AsJson, print_json, print_table
 
 models = App(name="models", help="List the encoders with a short name, or get one.", sort_key=16.5)
 
 
 @models.default
-def list_models() -> None:
+def list_models(*, as_json: AsJson = False) -> None:
     """List the encoders that have a short name, and whether they are on this machine.
 
     Example: heap models get dinov2-vits14
+
+    Args:
+        as_json: Print them as JSON on standard output.
     """
     from heap.encoder.registry import CARDS, is_local
 
-    table = Table("alias", "family", "params", "patch", "dim", "licence", "here", box=None)
-    for card in CARDS.values():
-        here = "yes" if is_local(card) else "no"
-        size = f"{card.parameters:g} M"
-        table.add_row(
-            card.alias, card.family, size, str(card.patch), str(card.dim), card.licence, here
-        )
-    out_console.print(table)
+    about = [
+        {
+            "alias": card.alias, "family": card.family, "parameters": f"{card.parameters:g} M",
+            "patch": card.patch, "dim": card.dim, "licence": card.licence, "here": is_local(card),
+        }
+        for card in CARDS.values()
+    ]  # fmt: skip
+    if as_json:
+        print_json(about)
+        return
+    rows = [{**each, "here": "yes" if each["here"] else "no"} for each in about]
+    print_table(list(about[0]), [list(map(str, row.values())) for row in rows])
 
 
 @models.command
@@ -65,17 +74,19 @@ def _say(text: str) -> None:
     out_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def doctor(*, network: bool = False) -> int:
+def doctor(*, network: bool = False, as_json: AsJson = False) -> int:
     """Check what this machine has: torch, bf16, codecs, weights, cache.
 
     Args:
         network: Also ask whether the hub can be reached.
+        as_json: Print what was found as JSON on standard output.
     """
     from heap.doctor import check
 
     findings = check(network)
-    table = Table("", "what", "found", "what to do")
-    for each in findings:
-        table.add_row("ok" if each.ok else "!!", each.what, each.value, each.hint)
-    out_console.print(table)
+    if as_json:
+        print_json([asdict(each) for each in findings])
+    else:
+        rows = [("ok" if each.ok else "!!", each.what, each.value, each.hint) for each in findings]
+        print_table(("state", "what", "found", "what to do"), rows)
     return 0 if all(each.ok for each in findings) else 1

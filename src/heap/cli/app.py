@@ -1,5 +1,6 @@
 """The application that the commands belong to, its consoles, and what becomes of errors."""
 
+import io
 import logging
 import signal
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    _show_all_characters()
     for number in heeded():
         signal.signal(number, signal.default_int_handler)
     try:
@@ -50,3 +52,10 @@ def main() -> None:
     except KeyboardInterrupt:
         err_console.print("heap: interrupted; the same command goes on from here")
         sys.exit(130)
+
+
+def _show_all_characters() -> None:
+    """Escape what a stream that is not UTF-8 has no characters for, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")

@@ -1,28 +1,31 @@
 """`heap categories`, `heap search` and `heap inspect`: the view across the images of a run."""
 
-import json
-import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
-from rich.markup import escape
-from rich.table import Table
 
-from heap.cli.app import err_console, out_console
+from heap.cli.app import err_console
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
+from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed
 from heap.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from heap.collection.categories import Category
+    from heap.collection.editing import Editor
+    from heap.collection.inspection import Odd
     from heap.collection.store import RunStore
 
 _TYPICAL = 3
 """Members of a category that are named in a line."""
+_DIGITS = 19
+"""The store holds no numbers as long as this."""
 
 
 def categories(
@@ -35,14 +38,15 @@ def categories(
     merge: Annotated[list[str] | None, Parameter(negative=())] = None,
     reject: Annotated[list[int] | None, Parameter(negative=())] = None,
     restore: Annotated[list[int] | None, Parameter(negative=())] = None,
-    seed: int = 0,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Sort the objects of a run into categories, and name, merge or reject these.
 
     The first call makes the categories. Later calls give new objects a category and leave the
     others as they are, so numbers and names stay when images are added. What fits into no category
-    is kept apart. The gallery of a run on this machine is written again after every change.
+    is kept apart. The gallery of a run on this machine is written again after every change. One
+    command does all that it asks for, or nothing if any of it cannot be done.
 
     Example: heap categories RUN --k 12, then heap categories RUN --name 3=dog --merge 4,7
 
@@ -65,32 +69,43 @@ def categories(
     from heap.collection.editing import Editor
 
     with Editor(run) as editor:
-        sorted_now = curation.sort_objects(editor, k, again=again, seed=seed)
-        meant = (*chain.from_iterable(merged), *names, *(reject or []), *(restore or []))
-        curation.check(editor.store, meant)
-        for group in merged:
-            curation.merge(editor, group)
-        if names:
-            curation.rename(editor, names)
-        if reject:
-            curation.reject(editor, reject)
-        if restore:
-            curation.reject(editor, restore, rejected=False)
+        with editor.all_or_nothing():
+            sorted_now = curation.sort_objects(editor, k, again=again, seed=seed)
+            _correct(editor, merged, names, reject or [], restore or [])
         found = reading.categories(editor.store)
         apart = reading.count_apart(editor.store)
         changed = bool(sorted_now or merged or names or reject or restore)
         gallery = _write_gallery(editor.store) if changed else None
     if as_json:
-        rows = [
-            {"id": each.id, "name": each.name, "rejected": each.rejected, "size": each.size,
-             "coherence": round(each.coherence, 4), "typical": list(each.typical)}
-            for each in found
-        ]  # fmt: skip
-        sys.stdout.write(json.dumps({"categories": rows, "apart": apart}) + "\n")
+        print_json({"categories": [_as_json(each) for each in found], "apart": apart})
         return
-    _print(found, apart, sorted_now)
+    print_table(
+        ("category", "name", "rejected", "objects", "coherence", "most typical"), map(_row, found)
+    )
+    err_console.print(f"{sorted_now} objects sorted, {apart} in no category")
     if gallery is not None:
-        err_console.print(f"Open {gallery}")
+        err_console.print(f"Open {gallery}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _correct(
+    editor: "Editor",
+    merged: list[list[int]],
+    names: dict[int, str],
+    rejected: list[int],
+    restored: list[int],
+) -> None:
+    """Merge first: what is merged away can neither be named nor rejected."""
+    from heap.collection import curation
+
+    curation.check(editor.store, (*chain.from_iterable(merged), *names, *rejected, *restored))
+    for group in merged:
+        curation.merge(editor, group)
+    if names:
+        curation.rename(editor, names)
+    if rejected:
+        curation.reject(editor, rejected)
+    if restored:
+        curation.reject(editor, restored, rejected=False)
 
 
 def search(
@@ -105,7 +120,7 @@ def search(
     exact: Annotated[bool, Parameter(negative=())] = False,
     model: str | None = None,
     photos: PhotoOptions = ANY_PHOTOS,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the objects of a run that are most like an object, or like what an image shows.
 
@@ -120,8 +135,9 @@ def search(
         image: Look for what this image shows, any file or URL, or an image of the run by its name.
         box: Only for what is in this box: x1,y1,x2,y2 in pixels of the upright original.
         object_id: Look for what is like this object of the run: KEY#NUMBER.
-        where: Only among objects for which this condition in SQL holds: score, category,
-            similarity, key, x1, y1, x2, y2.
+        where: Only among objects for which this holds: score, category, similarity, key, id, index,
+            x1, y1, x2 and y2 compared by =, !=, <, <=, >, >=, IN (...) and IS NULL, joined by AND,
+            OR, NOT and brackets; text is written as 'text'.
         count: How many to show.
         exact: Compare every object, however many there are.
         model: Where the model of the run is now, if it was moved.
@@ -145,15 +161,15 @@ def search(
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if as_json:
-        sys.stdout.write(json.dumps([asdict(hit) for hit in hits]) + "\n")
+        print_json([asdict(hit) for hit in hits])
         return
     titles = {each.id: each.title for each in collection.categories}
-    table = Table("object", "similarity", "category", "score", "box", box=None)
-    for hit in hits:
-        corner = " ".join(f"{edge:.0f}" for edge in hit.box)
-        title = escape(titles.get(hit.category or 0, ""))
-        table.add_row(escape(hit.id), f"{hit.similarity:.3f}", title, f"{hit.score:.2f}", corner)
-    out_console.print(table)
+    rows = [
+        (hit.id, f"{hit.similarity:.3f}", titles.get(hit.category or 0, ""), f"{hit.score:.2f}",
+         " ".join(f"{edge:.0f}" for edge in hit.box))
+        for hit in hits
+    ]  # fmt: skip
+    print_table(("object", "similarity", "category", "score", "box"), rows)
 
 
 def inspect(
@@ -161,7 +177,7 @@ def inspect(
     /,
     *,
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 10,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what to look at in a run: copies of images, typical and unusual objects, empty images.
 
@@ -180,21 +196,25 @@ def inspect(
 
     found = look(RunStore.open(run), count)
     if as_json:
-        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+        print_json(asdict(found))
         return
-    table = Table("", "", box=None, show_header=False)
-    for group in found.duplicates[:count]:
-        table.add_row("the same picture", escape(", ".join(group)))
-    for name, objects in (("typical", found.typical), ("unusual", found.unusual)):
-        for each in objects:
-            table.add_row(f"{name}, {each.likeness:.2f}", escape(each.id))
-    for key in found.empty[:count]:
-        table.add_row("nothing found in", escape(key))
-    out_console.print(table)
+    print_table(
+        ("what", "likeness", "images or objects"),
+        [
+            *(("the same picture", "", ", ".join(group)) for group in found.duplicates[:count]),
+            *_odd("typical", found.typical),
+            *_odd("unusual", found.unusual),
+            *(("nothing found in", "", key) for key in found.empty[:count]),
+        ],
+    )
     err_console.print(
         f"pictures that are there more than once: {len(found.duplicates)}; images without an "
         f"object: {len(found.empty)}"
     )
+
+
+def _odd(name: str, objects: "Iterable[Odd]") -> list[tuple[str, str, str]]:
+    return [(name, f"{each.likeness:.2f}", each.id) for each in objects]
 
 
 def _write_gallery(store: "RunStore") -> "Path | None":
@@ -219,34 +239,53 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def _print(found: list["Category"], apart: int, sorted_now: int) -> None:
-    table = Table("category", "name", "objects", "coherence", "most typical", box=None)
-    for each in found:
-        state = "[dim](rejected)[/]" if each.rejected else ""
-        typical = escape(", ".join(each.typical[:_TYPICAL]))
-        table.add_row(
-            str(each.id), f"{escape(each.name)} {state}".strip(), str(each.size),
-            f"{each.coherence:.2f}", typical,
-        )  # fmt: skip
-    out_console.print(table)
-    err_console.print(f"{sorted_now} objects sorted, {apart} in no category")
+def _as_json(category: "Category") -> dict[str, Any]:
+    return {
+        "id": category.id, "name": category.name, "rejected": category.rejected,
+        "size": category.size, "coherence": round(category.coherence, 4),
+        "typical": category.typical,
+    }  # fmt: skip
+
+
+def _row(category: "Category") -> tuple[str, ...]:
+    return (
+        str(category.id), category.name, "rejected" if category.rejected else "",
+        str(category.size), f"{category.coherence:.2f}" if category.size else "",
+        ", ".join(category.typical[:_TYPICAL]),
+    )  # fmt: skip
 
 
 def _names(given: list[str]) -> dict[int, str]:
-    found = {}
+    found: dict[int, str] = {}
     for text in given:
         number, sign, name = text.partition("=")
-        if not (sign and number.strip().isdecimal()):
+        if not sign or (category := _number(number)) is None:
             raise InputError(f"--name {text} cannot be used; give NUMBER=NAME, such as 3=dog")
-        found[int(number)] = name
+        if category in found:
+            raise InputError(f"--name {text} cannot be used: {category} has another name already")
+        found[category] = name
     return found
 
 
 def _groups(given: list[str]) -> list[list[int]]:
-    found = []
+    found: list[list[int]] = []
     for text in given:
-        parts = text.split(",")
-        if not all(part.strip().isdecimal() for part in parts):
+        numbers = [_number(part) for part in text.split(",")]
+        group = [number for number in numbers if number is not None]
+        if len(group) < len(numbers):
             raise InputError(f"--merge {text} cannot be used; give numbers, such as 4,7")
-        found.append([int(part) for part in parts])
+        for other in found:
+            if twice := set(other) & set(group):
+                whole = ",".join(map(str, dict.fromkeys([*other, *group])))
+                raise InputError(
+                    f"--merge {text} cannot be used: {min(twice)} is in another --merge too; "
+                    f"give --merge {whole} for one category of all"
+                )
+        found.append(group)
     return found
+
+
+def _number(text: str) -> int | None:
+    """The number of a category; None if it cannot be one."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) < _DIGITS else None

@@ -1,8 +1,7 @@
 """`heap discover`."""
 
-import json
-import sys
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +10,13 @@ from cyclopts import Parameter
 
 from heap.bars import Bars
 from heap.cli.about import hint_at_stronger
-from heap.cli.app import err_console
+from heap.cli.app import app, err_console
+from heap.cli.printing import AsJson, print_json
 from heap.cli.reading import Images, given
 from heap.collection.lock import refuse_busy
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 from heap.errors import InputError
+from heap.progress import OnProgress
 
 # A single hyphen is standard input; `discover` refuses the other ones itself.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
@@ -39,7 +40,7 @@ def discover(
     refine: bool = True,
     save: list[Saved] | None = None,
     strict: bool = False,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Find the objects in images: masks, boxes, regions, overlays and a gallery.
 
@@ -67,7 +68,7 @@ def discover(
         as_json: Print the summary as JSON on standard output.
     """
     if unknown := [image for image in images if image.startswith("-") and image != "-"]:
-        raise InputError(f"unknown option {unknown[0]}; a file of this name is ./{unknown[0]}")
+        raise InputError(_unknown(unknown[0]))
     chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
     chosen |= given(min_score=min_score, proposals=proposals)
     # What is wrong is said before anything is loaded.
@@ -86,16 +87,17 @@ def discover(
         if model is None and encoder not in (None, *PACKAGED):
             whole = out.resolve()
             fitted = whole.with_name(whole.name + "-model")
-            err_console.print(
-                f"No head was ever fitted on {encoder}: fitting one on these images in {fitted}"
-            )
             found = run_fit(
                 images,
                 fitted,
                 encoder=encoder,
                 device=where,
                 precision=precision,
-                on_progress=progress,
+                on_progress=_saying(
+                    f"No head was ever fitted on {encoder}: fitting one on these images in "
+                    f"{fitted}",
+                    progress,
+                ),
             )
         else:
             found = Heap.from_pretrained(
@@ -110,11 +112,34 @@ def discover(
     return 1 if strict and run.counts.failed else 0
 
 
+def _unknown(option: str) -> str:
+    """What is said of an option that there is none of; cyclopts takes it for an image."""
+    arguments = app["discover"].assemble_argument_collection()
+    names = [name for argument in arguments for name in argument.names if name.startswith("--")]
+    begun = [name for name in names if len(option) > 1 and name.startswith(f"--{option[1:]}")]
+    name = option.partition("=")[0]
+    close = get_close_matches(name, names, n=1) or begun[:1]
+    meant = f"; did you mean {close[0]}?" if close else ";"
+    return f"unknown option {name}{meant} a file of this name is ./{name}"
+
+
+def _saying(text: str, progress: OnProgress) -> OnProgress:
+    """Progress that begins with a line: nothing is said of what may be refused at once."""
+    waiting = [text]
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        if waiting:
+            err_console.print(waiting.pop(), markup=False, highlight=False, soft_wrap=True)
+        progress(stage, done, total)
+
+    return report
+
+
 def _summarise(run: Any, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
         about = {**counts, "images_per_second": round(run.rate, 2), "run": str(run.folder)}
-        sys.stdout.write(json.dumps(about) + "\n")
+        print_json(about)
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "

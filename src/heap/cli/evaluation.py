@@ -1,17 +1,19 @@
 """The commands that measure: evaluate and tune."""
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
-from rich.table import Table
 
 from heap.bars import Bars
-from heap.cli.app import err_console, out_console
+from heap.cli.app import err_console
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
+from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed, Seeds
 from heap.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,13 +33,14 @@ def evaluate(
     out: Path,
     features: FeatureOptions = ANY_FEATURES,
     settings: list[Path] | None = None,
-    seed: list[int] | None = None,
+    seed: Seeds = None,
     fit: list[str] | None = None,
     model: Path | None = None,
     label: str = "",
     data_label: str = "",
     limit: Annotated[int | None, _AtLeastOne] = None,
     machine: MachineOptions = ANY_MACHINE,
+    as_json: AsJson = False,
 ) -> None:
     """Score methods by named protocols, all on the same features, in one pass over the images.
 
@@ -65,6 +68,7 @@ def evaluate(
         limit: Use at most so many images of each split.
         features: The encoder and its features.
         machine: Where the work is done.
+        as_json: Print the values as JSON on standard output, as fractions.
     """
     from heap.evaluation.bench import Entry
     from heap.evaluation.datasets import open_dataset
@@ -90,8 +94,14 @@ def evaluate(
     bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:
         results = run_evaluate(task, bench, entries, on_progress=progress)
+    if as_json:
+        print_json([
+            {"out": str(entry.out), "method": result.method.label, "values": _values(result)}
+            for entry, result in zip(entries, results, strict=True)
+        ])  # fmt: skip
+        return
     for entry, result in zip(entries, results, strict=True):
-        _print_values(result)
+        print_table((result.method.label, "value", "95 % interval"), _rows(result))
         err_console.print(str(entry.out), highlight=False)
 
 
@@ -104,10 +114,11 @@ def tune(
     configurations: Annotated[int, _AtLeastOne] = 8,
     minutes: Annotated[float, _NotNegative] = 15.0,
     features: FeatureOptions = ANY_FEATURES,
-    seed: int = 0,
+    seed: Seed = 0,
     fit: list[str] | None = None,
     limit: Annotated[int | None, _AtLeastOne] = None,
     machine: MachineOptions = ANY_MACHINE,
+    as_json: AsJson = False,
 ) -> None:
     """Try the settings of a method on masks that nothing is reported on, and keep the best.
 
@@ -129,6 +140,7 @@ def tune(
         limit: Use at most so many images.
         features: The encoder and its features.
         machine: Where the work is done.
+        as_json: Print the values as JSON on standard output, as fractions.
     """
     from heap.evaluation.datasets import open_dataset
     from heap.evaluation.methods import find_method
@@ -146,16 +158,15 @@ def tune(
             seed=seed,
             on_progress=progress,
         )
-    table = Table("settings", "IoU", "CorLoc", "seconds", box=None)
-    for trial in tuned.trials:
-        best = "  <- chosen" if trial is tuned.best else ""
-        table.add_row(
-            json.dumps(trial.settings) + best,
-            f"{100 * trial.iou:.1f}",
-            f"{100 * trial.corloc:.1f}",
-            f"{trial.seconds:.0f}",
-        )
-    out_console.print(table)
+    if as_json:
+        print_json(asdict(tuned) | {"best": tuned.best.settings})
+        return
+    rows = [
+        (json.dumps(trial.settings) + ("  <- chosen" if trial is tuned.best else ""),
+         f"{100 * trial.iou:.1f}", f"{100 * trial.corloc:.1f}", f"{trial.seconds:.0f}")
+        for trial in tuned.trials
+    ]  # fmt: skip
+    print_table(("settings", "IoU", "CorLoc", "seconds"), rows)
     for settings in tuned.left_out:
         err_console.print(f"no time was left for {json.dumps(settings)}", markup=False)
 
@@ -173,16 +184,21 @@ def _is_file(out: Path) -> bool:
     return out.name.endswith((".json", ".json.gz"))
 
 
-def _print_values(result: "Results") -> None:
+def _values(result: "Results") -> dict[str, Any]:
+    return {
+        protocol: {metric: asdict(found) for metric, found in scores.metrics.items()}
+        for protocol, scores in result.protocols.items()
+    }
+
+
+def _rows(result: "Results") -> Iterator[tuple[str, str, str]]:
     from heap.evaluation.tables.words import column_of
 
-    table = Table(result.method.label, "value", "95 % interval", box=None)
     for protocol, scores in result.protocols.items():
         for metric, found in scores.metrics.items():
             if found.value is None:
-                table.add_row(f"{protocol} {metric}", "-", "not defined here")
+                yield f"{protocol} {metric}", "-", "not defined here"
                 continue
             scale = column_of(protocol, metric).scale
             interval = f"{scale * (found.low or 0):.1f} to {scale * (found.high or 0):.1f}"
-            table.add_row(f"{protocol} {metric}", f"{scale * found.value:.1f}", interval)
-    out_console.print(table)
+            yield f"{protocol} {metric}", f"{scale * found.value:.1f}", interval

@@ -1,16 +1,16 @@
 """`heap export`."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
-from rich.markup import escape
-from rich.table import Table
 
 from heap.bars import Bars
-from heap.cli.app import err_console, out_console
+from heap.cli.app import err_console
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
+from heap.cli.printing import AsJson, print_json, print_table
 from heap.export.formats import FORMATS, FormatName, ImageMode
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def export(
     crops: bool = False,
     images: ImageMode | None = None,
     photos: PhotoOptions = ANY_PHOTOS,
+    as_json: AsJson = False,
 ) -> None:
     """Write the objects of a run for the tools that you already use.
 
@@ -63,6 +64,7 @@ def export(
             labelme have copies unless you say so. Images that lie on their side are turned. With
             none, files are called exactly as the photos are, so that they can be put beside them.
         photos: Where the photos of the run are read again.
+        as_json: Print what was written as JSON on standard output.
     """
     from heap.export.command import Choices
     from heap.export.command import export as run_export
@@ -80,7 +82,10 @@ def export(
     with Bars(err_console) as progress:
         found = run_export(run, kind, out, choices, progress)
     _warn(found, run)
-    out_console.print(_summary(found))
+    if as_json:
+        print_json(_about(found))
+    else:
+        print_table(("what", "images", "objects"), _summary(found))
     _say(f"In {found.folder}")
     _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(found.folder))}")
 
@@ -106,16 +111,27 @@ def _warn(found: "Exported", run: str) -> None:
     )
 
 
-def _summary(found: "Exported") -> Table:
-    table = Table("", "images", "objects", box=None)
-    for name, count in found.splits.items():
-        table.add_row(name or "all", str(count.images), str(count.objects))
+def _summary(found: "Exported") -> list[tuple[str, str, str]]:
+    rows = [
+        (name or "all", str(count.images), str(count.objects))
+        for name, count in found.splits.items()
+    ]
     more = "" if len(found.classes) <= _SHOWN else ", ..."
     names = ", ".join(found.classes[:_SHOWN])
-    table.add_row("classes", str(len(found.classes)), escape(names + more))
-    if found.crops:
-        table.add_row("crops", "", str(found.crops))
-    return table
+    rows.append(("classes", str(len(found.classes)), names + more))
+    return [*rows, ("crops", "", str(found.crops))] if found.crops else rows
+
+
+def _about(found: "Exported") -> dict[str, Any]:
+    return {
+        "folder": str(found.folder),
+        "splits": {name or "all": asdict(count) for name, count in found.splits.items()},
+        "classes": found.classes,
+        "unsorted": found.unsorted,
+        "crops": found.crops,
+        "renamed": found.renamed,
+        "failed": [{"key": each.key, "reason": each.reason} for each in found.failures],
+    }
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from heap.bars import Bars
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
-from heap.cli.reading import Images, given, read_sections
+from heap.cli.reading import Images, Seed, given, read_sections
 from heap.collection.lock import refuse_busy
 from heap.config import (
     Cue,
@@ -36,7 +36,7 @@ def fit(
     groups: int | None = None,
     prior: Prior | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     settings: Path | None = None,
     cache: Path | None = None,
     device: str = "auto",

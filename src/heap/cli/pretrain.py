@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from heap.bars import Bars
 from heap.cli.app import err_console, out_console
-from heap.cli.reading import Images, read_settings
+from heap.cli.reading import Images, Seed, read_settings
 from heap.config import from_dict
 from heap.pretrain.config import TAUGHT, PretrainConfig
 
@@ -30,7 +30,7 @@ def pretrain(
     learning_rate: float = PretrainConfig().learning_rate,
     quality: Path | None = None,
     quality_every: int = 1000,
-    seed: int = 0,
+    seed: Seed = 0,
     settings: Path | None = None,
 ) -> None:
     """Pretrain a small encoder on unlabelled images.

@@ -2,11 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
 
 from heap.errors import ConfigError, InputError
 
 Images = list[str]
+_GENERATOR = Parameter(validator=cyclopts.validators.Number(gte=0, lt=2**32))
+"""What all generators of random numbers take."""
+Seed = Annotated[int, _GENERATOR]
+Seeds = Annotated[list[int] | None, _GENERATOR]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -1,22 +1,22 @@
 """The commands that show what was measured: compare, tables and figure."""
 
-from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from heap.bars import Bars
 from heap.cli.app import err_console, out_console
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
+from heap.cli.printing import AsJson, print_json, print_table
+from heap.cli.reading import Seed
 from heap.errors import InputError
 
 if TYPE_CHECKING:
     from heap.evaluation.compare import Comparison
 
 
-def compare(first: Path, /, *others: Path) -> None:
+def compare(first: Path, /, *others: Path, as_json: AsJson = False) -> None:
     """Compare results: differences on the same images, with paired bootstrap 95 % intervals.
 
     The first result is compared with each of the others, in every protocol that both have.
@@ -26,11 +26,15 @@ def compare(first: Path, /, *others: Path) -> None:
     Args:
         first: Result of `heap evaluate`.
         others: Results of other methods on the same images.
+        as_json: Print the differences as JSON on standard output, as fractions.
     """
     from heap.evaluation.compare import compare_files
     from heap.evaluation.protocols import PROTOCOLS
 
     found = compare_files([first, *others], PROTOCOLS)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
     for (ours, theirs), pair in groupby(found, lambda each: (each.ours, each.theirs)):
         out_console.print(
             f"{ours}  against  {theirs}",
@@ -39,7 +43,10 @@ def compare(first: Path, /, *others: Path) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        out_console.print(_differences(pair))
+        print_table(
+            ("protocol", "metric", "ours", "theirs", "difference", "95 % interval"),
+            map(_difference, pair),
+        )
     err_console.print("* the interval does not hold zero", highlight=False)
 
 
@@ -90,7 +97,7 @@ def figure(
     settings: list[Path] | None = None,
     fit: list[str] | None = None,
     model: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     machine: MachineOptions = ANY_MACHINE,
 ) -> None:
     """Draw what methods find, side by side: image, ground truth, objects, and regions in colours.
@@ -139,22 +146,19 @@ def figure(
     err_console.print(str(out), highlight=False)
 
 
-def _differences(pair: Iterable["Comparison"]) -> Table:
+def _difference(each: "Comparison") -> tuple[str, ...]:
     from heap.evaluation.tables.words import column_of
 
-    table = Table("protocol", "metric", "ours", "theirs", "difference", "95 % interval", box=None)
-    for each in pair:
-        gap, scale = each.difference, column_of(each.protocol, each.metric).scale
-        sign = "" if gap.low <= 0 <= gap.high else " *"
-        table.add_row(
-            each.protocol,
-            each.metric,
-            f"{scale * each.our_value:.1f}",
-            f"{scale * each.their_value:.1f}",
-            f"{scale * gap.value:+.1f}{sign}",
-            f"{scale * gap.low:+.1f} to {scale * gap.high:+.1f}",
-        )
-    return table
+    gap, scale = each.difference, column_of(each.protocol, each.metric).scale
+    sign = "" if gap.low <= 0 <= gap.high else " *"
+    return (
+        each.protocol,
+        each.metric,
+        f"{scale * each.our_value:.1f}",
+        f"{scale * each.their_value:.1f}",
+        f"{scale * gap.value:+.1f}{sign}",
+        f"{scale * gap.low:+.1f} to {scale * gap.high:+.1f}",
+    )
 
 
 def _files(places: list[Path]) -> list[Path]:

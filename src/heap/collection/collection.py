@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from jaxtyping import Float32
 
 from heap.collection import schema
 from heap.collection.categories import Category, categories
+from heap.collection.condition import STORED, quoted, read_condition
+from heap.collection.database import reading
 from heap.collection.photos import Photos
 from heap.collection.reading import rows
 from heap.collection.search import Hits, nearest, vector_of
@@ -40,11 +43,21 @@ class ObjectTable:
         return 0 if table is None else int(table.count_rows())
 
     def to_arrow(self, where: str | None = None) -> pa.Table:
-        """All columns, masks as COCO's run lengths; `where` is a condition in SQL."""
+        """All columns, masks as COCO's run lengths.
+
+        `where` is a condition such as `score > 0.5 AND NOT rejected`, see
+        `heap.collection.condition`.
+
+        Raises:
+            InputError: if `where` is no such condition.
+            StoreError: if the store is damaged.
+        """
+        condition = None if where is None else read_condition(where, STORED)
         table = self._store.find(schema.OBJECTS)
         if table is None:
             return schema.objects_schema(1).empty_table()
-        return rows(table, table.schema.names, where)
+        with reading(self._store.run):
+            return rows(table, table.schema.names, condition)
 
     def to_pandas(self, where: str | None = None) -> "pd.DataFrame":
         """The same for pandas, which must be installed."""
@@ -134,9 +147,10 @@ class Collection:
 
         `image` is any file or URL or, where there is no such file, the key of an image of the run.
         Without a `box` it is what the model finds the main object of the image, or all of the image
-        if it finds none. `where` is a condition in SQL on the columns of `objects`. Every object is
-        looked at, unless there are very many and `exact` is not set; what is returned says so in
-        `searched_with`, see `heap.collection.search.nearest`.
+        if it finds none. `where` is a condition such as `score > 0.5 AND category = 3`, see
+        `heap.collection.condition`. Every object is looked at, unless there are very many and
+        `exact` is not set; what is returned says so in `searched_with`, see
+        `heap.collection.search.nearest`.
 
         Raises:
             InputError: unless either an image or an object is given, and for images, boxes and
@@ -168,10 +182,11 @@ class Collection:
         from heap.images import decode, decode_bytes, list_images
 
         if not os.path.lexists(image):
-            quoted = image.replace("'", "''")
             table = self.store.table(schema.IMAGES)
-            for row in rows(table, ["source", "digest"], f"key = '{quoted}'").to_pylist():
+            for row in rows(table, ["source", "digest"], f"key = {quoted(image)}").to_pylist():
                 photo = self.photos.read(image, row["source"], row["digest"])
                 return decode_bytes(image, photo.data)
-        (source,) = list_images(image)
+        source, *more = islice(list_images(image), 2)
+        if more:
+            raise InputError(f"{image!r} stands for several images; name one of them")
         return decode(source)

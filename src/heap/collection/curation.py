@@ -19,6 +19,9 @@ from heap.collection.store import RunStore
 from heap.collection.titles import check_titles, title_of
 from heap.errors import InputError
 
+_LAST_SEED = 2**32 - 1
+"""Of scikit-learn."""
+
 
 @dataclass(frozen=True)
 class _Objects:
@@ -48,8 +51,12 @@ def sort_objects(
 
     Raises:
         InputError: if there are fewer than two objects, or too few for `count`, or if `count` is
-            given where there are categories and not `again`.
+            given where there are categories and not `again`, or is below 1, or `seed` is none.
     """
+    if isinstance(count, int) and count < 1:
+        raise InputError(f"{count} categories cannot be made; ask for 1 or more, or for auto")
+    if not 0 <= seed <= _LAST_SEED:
+        raise InputError(f"seed {seed} cannot be used; give one from 0 to {_LAST_SEED}")
     store = editor.store
     table = store.find(schema.CATEGORIES)
     objects = _read(store)

@@ -1,7 +1,8 @@
 """LanceDB as the store uses it: connections, tables, and errors in our words."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -16,10 +17,19 @@ Database = lancedb.DBConnection
 Table = lancedb.table.Table
 
 
+_DAMAGE = re.compile(
+    "corrupt|protobuf|invalid range|too small|whole buffer|not found|invalid direct|metadata region"
+    "|magic|truncated|unexpected end|have changed|to unpack|reshape|buffer size|invalid .*layout",
+    re.IGNORECASE,
+)
+"""In the messages of LanceDB, Arrow, NumPy and our own about files and rows that are not whole.
+LanceDB raises the same classes for these as for a disk that does not answer or a wrong question."""
+
+
 @contextmanager
 def reading(run: object) -> Iterator[None]:
-    """Report whatever goes wrong inside as a damaged store."""
-    with _translated(f"the store of {run} is damaged", f"delete {run} to start again"):
+    """Report whatever goes wrong inside as a store that is damaged, or else cannot be read."""
+    with _translated(lambda error: _unread(run, error)):
         yield
 
 
@@ -27,23 +37,34 @@ def reading(run: object) -> Iterator[None]:
 def writing(run: object) -> Iterator[None]:
     """Report whatever goes wrong inside as a store that cannot be written."""
     advice = "check its space and permissions, then repeat the command: it goes on from here"
-    with _translated(f"the store of {run} cannot be written", advice):
+    with _translated(
+        lambda error: f"the store of {run} cannot be written ({_short(error)}); {advice}"
+    ):
         yield
 
 
 @contextmanager
-def _translated(fault: str, advice: str) -> Iterator[None]:
+def _translated(message: Callable[[BaseException], str]) -> Iterator[None]:
     try:
         yield
     except HeapError:
         raise
     except Exception as error:
-        raise StoreError(f"{fault} ({_short(error)}); {advice}") from error
+        raise StoreError(message(error)) from error
     except BaseException as error:
         # A panic in LanceDB's Rust code is no Exception, and its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
-        raise StoreError(f"{fault} ({_short(error)}); {advice}") from error
+        raise StoreError(message(error)) from error
+
+
+def _unread(run: object, error: BaseException) -> str:
+    if isinstance(error, json.JSONDecodeError) or _DAMAGE.search(str(error)):
+        return f"the store of {run} is damaged ({_short(error)}); delete {run} to start again"
+    return (
+        f"the store of {run} cannot be read ({_short(error)}); nothing in it was changed: check "
+        "its permissions and connection, and repeat it with --debug to see where this is from"
+    )
 
 
 def create_tables(database: Database, config: Mapping[str, Any], model: str) -> None:

@@ -1,6 +1,7 @@
 """Correcting what is said of the objects of a run, by its only writer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,8 @@ from heap.collection.index import refresh
 from heap.collection.lock import lock_run
 from heap.collection.reading import width
 from heap.collection.store import RunStore
+
+_EDITED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
 
 
 class Editor:
@@ -48,6 +51,20 @@ class Editor:
         if self._lock is not None:
             self._lock.release()
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back all that was written inside, if anything inside fails.
+
+        A kill takes nothing back: what was written before it stays.
+        """
+        before = self._versions()
+        try:
+            yield
+        except BaseException:
+            with writing(self.store.run):
+                self._go_back(before)
+            raise
+
     def merge_objects(self, columns: pa.Table) -> None:
         """Replace some columns of the objects whose `id` is in a table."""
         with writing(self.store.run):
@@ -81,6 +98,22 @@ class Editor:
         """Bring the index of very many objects up to date, see `heap.collection.index`."""
         with writing(self.store.run):
             refresh(self.store.database)
+
+    def _versions(self) -> dict[str, int | None]:
+        tables = {name: self.store.find(name) for name in _EDITED}
+        return {
+            name: None if table is None else int(table.version) for name, table in tables.items()
+        }
+
+    def _go_back(self, before: Mapping[str, int | None]) -> None:
+        for name, version in before.items():
+            table = self.store.find(name)
+            if table is None or table.version == version:
+                continue
+            if version is None:
+                self.store.database.drop_table(name)
+            else:
+                table.restore(version)
 
     def _objects(self) -> Table:
         return self.store.table(schema.OBJECTS)

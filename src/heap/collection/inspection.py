@@ -16,6 +16,7 @@ from heap.collection.clustering import directions
 from heap.collection.database import reading
 from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
+from heap.errors import InputError
 
 SIDE = 16
 """Pictures are compared at so many pixels a side."""
@@ -56,8 +57,11 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
     thing. Rejected objects are left out.
 
     Raises:
+        InputError: if `count` is below 1.
         StoreError: if the store is damaged.
     """
+    if count < 1:
+        raise InputError(f"count is {count}, and at least 1 object of each kind has to be shown")
     with reading(store.run):
         columns = ["key", "status", "digest", "thumbnail"]
         kept = rows(store.table(schema.IMAGES), columns, "status != 'failed'").sort_by("key")
@@ -142,10 +146,13 @@ def _objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, .
     table = store.find(schema.OBJECTS)
     if table is None:
         return (), ()
-    found = rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
+    with reading(store.run):
+        found = rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
     if found.num_rows < 2:
         return (), ()
     like = likeness(vectors(found))
     ids, order = found["id"].to_pylist(), np.argsort(-like, kind="stable")
     ranked = [Odd(ids[at], float(like[at])) for at in order]
-    return tuple(ranked[:count]), tuple(ranked[::-1][:count])
+    # Of few objects none is both.
+    few = len(ranked) // 2
+    return tuple(ranked[: min(count, len(ranked) - few)]), tuple(ranked[::-1][: min(count, few)])

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from heap.collection import schema
-from heap.collection.database import Table, reading
+from heap.collection.condition import quoted, read_condition, storable
+from heap.collection.database import reading
 from heap.collection.index import FINDABLE, Index, look, usable
 from heap.collection.reading import rows, width
 from heap.collection.store import RunStore
@@ -58,32 +59,32 @@ def nearest(
     objects if `exact` is False.
 
     Rejected objects, and those of rejected categories, are never found, nor those whose id is in
-    `without`. `where` is a condition in
-    SQL on the columns of the table of objects, see `heap.collection.schema`, such as
-    `score > 0.5 AND category = 3`.
+    `without`. `where` is a condition such as `score > 0.5 AND category = 3`, see
+    `heap.collection.condition`.
 
     Raises:
-        InputError: if `where` is no such condition, or the vector has another length.
+        InputError: if `where` is no such condition, the vector has another length or nan in it, or
+            `count` is below 1.
         StoreError: if the store is damaged.
     """
+    if count < 1:
+        raise InputError(f"count is {count}, and at least 1 object has to be looked for")
+    asked = [] if where is None else [read_condition(where)]
     table = store.find(schema.OBJECTS)
     if table is None:
         return Hits()
-    dim = width(table)
-    if len(vector) != dim:
-        raise InputError(
-            f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "
-            f"has {len(vector)}; use the model that the run was made with"
-        )
-    fitting = _count_fitting(store, table, where)
-    condition = " AND ".join([f"({where})"] * (where is not None) + [FINDABLE, *_accepted(store)])
-    wanted = count + len(without)
+    _check(store, vector, width(table))
+    with reading(store.run):
+        fitting = int(table.count_rows(*asked))
+    condition = " AND ".join([*asked, FINDABLE, *_accepted(store)])
+    # No more are asked for than there are, for the store makes room for as many.
+    wanted = max(1, min(count + len(without), fitting))
     with reading(store.run):
         index = usable(store.database, fitting, exact)
         look_for = partial(look, table, vector, wanted, columns=_COLUMNS, condition=condition)
         found = look_for(probes=None if index is None else index.probes_among(fitting))
         # The parts that were looked through may hold too few of those that fit.
-        if index is not None and len(found) < min(wanted, fitting):
+        if index is not None and len(found) < wanted:
             index, found = None, look_for()
     hits = [
         Hit(
@@ -99,10 +100,22 @@ def nearest(
 def _accepted(store: RunStore) -> list[str]:
     """The condition that an object's category was not rejected; none if no category was."""
     made = store.find(schema.CATEGORIES)
-    refused = [] if made is None else rows(made, ["id"], "rejected")["id"].to_pylist()
+    with reading(store.run):
+        refused = [] if made is None else rows(made, ["id"], "rejected")["id"].to_pylist()
     if not refused:
         return []
     return [f"(category IS NULL OR category NOT IN ({', '.join(map(str, refused))}))"]
+
+
+def _check(store: RunStore, vector: Float32[np.ndarray, " _"], dim: int) -> None:
+    """See that a vector can be compared with the objects of a run."""
+    if len(vector) != dim:
+        raise InputError(
+            f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "
+            f"has {len(vector)}; use the model that the run was made with"
+        )
+    if not np.isfinite(vector).all():
+        raise InputError("what is looked for has an embedding with nan or inf in it")
 
 
 def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
@@ -112,24 +125,10 @@ def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
         InputError: if there is no such object.
     """
     table = store.find(schema.OBJECTS)
-    quoted = object_id.replace("'", "''")
-    found = [] if table is None else rows(table, ["vector"], f"id = '{quoted}'").to_pylist()
+    found = []
+    if table is not None and storable(object_id):
+        with reading(store.run):
+            found = rows(table, ["vector"], f"id = {quoted(object_id)}").to_pylist()
     if not found:
         raise InputError(f"{store.run} has no object {object_id!r}; its ids are KEY#NUMBER")
     return np.asarray(found[0]["vector"], dtype=np.float32)
-
-
-def _count_fitting(store: RunStore, table: Table, where: str | None) -> int:
-    """How many objects fit a condition, rejected ones included."""
-    if where is None:
-        with reading(store.run):
-            return int(table.count_rows())
-    try:
-        return int(table.count_rows(where))
-    # LanceDB has no error of its own for what it cannot parse.
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0][:200]
-        raise InputError(
-            f"the condition {where!r} cannot be used ({first}); an example is "
-            '"score > 0.5 AND category = 3"'
-        ) from error

@@ -146,7 +146,14 @@ class Encoder(nn.Module, ABC):
 
 def _device(name: str) -> torch.device:
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device {name!r} cannot be used ({reason}); try cpu") from error
+        # A number is read back, for there is a device, meta, that has none.
+        probe = torch.zeros(1, device=name)
+        probe.item()
+        return probe.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        # torch lists every type that anybody has ever made one for.
+        known = "there is no such kind" if "Expected one of" in reason else reason
+        raise InputError(
+            f"device {name!r} cannot be used ({known}); give cpu, cuda, mps or auto"
+        ) from error

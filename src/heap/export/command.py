@@ -59,6 +59,11 @@ class Choices:
     urls: bool = False
     """Original images that came from URLs are read from there again."""
 
+    def __post_init__(self) -> None:
+        """Refuse a score that none can have; not a number is one too."""
+        if not 0 <= self.min_score <= 1:
+            raise InputError(f"min_score is {self.min_score}; scores are from 0 to 1")
+
 
 @dataclass
 class Count:

@@ -58,6 +58,7 @@ def _cut(picture: Picture, box: Box) -> UInt8[np.ndarray, "height width 3"]:
             f"there is nothing of {picture.key} in the box {tuple(box)}; the image has "
             f"{picture.width} x {picture.height} pixels, a box is x1, y1, x2, y2"
         )
-    rows = slice(max(floor(y1), 0), min(ceil(y2), height))
-    cols = slice(max(floor(x1), 0), min(ceil(x2), width))
+    # Cut off first: a box may be so large that its edges in pixels are infinite.
+    rows = slice(floor(max(y1, 0)), ceil(min(y2, height)))
+    cols = slice(floor(max(x1, 0)), ceil(min(x2, width)))
     return picture.pixels[rows, cols]

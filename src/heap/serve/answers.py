@@ -231,7 +231,7 @@ class ExportRequest(BaseModel):
     format: str
     categories: bool = False
     """Categories are the classes."""
-    min_score: float = 0.0
+    min_score: float = Field(default=0.0, ge=0, le=1)
     split: str = ""
     """Such as train=0.8,val=0.2."""
     crops: bool = False

@@ -101,7 +101,7 @@ def objects(
     served: Served,
     category: Annotated[int | None, Query(description="0: of no category; -1: not sorted")] = None,
     rejected: bool = False,
-    min_score: float = 0.0,
+    min_score: Annotated[float, Query(ge=0, le=1)] = 0.0,
     order: ObjectOrder = "similarity",
     offset: Offset = 0,
     limit: Limit = 60,

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from heap.collection.condition import EXAMPLE, LENGTH
 from heap.collection.search import nearest
 from heap.errors import ImageError
 from heap.images import Picture
@@ -26,7 +27,7 @@ UPLOAD = Limits(byte_count=64 * 2**20, pixels=50_000_000)
 Count = Annotated[int, Query(ge=1, le=500)]
 Where = Annotated[
     str | None,
-    Query(description="A condition in SQL, such as score > 0.5 AND category = 3", max_length=2000),
+    Query(description=f"A condition, such as {EXAMPLE}", max_length=LENGTH),
 ]
 Corners = Annotated[
     str | None, Query(alias="box", description="x1,y1,x2,y2 in pixels of the upright original")

@@ -14,6 +14,7 @@ from heap.collection.editing import Editor
 from heap.collection.inspection import ALIKE, inspect, likeness, signature
 from heap.collection.records import Failure, Finished
 from heap.collection.store import RunStore
+from heap.errors import InputError
 
 from .runs import add, around
 from .test_store import CONFIG, example
@@ -102,6 +103,18 @@ class TestObjects:
         assert (len(found.typical), len(found.unusual)) == (3, 3)
         assert found.empty == ("c", "d")
         assert found.duplicates == ()
+
+    @pytest.mark.parametrize("count", [1, 5, 6, 20])
+    def test_of_few_objects_none_is_both_typical_and_unusual(self, run: Path, count: int) -> None:
+        found = inspect(RunStore.open(run), count)
+        typical, unusual = ({each.id for each in kind} for kind in (found.typical, found.unusual))
+        assert len(typical) == len(unusual) == min(count, 5)
+        assert not typical & unusual
+
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_a_number_that_shows_nothing_is_refused(self, run: Path, count: int) -> None:
+        with pytest.raises(InputError, match=f"count is {count}"):
+            inspect(RunStore.open(run), count)
 
     def test_rejected_objects_are_left_out(self, run: Path) -> None:
         with Editor(run) as editor:

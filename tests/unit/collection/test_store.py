@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from heap.collection import schema, writer
+from heap.collection.database import reading
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.errors import ConfigError, StoreError
@@ -289,3 +290,20 @@ assert "torch" not in sys.modules
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("can't convert negative int to unsigned"),
+        RuntimeError("lance error: LanceError(IO): Permission denied (os error 13)"),
+        RuntimeError("lance error: LanceError(IO): Too many open files (os error 24)"),
+        ValueError("Invalid input, query dim(5) doesn't match the column vector vector dim(3)"),
+        MemoryError(),
+    ],
+)
+def test_an_unknown_error_is_not_called_damage(error: Exception) -> None:
+    with pytest.raises(StoreError, match="runs/a cannot be read") as caught, reading("runs/a"):
+        raise error
+    assert "damaged" not in str(caught.value)
+    assert "delete" not in str(caught.value)

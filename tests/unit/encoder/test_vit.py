@@ -145,10 +145,11 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, tmp_path: Path) ->
     assert len({first, second, third}) == 3
 
 
-@pytest.mark.parametrize("device", ["warp", "cuda:99", ""])
+@pytest.mark.parametrize("device", ["warp", "gpu", "cuda:99", "meta", "hpu", ""])
 def test_a_device_that_is_not_there(folder: Path, device: str) -> None:
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match=r"cannot be used .*; give cpu, cuda, mps or auto") as told:
         Encoder.load(str(folder), device=device)
+    assert len(str(told.value)) < 150, "no list of all that anybody ever made"
 
 
 def test_the_embedded_encoder_is_what_its_card_says() -> None:

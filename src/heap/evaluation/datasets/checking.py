@@ -7,7 +7,7 @@ from pathlib import Path
 from heap.errors import InputError
 from heap.evaluation.datasets.catalogue import Checksum, Entry, Split
 from heap.evaluation.datasets.layout import Contents
-from heap.evaluation.datasets.opening import entry_of
+from heap.evaluation.datasets.opening import at_home, entry_of
 from heap.evaluation.datasets.planes import upright_size
 from heap.evaluation.datasets.problems import DataError, Problem
 from heap.evaluation.truth import Example
@@ -25,9 +25,9 @@ def check_dataset(
     Every annotation is read in full, of images only the header.
 
     Raises:
-        InputError: if there is no data set of this name.
+        InputError: if there is no data set of this name, or no such home folder.
     """
-    entry, place = entry_of(name), Path(path).expanduser()
+    entry, place = entry_of(name), at_home(path)
     if not place.exists():
         return (Problem(str(place), "does not exist"),)
     found = [problem for each in entry.checksums for problem in _check_file(each, place)]

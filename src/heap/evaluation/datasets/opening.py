@@ -31,9 +31,21 @@ def open_dataset(
     if limit is not None and limit < 1:
         raise InputError(f"the limit of {limit} images leaves none: take at least 1")
     entry = entry_of(name)
-    contents = entry.layout.read(Path(place).expanduser(), _chosen(entry, splits), limit)
+    contents = entry.layout.read(at_home(place), _chosen(entry, splits), limit)
     refuse(list(contents.problems))
     return Dataset(name, contents.place, contents.examples, contents.classes)
+
+
+def at_home(place: str | Path) -> Path:
+    """A place, with the home folder that a ~ at its beginning stands for.
+
+    Raises:
+        InputError: if there is no such user.
+    """
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        raise InputError(f"{str(place)!r} is in the home folder of nobody; name another") from None
 
 
 def entry_of(name: str) -> Entry:
