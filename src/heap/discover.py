@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -37,6 +37,8 @@ class Run:
     counts: Counts
     images: int
     """Images that this call worked on; the others were there already."""
+    notes: Mapping[str, int]
+    """How many images have each note, such as "first of 3 frames"."""
     seconds: float
     """What this call took, without loading the model."""
 
@@ -103,13 +105,13 @@ def discover(
         on_progress("objects", done, len(sources))
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        return Run(out, store.counts(), worked, time.monotonic() - started)
+        return Run(out, store.counts(), worked, store.notes(), time.monotonic() - started)
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
     """Write objects.json, failed.jsonl and gallery.html from what is stored."""
     on_progress("reports", 0, 2)
-    write_coco(store.results(), out / "objects.json")
+    write_coco(store.records(), out / "objects.json")
     on_progress("reports", 1, 2)
     write_failures(store.failures(), out / FAILURES)
     on_progress("reports", 2, 2)

@@ -1,4 +1,5 @@
 import logging
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -207,9 +208,7 @@ def test_where_features_are_kept_depends_on_all_that_they_depend_on(
 ) -> None:
     changed = load_file(encoder_folder / "model.safetensors")
     changed["layernorm.bias"] += 1
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "config.json").write_bytes((encoder_folder / "config.json").read_bytes())
+    other = shutil.copytree(encoder_folder, tmp_path / "other")
     save_file(changed, other / "model.safetensors")
     stores = [
         FeatureStore(tmp_path, encoder, feature_config),

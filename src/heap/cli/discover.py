@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,9 @@ from heap.errors import InputError
 
 # A single hyphen is standard input; `discover` refuses the other ones itself.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
+
+_NOTES = 5
+"""So many kinds of notes are in the summary."""
 
 
 def discover(
@@ -103,13 +107,18 @@ def discover(
 def _summarise(run: Any, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
-        about = {**counts, "images_per_second": round(run.rate, 2), "run": str(run.folder)}
+        rate = round(run.rate, 2)
+        about = {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
         sys.stdout.write(json.dumps(about) + "\n")
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
         f"{counts['failed']} failed; {run.rate:.1f} images per second"
     )
+    if run.notes:
+        said = [f"{note} ({count})" for note, count in Counter(run.notes).most_common(_NOTES)]
+        more = ["..."] if len(run.notes) > _NOTES else []
+        err_console.print(f"Notes on images, each in objects.json: {', '.join(said + more)}")
     if counts["failed"]:
         err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
     err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
