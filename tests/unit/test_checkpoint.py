@@ -49,7 +49,7 @@ def test_flipped_bits_are_refused_or_harmless(tmp_path: Path) -> None:
     save_checkpoint(path, {"step": 7, "weight": torch.arange(50.0)})
     whole = path.read_bytes()
     refused = 0
-    for place in range(0, whole.index(b"PK\1\2"), 3):
+    for place in range(0, len(whole), 3):
         torn = bytearray(whole)
         torn[place] ^= 0x15
         path.write_bytes(torn)
@@ -58,7 +58,7 @@ def test_flipped_bits_are_refused_or_harmless(tmp_path: Path) -> None:
         except StoreError:
             refused += 1
         else:
-            # Padding, and what a zip file says twice; its central directory is left alone here.
+            # Padding, what a zip file says twice, and times of which nothing depends.
             assert loaded["step"] == 7
             assert torch.equal(loaded["weight"], torch.arange(50.0))
     assert refused > 50

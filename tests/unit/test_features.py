@@ -114,12 +114,17 @@ def test_a_processor_gets_fewer_of_large_pictures_at_a_time(
     assert [each.grid for each in found] == [(side // 8, side // 8)] * 12
 
 
-def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
-    if len(arguments[0]) > 2:
-        raise torch.OutOfMemoryError("no more")
-
-
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no more"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        MemoryError(),
+    ],
+    ids=["gpu", "cpu", "numpy"],
+)
 def test_out_of_memory_halves_the_batch(
+    error: Exception,
     encoder_folder: Path,
     encoder: Encoder,
     pictures: list[Picture],
@@ -127,6 +132,11 @@ def test_out_of_memory_halves_the_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scarce = Encoder.load(str(encoder_folder), precision="fp32")
+
+    def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
+        if len(arguments[0]) > 2:
+            raise error
+
     scarce.register_forward_pre_hook(refuse_more_than_two)
     config = replace(feature_config, square=True)
     with caplog.at_level(logging.WARNING):

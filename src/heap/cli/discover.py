@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from heap.bars import Bars
 from heap.cli.app import err_console
+from heap.cli.options import Seconds
 from heap.cli.reading import Images, given
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 from heap.errors import InputError
@@ -33,6 +34,7 @@ def discover(
     device: str = "auto",
     precision: Precision = "auto",
     limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
+    timeout: Seconds = 60.0,
     threshold: float = DiscoverConfig().threshold,
     min_area: float = DiscoverConfig().min_area,
     merge: float | None = None,
@@ -58,6 +60,7 @@ def discover(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
         limit: Work on at most so many images.
+        timeout: Seconds that reading an image may take, and decoding it.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
         merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
@@ -92,6 +95,7 @@ def discover(
                 encoder=encoder,
                 device=where,
                 precision=precision,
+                timeout=timeout,
                 on_progress=progress,
             )
         else:
@@ -99,7 +103,15 @@ def discover(
                 model or "embedded", encoder=encoder, device=where, precision=precision
             )
         config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
-        run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)
+        run = run_discover(
+            found,
+            images,
+            out,
+            config=config,
+            limit=limit,
+            timeout=timeout,
+            on_progress=progress,
+        )
     _summarise(run, as_json)
     return 1 if strict and run.counts.failed else 0
 

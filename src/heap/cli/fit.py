@@ -5,6 +5,7 @@ from pathlib import Path
 
 from heap.bars import Bars
 from heap.cli.app import err_console
+from heap.cli.options import Seconds
 from heap.cli.reading import Images, given, read_sections
 from heap.config import (
     Cue,
@@ -37,6 +38,7 @@ def fit(
     seed: int = 0,
     settings: Path | None = None,
     cache: Path | None = None,
+    timeout: Seconds = 60.0,
     device: str = "auto",
     precision: Precision = "auto",
 ) -> None:
@@ -63,6 +65,7 @@ def fit(
         seed: Seed of everything that is drawn.
         settings: JSON file with more settings under features, head, losses and fit.
         cache: Folder of the feature store.
+        timeout: Seconds that reading an image may take, and decoding it.
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
@@ -84,7 +87,7 @@ def fit(
     from heap.fit.command import fit as run_fit
 
     with Bars(err_console) as progress:
-        run_fit(
+        model = run_fit(
             images,
             out,
             features=features,
@@ -94,7 +97,13 @@ def fit(
             device=choose_device(device),
             precision=precision,
             cache=cache,
+            timeout=timeout,
             on_progress=progress,
+        )
+    left = model.config.provenance["left_out"]
+    if any(left.values()):
+        err_console.print(
+            f"Left out: {left['without_contrast']} images without contrast, {left['copies']} copies"
         )
     if (out / "failed.jsonl").stat().st_size:
         err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")

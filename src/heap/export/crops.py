@@ -21,7 +21,8 @@ def write_crops(original: Original, folder: Path) -> int:
         ImageError: if the image cannot be decoded, or is no longer of the size that it had.
         OSError: if a crop cannot be written.
     """
-    item, pixels = original.item, original.pixels
+    item, pixels = original.item, original.picture.pixels
+    colours = {"icc_profile": original.picture.profile} if original.picture.profile else {}
     for each in item.objects:
         left, top, right, bottom = each.bounds
         inside = (slice(top, bottom), slice(left, right))
@@ -29,7 +30,7 @@ def write_crops(original: Original, folder: Path) -> int:
         place = folder / _folder_name(each.label)
         place.mkdir(parents=True, exist_ok=True)
         crop = Image.fromarray(np.dstack([pixels[inside], alpha]))
-        crop.save(place / f"{item.stem}-{each.index}.png")
+        crop.save(place / f"{item.stem}-{each.index}.png", **colours)
     return len(item.objects)
 
 

@@ -6,20 +6,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import ExifTags, Image
 
 from heap.errors import ImageError, InputError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
+from heap.export.reencoding import kind_again, save_upright
 from heap.images import FORMATS, Limits, Picture, Source, decode_bytes
 from heap.images.source import is_url
 
 _WHOLE = Limits(draft_side=Limits().side)
 """Images are decoded at their full size."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
-_QUALITY = 95
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class Original:
     """As it is encoded."""
 
     @cached_property
-    def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
-        """Upright RGB at full size.
+    def picture(self) -> Picture:
+        """Upright, at full size.
 
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
@@ -51,8 +49,9 @@ class Original:
         """
         kind = self._kind_as_is()
         if kind not in format.kinds:
-            path = folder / (self.item.stem + _SUFFIXES[format.otherwise])
-            Image.fromarray(self.pixels).save(path, format.otherwise, quality=_QUALITY)
+            again = kind_again(self.data, format)
+            path = folder / (self.item.stem + _SUFFIXES[again])
+            save_upright(self.picture, self.data, again, path)
             return path.name
         path = folder / (self.item.stem + _SUFFIXES[kind])
         if mode == "link" and not is_url(self.item.source):
@@ -88,11 +87,11 @@ def read_original(item: Item) -> Original:
         raise ImageError(item.key, "read", str(error)) from error
 
 
-def _same_size(item: Item, picture: Picture) -> UInt8[np.ndarray, "height width 3"]:
+def _same_size(item: Item, picture: Picture) -> Picture:
     if (picture.width, picture.height) != (item.width, item.height):
         reason = (
             f"it is {picture.width}x{picture.height} now and was {item.width}x{item.height} in the "
             "run; run `heap discover` again with another --out"
         )
         raise ImageError(item.key, "read", reason)
-    return picture.pixels
+    return picture

@@ -89,12 +89,26 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: for anything wrong with the image, at the stage `read`, `open`, `limit` or
             `decode`.
     """
+
+    def begin() -> tuple[bytes, Image.Image, int]:
+        data = _read(source, limits)
+        return data, *_open(source.key, data)
+
+    _hide_warnings()
     if source.location == STANDARD_INPUT:  # A person may be typing the command that fills it.
-        with _stage(source.key, "read"):
-            data = source.read(limits.byte_count)
-    else:
-        data = _in_time(source.key, "read", limits.seconds, lambda: source.read(limits.byte_count))
-    return decode_bytes(source.key, data, limits)
+        return _decode(source.key, *begin(), limits)
+    return _decode(source.key, *_in_time(source.key, "read", limits.seconds, begin), limits)
+
+
+def read(source: Source, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Read an encoded image, as `decode` does.
+
+    Raises:
+        ImageError: if it cannot be read, at the stage `read`.
+    """
+    if source.location == STANDARD_INPUT:
+        return _read(source, limits)
+    return _in_time(source.key, "read", limits.seconds, lambda: _read(source, limits))
 
 
 def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
@@ -104,9 +118,11 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
         ImageError: for anything wrong with the image, at the stage `open`, `limit` or `decode`.
     """
     _hide_warnings()
-    if not data:
-        raise ImageError(key, "open", "the file is empty")
-    image, frames = _in_time(key, "open", limits.seconds, lambda: _open(data))
+    image, frames = _in_time(key, "open", limits.seconds, lambda: _open(key, data))
+    return _decode(key, data, image, frames, limits)
+
+
+def _decode(key: str, data: bytes, image: Image.Image, frames: int, limits: Limits) -> Picture:
     size = image.size
     _check(key, size, limits)
     with _stage(key, "decode"):
@@ -131,16 +147,24 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
     )
 
 
-def _open(data: bytes) -> tuple[Image.Image, int]:
+def _read(source: Source, limits: Limits) -> bytes:
+    with _stage(source.key, "read"):
+        return source.read(limits.byte_count)
+
+
+def _open(key: str, data: bytes) -> tuple[Image.Image, int]:
     """The image, and how many frames or pages it has."""
-    image = _opened(data)
-    if image.format == "PNG":
-        # Decoding looks neither at the checksums nor for the end, and `verify` spoils the image.
-        image.verify()
-        if _PNG_END not in data:
-            raise ValueError("the end of the file is missing")
+    with _stage(key, "open"):
+        if not data:
+            raise ImageError(key, "open", "the file is empty")
         image = _opened(data)
-    return image, getattr(image, "n_frames", 1)
+        if image.format == "PNG":
+            # Decoding looks neither at the checksums nor for the end; `verify` spoils the image.
+            image.verify()
+            if _PNG_END not in data:
+                raise ValueError("the end of the file is missing")
+            image = _opened(data)
+        return image, getattr(image, "n_frames", 1)
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -204,7 +228,11 @@ def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
 
 def _in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
     with _stage(key, stage):
-        return within(seconds, work)
+        try:
+            return within(seconds, work)
+        except TimeoutError as error:
+            reason = f"{reason_of(error)}; --timeout gives it more"
+            raise ImageError(key, stage, reason) from error
 
 
 @contextmanager

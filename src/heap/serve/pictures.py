@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL import Image
 
 from heap.errors import ImageError
+from heap.images.colour import as_srgb
 from heap.images.decode import Limits, decode
 from heap.images.source import Source
 from heap.report.outlines import canvas_of, region_map
@@ -139,6 +140,6 @@ def _again(row: dict[str, Any]) -> bytes | None:
         return None
     if row["digest"] and picture.digest != row["digest"]:
         return None
-    shown = Image.fromarray(picture.pixels)
+    shown = Image.fromarray(as_srgb(picture.pixels, picture.profile))
     shown = shown.resize(fitted(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encoded(shown, "JPEG", quality=_QUALITY)

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from profiles import swapped_profile
 from runs import result_of, ring
 
 from heap.errors import ImageError
 from heap.export.crops import write_crops
-from heap.export.formats import FORMATS
+from heap.export.formats import FORMATS, FormatName
 from heap.export.items import Item, Labelled
 from heap.export.originals import read_original
 
@@ -114,3 +115,46 @@ def test_classes_of_any_name_have_folders_of_their_own(tmp_path: Path) -> None:
     folders = [path.name.casefold() for path in (tmp_path / "crops").iterdir()]
     assert len(set(folders)) == len(names)
     assert len(list((tmp_path / "crops").glob("*/*.png"))) == len(names)
+
+
+PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
+
+
+def turned_photo(folder: Path) -> tuple[Path, Item]:
+    """A JPEG of a camera that was held upright, with a profile of its own, and its item."""
+    exif, path = Image.Exif(), folder / "photo.jpg"
+    exif[0x0112] = 6
+    with Image.open(PHOTO) as photo:
+        photo.save(path, quality=80, exif=exif, icc_profile=swapped_profile())
+        size = photo.size
+    return path, replace(item_of(path), width=size[1], height=size[0], objects=())
+
+
+@pytest.mark.parametrize("format", ["yolo", "voc", "labelme"])
+def test_a_turned_jpeg_stays_one_with_its_size_and_its_colours(
+    tmp_path: Path, format: FormatName
+) -> None:
+    (tmp_path / "out").mkdir()
+    source, item = turned_photo(tmp_path)
+    original = read_original(item)
+    path = tmp_path / "out" / original.put(tmp_path / "out", FORMATS[format], "copy")
+    assert path.suffix == ".jpg"
+    assert path.stat().st_size < 1.3 * source.stat().st_size
+    with Image.open(path) as image:
+        assert image.info["icc_profile"] == swapped_profile()
+        assert image.size == (item.width, item.height)
+        assert image.getexif().get(0x0112) is None
+        assert abs(np.asarray(image).astype(int) - original.picture.pixels).mean() < 2
+
+
+def test_what_is_made_of_a_photo_has_its_profile(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.tif", tmp_path / "out"
+    out.mkdir()
+    Image.fromarray(PIXELS).save(source, icc_profile=swapped_profile())
+    original = read_original(item_of(source))
+    write_crops(original, out / "crops")
+    paths = [out / original.put(out, FORMATS["yolo"], "copy"), *out.glob("crops/*/*.png")]
+    assert len(paths) == 2
+    for path in paths:
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == swapped_profile()

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
+from profiles import swapped_profile
 
 from heap.images import ImageError, Limits, Picture, Source, decode
+from heap.images.colour import as_srgb
 
 PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
 LOSSLESS = [
@@ -106,6 +108,18 @@ def test_icc_profiles_are_ignored() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     picture = decoded(encoded(Image.fromarray(colours()), icc_profile=profile))
     np.testing.assert_array_equal(picture.pixels, colours())
+
+
+def test_a_profile_comes_along_and_shows_the_right_colours() -> None:
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    picture = decoded(encoded(red, icc_profile=swapped_profile()))
+    assert (picture.pixels == [255, 0, 0]).all()
+    shown = as_srgb(picture.pixels, picture.profile)
+    assert np.abs(shown.astype(int) - [0, 255, 0]).max() <= 1
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for useless in (b"", own, b"rubbish", swapped_profile()[:300]):
+        assert as_srgb(picture.pixels, useless) is picture.pixels
+    assert decoded(encoded(red.convert("L"), icc_profile=own)).profile == b""
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
