@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -16,10 +17,12 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from heap.deadline import within
 from heap.errors import ImageError
+from heap.images import process
 from heap.images.colour import to_rgb
 from heap.images.deep import Again
 from heap.images.formats import FORMATS
 from heap.images.memory import DECODING, needed
+from heap.images.process import Decoded
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, reason_of
 
 logger = logging.getLogger(__name__)
@@ -127,13 +130,11 @@ def _decode(key: str, data: bytes, image: Image.Image, frames: int, limits: Limi
     _check(key, size, limits)
     with _stage(key, "decode"):
         _draft(image, limits.draft_side)
+    work = partial(_upright_rgb, image, lambda: _opened(data), limits.draft_side)
+    if image.format in process.FORMATS:
+        work = partial(process.decode_apart, data, limits.draft_side, limits.seconds)
     with DECODING.hold(needed(image)):
-        pixels, turned, colour_note = _in_time(
-            key,
-            "decode",
-            limits.seconds,
-            lambda: _upright_rgb(image, lambda: _opened(data), limits.draft_side),
-        )
+        pixels, turned, colour_note = _in_time(key, "decode", limits.seconds, work)
     width, height = reversed(size) if turned else size
     notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
     return Picture(
@@ -177,9 +178,13 @@ def _draft(image: Image.Image, draft_side: int) -> None:
     image.draft(None, (image.width // factor, image.height // factor))
 
 
-def _upright_rgb(
-    image: Image.Image, again: Again, draft_side: int
-) -> tuple[UInt8[np.ndarray, "height width 3"], bool, str | None]:
+def upright_rgb(data: bytes, draft_side: int) -> Decoded:
+    """Decode an image that can be opened, in this process and for as long as it takes."""
+    _hide_warnings()
+    return _upright_rgb(_opened(data), lambda: _opened(data), draft_side)
+
+
+def _upright_rgb(image: Image.Image, again: Again, draft_side: int) -> Decoded:
     """Decode; say whether the picture lay on its side, and what was done to its colours."""
     rgb, note = to_rgb(image, again)
     # TIFF is upright once it is loaded, and then has no orientation left.

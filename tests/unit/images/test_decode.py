@@ -17,6 +17,7 @@ from profiles import swapped_profile
 
 from heap.images import ImageError, Limits, Picture, Source, decode
 from heap.images.colour import as_srgb
+from heap.images.process import decode_apart
 
 PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
 LOSSLESS = [
@@ -194,6 +195,17 @@ def test_stretched_values_are_noted_and_holes_are_black() -> None:
     assert picture.note == "values -1 to 3 stretched to 8 bits"
     assert not decoded(tiff(np.full((2, 2), np.nan, "<f4"), 32, kind=3)).pixels.any()
     assert not decoded(tiff(np.full((2, 2), 7.5, "<f4"), 32, kind=3)).pixels.any()
+
+
+def test_a_decoder_that_holds_python_s_lock_works_where_it_can_be_stopped() -> None:
+    data = encoded(Image.fromarray(colours()), "jpeg2000", irreversible=False)
+    pixels, turned, note = decode_apart(data, 1024, 60.0)
+    np.testing.assert_array_equal(pixels, colours())
+    assert (turned, note) == (False, None)
+    with pytest.raises(TimeoutError, match=r"it takes longer than 0\.01 seconds"):
+        decode_apart(data, 1024, 0.01)  # Less than it takes to start.
+    with pytest.raises(OSError, match=r"\w"):
+        decode_apart(data[:-40], 1024, 60.0)
 
 
 @pytest.mark.parametrize(
