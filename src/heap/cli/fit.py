@@ -45,7 +45,8 @@ def fit(
     """Fit a head on unlabelled images.
 
     Features are computed once and kept; the same command goes on where an earlier one was stopped.
-    A fit that collapsed says so and exits with 1.
+    Copies and images without contrast are left out. A fit that collapsed, or that has nothing to
+    learn from, says so and exits with 1.
 
     Example: heap fit photos/ --out model --encoder dino-vits16
 

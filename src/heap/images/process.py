@@ -19,7 +19,7 @@ Decoded = tuple[UInt8[np.ndarray, "height width 3"], bool, str | None]
 
 
 def decode_apart(data: bytes, draft_side: int, seconds: float) -> Decoded:
-    """Decode an image as this process would, but end it when the time is over.
+    """Decode an image by `python -m heap.images`, and end that when the time is over.
 
     Raises:
         TimeoutError: if it takes longer than that.
@@ -27,7 +27,7 @@ def decode_apart(data: bytes, draft_side: int, seconds: float) -> Decoded:
     """
     # What this process can import, that one can.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", __name__, str(draft_side)]
+    command = [sys.executable, "-m", "heap.images", str(draft_side)]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             command, input=data, capture_output=True, timeout=seconds, env=environment, check=False
@@ -39,16 +39,3 @@ def decode_apart(data: bytes, draft_side: int, seconds: float) -> Decoded:
         raise OSError(next(filter(None, map(str.strip, reversed(lines))), "its decoder crashed"))
     with np.load(io.BytesIO(done.stdout), allow_pickle=False) as parts:
         return parts["pixels"], bool(parts["turned"]), str(parts["note"]) or None
-
-
-def _main() -> None:
-    from heap.images.decode import upright_rgb
-
-    pixels, turned, note = upright_rgb(sys.stdin.buffer.read(), int(sys.argv[1]))
-    whole = io.BytesIO()
-    np.savez(whole, pixels=pixels, turned=turned, note=note or "")
-    sys.stdout.buffer.write(whole.getvalue())
-
-
-if __name__ == "__main__":
-    _main()
