@@ -103,7 +103,10 @@ def try_describe(
         inputs = [shapes[i].resize(pictures[i].pixels) for i in indices]
         features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
         rows = zip(indices, features.patches.cpu(), features.cls_attention.cpu(), strict=True)
-        return [_of_one(pictures[i], features.grid, *row, config, boundary) for i, *row in rows]
+        return [
+            _of_one(pictures[index], features.grid, patches, attention, config, boundary)
+            for index, patches, attention in rows
+        ]
 
     found: dict[int, PatchFeatures | ImageError] = {}
     for grid, indices in alike.items():

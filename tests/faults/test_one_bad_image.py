@@ -139,7 +139,7 @@ def test_an_error_in_comparing_its_objects(fresh: Heap, folder: Path, tmp_path: 
         vectors: Tensor = right(pixels)
         return vectors + torch.where(is_bad(pixels), torch.nan, 0.0)[:, None]
 
-    fresh.encoder.embed = embed  # type: ignore[method-assign,assignment]
+    fresh.encoder.embed = embed  # type: ignore[method-assign]
     run = discover(fresh, folder, tmp_path / "run", config=config)
     assert_only_bad_failed(run, "embed", "embeddings of its objects are not finite")
 

@@ -22,7 +22,7 @@ def write_crops(original: Original, folder: Path) -> int:
         OSError: if a crop cannot be written.
     """
     item, pixels = original.item, original.picture.pixels
-    colours = {"icc_profile": original.picture.profile} if original.picture.profile else {}
+    profile = original.picture.profile or None
     for each in item.objects:
         left, top, right, bottom = each.bounds
         inside = (slice(top, bottom), slice(left, right))
@@ -30,7 +30,7 @@ def write_crops(original: Original, folder: Path) -> int:
         place = folder / _folder_name(each.label)
         place.mkdir(parents=True, exist_ok=True)
         crop = Image.fromarray(np.dstack([pixels[inside], alpha]))
-        crop.save(place / f"{item.stem}-{each.index}.png", **colours)
+        crop.save(place / f"{item.stem}-{each.index}.png", icc_profile=profile)
     return len(item.objects)
 
 

@@ -28,7 +28,7 @@ def save_upright(picture: Picture, data: bytes, kind: Literal["JPEG", "PNG"], pa
     Raises:
         OSError: if it cannot be written.
     """
-    options = {"icc_profile": picture.profile} if picture.profile else {}
+    options: dict[str, Any] = {"icc_profile": picture.profile or None}
     if kind == "JPEG":
         options |= _quality_of(data)
     Image.fromarray(picture.pixels).save(path, kind, **options)

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -93,17 +93,14 @@ def collect(
     for done, pairs in enumerate(chunks(zip(sources, prepared, strict=True), batch)):
         faults = _describe([found for _, found in pairs], encoder, store, batch)
         for source, found in pairs:
-            fault, digest = found, ""
-            if not isinstance(found, ImageError):
-                digest = found if isinstance(found, str) else found.digest
-                fault = faults.get(digest) or _without_contrast(source.key, digest, store)
-            if isinstance(fault, ImageError):
-                logger.warning("left out %s", fault)
-                failures.append(fault)
-            elif digest in used:
+            outcome = _outcome(source.key, found, faults, store)
+            if isinstance(outcome, ImageError):
+                logger.warning("left out %s", outcome)
+                failures.append(outcome)
+            elif outcome in used:
                 copies += 1
             else:
-                used[digest] = source
+                used[outcome] = source
         on_progress(STAGE, min((done + 1) * batch, len(sources)), len(sources))
     digests = list(used)
     collected = Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
@@ -129,11 +126,22 @@ def _describe(
     return faults
 
 
-def _without_contrast(key: str, digest: str, store: FeatureStore) -> ImageError | None:
+def _outcome(
+    key: str,
+    prepared: Picture | str | ImageError,
+    faults: Mapping[str, ImageError],
+    store: FeatureStore,
+) -> str | ImageError:
+    """The digest of an image that can be learned from, or why it cannot."""
+    if isinstance(prepared, ImageError):
+        return prepared
+    digest = prepared if isinstance(prepared, str) else prepared.digest
+    if digest in faults:  # of the first of its copies
+        return ImageError(key, faults[digest].stage, faults[digest].reason)
     prior = store.boundary(digest)
-    if prior is None or prior.max() - prior.min() >= _LEAST_SPREAD:
-        return None
-    return ImageError(key, FLAT, "it has no contrast: there is nothing to learn from")
+    if prior is not None and prior.max() - prior.min() < _LEAST_SPREAD:
+        return ImageError(key, FLAT, "it has no contrast: there is nothing to learn from")
+    return digest
 
 
 def _check_enough(images: Collected, listed: int) -> None:

@@ -10,6 +10,7 @@ from io import BytesIO
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms
+from PIL.ImageFile import ImageFile
 
 from heap.images.deep import Again, from_colour, from_grey, raw_mode
 
@@ -19,7 +20,7 @@ BACKDROP = (128, 128, 128)
 """What shows through transparent parts; their hidden colours are dropped."""
 
 
-def to_rgb(image: Image.Image, again: Again) -> tuple[Image.Image, str | None]:
+def to_rgb(image: ImageFile, again: Again) -> tuple[Image.Image, str | None]:
     """Load a picture, convert it to mode RGB, and say what had to be made up, if anything.
 
     Values of more than 8 bits are brought to 8 as `heap.images.deep` says; `again` opens the
@@ -29,13 +30,11 @@ def to_rgb(image: Image.Image, again: Again) -> tuple[Image.Image, str | None]:
     image.load()
     if image.mode == "F" or image.mode.startswith("I"):
         return from_grey(image)
-    note = None
-    if raw:
-        image, note = from_colour(image, raw, again)
-    if image.has_transparency_data:
-        opaque, transparent = _on_backdrop(image.convert("RGBA"))
+    whole, note = from_colour(image, raw, again) if raw else (image, None)
+    if whole.has_transparency_data:
+        opaque, transparent = _on_backdrop(whole.convert("RGBA"))
         return opaque, "; ".join(filter(None, [note, transparent])) or None
-    return (image if image.mode == "RGB" else image.convert("RGB")), note
+    return (whole if whole.mode == "RGB" else whole.convert("RGB")), note
 
 
 def _on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:

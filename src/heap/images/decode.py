@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from heap.deadline import within
 from heap.errors import ImageError
@@ -93,7 +94,7 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
             `decode`.
     """
 
-    def begin() -> tuple[bytes, Image.Image, int]:
+    def begin() -> tuple[bytes, ImageFile, int]:
         data = _read(source, limits)
         return data, *_open(source.key, data)
 
@@ -125,7 +126,7 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
     return _decode(key, data, image, frames, limits)
 
 
-def _decode(key: str, data: bytes, image: Image.Image, frames: int, limits: Limits) -> Picture:
+def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits) -> Picture:
     size = image.size
     _check(key, size, limits)
     with _stage(key, "decode"):
@@ -153,7 +154,7 @@ def _read(source: Source, limits: Limits) -> bytes:
         return source.read(limits.byte_count)
 
 
-def _open(key: str, data: bytes) -> tuple[Image.Image, int]:
+def _open(key: str, data: bytes) -> tuple[ImageFile, int]:
     """The image, and how many frames or pages it has."""
     with _stage(key, "open"):
         if not data:
@@ -168,11 +169,11 @@ def _open(key: str, data: bytes) -> tuple[Image.Image, int]:
         return image, getattr(image, "n_frames", 1)
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes) -> ImageFile:
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
-def _draft(image: Image.Image, draft_side: int) -> None:
+def _draft(image: ImageFile, draft_side: int) -> None:
     """Have a JPEG decoded at 1/2, 1/4 or 1/8; other formats ignore this."""
     factor = _reduction(image.size, draft_side)
     image.draft(None, (image.width // factor, image.height // factor))
@@ -184,7 +185,7 @@ def upright_rgb(data: bytes, draft_side: int) -> Decoded:
     return _upright_rgb(_opened(data), lambda: _opened(data), draft_side)
 
 
-def _upright_rgb(image: Image.Image, again: Again, draft_side: int) -> Decoded:
+def _upright_rgb(image: ImageFile, again: Again, draft_side: int) -> Decoded:
     """Decode; say whether the picture lay on its side, and what was done to its colours."""
     rgb, note = to_rgb(image, again)
     # TIFF is upright once it is loaded, and then has no orientation left.

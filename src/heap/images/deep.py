@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Num, UInt8, UInt16
 from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
-Again = Callable[[], Image.Image]
+Again = Callable[[], ImageFile]
 """Opens the image once more; nothing of it is loaded."""
 Range = tuple[float, float]
 """The values that become black and white."""
@@ -46,12 +47,12 @@ def from_grey(image: Image.Image) -> tuple[Image.Image, str | None]:
     return Image.fromarray(grey).convert("RGB"), note
 
 
-def raw_mode(image: Image.Image) -> str:
+def raw_mode(image: ImageFile) -> str:
     """How an image that is not loaded yet is encoded, if its colours have 16 bits; else empty."""
-    arguments = image.tile[0].args if getattr(image, "tile", None) else None
-    mode = arguments if isinstance(arguments, str) else arguments[0] if arguments else ""
+    arguments = image.tile[0].args if image.tile else None
+    mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     kinds = [f"{kind};16{order}" for kind in ("RGB", "RGBA", "RGBX") for order in _SWAPPED]
-    return mode if mode in (*kinds, _GREY_ALPHA) else ""
+    return str(mode) if mode in (*kinds, _GREY_ALPHA) else ""
 
 
 def from_colour(image: Image.Image, raw: str, again: Again) -> tuple[Image.Image, str | None]:
@@ -73,12 +74,12 @@ def from_colour(image: Image.Image, raw: str, again: Again) -> tuple[Image.Image
     return bright, _note(black, white)
 
 
-def _lower_bytes(raw: str, image: Image.Image) -> UInt16[np.ndarray, "height width channel"]:
+def _lower_bytes(raw: str, image: ImageFile) -> UInt16[np.ndarray, "height width channel"]:
     """Decode once more, as if the bytes of each value were in the other order."""
     # Grey and alpha of two bytes each are what RGBA is of one: the second is the grey's lower byte.
     swapped = "RGBA" if raw == _GREY_ALPHA else raw[:-1] + _SWAPPED[raw[-1]]
     image.tile = [
-        tile._replace(args=swapped if isinstance(tile.args, str) else (swapped, *tile.args[1:]))
+        tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
         for tile in image.tile
     ]
     image.load()
@@ -142,7 +143,8 @@ def _scaled(
     wide = np.float32 if values.dtype.itemsize == 2 else np.float64
     inside = np.nan_to_num(np.clip(values.astype(wide), black, white), nan=black)
     scaled: np.ndarray = (inside - wide(black)) * wide(255 / ((white - black) or 1))
-    return np.rint(scaled).astype(np.uint8)
+    bytes_: UInt8[np.ndarray, "*any"] = np.rint(scaled).astype(np.uint8)
+    return bytes_
 
 
 def _note(black: float, white: float) -> str:
