@@ -12,7 +12,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from heap.encoder.files import PREPROCESSOR
-from heap.encoder.weights import IMAGENET
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Published:
         switch.disable_progress_bar()
         torch.manual_seed(seed)
         self.model().save_pretrained(folder)
-        mean, std = IMAGENET
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         colours = {"image_mean": mean, "image_std": std, "size": {"height": 224, "width": 224}}
         (folder / PREPROCESSOR).write_text(json.dumps(colours), encoding="utf-8")
 

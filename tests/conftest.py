@@ -11,6 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+from preprocessors import add_preprocessor
 from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if weight.ndim > 1:
             weight.data = 0.2 * torch.randn(weight.shape, generator=generator)
     model.save_pretrained(folder)
+    add_preprocessor(folder)
     return folder
 
 

@@ -3,9 +3,10 @@
 Beside them grows a log, which is cut back to the checkpoint that training goes on from.
 """
 
+import hashlib
+import io
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,21 @@ import torch
 
 from heap.errors import StoreError
 
+_CHECKSUM_BYTES = 64
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that `path` holds either the old checkpoint or the new one, never a part."""
+    """Write `state` so that `path` holds either the old checkpoint or the new one, never a part.
+
+    A checksum follows what torch writes, and does not keep it from reading that.
+    """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with partial.open("w+b") as file:
         torch.save(state, file)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, os.SEEK_END)
+        file.write(checksum.encode())
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -30,18 +40,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: if the file is damaged or holds anything but tensors and plain values.
     """
-    # Damage raises whatever its place in the file leads to, from KeyError to UnicodeDecodeError.
-    # What torch says about it is left out: it is long, and advises to run the file's code.
     try:
-        with zipfile.ZipFile(path) as file:
-            # Torch does not look at the checksums.
-            if file.testzip() is not None:
-                raise zipfile.BadZipFile("wrong checksum")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__) from error
+    whole, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+    if hashlib.sha256(whole).hexdigest().encode() != checksum:
+        raise _unusable(path, "wrong checksum")
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
     except Exception as error:
+        # What torch says is left out: it is long, and advises to run the file's code.
         raise _unusable(path, type(error).__name__) from error
-    if not isinstance(state, dict):
-        raise _unusable(path, f"it holds a {type(state).__name__}")
     return state
 
 

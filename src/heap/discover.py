@@ -2,20 +2,23 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from heap.attempts import attempt
 from heap.collection.photos import note_folders
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.config import DiscoverConfig
-from heap.images import ImageError, Picture, Source, list_images
+from heap.images import ImageError, Limits, Picture, Source, list_images
+from heap.images.colour import as_srgb
 from heap.images.listing import Place
 from heap.images.source import STANDARD_INPUT
 from heap.interrupt import Interruptible
@@ -38,6 +41,8 @@ class Run:
     counts: Counts
     images: int
     """Images that this call worked on; the others were there already."""
+    notes: Mapping[str, int]
+    """How many images have each note, such as "first of 3 frames"."""
     seconds: float
     """What this call took, without loading the model."""
 
@@ -58,6 +63,7 @@ def discover(
     *,
     config: DiscoverConfig | None = None,
     limit: int | None = None,
+    timeout: float = Limits().seconds,
     on_progress: OnProgress = silent,
 ) -> Run:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
@@ -65,7 +71,9 @@ def discover(
     Images are worked on by chunks; what a chunk gives is stored before the next one begins. The
     chunks of a listing are always the same, so that an interrupted run ends with the very results
     of an uninterrupted one. What is stored stays as it is when images are added to the listing.
-    `limit` stops after that many images of it.
+    `limit` stops after that many images of it; an image that takes longer than `timeout` seconds to
+    be read, or to be decoded, is given up. Images with which something goes wrong are listed as
+    failed, with the stage: reading them, `encode`, `objects`, `embed` or `draw`.
 
     Raises:
         InputError: if there is no image, or `out` cannot be written or is being written.
@@ -94,8 +102,9 @@ def discover(
             if (left := [source for source in chunk if source.key not in finished])
         ]
         done = len(sources) - sum(map(len, waiting))
+        read = partial(read_picture, limits=Limits(seconds=timeout))
         pictures = ahead(
-            (source for chunk in waiting for source in chunk), read_picture, pool, config.chunk
+            (source for chunk in waiting for source in chunk), read, pool, config.chunk
         )
         for chunk in waiting:
             on_progress("objects", done, len(sources))
@@ -105,13 +114,13 @@ def discover(
         on_progress("objects", done, len(sources))
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        return Run(out, store.counts(), worked, time.monotonic() - started)
+        return Run(out, store.counts(), worked, store.notes(), time.monotonic() - started)
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
     """Write objects.json, failed.jsonl and gallery.html from what is stored."""
     on_progress("reports", 0, 2)
-    write_coco(store.results(), out / "objects.json")
+    write_coco(store.records(), out / "objects.json")
     on_progress("reports", 1, 2)
     write_failures(store.failures(), out / FAILURES)
     on_progress("reports", 2, 2)
@@ -127,32 +136,37 @@ def _work(
     pool: ThreadPoolExecutor,
 ) -> list[Finished | Failure]:
     pictures = [picture for picture in read if isinstance(picture, Picture)]
-    results = heap(pictures, config)
-    records: list[Finished | Failure] = [
-        Failure(error.key, error.stage, error.reason)
-        for error in read
-        if isinstance(error, ImageError)
-    ]
     again = {source.key: source.location for source in sources if source.location != STANDARD_INPUT}
-    drawn = pool.map(
-        lambda pair: _finish(pair[0], pair[1], again.get(pair[0].key, ""), out, config),
-        zip(pictures, results, strict=True),
-    )
-    return [*records, *drawn]
+
+    def draw(picture: Picture, result: ImageResult | ImageError) -> Finished | ImageError:
+        if isinstance(result, ImageError):
+            return result
+        source = again.get(picture.key, "")
+        return attempt(picture.key, "draw", lambda: _finish(picture, result, source, out, config))
+
+    drawn = pool.map(draw, pictures, heap.examine(pictures, config))
+    bad = [error for error in read if isinstance(error, ImageError)]
+    return [
+        Failure(record.key, record.stage, record.reason)
+        if isinstance(record, ImageError)
+        else record
+        for record in (*bad, *drawn)
+    ]
 
 
 def _finish(
     picture: Picture, result: ImageResult, source: str, out: Path, config: DiscoverConfig
 ) -> Finished:
     """Write the pictures of one image that are wanted, and make the record of it."""
+    shown = as_srgb(picture.pixels, picture.profile)
     if "overlays" in config.save:
-        save_overlay(draw_overlay(picture.pixels, result), out / "overlays", result.key)
+        save_overlay(draw_overlay(shown, result), out / "overlays", result.key)
     if "regions" in config.save:
-        regions = draw_regions(picture.pixels, result.regions.label_map)
+        regions = draw_regions(shown, result.regions.label_map)
         save_overlay(regions, out / "regions", result.key)
     if "masks" in config.save:
         _save_masks(result, out / "masks")
-    small, note = thumbnail(picture.pixels), picture.note or ""
+    small, note = thumbnail(shown), picture.note or ""
     return Finished(result, small, picture.digest, note, source)
 
 

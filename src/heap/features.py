@@ -18,15 +18,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from heap.attempts import apart, in_halves
 from heap.config import FeatureConfig
 from heap.cues import CUE_WIDTHS, cues
 from heap.encoder.encoder import Encoder
 from heap.encoder.features import Features
+from heap.errors import ImageError
 from heap.images import Geometry, Picture
 from heap.peers.boundary import smoothed_prior
 
 logger = logging.getLogger(__name__)
 
+STAGE = "encode"
 _PATCHES_TOGETHER = 8192
 """A processor gains nothing from more of them at a time, and each takes memory in the encoder."""
 
@@ -65,35 +68,69 @@ def describe(
     *,
     boundary: bool = False,
 ) -> list[PatchFeatures]:
-    """Features of each picture, on the CPU; pictures of the same grid go through together.
+    """Features of each picture, see `try_describe`.
 
-    That is at most `batch` of them. If the encoder works on the CPU, it is fewer where they are
-    large: memory does not grow with `batch` there.
+    Raises:
+        ImageError: if one of them has none.
+    """
+    found = []
+    for features in try_describe(encoder, pictures, config, batch, boundary=boundary):
+        if isinstance(features, ImageError):
+            raise features
+        found.append(features)
+    return found
+
+
+def try_describe(
+    encoder: Encoder,
+    pictures: Sequence[Picture],
+    config: FeatureConfig,
+    batch: int = 8,
+    *,
+    boundary: bool = False,
+) -> list[PatchFeatures | ImageError]:
+    """Features of each picture, on the CPU, or why there are none: bad ones cost only themselves.
+
+    Pictures of the same grid go through together, at most `batch` of them. If the encoder works on
+    the CPU, it is fewer where they are large: memory does not grow with `batch` there.
     """
     shapes = [geometry(picture, encoder, config) for picture in pictures]
     alike = defaultdict(list)
     for index, shape in enumerate(shapes):
         alike[shape.grid].append(index)
-    found: dict[int, PatchFeatures] = {}
+
+    def work(indices: Sequence[int]) -> list[PatchFeatures | ImageError]:
+        inputs = [shapes[i].resize(pictures[i].pixels) for i in indices]
+        features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
+        rows = zip(indices, features.patches.cpu(), features.cls_attention.cpu(), strict=True)
+        return [
+            _of_one(pictures[index], features.grid, patches, attention, config, boundary)
+            for index, patches, attention in rows
+        ]
+
+    found: dict[int, PatchFeatures | ImageError] = {}
     for grid, indices in alike.items():
         together = fitting_together(encoder, grid, batch)
         for start in range(0, len(indices), together):
             chosen = indices[start : start + together]
-            inputs = [shapes[i].resize(pictures[i].pixels) for i in chosen]
-            seen = [pictures[i] for i in chosen]
-            features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
-            for index, picture, patches, attention in zip(
-                chosen, seen, features.patches.cpu(), features.cls_attention.cpu(), strict=True
-            ):
-                found[index] = PatchFeatures(
-                    _join(patches, picture, grid, config),
-                    attention,
-                    torch.from_numpy(smoothed_prior(picture.pixels, grid).ravel())
-                    if boundary
-                    else None,
-                    grid,
-                )
+            results = apart(chosen, work, STAGE, lambda index: pictures[index].key)
+            found |= zip(chosen, results, strict=True)
     return [found[index] for index in range(len(pictures))]
+
+
+def _of_one(
+    picture: Picture,
+    grid: tuple[int, int],
+    patches: Float[Tensor, "patch dim"],
+    attention: Float[Tensor, "head patch"],
+    config: FeatureConfig,
+    boundary: bool,
+) -> PatchFeatures | ImageError:
+    if not (patches.isfinite().all() and attention.isfinite().all()):
+        reason = "its features are not finite; --precision fp32 may help"
+        return ImageError(picture.key, STAGE, reason)
+    prior = torch.from_numpy(smoothed_prior(picture.pixels, grid).ravel()) if boundary else None
+    return PatchFeatures(_join(patches, picture, grid, config), attention, prior, grid)
 
 
 def fitting_together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
@@ -106,20 +143,21 @@ def fitting_together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int
 def _encode(
     encoder: Encoder, pixels: UInt8[Tensor, "batch height width 3"], config: FeatureConfig
 ) -> Features:
-    """Run the encoder; a batch that does not fit into memory goes through in halves."""
-    try:
+    """Run the encoder; a batch that does not fit into memory goes through in parts."""
+
+    def work(part: UInt8[Tensor, "_ height width 3"]) -> Features:
         found: Features = encoder(
-            pixels.permute(0, 3, 1, 2).float() / 255, config.layer, config.facet
+            part.permute(0, 3, 1, 2).float() / 255, config.layer, config.facet
         )
         return found
-    except torch.OutOfMemoryError:
-        if len(pixels) == 1:
-            raise
-    logger.warning("out of memory with a batch of %d images, going on with half", len(pixels))
-    first, second = (_encode(encoder, half, config) for half in pixels.tensor_split(2))
+
+    first, *others = in_halves(work, pixels)
+    if not others:
+        return first
+    parts = [first, *others]
     return Features(
-        torch.cat([first.patches.cpu(), second.patches.cpu()]),
-        torch.cat([first.cls_attention.cpu(), second.cls_attention.cpu()]),
+        torch.cat([part.patches.cpu() for part in parts]),
+        torch.cat([part.cls_attention.cpu() for part in parts]),
         first.grid,
     )
 
@@ -201,6 +239,15 @@ class FeatureStore:
             path.unlink(missing_ok=True)
             return None
         return PatchFeatures(**{n: t.float() for n, t in tensors.items()}, grid=(rows, cols))
+
+    def boundary(self, digest: str) -> Float[Tensor, " patch"] | None:
+        """Only the prior of what was put, as quick as can be; None if it cannot be read."""
+        try:
+            with safe_open(self._path(digest), framework="pt") as file:
+                prior: Tensor = file.get_tensor("boundary").float()
+        except (SafetensorError, OSError):
+            return None
+        return prior
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.safetensors"

@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from heap.images import ImageError, Picture, Source, decode
+from heap.images import ImageError, Limits, Picture, Source, decode
+from heap.images.decode import DEFAULT_LIMITS
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -29,10 +30,10 @@ def ahead(
             future.cancel()
 
 
-def read_picture(source: Source) -> Picture | ImageError:
+def read_picture(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture | ImageError:
     """Decode one image; what is wrong with it is returned, because it must not stop a run."""
     try:
-        return decode(source)
+        return decode(source, limits)
     except ImageError as error:
         return error
 

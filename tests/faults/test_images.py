@@ -149,6 +149,22 @@ def run(script: str, *arguments: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def test_f20_what_never_answers_is_given_up_and_does_not_keep_the_process(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "silent.png")
+    script = """
+import sys
+from heap.images import ImageError, Limits, Source, decode
+# Opened for both, it waits for bytes that nobody writes, as a connection does.
+source = Source("a", "memory", lambda: open(sys.argv[1], "r+b", buffering=0))
+try:
+    decode(source, Limits(seconds=0.2))
+except ImageError as error:
+    print(error.stage, error.reason)
+"""
+    said = run(script, tmp_path / "silent.png")
+    assert said == "read it takes longer than 0.2 seconds; --timeout gives it more\n"
+
+
 @pytest.mark.fault("F11")
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (7, 7)])
 def test_f11_tiny_images_decode_and_fill_a_grid(size: tuple[int, int], tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from preprocessors import add_preprocessor
 from pycocotools.coco import COCO
 
 from heap.peers.found import FoundRecipe
@@ -135,6 +138,26 @@ def test_strict_and_standard_input(
     assert failure["path"] == "bad.png"
     assert not (out / "overlays").exists()
     assert len(list((out / "masks").iterdir())) == 2
+
+
+def test_what_was_left_out_of_an_image_is_in_every_summary(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "run"
+    folder.mkdir()
+    photo, deep = Image.open(photos / "00.png"), np.full((48, 64), 100, np.uint16)
+    deep[16:32, 16:32] = 4000
+    Image.fromarray(deep).save(folder / "12-bits.tif")
+    for name in ("a.gif", "b.tif", "c.png"):
+        photo.save(folder / name, save_all=True, append_images=[photo.rotate(90)])
+    command = ["discover", folder, "--model", model_folder, "--out", out]
+    code, text, err = main(*command, "--json")
+    stretched = "values 100 to 4000 stretched to 8 bits"
+    assert (code, json.loads(text)["notes"]) == (0, {"first of 2 frames": 3, stretched: 1}), err
+    images = json.loads((out / "objects.json").read_text())["images"]
+    assert [image["note"] for image in images] == [stretched, *["first of 2 frames"] * 3]
+    code, _, err = main(*command)
+    assert f"first of 2 frames (3), {stretched} (1)" in " ".join(err.split())
 
 
 def test_a_bad_file_alone_is_no_error_without_strict(
@@ -429,6 +452,7 @@ def test_discover_fits_a_head_for_an_encoder_that_has_none(
         patch_size=64, image_size=128, initializer_range=0.3,
     )  # fmt: skip
     ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "coarse")
+    add_preprocessor(tmp_path / "coarse")
     few = tmp_path / "few"
     few.mkdir()
     for number in range(4):

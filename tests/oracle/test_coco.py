@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from heap.collection.records import Finished
 from heap.report.coco import write_coco
 from heap.results import ImageResult, Objects, Regions, Rle
 
@@ -62,7 +63,7 @@ def test_masks_boxes_and_scores_are_read_as_they_were(
     tmp_path: Path, load: Callable[[Path], Any]
 ) -> None:
     expected = [random_result(f"folder/ü {seed}.jpg", seed) for seed in range(40)]
-    write_coco((result for result, _ in expected), tmp_path / "objects.json")
+    write_coco((Finished(result) for result, _ in expected), tmp_path / "objects.json")
     coco = load(tmp_path / "objects.json")
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["object"]
     assert len(coco.getImgIds()) == len(expected)
@@ -83,7 +84,8 @@ def test_masks_boxes_and_scores_are_read_as_they_were(
 def test_boxes_are_those_of_the_masks_by_coco_s_own_code(tmp_path: Path) -> None:
     from pycocotools import mask as coco_mask
 
-    write_coco((random_result(str(seed), seed)[0] for seed in range(40)), tmp_path / "o.json")
+    results = (random_result(str(seed), seed)[0] for seed in range(40))
+    write_coco(map(Finished, results), tmp_path / "o.json")
     annotations = list(pycocotools(tmp_path / "o.json").anns.values())
     assert len(annotations) > 40
     for annotation in annotations:

@@ -45,24 +45,17 @@ def test_a_torn_file_is_refused_at_any_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F31")
-def test_flipped_bits_are_refused_or_harmless(tmp_path: Path) -> None:
+def test_any_flipped_bit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     save_checkpoint(path, {"step": 7, "weight": torch.arange(50.0)})
     whole = path.read_bytes()
-    refused = 0
-    for place in range(0, whole.index(b"PK\1\2"), 3):
+    assert torch.equal(torch.load(path, weights_only=True)["weight"], torch.arange(50.0))
+    for place in [*range(0, len(whole), 7), len(whole) - 1]:
         torn = bytearray(whole)
-        torn[place] ^= 0x15
+        torn[place] ^= 1 << place % 8
         path.write_bytes(torn)
-        try:
-            loaded = load_checkpoint(path)
-        except StoreError:
-            refused += 1
-        else:
-            # Padding, and what a zip file says twice; its central directory is left alone here.
-            assert loaded["step"] == 7
-            assert torch.equal(loaded["weight"], torch.arange(50.0))
-    assert refused > 50
+        with pytest.raises(StoreError, match=r"not a usable checkpoint \(wrong checksum\)"):
+            load_checkpoint(path)
 
 
 class Bomb:
@@ -77,7 +70,7 @@ class Bomb:
 
 @pytest.mark.fault("F21")
 def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path) -> None:
-    torch.save({"step": Bomb(tmp_path / "ran")}, tmp_path / "a.pt")
+    save_checkpoint(tmp_path / "a.pt", {"step": Bomb(tmp_path / "ran")})
     with pytest.raises(StoreError):
         load_checkpoint(tmp_path / "a.pt")
     assert not (tmp_path / "ran").exists()

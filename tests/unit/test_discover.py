@@ -1,11 +1,13 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from profiles import swapped_profile
 
 from heap.collection.curation import reject_objects, sort_objects
 from heap.collection.editing import Editor
@@ -149,3 +151,19 @@ def test_a_label_map_ends_with_255(heap: Heap, pictures: list[Picture], tmp_path
     with Image.open(path) as image:
         labels = np.asarray(image)
     assert sorted(np.unique(labels)) == list(range(256))
+
+
+def test_a_photo_with_a_profile_has_its_colours_in_the_gallery_and_the_overlays(
+    heap: Heap, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    red = Image.new("RGB", (64, 64), (250, 0, 0))
+    red.save(tmp_path / "photos" / "a.png", icc_profile=swapped_profile())
+    config = replace(CONFIG, save=("overlays",), min_score=1.0)
+    run = discover(heap, tmp_path / "photos", tmp_path / "run", config=config)
+    (record,) = RunStore.open(run.folder).records()
+    (overlay,) = (run.folder / "overlays").iterdir()
+    for file in (BytesIO(record.thumbnail), overlay):
+        with Image.open(file) as image:
+            shown = np.asarray(image.convert("RGB")).astype(int)
+        assert np.abs(shown - [0, 250, 0]).max() <= 4

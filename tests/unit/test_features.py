@@ -1,4 +1,5 @@
 import logging
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -114,13 +115,18 @@ def test_a_processor_gets_fewer_of_large_pictures_at_a_time(
     assert [each.grid for each in found] == [(side // 8, side // 8)] * 12
 
 
-def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
-    if len(arguments[0]) > 2:
-        raise torch.OutOfMemoryError("no more")
-
-
 @pytest.mark.fault("F41")
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no more"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        MemoryError(),
+    ],
+    ids=["gpu", "cpu", "numpy"],
+)
 def test_out_of_memory_halves_the_batch(
+    error: Exception,
     encoder_folder: Path,
     encoder: Encoder,
     pictures: list[Picture],
@@ -128,6 +134,11 @@ def test_out_of_memory_halves_the_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scarce = Encoder.load(str(encoder_folder), precision="fp32")
+
+    def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
+        if len(arguments[0]) > 2:
+            raise error
+
     scarce.register_forward_pre_hook(refuse_more_than_two)
     config = replace(feature_config, square=True)
     with caplog.at_level(logging.WARNING):
@@ -210,9 +221,7 @@ def test_where_features_are_kept_depends_on_all_that_they_depend_on(
 ) -> None:
     changed = load_file(encoder_folder / "model.safetensors")
     changed["layernorm.bias"] += 1
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "config.json").write_bytes((encoder_folder / "config.json").read_bytes())
+    other = shutil.copytree(encoder_folder, tmp_path / "other")
     save_file(changed, other / "model.safetensors")
     stores = [
         FeatureStore(tmp_path, encoder, feature_config),

@@ -1,5 +1,6 @@
 """`heap discover`."""
 
+from collections import Counter
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 from heap.bars import Bars
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import app, err_console
+from heap.cli.options import Seconds
 from heap.cli.printing import AsJson, print_json
 from heap.cli.reading import Images, given
 from heap.collection.lock import refuse_busy
@@ -20,6 +22,9 @@ from heap.progress import OnProgress
 
 # A single hyphen is standard input; `discover` refuses the other ones itself.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
+
+_NOTES = 5
+"""So many kinds of notes are in the summary."""
 
 
 def discover(
@@ -32,6 +37,7 @@ def discover(
     device: str = "auto",
     precision: Precision = "auto",
     limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
+    timeout: Seconds = 60.0,
     threshold: float = DiscoverConfig().threshold,
     min_area: float = DiscoverConfig().min_area,
     merge: float | None = None,
@@ -57,6 +63,7 @@ def discover(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
         limit: Work on at most so many images.
+        timeout: Seconds that reading an image may take, and decoding it.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
         merge: Neighbouring parts with a higher cosine are one object; lower it to split less.
@@ -93,6 +100,7 @@ def discover(
                 encoder=encoder,
                 device=where,
                 precision=precision,
+                timeout=timeout,
                 on_progress=_saying(
                     f"No head was ever fitted on {encoder}: fitting one on these images in "
                     f"{fitted}",
@@ -107,7 +115,15 @@ def discover(
                 precision=precision,
             )
         config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
-        run = run_discover(found, images, out, config=config, limit=limit, on_progress=progress)
+        run = run_discover(
+            found,
+            images,
+            out,
+            config=config,
+            limit=limit,
+            timeout=timeout,
+            on_progress=progress,
+        )
     _summarise(run, as_json)
     return 1 if strict and run.counts.failed else 0
 
@@ -138,13 +154,19 @@ def _saying(text: str, progress: OnProgress) -> OnProgress:
 def _summarise(run: Any, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
-        about = {**counts, "images_per_second": round(run.rate, 2), "run": str(run.folder)}
-        print_json(about)
+        rate = round(run.rate, 2)
+        print_json(
+            {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
+        )
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
         f"{counts['failed']} failed; {run.rate:.1f} images per second"
     )
+    if run.notes:
+        said = [f"{note} ({count})" for note, count in Counter(run.notes).most_common(_NOTES)]
+        more = ["..."] if len(run.notes) > _NOTES else []
+        err_console.print(f"Notes on images, each in objects.json: {', '.join(said + more)}")
     if counts["failed"]:
         err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
     err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")

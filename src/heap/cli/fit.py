@@ -6,6 +6,7 @@ from pathlib import Path
 from heap.bars import Bars
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
+from heap.cli.options import Seconds
 from heap.cli.reading import Images, Seed, given, read_sections
 from heap.collection.lock import refuse_busy
 from heap.config import (
@@ -39,13 +40,15 @@ def fit(
     seed: Seed = 0,
     settings: Path | None = None,
     cache: Path | None = None,
+    timeout: Seconds = 60.0,
     device: str = "auto",
     precision: Precision = "auto",
 ) -> None:
     """Fit a head on unlabelled images.
 
     Features are computed once and kept; the same command goes on where an earlier one was stopped.
-    A fit that collapsed says so and exits with 1.
+    Copies and images without contrast are left out. A fit that collapsed, or that has nothing to
+    learn from, says so and exits with 1.
 
     Example: heap fit photos/ --out model --encoder dino-vits16
 
@@ -65,6 +68,7 @@ def fit(
         seed: Seed of everything that is drawn.
         settings: JSON file with more settings under features, head, losses and fit.
         cache: Folder of the feature store.
+        timeout: Seconds that reading an image may take, and decoding it.
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
@@ -88,7 +92,7 @@ def fit(
 
     hint_at_stronger(encoder)
     with Bars(err_console) as progress:
-        run_fit(
+        model = run_fit(
             images,
             out,
             features=features,
@@ -98,7 +102,13 @@ def fit(
             device=choose_device(device),
             precision=precision,
             cache=cache,
+            timeout=timeout,
             on_progress=progress,
+        )
+    left = model.config.provenance["left_out"]
+    if any(left.values()):
+        err_console.print(
+            f"Left out: {left['without_contrast']} images without contrast, {left['copies']} copies"
         )
     if (out / "failed.jsonl").stat().st_size:
         err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")

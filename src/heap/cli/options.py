@@ -4,13 +4,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from heap.cli.reading import given
 from heap.config import Facet, FeatureConfig, Precision, from_dict
 
 if TYPE_CHECKING:
     from heap.evaluation.bench import Bench
+
+
+Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_400))]
 
 
 @Parameter(name="*")

@@ -1,5 +1,6 @@
 """LanceDB as the store uses it: connections, tables, and errors in our words."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,9 @@ from heap.errors import ConfigError, HeapError, StoreError
 
 Database = lancedb.DBConnection
 Table = lancedb.table.Table
+
+_SEAL = "checksum"
+"""Key of the checksum in the stored configuration."""
 
 
 _DAMAGE = re.compile(
@@ -73,7 +77,7 @@ def create_tables(database: Database, config: Mapping[str, Any], model: str) -> 
     row = {
         "schema_version": schema.SCHEMA_VERSION,
         "heap_version": version("heap"),
-        "config": json.dumps(config, sort_keys=True),
+        "config": _sealed(config, model),
         "model": model,
     }
     rows = pa.Table.from_pylist([row], schema=schema.CONFIG_SCHEMA)
@@ -108,7 +112,23 @@ def read_config(database: Database, run: object) -> tuple[int, dict[str, Any]]:
                 f"{schema.SCHEMA_VERSION}: use the heap that made it, or choose another --out"
             )
         config: dict[str, Any] = json.loads(row["config"])
+        seal = config.pop(_SEAL, None)  # Stores of earlier versions have none.
+        if seal is not None and seal != _checksum(config, row["model"] or ""):
+            raise StoreError(
+                f"the store of {run} is damaged: the configuration that it was made with has "
+                "changed; choose another --out"
+            )
     return int(row["schema_version"]), config
+
+
+def _sealed(config: Mapping[str, Any], model: str) -> str:
+    """The configuration as JSON, with a checksum of it and of the model's name."""
+    return json.dumps({**config, _SEAL: _checksum(config, model)}, sort_keys=True)
+
+
+def _checksum(config: Mapping[str, Any], model: str) -> str:
+    whole = json.dumps([config, model], sort_keys=True).encode()
+    return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
 
 def plain(config: Mapping[str, Any]) -> dict[str, Any]:

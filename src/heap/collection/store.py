@@ -1,6 +1,7 @@
 """The store of a run: results go in by chunks, survive a kill, and come out in key order."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -236,6 +237,12 @@ class RunStore:
                 failed=status.count("failed"),
                 objects=sum(filter(None, found["objects"].to_pylist())),
             )
+
+    def notes(self) -> Counter[str]:
+        """How many images have each note, such as "first of 3 frames"."""
+        with reading(self.run):
+            notes = rows(self.table(schema.IMAGES), ["note"])["note"].to_pylist()
+        return Counter(filter(None, notes))
 
     @property
     def model(self) -> str:

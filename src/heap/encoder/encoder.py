@@ -67,6 +67,7 @@ class Encoder(nn.Module, ABC):
 
         Raises:
             InputError: if `name` or `device` is unknown.
+            ConfigError: if `precision` is.
             WeightsError: if the weights cannot be had, are damaged, or are not the model's.
         """
         # Only now: both are made of this class.
@@ -74,11 +75,10 @@ class Encoder(nn.Module, ABC):
         from heap.encoder.vit import VisionTransformer
 
         where, place = _device(device), resolve(name)
+        chosen = choose_precision(precision, where)
         files = find_files(place if isinstance(place, Path) else hub.fetch(place))
         model, architecture = load_model(files)
-        origin = Origin(
-            name, files.digest(), choose_precision(precision, where), read_normalisation(files)
-        )
+        origin = Origin(name, files.digest(), chosen, read_normalisation(files))
         if isinstance(architecture, TransformerArchitecture):
             return VisionTransformer(model, origin, architecture).to(where)
         return Pyramid(model, origin).to(where)

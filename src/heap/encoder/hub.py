@@ -1,8 +1,10 @@
 """Weights of the Hugging Face hub: out of its cache if they are there, else over the network."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+from heap.deadline import within
 from heap.encoder.files import (
     CONFIG,
     INDEX,
@@ -12,10 +14,10 @@ from heap.encoder.files import (
     find_files,
     shard_names,
 )
-from heap.errors import WeightsError
+from heap.errors import InputError, WeightsError
 
-TIMEOUT_S = 5.0
-"""How long the hub may take for its first answer."""
+TIMEOUT_S = 4.5
+"""How long the hub may take for its first answer, and again for the files that are small."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +31,6 @@ def fetch(repo: str) -> Path:
     cached = cached_folder(repo)
     if cached is not None:
         return cached
-    fault = unreachable()
-    if fault is not None:
-        raise _failure(repo, fault)
     try:
         return _download(repo)
     except WeightsError:
@@ -39,6 +38,26 @@ def fetch(repo: str) -> Path:
     except Exception as error:
         # The hub's client lets errors of its network library through, which its versions change.
         raise _failure(repo, _reason(error)) from error
+
+
+def fetch_head(repo: str) -> Path:
+    """Folder of the hub's cache with a fitted head; what is not there is downloaded.
+
+    Raises:
+        InputError: if it is not on this machine and cannot be had from the hub.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    try:
+        config, weights = (try_to_load_from_cache(repo, name) for name in (CONFIG, WEIGHTS))
+        if isinstance(config, str) and isinstance(weights, str):
+            return Path(config).parent
+        folder = _begin(repo, ()).parent
+        hf_hub_download(repo, WEIGHTS, revision=folder.name, etag_timeout=TIMEOUT_S)
+    except Exception as error:
+        # As above; and a name that can be none of the hub's is an error of its client too.
+        raise InputError(_reason(error)) from error
+    return folder
 
 
 def cached_folder(repo: str) -> Path | None:
@@ -59,8 +78,11 @@ def unreachable() -> str | None:
     """Why the hub does not answer; None if it does."""
     from huggingface_hub import constants, get_session
 
-    try:
+    def ask() -> None:
         get_session().head(constants.ENDPOINT, timeout=TIMEOUT_S)
+
+    try:
+        within(TIMEOUT_S, ask)
     except Exception as error:
         # As above: which errors there are depends on the client's network library.
         return f"{constants.ENDPOINT}: {_reason(error)}"
@@ -74,14 +96,32 @@ def page(repo: str) -> str:
     return f"{constants.ENDPOINT}/{repo}"
 
 
+def _begin(repo: str, extra: Sequence[str]) -> Path:
+    """The configuration, downloaded with the small files `extra`, if the repository has them.
+
+    Its folder is named after the commit, to which the other files have to belong too.
+    """
+    from huggingface_hub import hf_hub_download
+
+    if fault := unreachable():
+        raise ConnectionError(fault)
+
+    def work() -> Path:
+        config = Path(hf_hub_download(repo, CONFIG, etag_timeout=TIMEOUT_S))
+        for name in extra:
+            _optional(repo, name, config.parent.name)
+        return config
+
+    # The client tries again and again, whatever its own time limits are.
+    return within(TIMEOUT_S, work)
+
+
 def _download(repo: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     _log.info("downloading %s", repo)
-    config = Path(hf_hub_download(repo, CONFIG, etag_timeout=TIMEOUT_S))
-    # The folder is named after the commit, to which the other files have to belong too.
+    config = _begin(repo, (PREPROCESSOR,))
     commit = config.parent.name
-    _optional(repo, PREPROCESSOR, commit)
     if _optional(repo, WEIGHTS, commit) is None:
         index = _optional(repo, INDEX, commit)
         for name in shard_names(index) if index else [PICKLE]:

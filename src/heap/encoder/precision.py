@@ -1,13 +1,13 @@
 """In which precision a processor is best used."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
-if TYPE_CHECKING:
-    # Not at run time: a bare GPU machine that pretrains has no pydantic.
-    from heap.config import Precision
+from heap.errors import ConfigError
 
+_CHOICES = "auto, fp32, bf16"
+"""Not read from `heap.config`: a bare GPU machine that pretrains has no pydantic."""
 _NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 """Instructions of x86 and ARM processors that multiply bfloat16 matrices."""
 
@@ -22,8 +22,15 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
-def choose_precision(precision: "Precision", device: torch.device) -> Literal["fp32", "bf16"]:
-    """What `auto` means on this device; the other two mean themselves."""
+def choose_precision(precision: str, device: torch.device) -> Literal["fp32", "bf16"]:
+    """What `auto` means on this device; the other two mean themselves.
+
+    Raises:
+        ConfigError: if there is no such precision.
+    """
     if precision == "auto":
         return "bf16" if has_bf16(device) else "fp32"
-    return precision
+    for known in ("fp32", "bf16"):
+        if precision == known:
+            return known
+    raise ConfigError(f"there is no precision {precision!r}; choose one of {_CHOICES}")

@@ -15,12 +15,15 @@ from transformers.utils import logging as transformers_logging
 
 from heap.encoder.architecture import Architecture, read_architecture
 from heap.encoder.families import FAMILIES
-from heap.encoder.files import SUFFIX, EncoderFiles, file_digest, read_json
+from heap.encoder.files import PREPROCESSOR, SUFFIX, EncoderFiles, file_digest, read_json
 from heap.encoder.quiet import without_bars
 from heap.errors import WeightsError
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of colours in [0, 1], for models that do not bring their own."""
+_EXAMPLE = (
+    'for most that were trained on ImageNet {"image_mean": [0.485, 0.456, 0.406], '
+    '"image_std": [0.229, 0.224, 0.225]}, for others 0.5 six times'
+)
+"""Of what the file of the preprocessor holds."""
 
 _COUNTER = "num_batches_tracked"
 
@@ -63,17 +66,37 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
 def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
     """Mean and standard deviation that the encoder was trained with, for colours in [0, 1].
 
+    Nobody can guess them: families of encoders differ, and with those of another one features are
+    wrong without looking so.
+
     Raises:
-        WeightsError: if the file of the preprocessor does not hold two usable colours.
+        WeightsError: if there is no file of the preprocessor, or not two usable colours in it.
     """
-    if files.preprocessor is None:
-        return IMAGENET
-    values = read_json(files.preprocessor)
-    mean = _colour(values.get("image_mean", IMAGENET[0]), files.preprocessor)
-    std = _colour(values.get("image_std", IMAGENET[1]), files.preprocessor)
+    path = files.preprocessor
+    if path is None:
+        raise WeightsError(
+            f"{files.config.parent} has no {PREPROCESSOR}, which says how colours were normalised "
+            f"in training; fetch it from where the weights are from, or write it, {_EXAMPLE}"
+        )
+    values = read_json(path)
+    if values.get("do_rescale", True) is not True or not _is_usual(values):
+        raise WeightsError(
+            f"{path}: do_rescale and rescale_factor ask for colours that are not in [0, 1]; such "
+            "an encoder cannot be used"
+        )
+    if values.get("do_normalize", True) is False:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if missing := [name for name in ("image_mean", "image_std") if name not in values]:
+        raise WeightsError(f"{path} has no {' and no '.join(missing)}; write them, {_EXAMPLE}")
+    mean, std = (_colour(values[name], path) for name in ("image_mean", "image_std"))
     if min(std) <= 0:
-        raise WeightsError(f"{files.preprocessor}: image_std {std} is not positive")
+        raise WeightsError(f"{path}: image_std {std} is not positive")
     return mean, std
+
+
+def _is_usual(values: dict[str, Any]) -> bool:
+    factor = values.get("rescale_factor", 1 / 255)
+    return isinstance(factor, float) and abs(factor * 255 - 1) < 1e-3
 
 
 def _colour(value: Any, path: Path) -> Colour:

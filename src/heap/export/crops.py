@@ -19,11 +19,13 @@ def write_crops(original: Original, folder: Path, classes: Mapping[str, str]) ->
         ImageError: if the image cannot be decoded, or is no longer of the size that it had.
         OSError: if a crop cannot be written.
     """
-    item, pixels = original.item, original.pixels
+    item, pixels = original.item, original.picture.pixels
+    profile = original.picture.profile or None
     for each in item.objects:
         left, top, right, bottom = each.bounds
         inside = (slice(top, bottom), slice(left, right))
         alpha = each.pixels[inside].astype(np.uint8) * 255
         crop = Image.fromarray(np.dstack([pixels[inside], alpha]))
-        crop.save(file_in(folder, f"{classes[each.label]}/{item.name}-{each.index}.png"))
+        path = file_in(folder, f"{classes[each.label]}/{item.name}-{each.index}.png")
+        crop.save(path, icc_profile=profile)
     return len(item.objects)

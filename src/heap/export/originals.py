@@ -6,14 +6,13 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import ExifTags, Image
 
 from heap.collection.photos import Photo, Photos
 from heap.errors import ImageError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
+from heap.export.reencoding import kind_again, save_upright
 from heap.export.writer import file_in
 from heap.images import FORMATS, Limits, Picture, decode_bytes
 from heap.images.source import is_url
@@ -22,7 +21,6 @@ _WHOLE = Limits(draft_side=Limits().side)
 """Images are decoded at their full size."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
 _KINDS = {suffix: kind for kind, suffix in _SUFFIXES.items()} | {".jpeg": "JPEG"}
-_QUALITY = 95
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Original:
     photo: Photo
 
     @cached_property
-    def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
-        """Upright RGB at full size.
+    def picture(self) -> Picture:
+        """Upright, at full size.
 
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
@@ -53,9 +51,9 @@ class Original:
         """
         kind = self._kind_as_is()
         if kind not in format.kinds:
-            name = self.item.name + _SUFFIXES[format.otherwise]
-            upright = Image.fromarray(self.pixels)
-            upright.save(file_in(folder, name), format.otherwise, quality=_QUALITY)
+            again = kind_again(self.photo.data, format)
+            name = self.item.name + _SUFFIXES[again]
+            save_upright(self.picture, self.photo.data, again, file_in(folder, name))
             return name
         name = self.item.name + self._suffix(kind, format)
         path = file_in(folder, name)
@@ -91,11 +89,11 @@ def read_original(photos: Photos, item: Item) -> Original:
     return Original(item, photos.read(item.key, item.source, item.digest))
 
 
-def _same_size(item: Item, picture: Picture) -> UInt8[np.ndarray, "height width 3"]:
+def _same_size(item: Item, picture: Picture) -> Picture:
     if (picture.width, picture.height) != (item.width, item.height):
         reason = (
             f"it is {picture.width}x{picture.height} now and was {item.width}x{item.height} in the "
             "run; run `heap discover` again with another --out"
         )
         raise ImageError(item.key, "read", reason)
-    return picture.pixels
+    return picture

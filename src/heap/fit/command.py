@@ -17,7 +17,7 @@ from heap.fit.collect import collect, evenly
 from heap.fit.comparing import learn_to_compare
 from heap.fit.trainer import Trainer
 from heap.fit.training import train
-from heap.images import list_images
+from heap.images import Limits, list_images
 from heap.images.listing import Place
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap, ModelConfig
@@ -38,18 +38,21 @@ def fit(
     device: str = "cpu",
     precision: Precision = "auto",
     cache: Path | None = None,
+    timeout: float = Limits().seconds,
     on_progress: OnProgress = silent,
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
 
     Settings that are not given are those of the recipe of `encoder`; `features` name an encoder
-    themselves. Images that cannot be used are left out and listed in `failed.jsonl` there.
+    themselves. Images that cannot be used, or take longer than `timeout` seconds to be read or to
+    be decoded, are left out and listed in `failed.jsonl` there.
 
     The same call goes on where an earlier one was stopped, and ends with the same model. Features
     are kept in `cache` (default: the user's cache folder) and serve later fits.
 
     Raises:
-        FitError: if what came out is of no use: collapsed, constant, or without a foreground.
+        FitError: if there is nothing to learn from, or what came out is of no use: collapsed,
+            constant, or without a foreground.
         InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work.
     """
     usual = recipe(features.encoder if features else encoder)
@@ -74,14 +77,16 @@ def fit(
             on_progress(stage, done, total)
             stop.check()
 
-        collected = collect(sources, loaded, store, pool, on_stage)
+        collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
         left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
         write_failures(left_out, out / FAILURES)
         trainer = Trainer(model, collected, losses, config)
         train(trainer, out, on_stage)
         monitor = trainer.finish()
         learn_to_compare(model, collected, on_stage)
-        model.config = replace(model.config, provenance=trainer.provenance(monitor))
+        left = {"without_contrast": collected.flat, "copies": collected.copies}
+        provenance = trainer.provenance(monitor) | {"left_out": left}
+        model.config = replace(model.config, provenance=provenance)
         model.save_pretrained(out)
         model.location = str(out.resolve())
     return model

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from heap.features import PatchFeatures, describe
 from heap.fit.collect import Collected
 from heap.fit.priors import Mask
-from heap.images import Picture, decode
+from heap.images import Picture
 from heap.progress import OnProgress
 
 STAGE = "empty crops"
@@ -124,7 +124,7 @@ def _cells(span: Span) -> int:
 
 def _keep(images: Collected, crops: Sequence[Crop]) -> list[tuple[str, PatchFeatures]]:
     """Digest and features of each crop, computed and kept."""
-    pictures = [crop.of(decode(images.sources[crop.index])) for crop in crops]
+    pictures = [crop.of(images.picture(crop.index)) for crop in crops]
     found = describe(images.encoder, pictures, images.store.config, boundary=True)
     return [
         (picture.digest, images.store.keep(picture.digest, features))

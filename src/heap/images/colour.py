@@ -1,28 +1,40 @@
 """Bring pictures of any mode to 8-bit RGB.
 
-Values are taken as sRGB: embedded ICC profiles are ignored, as they are by what trained the
-encoders.
+Values are taken as sRGB: the encoders see a photo with another profile as what trained them did,
+without it. Where the photo is shown to people, `as_srgb` brings its colours back.
 """
 
+import logging
+from io import BytesIO
+
 import numpy as np
-from jaxtyping import Float, Num
-from PIL import ExifTags, Image
+from jaxtyping import UInt8
+from PIL import Image, ImageCms
+from PIL.ImageFile import ImageFile
+
+from heap.images.deep import Again, from_colour, from_grey, raw_mode
+
+logger = logging.getLogger(__name__)
 
 BACKDROP = (128, 128, 128)
 """What shows through transparent parts; their hidden colours are dropped."""
 
 
-def to_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Convert a loaded picture to mode RGB, and say what had to be made up, if anything.
+def to_rgb(image: ImageFile, again: Again) -> tuple[Image.Image, str | None]:
+    """Load a picture, convert it to mode RGB, and say what had to be made up, if anything.
 
-    Greys of 16 bits are divided down, floats in [0, 1] and whole numbers up to 255 taken as what
-    they are; other integers and floats are stretched from their smallest to their largest value.
+    Values of more than 8 bits are brought to 8 as `heap.images.deep` says; `again` opens the
+    picture once more.
     """
+    raw = raw_mode(image)
+    image.load()
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_deep(image)
-    if image.has_transparency_data:
-        return _on_backdrop(image.convert("RGBA"))
-    return (image if image.mode == "RGB" else image.convert("RGB")), None
+        return from_grey(image)
+    whole, note = from_colour(image, raw, again) if raw else (image, None)
+    if whole.has_transparency_data:
+        opaque, transparent = _on_backdrop(whole.convert("RGBA"))
+        return opaque, "; ".join(filter(None, [note, transparent])) or None
+    return (whole if whole.mode == "RGB" else whole.convert("RGB")), note
 
 
 def _on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
@@ -32,43 +44,27 @@ def _on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
     return opaque, None if lowest == 255 else "transparency on grey"
 
 
-def _from_deep(image: Image.Image) -> tuple[Image.Image, str | None]:
-    values = np.asarray(image)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    white = None if low < 0 else _white(image, finite, high)
-    if white is not None:
-        grey, note = _scaled(values, 0.0, white), None
-    else:
-        grey, note = _scaled(values, low, high), f"values {low:g} to {high:g} stretched to 8 bits"
-    if _tag(image, ExifTags.Base.PhotometricInterpretation) == 0:  # white is zero
-        grey = 255 - grey
-    return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB"), note
+def as_srgb(
+    pixels: UInt8[np.ndarray, "height width 3"], profile: bytes
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of a picture with an ICC profile as a screen without one shows them right.
+
+    Where the profile is empty, sRGB's own, damaged or not of RGB colours, they are as they were.
+    """
+    if not profile:
+        return pixels
+    try:
+        theirs = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if theirs.profile.xcolor_space != "RGB " or _is_srgb(theirs):
+            return pixels
+        photo = Image.fromarray(pixels)
+        shown = ImageCms.profileToProfile(photo, theirs, ImageCms.createProfile("sRGB"))
+    # Little CMS says of a damaged profile what its place leads to; the picture is still one.
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        logger.debug("colours as they are: %s", error)
+        return pixels
+    return np.asarray(shown)
 
 
-def _white(image: Image.Image, finite: Num[np.ndarray, " any"], high: float) -> float | None:
-    """The value of white, if the mode or the values tell."""
-    if image.mode == "F":
-        if high <= 1:
-            return 1.0
-        return 255.0 if high <= 255 and (finite == np.rint(finite)).all() else None
-    if _tag(image, ExifTags.Base.BitsPerSample) == (12,):
-        return 4095.0
-    if image.mode == "I" and image.format == "TIFF" and high <= 255:
-        return 255.0
-    return 65535.0 if high <= 65535 else None
-
-
-def _scaled(
-    values: Num[np.ndarray, "height width"], black: float, white: float
-) -> Float[np.ndarray, "height width"]:
-    """From [black, white] to [0, 255]; not-a-number is black."""
-    # float32 is exact for 16 bits, and half as large.
-    wide = np.float32 if values.dtype.itemsize == 2 else np.float64
-    inside = np.nan_to_num(np.clip(values.astype(wide), black, white), nan=black)
-    scaled: np.ndarray = (inside - wide(black)) * wide(255 / ((white - black) or 1))
-    return scaled
-
-
-def _tag(image: Image.Image, tag: ExifTags.Base) -> object:
-    return getattr(image, "tag_v2", {}).get(tag)
+def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    return "srgb" in (profile.profile.profile_description or "").lower()

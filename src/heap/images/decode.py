@@ -5,20 +5,30 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
+from heap.deadline import within
 from heap.errors import ImageError
+from heap.images import process
 from heap.images.colour import to_rgb
+from heap.images.deep import Again
 from heap.images.formats import FORMATS
-from heap.images.source import BYTE_LIMIT, Source, reason_of
+from heap.images.memory import DECODING, needed
+from heap.images.process import Decoded
+from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, reason_of
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -49,6 +59,8 @@ class Limits:
     draft_side: int = 1024
     """A picture is halved for as long as its shorter side stays at least this; no smaller than
     the side that the model sees."""
+    seconds: float = 60.0
+    """For reading it, and again for decoding it; not for waiting until others have left memory."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -68,6 +80,8 @@ class Picture:
     """SHA-256 of the encoded bytes, in hexadecimal."""
     note: str | None
     """What was left out or made up: "first of 12 frames", "transparency on grey"."""
+    profile: bytes = field(default=b"", repr=False)
+    """The ICC profile of its colours, see `heap.images.colour.as_srgb`; empty if it has none."""
 
 
 def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
@@ -79,9 +93,26 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: for anything wrong with the image, at the stage `read`, `open`, `limit` or
             `decode`.
     """
-    with _stage(source.key, "read"):
-        data = source.read(limits.byte_count)
-    return decode_bytes(source.key, data, limits)
+
+    def begin() -> tuple[bytes, ImageFile, int]:
+        data = _read(source, limits)
+        return data, *_open(source.key, data)
+
+    _hide_warnings()
+    if source.location == STANDARD_INPUT:  # A person may be typing the command that fills it.
+        return _decode(source.key, *begin(), limits)
+    return _decode(source.key, *_in_time(source.key, "read", limits.seconds, begin), limits)
+
+
+def read(source: Source, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Read an encoded image, as `decode` does.
+
+    Raises:
+        ImageError: if it cannot be read, at the stage `read`.
+    """
+    if source.location == STANDARD_INPUT:
+        return _read(source, limits)
+    return _in_time(source.key, "read", limits.seconds, lambda: _read(source, limits))
 
 
 def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
@@ -91,47 +122,79 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
         ImageError: for anything wrong with the image, at the stage `open`, `limit` or `decode`.
     """
     _hide_warnings()
-    with _stage(key, "open"):
-        if not data:
-            raise ImageError(key, "open", "the file is empty")
-        image = _open(data)
-        frames = getattr(image, "n_frames", 1)
+    image, frames = _in_time(key, "open", limits.seconds, lambda: _open(key, data))
+    return _decode(key, data, image, frames, limits)
+
+
+def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits) -> Picture:
     size = image.size
     _check(key, size, limits)
     with _stage(key, "decode"):
-        upright, turned, colour_note = _upright_rgb(image, limits.draft_side)
-        pixels = np.asarray(upright)
+        _draft(image, limits.draft_side)
+    work = partial(_upright_rgb, image, lambda: _opened(data), limits.draft_side)
+    if image.format in process.FORMATS:
+        work = partial(process.decode_apart, data, limits.draft_side, limits.seconds)
+    with DECODING.hold(needed(image)):
+        pixels, turned, colour_note = _in_time(key, "decode", limits.seconds, work)
     width, height = reversed(size) if turned else size
     notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
-    note = "; ".join(filter(None, notes)) or None
-    return Picture(key, pixels, width, height, hashlib.sha256(data).hexdigest(), note)
+    return Picture(
+        key,
+        pixels,
+        width,
+        height,
+        hashlib.sha256(data).hexdigest(),
+        "; ".join(filter(None, notes)) or None,
+        _profile(image),
+    )
 
 
-def _open(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if image.format == "PNG":
-        # Decoding looks neither at the checksums nor for the end, and `verify` spoils the image.
-        image.verify()
-        if _PNG_END not in data:
-            raise ValueError("the end of the file is missing")
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    return image
+def _read(source: Source, limits: Limits) -> bytes:
+    with _stage(source.key, "read"):
+        return source.read(limits.byte_count)
 
 
-def _upright_rgb(image: Image.Image, draft_side: int) -> tuple[Image.Image, bool, str | None]:
-    """Decode; say whether the picture lay on its side, and what was done to its colours."""
+def _open(key: str, data: bytes) -> tuple[ImageFile, int]:
+    """The image, and how many frames or pages it has."""
+    with _stage(key, "open"):
+        if not data:
+            raise ImageError(key, "open", "the file is empty")
+        image = _opened(data)
+        if image.format == "PNG":
+            # Decoding looks neither at the checksums nor for the end; `verify` spoils the image.
+            image.verify()
+            if _PNG_END not in data:
+                raise ValueError("the end of the file is missing")
+            image = _opened(data)
+        return image, getattr(image, "n_frames", 1)
+
+
+def _opened(data: bytes) -> ImageFile:
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _draft(image: ImageFile, draft_side: int) -> None:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8; other formats ignore this."""
     factor = _reduction(image.size, draft_side)
-    # JPEG can decode at 1/2, 1/4 and 1/8; other formats ignore this.
     image.draft(None, (image.width // factor, image.height // factor))
-    image.load()
-    rgb, note = to_rgb(image)
+
+
+def upright_rgb(data: bytes, draft_side: int) -> Decoded:
+    """Decode an image that can be opened, in this process and for as long as it takes."""
+    _hide_warnings()
+    return _upright_rgb(_opened(data), lambda: _opened(data), draft_side)
+
+
+def _upright_rgb(image: ImageFile, again: Again, draft_side: int) -> Decoded:
+    """Decode; say whether the picture lay on its side, and what was done to its colours."""
+    rgb, note = to_rgb(image, again)
     # TIFF is upright once it is loaded, and then has no orientation left.
     orientation = _orientation(image)
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
     factor = _reduction(rgb.size, draft_side)
     rgb = rgb.reduce(factor) if factor > 1 else rgb
-    return rgb, orientation in _ON_ITS_SIDE, note
+    return np.asarray(rgb), orientation in _ON_ITS_SIDE, note
 
 
 def _reduction(size: tuple[int, int], draft_side: int) -> int:
@@ -149,6 +212,12 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
+def _profile(image: Image.Image) -> bytes:
+    """The ICC profile, where it is of the colours that were decoded."""
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    return profile if isinstance(profile, bytes) else b""
+
+
 def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
     width, height = size
     short, long = sorted(size)
@@ -161,6 +230,15 @@ def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
     else:
         return
     raise ImageError(key, "limit", f"{width}x{height} is {problem}")
+
+
+def _in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
+    with _stage(key, stage):
+        try:
+            return within(seconds, work)
+        except TimeoutError as error:
+            reason = f"{reason_of(error)}; --timeout gives it more"
+            raise ImageError(key, stage, reason) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which file formats are read: pictures only, decoded in this process by well-tested libraries."""
+"""Which file formats are read: pictures only, decoded by the well-tested libraries of Pillow."""
 
 from functools import cache
 

@@ -6,7 +6,9 @@ from math import ceil, floor
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from torch import Tensor
 
+from heap.attempts import in_halves
 from heap.encoder.encoder import Encoder
 from heap.errors import InputError
 from heap.features import fitting_together
@@ -39,11 +41,16 @@ def embed(
         return np.zeros((0, encoder.embedding_dim), dtype=np.float32)
     shape = Geometry.of_square(side, side, side, encoder.patch)
     together = fitting_together(encoder, shape.grid, batch)
+
+    def work(part: UInt8[Tensor, "_ side side 3"]) -> Float32[np.ndarray, "_ dim"]:
+        colours = part.to(encoder.mean.device).permute(0, 3, 1, 2).float() / 255
+        vectors: np.ndarray = encoder.embed(colours).cpu().numpy()
+        return vectors
+
     found = []
     for start in range(0, len(crops), together):
         cut = [shape.resize(_cut(*crop)) for crop in crops[start : start + together]]
-        pixels = torch.from_numpy(np.stack(cut)).to(encoder.mean.device)
-        found.append(encoder.embed(pixels.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+        found += in_halves(work, torch.from_numpy(np.stack(cut)))
     return np.concatenate(found)
 
 

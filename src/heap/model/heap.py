@@ -1,22 +1,20 @@
 """The model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub import ModelHubMixin
 from jaxtyping import Float32
 from pydantic.dataclasses import dataclass
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import nn
 
+from heap.attempts import apart, attempt
 from heap.config import (
     CHECKED,
     DiscoverConfig,
@@ -25,15 +23,17 @@ from heap.config import (
     Precision,
     from_dict,
 )
+from heap.encoder import hub
 from heap.encoder.encoder import Encoder
 from heap.encoder.registry import PACKAGED, packaged_head
-from heap.errors import ConfigError, InputError, WeightsError
-from heap.features import PatchFeatures, describe, feature_dim
+from heap.errors import ConfigError, ImageError, InputError, WeightsError
+from heap.features import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
 from heap.images.listing import Place
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
+from heap.model.weights import digest_of, load_head, save_head
 from heap.objects import find_objects
 from heap.results import ImageResult, Regions
 
@@ -100,15 +100,14 @@ class Heap(nn.Module, ModelHubMixin):
                 "right one with --encoder, or fit a model on this one with `heap fit`"
             )
         model = cls(loaded, config)
-        model._load_head(folder / "model.safetensors")
+        load_head(model.head, folder / "model.safetensors")
         model.location = str(Path(name).resolve()) if Path(name).exists() else str(name)
         return model.eval()
 
     def _save_pretrained(self, save_directory: Path) -> None:
         config = json.dumps(asdict(self.config), indent=2)
         (save_directory / "config.json").write_text(config + "\n", encoding="utf-8")
-        tensors = {name: t.contiguous().cpu() for name, t in self.head.state_dict().items()}
-        (save_directory / "model.safetensors").write_bytes(save(tensors, {"format": "pt"}))
+        save_head(self.head, save_directory / "model.safetensors")
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The card that `save_pretrained` and `push_to_hub` write as README.md."""
@@ -132,10 +131,7 @@ class Heap(nn.Module, ModelHubMixin):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the weights of the head."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.head.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of(self.head.state_dict())
 
     @property
     def defaults(self) -> DiscoverConfig:
@@ -147,14 +143,41 @@ class Heap(nn.Module, ModelHubMixin):
     def forward(
         self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
     ) -> list[ImageResult]:
-        """Regions and objects of each picture."""
+        """Regions and objects of each picture.
+
+        Raises:
+            ImageError: if something goes wrong with one of them, see `examine`.
+        """
+        results = []
+        for result in self.examine(pictures, config):
+            if isinstance(result, ImageError):
+                raise result
+            results.append(result)
+        return results
+
+    @torch.inference_mode()
+    def examine(
+        self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
+    ) -> list[ImageResult | ImageError]:
+        """As calling it; what goes wrong with a picture takes the place of its result.
+
+        The stages are `encode`, `objects` and `embed`.
+        """
         config = config or self.defaults
-        described = describe(self.encoder, pictures, self.config.features, config.batch)
+        described = try_describe(self.encoder, pictures, self.config.features, config.batch)
         found = [
-            self._result(picture, features, config)
+            features
+            if isinstance(features, ImageError)
+            else attempt(picture.key, "objects", partial(self._result, picture, features, config))
             for picture, features in zip(pictures, described, strict=True)
         ]
-        return self._embedded(pictures, found, config)
+        whole = [
+            (picture, result)
+            for picture, result in zip(pictures, found, strict=True)
+            if not isinstance(result, ImageError)
+        ]
+        embedded = iter(apart(whole, partial(self._embedded, config), "embed", _key))
+        return [error if isinstance(error, ImageError) else next(embedded) for error in found]
 
     @torch.inference_mode()
     def group(self, features: PatchFeatures) -> Grouping:
@@ -181,6 +204,8 @@ class Heap(nn.Module, ModelHubMixin):
     ) -> ImageResult:
         grouping = self.group(features)
         saliency = grouping.saliency[0].cpu().reshape(features.grid).numpy()
+        if not np.isfinite(saliency).all():
+            raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
         regions = regions_of(grouping, features.grid)
         patches = self.head.centred(features.patches.to(self.head.centre))
         objects = find_objects(
@@ -204,42 +229,24 @@ class Heap(nn.Module, ModelHubMixin):
         )
 
     def _embedded(
-        self, pictures: Sequence[Picture], results: list[ImageResult], config: DiscoverConfig
-    ) -> list[ImageResult]:
+        self, config: DiscoverConfig, found: Sequence[tuple[Picture, ImageResult]]
+    ) -> list[ImageResult | ImageError]:
         """The results with embeddings; objects of several images go through together."""
         crops = [
-            (picture, box)
-            for picture, result in zip(pictures, results, strict=True)
-            for box in result.objects.boxes.tolist()
+            (picture, box) for picture, result in found for box in result.objects.boxes.tolist()
         ]
         vectors = self.embed(crops, config)
-        ends = np.cumsum([len(result.objects) for result in results], dtype=int)
+        ends = np.cumsum([len(result.objects) for _, result in found], dtype=int)
         return [
             replace(result, objects=replace(result.objects, embeddings=rows))
-            for result, rows in zip(results, np.split(vectors, ends)[:-1], strict=True)
+            if np.isfinite(rows).all()
+            else ImageError(result.key, "embed", "embeddings of its objects are not finite")
+            for (_, result), rows in zip(found, np.split(vectors, ends)[:-1], strict=True)
         ]
 
-    def _load_head(self, path: Path) -> None:
-        try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(
-                f"{path} cannot be loaded ({error}); fetch or fit the model again"
-            ) from error
-        wanted = self.head.state_dict()
-        wrong = sorted(
-            name
-            for name in wanted.keys() | tensors.keys()
-            if name not in wanted or name not in tensors
-            or wanted[name].shape != tensors[name].shape
-        )  # fmt: skip
-        wrong += [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-        if wrong:
-            raise WeightsError(
-                f"{path} does not fit its config.json: missing, unexpected, of another shape or "
-                f"not finite: {', '.join(wrong[:5])}"
-            )
-        self.head.load_state_dict(tensors)
+
+def _key(found: tuple[Picture, ImageResult]) -> str:
+    return found[0].key
 
 
 def regions_of(grouping: Grouping, grid: tuple[int, int]) -> Regions:
@@ -260,16 +267,14 @@ def _folder(name: str | Path) -> Path:
         return Path(name)
     if Path(name).exists():
         raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
-    hint = (
-        f"there is no model {str(name)!r}: it is no folder here, and the hub gave none; "
-        f"use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has written, or "
-        "owner/name of the hub"
-    )
     try:
-        patterns = ["config.json", "model.safetensors"]
-        return Path(snapshot_download(str(name), allow_patterns=patterns))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(hint) from error
+        return hub.fetch_head(str(name))
+    except InputError as error:
+        raise InputError(
+            f"there is no model {str(name)!r}: it is no folder here, and the hub gave none "
+            f"({error}); use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has "
+            "written, or owner/name of the hub"
+        ) from error
 
 
 def _read_config(folder: Path) -> ModelConfig:

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from heap.collection.records import Failure
+from heap.collection.records import Failure, Finished
 from heap.report.files import replacing
-from heap.results import ImageResult, coco_annotation
+from heap.results import coco_annotation
 
 FAILURES = "failed.jsonl"
 """Where a run and a model list the images that could not be used."""
@@ -25,11 +25,20 @@ class CocoFile:
         self._image = self._annotation = 0
 
     def add(
-        self, file_name: str, width: int, height: int, annotations: Iterable[dict[str, Any]]
+        self,
+        file_name: str,
+        width: int,
+        height: int,
+        annotations: Iterable[dict[str, Any]],
+        note: str = "",
     ) -> None:
-        """Write an image with the annotations that `coco_annotation` has made."""
+        """Write an image with the annotations that `coco_annotation` has made.
+
+        A note is extra, where there is one.
+        """
         self._image += 1
         image = {"id": self._image, "file_name": file_name, "width": width, "height": height}
+        image |= {"note": note} if note else {}
         _append(self._images, image, first=self._image == 1)
         for each in annotations:
             self._annotation += 1
@@ -60,20 +69,20 @@ def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
         file.write(b"\n]}\n")
 
 
-def write_coco(results: Iterable[ImageResult], path: Path) -> None:
-    """Write `results`, in the order given, as one COCO file with one class, `object`.
+def write_coco(records: Iterable[Finished], path: Path) -> None:
+    """Write `records`, in the order given, as one COCO file with one class, `object`.
 
-    The same results give the same bytes.
+    The same records give the same bytes.
 
     Raises:
         InputError: if the file cannot be written.
     """
     with coco_file(path, ["object"]) as file:
-        for result in results:
-            found = result.objects
+        for record in records:
+            result, found = record.result, record.result.objects
             each = zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
             annotations = (coco_annotation(1, *one) for one in each)
-            file.add(result.key, result.width, result.height, annotations)
+            file.add(result.key, result.width, result.height, annotations, record.note)
 
 
 def write_failures(failures: Iterable[Failure], path: Path) -> None:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL import Image
 
 from heap.images import Limits, Picture
+from heap.images.colour import as_srgb
 from heap.report.outlines import canvas_of, region_map
 from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
@@ -136,6 +137,6 @@ def _kept(now: Snapshot, key: str) -> dict[int, Box]:
 
 
 def _large(picture: Picture) -> bytes:
-    shown = Image.fromarray(picture.pixels)
+    shown = Image.fromarray(as_srgb(picture.pixels, picture.profile))
     shown = shown.resize(fitted(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encoded(shown, "JPEG", quality=_QUALITY)

@@ -307,3 +307,15 @@ def test_an_unknown_error_is_not_called_damage(error: Exception) -> None:
         raise error
     assert "damaged" not in str(caught.value)
     assert "delete" not in str(caught.value)
+
+
+def test_one_flipped_bit_in_the_configuration_is_noticed(tmp_path: Path) -> None:
+    RunStore.create_or_open(tmp_path / "run", {"threshold": 0.75}, "embedded").close()
+    assert RunStore.open(tmp_path / "run").config == {"threshold": 0.75}
+    (file,) = (tmp_path / "run" / "store" / "config.lance" / "data").iterdir()
+    whole = file.read_bytes()
+    for written, flipped in ((b"0.75", b"0.74"), (b"embedded", b"embeddee")):
+        assert whole.count(written) == 1
+        file.write_bytes(whole.replace(written, flipped))
+        with pytest.raises(StoreError, match="the configuration that it was made with has changed"):
+            RunStore.open(tmp_path / "run")

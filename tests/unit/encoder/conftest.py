@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from preprocessors import add_preprocessor
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import ViTConfig, ViTModel
@@ -37,4 +38,5 @@ def folder(tmp_path: Path, state: dict[str, Tensor]) -> Path:
     place.mkdir()
     (place / "config.json").write_text(json.dumps(CONFIG))
     save_file(state, place / "model.safetensors")
+    add_preprocessor(place)
     return place

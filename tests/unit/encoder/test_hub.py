@@ -25,6 +25,9 @@ class Hub(ThreadingHTTPServer):
         self.files = {CONFIG: b"{}", PREPROCESSOR: b"{}", "model.safetensors": b"weights"}
         self.asked: list[str] = []
         self.gated = False
+        self.answers = threading.Event()
+        """Until it is set, the hub says that it is there, and no more."""
+        self.answers.set()
 
     @property
     def address(self) -> str:
@@ -42,6 +45,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def _answer(self) -> bytes:
         self.server.asked.append(self.path)
+        if self.path != "/":
+            self.server.answers.wait()
         head, _, name = self.path.rpartition("/")
         content = self.server.files.get(name, b"")
         if self.path == "/":
@@ -214,6 +219,24 @@ def test_of_a_gated_encoder_it_is_said_what_to_do_and_what_to_take_instead(
 
 def test_what_cannot_be_got_is_said_as_ever(tmp_path: Path) -> None:
     assert_says_what_to_do(run(GET, tmp_path, HF_HUB_OFFLINE="1"))
+
+
+def test_a_hub_that_stops_answering(hub: Hub, tmp_path: Path) -> None:
+    hub.answers.clear()
+    message = run(FETCH, tmp_path, HF_ENDPOINT=hub.address)
+    head = run("hub.fetch_head('owner/tiny')", tmp_path, HF_ENDPOINT=hub.address)
+    hub.answers.set()
+    assert_says_what_to_do(message)
+    assert "(it takes longer than 0.5 seconds)" in message
+    assert head == "InputError it takes longer than 0.5 seconds"
+
+
+def test_a_model_is_downloaded_once(hub: Hub, tmp_path: Path) -> None:
+    fetch = "hub.fetch_head('owner/tiny')"
+    folder = Path(run(fetch, tmp_path, HF_ENDPOINT=hub.address))
+    assert {path.name for path in folder.iterdir()} == {CONFIG, "model.safetensors"}
+    assert Path(run(fetch, tmp_path, HF_HUB_OFFLINE="1")) == folder
+    assert run("hub.fetch_head('no name')", tmp_path).startswith("InputError Repo id must")
 
 
 @pytest.mark.fault("F52")

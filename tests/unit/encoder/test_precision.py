@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from heap.encoder.precision import choose_precision, has_bf16
+from heap.errors import ConfigError
 
 
 def test_bf16_is_used_where_the_processor_lists_an_instruction_for_it() -> None:
@@ -20,6 +21,12 @@ def test_a_choice_is_kept() -> None:
     device = torch.device("cpu")
     assert choose_precision("fp32", device) == "fp32"
     assert choose_precision("bf16", device) == "bf16"
+
+
+def test_a_precision_that_there_is_not_is_refused() -> None:
+    for name in ("fp16", "banana"):
+        with pytest.raises(ConfigError, match=f"no precision '{name}'; choose one of auto, fp32"):
+            choose_precision(name, torch.device("cpu"))
 
 
 def test_devices_that_are_not_known_to_have_it_use_fp32() -> None:

@@ -10,6 +10,7 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from preprocessors import add_preprocessor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -313,6 +314,7 @@ def test_strides_that_are_too_fine_or_too_coarse(tmp_path: Path, stages: int) ->
         embedding_size=4, hidden_sizes=[4] * stages, depths=[1] * stages, layer_type="basic"
     )
     transformers.ResNetModel(config).save_pretrained(tmp_path)
+    add_preprocessor(tmp_path)
     assert "strides from 8 to at most 64 pixels" in refusal(tmp_path)
 
 

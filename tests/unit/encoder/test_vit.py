@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from heap.config import Facet
 from heap.encoder.encoder import Encoder
 from heap.encoder.registry import CARDS
-from heap.errors import ConfigError, InputError
+from heap.errors import ConfigError, InputError, WeightsError
+
+from .folders import refusal
 
 
 @pytest.fixture
@@ -95,16 +97,43 @@ def test_an_image_has_the_same_features_alone_and_in_a_batch(encoder: Encoder) -
         torch.testing.assert_close(alone.cls_attention[0], together.cls_attention[index])
 
 
-def test_colours_are_normalised_by_the_preprocessor_else_by_imagenet(folder: Path) -> None:
+def write_colours(folder: Path, **values: Any) -> Path:
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def test_colours_are_normalised_by_the_preprocessor(folder: Path) -> None:
     image = pixels()
+    write_colours(folder, image_mean=[0.5, 0.4, 0.3], image_std=[0.2, 0.3, 0.4])
     plain = Encoder.load(str(folder), precision="fp32")(image).patches
-    preprocessor = folder / "preprocessor_config.json"
-    preprocessor.write_text(json.dumps({"image_mean": [0, 0, 0], "image_std": [1, 1, 1]}))
+    write_colours(folder, image_mean=[0, 0, 0], image_std=[1, 1, 1])
     bare = Encoder.load(str(folder), precision="fp32")
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    mean = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)
+    std = torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
     torch.testing.assert_close(bare((image - mean) / std).patches, plain)
     assert not torch.allclose(bare(image).patches, plain)
+
+
+def test_an_encoder_that_was_trained_without_normalising_gets_colours_as_they_are(
+    folder: Path,
+) -> None:
+    image = pixels()
+    write_colours(folder, image_mean=[0, 0, 0], image_std=[1, 1, 1])
+    bare = Encoder.load(str(folder), precision="fp32")(image).patches
+    write_colours(folder, do_normalize=False, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    assert torch.equal(Encoder.load(str(folder), precision="fp32")(image).patches, bare)
+
+
+def test_an_encoder_that_does_not_say_how_colours_were_normalised_is_refused(folder: Path) -> None:
+    (folder / "preprocessor_config.json").unlink()
+    assert "has no preprocessor_config.json" in (message := refusal(folder))
+    assert '"image_std": [0.229, 0.224, 0.225]' in message, "what to write into it"
+    write_colours(folder, image_mean=[0.5] * 3)
+    assert "has no image_std" in refusal(folder)
+    for scale in ({"do_rescale": False}, {"rescale_factor": 1.0}):
+        write_colours(folder, image_mean=[0.5] * 3, image_std=[0.5] * 3, **scale)
+        assert "not in [0, 1]" in refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +142,8 @@ def test_colours_are_normalised_by_the_preprocessor_else_by_imagenet(folder: Pat
      {"image_mean": [float("nan")] * 3}, {"image_std": ["a", "b", "c"]}],
 )  # fmt: skip
 def test_a_preprocessor_without_two_colours(folder: Path, values: dict[str, Any]) -> None:
-    from heap.errors import WeightsError
-
-    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    half = [0.5, 0.5, 0.5]
+    write_colours(folder, **({"image_mean": half, "image_std": half} | values))
     with pytest.raises(WeightsError, match=r"preprocessor_config\.json"):
         Encoder.load(str(folder))
 
@@ -135,7 +163,7 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, tmp_path: Path) ->
     assert len(first) == 64
     moved = folder.rename(tmp_path / "elsewhere")
     assert Encoder.load(str(moved), precision="bf16").fingerprint == first
-    (moved / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5]}')
+    write_colours(moved, image_mean=[0.4] * 3, image_std=[0.5] * 3)
     second = Encoder.load(str(moved)).fingerprint
     weights = moved / "model.safetensors"
     changed = bytearray(weights.read_bytes())

@@ -93,7 +93,8 @@ def test_a_flipped_bit_in_the_header_never_escapes_as_another_error(folder: Path
     damaged[bit // 8] ^= 1 << bit % 8
     broken = folder / "broken"
     broken.mkdir(exist_ok=True)
-    (broken / "config.json").write_bytes((folder / "config.json").read_bytes())
+    for name in ("config.json", "preprocessor_config.json"):
+        (broken / name).write_bytes((folder / name).read_bytes())
     (broken / "model.safetensors").write_bytes(damaged)
     try:
         encoder = load(broken)

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from profiles import swapped_profile
 from runs import result_of, ring
 
 from heap.collection.photos import Photos, note_folders
 from heap.collection.store import RunStore
 from heap.errors import ImageError
 from heap.export.crops import write_crops
-from heap.export.formats import FORMATS
+from heap.export.formats import FORMATS, FormatName
 from heap.export.items import Item, Labelled
 from heap.export.originals import read_original
 
@@ -137,3 +138,46 @@ def test_a_crop_is_the_object_and_transparent_around_it(photos: Photos, tmp_path
     assert np.array_equal(found[..., :3], PIXELS[10:51, 20:61])
     assert np.array_equal(found[..., 3] == 255, MASK[10:51, 20:61])
     assert set(np.unique(found[..., 3])) == {0, 255}
+
+
+PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
+
+
+def turned_photo(folder: Path) -> tuple[Path, Item]:
+    """A JPEG of a camera that was held upright, with a profile of its own, and its item."""
+    exif, path = Image.Exif(), folder / "photo.jpg"
+    exif[0x0112] = 6
+    with Image.open(PHOTO) as photo:
+        photo.save(path, quality=80, exif=exif, icc_profile=swapped_profile())
+        size = photo.size
+    return path, replace(item_of(path), width=size[1], height=size[0], objects=())
+
+
+@pytest.mark.parametrize("format", ["yolo", "voc", "labelme"])
+def test_a_turned_jpeg_stays_one_with_its_size_and_its_colours(
+    photos: Photos, tmp_path: Path, format: FormatName
+) -> None:
+    (tmp_path / "out").mkdir()
+    source, item = turned_photo(tmp_path)
+    original = read_original(photos, item)
+    path = tmp_path / "out" / original.put(tmp_path / "out", FORMATS[format], "copy")
+    assert path.suffix == ".jpg"
+    assert path.stat().st_size < 1.3 * source.stat().st_size
+    with Image.open(path) as image:
+        assert image.info["icc_profile"] == swapped_profile()
+        assert image.size == (item.width, item.height)
+        assert image.getexif().get(0x0112) is None
+        assert abs(np.asarray(image).astype(int) - original.picture.pixels).mean() < 2
+
+
+def test_what_is_made_of_a_photo_has_its_profile(photos: Photos, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.tif", tmp_path / "out"
+    out.mkdir()
+    Image.fromarray(PIXELS).save(source, icc_profile=swapped_profile())
+    original = read_original(photos, item_of(source))
+    write_crops(original, out / "crops", {"wheel": "wheel"})
+    paths = [out / original.put(out, FORMATS["yolo"], "copy"), *out.glob("crops/wheel/a/*.png")]
+    assert len(paths) == 2
+    for path in paths:
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == swapped_profile()

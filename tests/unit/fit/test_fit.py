@@ -216,16 +216,36 @@ def test_too_few_images_are_refused(fit_small: Fit, tmp_path: Path, photos: Path
         fit_small(tmp_path / "out", few)
 
 
-def test_images_without_anything_in_them_are_said_to_be_of_no_use(
-    fit_small: Fit, tmp_path: Path
+def test_images_without_anything_in_them_and_copies_are_nothing_to_learn_from(
+    fit_small: Fit, tmp_path: Path, photos: Path
 ) -> None:
-    flat = tmp_path / "flat"
-    flat.mkdir()
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
     for number in range(4):
-        Image.new("RGB", (64, 64), (90, 90, 90 + number)).save(flat / f"{number}.png")
-    with pytest.raises(FitError, match=r"the fitted head (collapsed|is constant|cannot tell)"):
-        fit_small(tmp_path / "out", flat)
+        dark = noise.integers(0, 3, (64, 64, 3)) + 20 * number
+        Image.fromarray(dark.astype(np.uint8)).save(folder / f"{number}.png")
+        shutil.copy(photos / "00.png", folder / f"copy {number}.png")
+    says = "of 8 images 4 are without contrast, 3 are copies of others and 0 cannot be used"
+    for _ in range(2):  # With and without features that are kept.
+        with pytest.raises(FitError, match=f"nothing to learn from: {says}"):
+            fit_small(tmp_path / "out", folder)
     assert not (tmp_path / "out" / "model.safetensors").exists()
+    assert FitError.exit_code == 1
+
+
+def test_copies_and_images_without_contrast_are_left_out_and_counted(
+    fit_small: Fit, tmp_path: Path, photos: Path
+) -> None:
+    more = Path(shutil.copytree(photos, tmp_path / "more"))
+    for number in range(3):
+        shutil.copy(photos / "03.png", more / f"03 copy {number}.png")
+    Image.new("RGB", (64, 64)).save(more / "black.png")
+    about = fit_small(tmp_path / "out", more).config.provenance
+    assert about["images"] == 12
+    assert about["left_out"] == {"without_contrast": 1, "copies": 3}
+    (failure,) = map(json.loads, (tmp_path / "out" / "failed.jsonl").read_text().splitlines())
+    assert (failure["path"], failure["stage"]) == ("black.png", "contrast")
 
 
 @pytest.mark.fault("F40")

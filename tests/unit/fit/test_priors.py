@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from preprocessors import add_preprocessor
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 from transformers import ResNetConfig, ResNetModel
@@ -147,6 +148,7 @@ def pyramid(tmp_path: Path) -> Encoder:
         embedding_size=4, hidden_sizes=[4, 4, 8, 8], depths=[1, 1, 1, 1], layer_type="basic"
     )
     ResNetModel(config).save_pretrained(tmp_path)
+    add_preprocessor(tmp_path)
     layer = {"dense_head.weight": torch.randn(1, 20), "dense_head.bias": torch.tensor([0.5])}
     save_file(layer, tmp_path / "heads.safetensors")
     return Encoder.load(str(tmp_path), precision="fp32")

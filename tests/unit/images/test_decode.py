@@ -3,6 +3,7 @@ import io
 import pickle
 import struct
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
+from profiles import swapped_profile
 
 from heap.images import ImageError, Limits, Picture, Source, decode
+from heap.images.colour import as_srgb
+from heap.images.process import decode_apart
 
 PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
 LOSSLESS = [
@@ -110,6 +114,18 @@ def test_icc_profiles_are_ignored() -> None:
     np.testing.assert_array_equal(picture.pixels, colours())
 
 
+def test_a_profile_comes_along_and_shows_the_right_colours() -> None:
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    picture = decoded(encoded(red, icc_profile=swapped_profile()))
+    assert (picture.pixels == [255, 0, 0]).all()
+    shown = as_srgb(picture.pixels, picture.profile)
+    assert np.abs(shown.astype(int) - [0, 255, 0]).max() <= 1
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for useless in (b"", own, b"rubbish", swapped_profile()[:300]):
+        assert as_srgb(picture.pixels, useless) is picture.pixels
+    assert decoded(encoded(red.convert("L"), icc_profile=own)).profile == b""
+
+
 @pytest.mark.fault("F07")
 @pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
 def test_transparency_shows_mid_grey_and_is_noted(kind: str) -> None:
@@ -185,6 +201,17 @@ def test_stretched_values_are_noted_and_holes_are_black() -> None:
     assert picture.note == "values -1 to 3 stretched to 8 bits"
     assert not decoded(tiff(np.full((2, 2), np.nan, "<f4"), 32, kind=3)).pixels.any()
     assert not decoded(tiff(np.full((2, 2), 7.5, "<f4"), 32, kind=3)).pixels.any()
+
+
+def test_a_decoder_that_holds_python_s_lock_works_where_it_can_be_stopped() -> None:
+    data = encoded(Image.fromarray(colours()), "jpeg2000", irreversible=False)
+    pixels, turned, note = decode_apart(data, 1024, 60.0)
+    np.testing.assert_array_equal(pixels, colours())
+    assert (turned, note) == (False, None)
+    with pytest.raises(TimeoutError, match=r"it takes longer than 0\.01 seconds"):
+        decode_apart(data, 1024, 0.01)  # Less than it takes to start.
+    with pytest.raises(OSError, match=r"\w"):
+        decode_apart(data[:-40], 1024, 60.0)
 
 
 @pytest.mark.fault("F08")
@@ -338,3 +365,95 @@ def test_photo() -> None:
     picture = decode(Source("astronaut.jpg", str(PHOTO)))
     with Image.open(PHOTO) as expected:
         np.testing.assert_array_equal(picture.pixels, np.asarray(expected.convert("RGB")))
+
+
+def png16(values: np.ndarray) -> bytes:
+    """A PNG of 16 bits: grey, grey and alpha, RGB or RGBA; Pillow writes none but the first."""
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[values.shape[2]]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, kind, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def tiff16(values: np.ndarray, stated: tuple[int, int] | None = None, order: str = "<") -> bytes:
+    """A TIFF of RGB in 16 bits, or of grey, with SMinSampleValue and SMaxSampleValue if wanted."""
+    height, width, bands = values.shape
+    body = values.astype(f"{order}u2").tobytes()
+    bits, at = struct.pack(f"{order}3H", 16, 16, 16), 8 + len(body)
+    tags = {
+        256: (4, 1, width), 257: (4, 1, height),
+        258: (3, 3, at) if bands == 3 else (4, 1, 16), 259: (4, 1, 1),
+        262: (4, 1, 2 if bands == 3 else 1), 273: (4, 1, 8), 277: (4, 1, bands),
+        278: (4, 1, height), 279: (4, 1, len(body)),
+        **({340: (4, 1, stated[0]), 341: (4, 1, stated[1])} if stated else {}),
+    }  # fmt: skip
+    entries = b"".join(struct.pack(f"{order}HHII", tag, *rest) for tag, rest in tags.items())
+    directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+    magic = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at + len(bits))
+    return magic + body + bits + directory
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("kind", ["png-grey", "png", "tiff", "tiff-big-endian", "tiff-grey"])
+def test_sensor_data_in_16_bits_is_as_bright_as_its_photo(kind: str, bits: int) -> None:
+    expected = colours() if "grey" not in kind else np.repeat(colours()[..., :1], 3, axis=-1)
+    values = expected.astype(np.uint32) * (2**bits - 1) // 255
+    stored = values[..., :1] if "grey" in kind else values
+    order = ">" if kind == "tiff-big-endian" else "<"
+    data = png16(stored) if kind.startswith("png") else tiff16(stored, order=order)
+    picture = decoded(data)
+    assert distance(picture, expected) <= 1
+    assert picture.note == f"values 0 to {2**bits - 1} stretched to 8 bits"
+
+
+def test_sensor_data_with_alpha_keeps_it() -> None:
+    colour = colours().astype(np.uint16) * 16
+    alpha = np.full((*colour.shape[:2], 1), 65535, np.uint16)
+    alpha[:, :4] = 0
+    for shown in (colour, colour[..., :1]):
+        picture = decoded(png16(np.concatenate([shown, alpha], axis=-1)))
+        assert (picture.pixels[:, :4] == 128).all()
+        assert distance(picture, picture.pixels) == 0
+        assert np.abs(picture.pixels[:, 4:].astype(int) - shown[:, 4:] // 16).max() <= 1
+        assert picture.note == "values 0 to 4080 stretched to 8 bits; transparency on grey"
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_what_a_tiff_says_of_its_range_goes_before_what_is_seen(bands: int) -> None:
+    values = np.full((4, 8, bands), 100 + 200, np.uint16)
+    values[:2] = 100 + 50
+    picture = decoded(tiff16(values, (100, 100 + 1000)))
+    assert sorted(np.unique(picture.pixels)) == [13, 51]  # 50 and 200 of 1000, of 255
+    assert picture.note == "values 100 to 1100 stretched to 8 bits"
+    full = decoded(tiff16(values, (0, 65535)))
+    assert (full.pixels <= 1).all()
+    assert full.note is None
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_values_that_use_16_bits_are_left_as_they_are(bands: int) -> None:
+    values = np.linspace(2000, 20_000, 600).astype(np.uint16).reshape(20, 30, 1).repeat(bands, -1)
+    for data in (png16(values), tiff16(values)):
+        picture = decoded(data)
+        assert distance(picture, (values / 257).round().repeat(3 // bands, -1)) <= 1
+        assert picture.note is None
+
+
+def test_a_hot_pixel_does_not_make_sensor_data_dark() -> None:
+    values = np.tile(np.arange(4096, dtype=np.uint16), 2).reshape(64, 128, 1)
+    values[7, 7] = 65535
+    picture = decoded(png16(values))
+    assert picture.note == "values 4 to 4092 stretched to 8 bits"
+    assert (picture.pixels.min(), picture.pixels.max()) == (0, 255)
+    assert abs(int(picture.pixels[16, 0, 0]) - 128) <= 1  # 2048 of 4096
+
+
+def test_16_bits_of_one_value_are_not_stretched() -> None:
+    for bands in (1, 3):
+        picture = decoded(png16(np.full((4, 4, bands), 512, np.uint16)))
+        assert (picture.pixels == 2).all()
+        assert picture.note is None

@@ -6,7 +6,7 @@ from PIL import Image
 from heap.encoder.encoder import Encoder
 from heap.errors import InputError
 from heap.images import Picture
-from heap.model.embedding import embed
+from heap.model.embedding import embed, whole
 from heap.model.heap import Heap
 
 
@@ -82,3 +82,18 @@ def test_a_box_with_nothing_in_it(
 ) -> None:
     with pytest.raises(InputError, match=r"nothing of .* in the box .* x1, y1, x2, y2"):
         embed(encoder, [(pictures[0], box)], 48)
+
+
+def test_crops_that_do_not_fit_into_memory_go_through_in_parts(
+    encoder: Encoder, pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = [(picture, whole(picture)) for picture in pictures[:5]]
+    expected, right = embed(encoder, crops, 48), encoder.embed
+
+    def scarce(pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return right(pixels)
+
+    monkeypatch.setattr(encoder, "embed", scarce)
+    np.testing.assert_allclose(embed(encoder, crops, 48), expected, rtol=1e-4, atol=1e-5)

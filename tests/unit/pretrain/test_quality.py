@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from preprocessors import add_preprocessor
 from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from heap.device import fresh_accelerator
@@ -52,6 +53,7 @@ def brightness(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weight.copy_(torch.eye(24))
     folder = tmp_path_factory.mktemp("brightness")
     model.save_pretrained(folder)
+    add_preprocessor(folder)
     return folder
 
 
@@ -158,5 +160,6 @@ def test_a_pyramid_without_keys_can_be_measured(demo: Path, tmp_path: Path) -> N
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1])
     pyramid = tmp_path / "pyramid"
     ResNetModel(config).save_pretrained(pyramid)
+    add_preprocessor(pyramid)
     found = measure(pyramid, demo, tmp_path / "work", resolution=64, steps=1, limit=2)
     assert all(0 <= value <= 100 for value in asdict(found).values())

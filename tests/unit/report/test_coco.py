@@ -3,16 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from heap.collection.records import Failure
+from heap.collection.records import Failure, Finished
 from heap.report.coco import write_coco, write_failures
-from heap.results import ImageResult
 
 from .conftest import Make
 
 
 def test_images_and_objects_are_numbered_in_order(tmp_path: Path, make: Make) -> None:
     path = tmp_path / "objects.json"
-    write_coco([make("a/ü.jpg"), make("b.jpg", objects=0), make("c.jpg", objects=1)], path)
+    results = [make("a/ü.jpg"), make("b.jpg", objects=0), make("c.jpg", objects=1)]
+    write_coco([Finished(result) for result in results], path)
     found = json.loads(path.read_bytes())
     assert found["categories"] == [{"id": 1, "name": "object", "supercategory": ""}]
     assert found["images"] == [
@@ -32,15 +32,22 @@ def test_images_and_objects_are_numbered_in_order(tmp_path: Path, make: Make) ->
 def test_the_same_results_give_the_same_bytes(tmp_path: Path, make: Make) -> None:
     written = []
     for name in ("one", "other"):
-        write_coco((make(key) for key in ("a", "b")), tmp_path / name)
+        write_coco((Finished(make(key)) for key in ("a", "b")), tmp_path / name)
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
 
 
 def test_a_run_without_images_gives_a_valid_file(tmp_path: Path) -> None:
-    write_coco(iter(list[ImageResult]()), tmp_path / "objects.json")
+    write_coco(iter(list[Finished]()), tmp_path / "objects.json")
     found = json.loads((tmp_path / "objects.json").read_bytes())
     assert (found["images"], found["annotations"]) == ([], [])
+
+
+def test_an_image_with_a_note_has_it(tmp_path: Path, make: Make) -> None:
+    records = [Finished(make("a"), note="first of 3 frames"), Finished(make("b"))]
+    write_coco(records, tmp_path / "objects.json")
+    images = json.loads((tmp_path / "objects.json").read_bytes())["images"]
+    assert [image.get("note") for image in images] == ["first of 3 frames", None]
 
 
 def test_failures_are_one_json_object_per_line(tmp_path: Path) -> None:

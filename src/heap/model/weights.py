@@ -1,0 +1,66 @@
+"""The file of a fitted head: safetensors, with a checksum of what they hold."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from heap.errors import WeightsError
+from heap.model.head import GroupingHead
+
+_CHECKSUM = "sha256"
+"""Where it stands among the file's metadata; models of earlier versions have none."""
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over named tensors, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_head(head: GroupingHead, path: Path) -> None:
+    """Write the weights of a head."""
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in head.state_dict().items()}
+    # Not more than this: safetensors writes several entries in any order.
+    path.write_bytes(save(tensors, {_CHECKSUM: digest_of(tensors)}))
+
+
+def load_head(head: GroupingHead, path: Path) -> None:
+    """Fill a head with the weights in a file, complete or not at all.
+
+    Raises:
+        WeightsError: if the file is damaged, or the weights do not fit or are not finite.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            checksum = (file.metadata() or {}).get(_CHECKSUM)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path} cannot be loaded ({error}); fetch or fit the model again"
+        ) from error
+    wanted = head.state_dict()
+    wrong = sorted(
+        name
+        for name in wanted.keys() | tensors.keys()
+        if name not in wanted or name not in tensors
+        or wanted[name].shape != tensors[name].shape
+        or wanted[name].dtype != tensors[name].dtype
+    )  # fmt: skip
+    wrong += [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise WeightsError(
+            f"{path} does not fit its config.json: missing, unexpected, of another shape or type, "
+            f"or not finite: {', '.join(wrong[:5])}"
+        )
+    if checksum is not None and checksum != digest_of(tensors):
+        raise WeightsError(
+            f"{path} is damaged: its weights have changed since they were saved; fetch or fit the "
+            "model again"
+        )
+    head.load_state_dict(tensors)

@@ -1,0 +1,155 @@
+"""Errors that one image causes after it was decoded: it is listed with its stage, others go on.
+
+The faults are put into the parts that the work goes through; the image is known by its red.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from heap.config import DiscoverConfig
+from heap.discover import Run, discover
+from heap.encoder.features import Features
+from heap.errors import ConfigError, ImageError
+from heap.images import Picture
+from heap.model.heap import Heap
+
+BAD = "05b.png"
+CONFIG = DiscoverConfig(chunk=7)
+
+
+@pytest.fixture
+def folder(photos: Path, tmp_path: Path) -> Path:
+    """The photos, and one of the size of others, all red in its red."""
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    with Image.open(photos / "05.png") as photo:
+        pixels = np.array(photo)
+    pixels[..., 0] = 255
+    Image.fromarray(pixels).save(folder / BAD)
+    return folder
+
+
+@pytest.fixture
+def fresh(model_folder: Path) -> Heap:
+    """The model, loaded for this test: it may be spoiled."""
+    return Heap.from_pretrained(model_folder, precision="fp32")
+
+
+def is_bad(pixels: Tensor) -> Tensor:
+    """Which images of a batch are the bad one, or are cut out of it."""
+    return pixels[:, 0].flatten(1).amin(dim=1) > 0.99
+
+
+def breaks_on_bad(
+    work: Callable[..., Any], error: Exception, red: Callable[..., bool]
+) -> Callable[..., Any]:
+    def broken(*arguments: Any, **options: Any) -> Any:
+        if red(*arguments):
+            raise error
+        return work(*arguments, **options)
+
+    return broken
+
+
+def assert_only_bad_failed(run: Run, stage: str, reason: str) -> None:
+    assert (run.counts.failed, run.counts.done + run.counts.empty) == (1, 12)
+    failures = (run.folder / "failed.jsonl").read_text().splitlines()
+    (failure,) = map(json.loads, failures)
+    assert (failure["path"], failure["stage"]) == (BAD, stage)
+    assert reason in failure["reason"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("no kernel image\nis available"), "RuntimeError: no kernel image is"),
+        (torch.OutOfMemoryError("no more"), "out of memory with this image alone; a lower"),
+    ],
+)
+def test_an_error_in_the_encoder(
+    error: Exception, reason: str, fresh: Heap, heap: Heap, folder: Path, tmp_path: Path
+) -> None:
+    def refuse(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+        if is_bad(arguments[0]).any():
+            raise error
+
+    fresh.encoder.register_forward_pre_hook(refuse)
+    run = discover(fresh, folder, tmp_path / "run", config=CONFIG)
+    assert_only_bad_failed(run, "encode", reason)
+    (folder / BAD).unlink()
+    whole = discover(heap, folder, tmp_path / "whole", config=CONFIG)
+    for ours, theirs in zip(run.results(), whole.results(), strict=True):
+        assert (ours.key, len(ours.objects)) == (theirs.key, len(theirs.objects))
+        np.testing.assert_allclose(ours.saliency, theirs.saliency, atol=1e-5)
+
+
+def test_features_that_are_not_finite(fresh: Heap, folder: Path, tmp_path: Path) -> None:
+    def spoil(_: nn.Module, arguments: tuple[Any, ...], features: Features) -> Features:
+        wrong = torch.where(is_bad(arguments[0]), torch.nan, 0.0)[:, None, None]
+        return replace(features, patches=features.patches + wrong)
+
+    fresh.encoder.register_forward_hook(spoil)
+    run = discover(fresh, folder, tmp_path / "run", config=CONFIG)
+    assert_only_bad_failed(run, "encode", "features are not finite; --precision fp32 may help")
+    with pytest.raises(ImageError, match=BAD):
+        fresh([_picture(folder / BAD)])
+
+
+def _picture(path: Path) -> Picture:
+    from heap.images import Source, decode
+
+    return decode(Source(path.name, str(path)))
+
+
+@pytest.mark.parametrize("place", ["find_objects", "draw_overlay"])
+def test_an_error_in_making_or_drawing_objects(
+    place: str, heap: Heap, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["heap.model.heap" if place == "find_objects" else "heap.discover"]
+    broken = breaks_on_bad(
+        getattr(module, place),
+        MemoryError(),
+        lambda *arguments: any(
+            isinstance(a, np.ndarray) and a.ndim == 3 and (a[..., 0] == 255).all()
+            for a in arguments
+        ),
+    )
+    monkeypatch.setattr(module, place, broken)
+    run = discover(heap, folder, tmp_path / "run", config=CONFIG)
+    stage = "objects" if place == "find_objects" else "draw"
+    assert_only_bad_failed(run, stage, "out of memory with this image alone")
+
+
+def test_an_error_in_comparing_its_objects(fresh: Heap, folder: Path, tmp_path: Path) -> None:
+    # With proposals there is an object in each.
+    config = replace(CONFIG, proposals=2, batch=64)
+    right = fresh.encoder.embed
+
+    def embed(pixels: Tensor) -> Tensor:
+        vectors: Tensor = right(pixels)
+        return vectors + torch.where(is_bad(pixels), torch.nan, 0.0)[:, None]
+
+    fresh.encoder.embed = embed  # type: ignore[method-assign]
+    run = discover(fresh, folder, tmp_path / "run", config=config)
+    assert_only_bad_failed(run, "embed", "embeddings of its objects are not finite")
+
+
+def test_what_is_wrong_with_every_image_ends_the_run(
+    fresh: Heap, folder: Path, tmp_path: Path
+) -> None:
+    def refuse(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+        raise ConfigError("no such layer")
+
+    fresh.encoder.register_forward_pre_hook(refuse)
+    with pytest.raises(ConfigError, match="no such layer"):
+        discover(fresh, folder, tmp_path / "run", config=CONFIG)
