@@ -1,21 +1,25 @@
 """`heap discover`: from a folder of images to a run with objects, pictures and a gallery."""
 
+import glob
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
+from heap.collection.matching import match
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
-from heap.config import DiscoverConfig
+from heap.config import DiscoverConfig, Saved
 from heap.images import ImageError, Picture, Source, list_images
 from heap.images.listing import Place
+from heap.images.names import text_of
 from heap.images.source import STANDARD_INPUT
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap
@@ -30,6 +34,22 @@ from heap.results import ImageResult
 
 
 @dataclass(frozen=True)
+class News:
+    """What a call has to say of images that are not simply new, or done."""
+
+    changed: tuple[str, ...]
+    """Keys of images with another content than before; they were worked on again."""
+    moved: int
+    """Images that were found at another place, or there as they were after all."""
+    gone: tuple[str, ...]
+    """Keys of images that are no longer where they were."""
+    pruned: bool
+    """Whether those were dropped; else the run holds them still."""
+    skipped: Mapping[str, int]
+    """What the listing passed over, by the reason."""
+
+
+@dataclass(frozen=True)
 class Run:
     """A finished run."""
 
@@ -39,6 +59,9 @@ class Run:
     """Images that this call worked on; the others were there already."""
     seconds: float
     """What this call took, without loading the model."""
+    usable: int
+    """Images of the listing that have a result; 0: every one of them failed."""
+    news: News
 
     @property
     def rate(self) -> float:
@@ -57,6 +80,7 @@ def discover(
     *,
     config: DiscoverConfig | None = None,
     limit: int | None = None,
+    prune: bool = False,
     on_progress: OnProgress = silent,
 ) -> Run:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
@@ -66,13 +90,18 @@ def discover(
     of an uninterrupted one. What is stored stays as it is when images are added to the listing.
     `limit` stops after that many images of it.
 
+    An image of the listing is one of the run if it is at the same place, see
+    `heap.collection.matching`; then it is worked on again if it failed, or if its content is
+    another by now. `prune` drops the images that are no longer where they were.
+
     Raises:
         InputError: if there is no image, or `out` cannot be written or is being written.
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
     config, out = config or heap.defaults, Path(out)
-    sources = list(islice(list_images(images), limit))
+    listing = list_images(images)
+    listed = list(islice(listing, limit))
     started, worked = time.monotonic(), 0
     settings = {
         "model": asdict(heap.config),
@@ -85,11 +114,21 @@ def discover(
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        finished = store.finished()
+
+        def compare(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
+
+        matched = match(listed, store.stored(), pool, compare)
+        sources = matched.sources
+        store.move(matched.places)
+        if prune:
+            _drop(store, matched.gone, out)
+        failed, placed = set(store.failures()), _Places(sources)
         waiting = [
             left
             for chunk in chunks(sources, config.chunk)
-            if (left := [source for source in chunk if source.key not in finished])
+            if (left := [source for source in chunk if source.key in matched.left])
         ]
         done = len(sources) - sum(map(len, waiting))
         pictures = ahead(
@@ -97,13 +136,47 @@ def discover(
         )
         for chunk in waiting:
             on_progress("objects", done, len(sources))
-            store.add(_work(heap, chunk, list(islice(pictures, len(chunk))), out, config, pool))
-            done, worked = done + len(chunk), worked + len(chunk)
+            read = list(islice(pictures, len(chunk)))
+            records = [placed(record) for record in _work(heap, read, out, config, pool)]
+            # Most of those that failed before fail again, and for the same reason.
+            fresh = [each for each in records if isinstance(each, Finished) or each not in failed]
+            store.add(fresh)
+            done, worked = done + len(chunk), worked + len(fresh)
             stop.check()
         on_progress("objects", done, len(sources))
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        return Run(out, store.counts(), worked, time.monotonic() - started)
+        usable = {source.key for source in sources} - {each.key for each in store.failures()}
+        gone, changed = tuple(matched.gone), tuple(matched.changed)
+        news = News(changed, len(matched.places), gone, prune, dict(listing.skipped))
+        return Run(out, store.counts(), worked, time.monotonic() - started, len(usable), news)
+
+
+class _Places:
+    """Says in records where their images are."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        # Before anything is read, so that what changes meanwhile is noticed the next time.
+        self._places = {
+            source.key: (text_of(source.location), source.stamp())
+            for source in sources
+            if source.location != STANDARD_INPUT
+        }
+
+    def __call__(self, record: Finished | Failure) -> Finished | Failure:
+        source, stamp = self._places.get(record.key, ("", ""))
+        if isinstance(record, Failure):
+            return replace(record, source=source)
+        return replace(record, source=source, stamp=stamp)
+
+
+def _drop(store: RunStore, keys: Sequence[str], out: Path) -> None:
+    """Remove images from a run, with the pictures that were saved of them."""
+    store.drop(keys)
+    for key in keys:
+        for kind in get_args(Saved):
+            for path in (out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
+                path.unlink()
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
@@ -118,7 +191,6 @@ def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) 
 
 def _work(
     heap: Heap,
-    sources: Sequence[Source],
     read: list[Picture | ImageError],
     out: Path,
     config: DiscoverConfig,
@@ -131,17 +203,11 @@ def _work(
         for error in read
         if isinstance(error, ImageError)
     ]
-    again = {source.key: source.location for source in sources if source.location != STANDARD_INPUT}
-    drawn = pool.map(
-        lambda pair: _finish(pair[0], pair[1], again.get(pair[0].key, ""), out, config),
-        zip(pictures, results, strict=True),
-    )
+    drawn = pool.map(lambda pair: _finish(*pair, out, config), zip(pictures, results, strict=True))
     return [*records, *drawn]
 
 
-def _finish(
-    picture: Picture, result: ImageResult, source: str, out: Path, config: DiscoverConfig
-) -> Finished:
+def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
     """Write the pictures of one image that are wanted, and make the record of it."""
     if "overlays" in config.save:
         save_overlay(draw_overlay(picture.pixels, result), out / "overlays", result.key)
@@ -151,7 +217,7 @@ def _finish(
     if "masks" in config.save:
         _save_masks(result, out / "masks")
     small, note = thumbnail(picture.pixels), picture.note or ""
-    return Finished(result, small, picture.digest, note, source)
+    return Finished(result, small, picture.digest, note)
 
 
 def _save_masks(result: ImageResult, folder: Path) -> None:

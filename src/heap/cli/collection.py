@@ -160,7 +160,7 @@ def inspect(
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 10,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
-    """Show what to look at in a run: copies of images, typical and unusual objects, empty images.
+    """Show what to look at in a run: copies, typical and unusual objects, empty and lost images.
 
     Near-duplicates are the same picture in another size, format or quality. The most typical
     objects have many like them; the most unusual ones are often mistakes.
@@ -187,10 +187,12 @@ def inspect(
             table.add_row(f"{name}, {each.likeness:.2f}", escape(each.id))
     for key in found.empty[:count]:
         table.add_row("nothing found in", escape(key))
+    for key in found.gone[:count]:
+        table.add_row("not where it was", escape(key))
     out_console.print(table)
     err_console.print(
         f"pictures that are there more than once: {len(found.duplicates)}; images without an "
-        f"object: {len(found.empty)}"
+        f"object: {len(found.empty)}; images that are not where they were: {len(found.gone)}"
     )
 
 

@@ -1,6 +1,6 @@
 """The store of a run: results go in by chunks, survive a kill, and come out in key order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,8 +23,8 @@ from heap.collection.index import refresh
 from heap.collection.lock import lock_run
 from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows, width
-from heap.collection.records import Counts, Failure, Finished
-from heap.collection.rows import to_failure, to_finished
+from heap.collection.records import Counts, Failure, Finished, Stored
+from heap.collection.rows import to_failure, to_finished, to_stored
 from heap.collection.writer import Writer
 from heap.config import differing_keys
 from heap.errors import ConfigError, StoreError
@@ -162,6 +162,24 @@ class RunStore:
         with writing(self.run):
             self._writing().add(records)
 
+    def move(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Say where images are now, and their stamps there, by their keys.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().move(places)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove images with their objects.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().drop(keys)
+
     def compact(self, on_progress: OnProgress = silent) -> None:
         """Tidy up after a run: few files, and no earlier versions that others could be reading.
 
@@ -175,6 +193,15 @@ class RunStore:
         """Keys of the images that need no more work, failed ones included."""
         with reading(self.run):
             return set(rows(self.table(schema.IMAGES), ["key"])["key"].to_pylist())
+
+    def stored(self) -> list[Stored]:
+        """Place and content of every image, failed ones included, in the order of keys."""
+        with reading(self.run):
+            columns = ["key", "status", "digest", "source", "stamp"]
+            return [
+                to_stored(row)
+                for row in rows(self.table(schema.IMAGES), columns).sort_by("key").to_pylist()
+            ]
 
     def results(self) -> Iterator[ImageResult]:
         """All results in the order of keys, a block at a time in memory."""

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from heap.errors import ImageError
 from heap.images.colour import to_rgb
-from heap.images.formats import FORMATS
+from heap.images.formats import FORMATS, formats_of
 from heap.images.source import BYTE_LIMIT, Source, reason_of
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
     with _stage(key, "open"):
         if not data:
             raise ImageError(key, "open", "the file is empty")
-        image = _open(data)
+        image = _open(data, formats_of(key))
         frames = getattr(image, "n_frames", 1)
     size = image.size
     _check(key, size, limits)
@@ -107,14 +107,14 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
     return Picture(key, pixels, width, height, hashlib.sha256(data).hexdigest(), note)
 
 
-def _open(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=formats)
     if image.format == "PNG":
         # Decoding looks neither at the checksums nor for the end, and `verify` spoils the image.
         image.verify()
         if _PNG_END not in data:
             raise ValueError("the end of the file is missing")
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats)
     return image
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from heap.collection.records import Failure
+from heap.images.source import name_of
 from heap.report.files import replacing
 from heap.results import ImageResult, coco_annotation
 
@@ -63,7 +64,7 @@ def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
 def write_coco(results: Iterable[ImageResult], path: Path) -> None:
     """Write `results`, in the order given, as one COCO file with one class, `object`.
 
-    The same results give the same bytes.
+    Images are called as they are on the disk. The same results give the same bytes.
 
     Raises:
         InputError: if the file cannot be written.
@@ -73,18 +74,19 @@ def write_coco(results: Iterable[ImageResult], path: Path) -> None:
             found = result.objects
             each = zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
             annotations = (coco_annotation(1, *one) for one in each)
-            file.add(result.key, result.width, result.height, annotations)
+            file.add(name_of(result.key), result.width, result.height, annotations)
 
 
 def write_failures(failures: Iterable[Failure], path: Path) -> None:
-    """Write one JSON object per line for each image that failed: its path, stage and reason.
+    """Write one JSON object per line for each image that failed: its name, stage and reason.
 
     Raises:
         InputError: if the file cannot be written.
     """
     with replacing(path) as file:
         for failure in failures:
-            line = {"path": failure.key, "stage": failure.stage, "reason": failure.reason}
+            path = name_of(failure.key)
+            line = {"path": path, "stage": failure.stage, "reason": failure.reason}
             file.write(_json(line) + b"\n")
 
 
