@@ -49,7 +49,7 @@ def fit(
 
     Args:
         images: Files, folders, globs, .txt lists or URLs.
-        out: Folder of the model.
+        out: Folder of the model; new, empty, or that of an earlier fit.
         encoder: Alias (`heap models`), hub name or folder.
         layer: Block of the encoder, from 0; negative counts from the last.
         facet: Key projection of the block, or its output token.
@@ -94,6 +94,7 @@ def fit(
             device=choose_device(device),
             precision=precision,
             cache=cache,
+            on_skipped=lambda skipped: err_console.print(f"Passed over: {skipped}", markup=False),
             on_progress=progress,
         )
     if (out / "failed.jsonl").stat().st_size:
