@@ -1,7 +1,9 @@
 """The command as its users run it."""
 
 import base64
+import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -128,22 +130,35 @@ def test_strict_and_standard_input(
     assert "1 failed" in done.stderr
     assert "failed.jsonl" in done.stderr
     images = json.loads((out / "objects.json").read_text())["images"]
-    assert [image["file_name"] for image in images] == ["00.png", "stdin"]
+    base = os.path.commonpath([tmp_path, photos])
+    digest = hashlib.sha256((photos / "01.png").read_bytes()).hexdigest()
+    name = str((photos / "00.png").relative_to(base))
+    assert [image["file_name"] for image in images] == [name, f"stdin-{digest[:8]}"]
     assert [image["width"] for image in images] == [96, 64]
     (failure,) = map(json.loads, (out / "failed.jsonl").read_text().splitlines())
-    assert failure["path"] == "bad.png"
+    assert failure["path"] == str((tmp_path / "bad.png").relative_to(base))
     assert not (out / "overlays").exists()
     assert len(list((out / "masks").iterdir())) == 2
 
 
-def test_a_bad_file_alone_is_no_error_without_strict(
+def test_a_bad_file_is_an_error_if_it_is_alone(
     main: Main, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     arguments = ["discover", tmp_path / "bad.png", "--model", model_folder]
     code, out, err = main(*arguments, "--out", tmp_path / "run")
-    assert (code, out) == (0, "")
-    assert "0 images with 0 objects, 0 without, 1 failed" in " ".join(err.split())
+    said = " ".join(err.split())
+    assert (code, out) == (1, "")
+    assert "0 images with 0 objects, 0 without, 1 failed" in said
+    assert "None of these images could be used" in said
+    assert "gallery" not in said
+    (tmp_path / "notes.md").touch()
+    shutil.copy(photos / "00.png", tmp_path / "good.png")
+    code, _, err = main("discover", tmp_path, *arguments[2:], "--out", tmp_path / "run")
+    assert code == 0
+    said = " ".join(err.split())
+    assert "1 not images by their names (.md)" in said
+    assert "1 folders that heap has written" in said
 
 
 def test_errors_in_a_process_of_its_own(run_heap: Run, model_folder: Path, tmp_path: Path) -> None:

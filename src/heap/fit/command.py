@@ -61,13 +61,13 @@ def fit(
     features = features or usual.features(encoder)
     losses, config = losses or usual.losses, config or usual.fit
     out = Path(out)
-    make_folder(out)
     refuse_strangers(out)
     listing = list_images(images)
     sources = evenly(listing, config.images)
     if listing.skipped:
         on_skipped(listing.skipped)
     loaded = Encoder.load(features.encoder, device=device, precision=precision)
+    make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model = Heap(
         loaded,

@@ -14,11 +14,13 @@ _BEGUN = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE)
 
 
 def refuse_strangers(folder: Path) -> None:
-    """Take a folder that is empty, or that an earlier fit has written to.
+    """Take a folder that is not there, is empty, or was written to by an earlier fit.
 
     Raises:
         InputError: if it holds anything else, such as photos, a run or an encoder.
     """
+    if not folder.is_dir():
+        return
     strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith(_BEGUN))
     if strangers and not (_holds_model(folder) or (folder / CHECKPOINT).is_file()):
         raise InputError(

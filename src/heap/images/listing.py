@@ -80,7 +80,7 @@ def list_images(source: Place | Sequence[Place]) -> Listing:
     lister = _Lister()
     parts = [lister.expand(os.fspath(place)) for place in places]
     base = _shared_folder([part.folder for part in parts if part.folder is not None])
-    images = (_named(item, base) for part in parts for item in part.items)
+    images: Iterator[Source] = (_named(item, base) for part in parts for item in part.items)
     if len(parts) > 1 or parts[0].repeats:
         images = iter(apart(list(lister.once(images))))
     return Listing(lister.some(images, " ".join(map(str, places))), lister.skipped)

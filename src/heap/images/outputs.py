@@ -8,7 +8,8 @@ from heap.config import Saved
 from heap.export.folder import MARKER
 
 _TABLES = ("store/config.lance", "store/images.lance")
-"""Are in the folder of a run, whose other files may be the user's own."""
+_WRITTEN = ("store", *get_args(Saved))
+"""Are in the folder of a run; what else is there may be the user's own."""
 
 
 class Outputs:
@@ -25,12 +26,12 @@ class Outputs:
         return self._ours[folder]
 
 
-def saved_in(folder: str, folders: Collection[str], exists: Callable[[str], bool]) -> set[str]:
-    """Which folders in a folder hold pictures that a run has saved; for any file system."""
-    saved = {name for name in folders if name in get_args(Saved)}
-    return saved if saved and all(exists(f"{folder}/{table}") for table in _TABLES) else set()
+def written_in(folder: str, folders: Collection[str], exists: Callable[[str], bool]) -> set[str]:
+    """Which folders in a folder a run has written, if it is that of a run; for any file system."""
+    written = {name for name in folders if name in _WRITTEN}
+    return written if written and all(exists(f"{folder}/{table}") for table in _TABLES) else set()
 
 
 def _is_ours(folder: Path) -> bool:
-    saved = saved_in(str(folder.parent), [folder.name], lambda path: Path(path).exists())
-    return bool(saved) or (folder / MARKER).exists()
+    written = written_in(str(folder.parent), [folder.name], lambda path: Path(path).exists())
+    return bool(written) or (folder / MARKER).exists()

@@ -9,7 +9,7 @@ HIDDEN = "hidden"
 NOWHERE = "links that lead nowhere"
 NO_FILE = "neither files nor folders"
 TWICE = "listed already"
-OURS = "folders of pictures that heap has written"
+OURS = "folders that heap has written"
 UNREADABLE = "folders that cannot be read"
 
 _MOST = 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from heap.errors import InputError
 from heap.export.folder import MARKER
-from heap.images.outputs import saved_in
+from heap.images.outputs import written_in
 from heap.images.skipped import HIDDEN, OURS, Skipped
 
 Walk = Iterable[tuple[str, list[str], list[str]]]
@@ -57,9 +57,9 @@ def _keep_visible(
 ) -> None:
     """Take out the names of folders that are not to be walked, and sort the others."""
     hidden = {name for name in folders if name.startswith(".")}
-    saved = saved_in(folder, folders, exists)
-    skipped.update([HIDDEN] * len(hidden) + [OURS] * len(saved))
-    folders[:] = sorted(set(folders) - hidden - saved)
+    written = written_in(folder, folders, exists)
+    skipped.update([HIDDEN] * len(hidden) + [OURS] * len(written))
+    folders[:] = sorted(set(folders) - hidden - written)
 
 
 def walk_remote(files: Any, folder: str) -> Walk:

@@ -85,8 +85,8 @@ def write_failures(failures: Iterable[Failure], path: Path) -> None:
     """
     with replacing(path) as file:
         for failure in failures:
-            path = name_of(failure.key)
-            line = {"path": path, "stage": failure.stage, "reason": failure.reason}
+            name = name_of(failure.key)
+            line = {"path": name, "stage": failure.stage, "reason": failure.reason}
             file.write(_json(line) + b"\n")
 
 
