@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 from PIL import Image
 
-from heap.collection.matching import match
+from heap.collection.matching import Matched, match
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.config import DiscoverConfig, Saved
@@ -120,10 +120,8 @@ def discover(
             stop.check()
 
         matched = match(listed, store.stored(), pool, compare)
+        _note(store, matched, out, prune=prune)
         sources = matched.sources
-        store.move(matched.places)
-        if prune:
-            _drop(store, matched.gone, out)
         failed, placed = set(store.failures()), _Places(sources)
         waiting = [
             left
@@ -170,10 +168,14 @@ class _Places:
         return replace(record, source=source, stamp=stamp)
 
 
-def _drop(store: RunStore, keys: Sequence[str], out: Path) -> None:
-    """Remove images from a run, with the pictures that were saved of them."""
-    store.drop(keys)
-    for key in keys:
+def _note(store: RunStore, matched: Matched, out: Path, *, prune: bool) -> None:
+    """Store where images are now, and drop those that are gone, with the pictures of them."""
+    # What the store holds of an image may be damaged.
+    matched.left |= {source.key for source in matched.sources} - store.finished()
+    store.move(matched.places)
+    gone = matched.gone if prune else []
+    store.drop(gone)
+    for key in gone:
         for kind in get_args(Saved):
             for path in (out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
                 path.unlink()
