@@ -354,4 +354,4 @@ def test_a_fit_says_what_it_passed_over(fit_small: Fit, photos: Path, tmp_path: 
     (folder / "lost.png").symlink_to("nowhere")
     told: list[str] = []
     fit_small(tmp_path / "out", folder, on_skipped=lambda skipped: told.append(str(skipped)))
-    assert told == ["1 not images by their names (.md), 1 links that lead nowhere"]
+    assert told == ["1 links that lead nowhere, 1 not images by their names (.md)"]
