@@ -205,7 +205,9 @@ def _work(
         for error in read
         if isinstance(error, ImageError)
     ]
-    drawn = pool.map(lambda pair: _finish(*pair, out, config), zip(pictures, results, strict=True))
+    drawn = pool.map(
+        lambda pair: _finish(pair[0], pair[1], out, config), zip(pictures, results, strict=True)
+    )
     return [*records, *drawn]
 
 
