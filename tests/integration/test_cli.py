@@ -280,7 +280,7 @@ def test_models_get_says_the_licence_first(main: Main) -> None:
     code, out, err = main("models", "get", "embedded")
     assert code == 0
     licence, came = out.splitlines()
-    assert licence == "embedded: Apache-2.0, 2.8 M parameters"
+    assert licence == "embedded: Apache-2.0, 22.1 M parameters"
     assert "is here already" in came
     assert "--encoder embedded" in err
     assert main("models", "get", "dinov2-vits")[0] == 2
@@ -515,7 +515,7 @@ def test_pack_names_the_packs_that_pretrain_takes(main: Main, photos: Path, tmp_
     path = tmp_path / "settings.json"
     path.write_text('{"crop": 32, "local_crop": 32, "local_crops": 1, "prototypes": 8}')
     code, _, err = main("pretrain", *paths, "--out", encoder, "--steps", 1, "--batch", 2,
-                        "--start", "embedded", "--settings", path)  # fmt: skip
+                        "--start", "embedded-small", "--settings", path)  # fmt: skip
     assert code == 0, err
     assert (encoder / "model.safetensors").exists()
     for arguments, part in [
