@@ -14,14 +14,14 @@ from typing import Any
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.report import RESULTS
 from heap.errors import InputError
-from heap.evaluation.methods import METHODS
+from heap.evaluation.methods import CONFIGURATIONS, METHODS
 from heap.evaluation.results import read_results
 from heap.evaluation.tuning import LOG, SETTINGS
 
 NAME = "peers"
 SEEDS = ("0", "1", "2")
-CONFIGURATIONS, MINUTES = "5", "12"
-"""Of `heap tune`, for every method alike."""
+MINUTES = "12"
+"""Of `heap tune`, for every method alike, as are the configurations."""
 COMPARED = tuple(name for name in METHODS if name != "heap-self")
 """The methods of the study. HEAP taught by itself has a folder of its own among the results."""
 UNTUNED = ("heap-self",)
@@ -141,7 +141,7 @@ def tune(method: str, encoder: str, data: Path, work: Path) -> None:
     if _searched(method) and not (found / SETTINGS).exists():
         run_heap(
             *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
-            *("--configurations", CONFIGURATIONS, "--minutes", MINUTES),
+            *("--configurations", str(CONFIGURATIONS), "--minutes", MINUTES),
             *common(encoder, data, work),
         )
 

@@ -1,4 +1,4 @@
-"""Several objects of different classes: how many of them a few boxes find, of every method.
+"""Several objects of different classes: how many a few boxes find, and which are told apart.
 
 The methods have the settings and models of `bench_peers`, which are made here if they are not there
 yet.
@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.bench_peers import ENCODERS, SETS, Set, evaluate, tune
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
+from benchmarks.composed import compose
 from benchmarks.report import RESULTS
 
 NAME = "several"
@@ -21,10 +22,15 @@ MASKCUT: dict[str, dict[str, Any]] = {
 }
 """Of the settings that `heap tune` tries, those with the best recall on `composed`: MaskCut cuts up
 to three times, and what is best for the main object alone can be to cut once."""
-USED = tuple(
-    Set(each.name, each.spec, each.label, ("several-v1",))
-    for each in SETS
-    if each.name in ("voc12-animals", "coco-val100")
+PROTOCOLS = ("several-v1", "separation-v1")
+COMPOSED = RUNS / "composed"
+USED = (
+    *(
+        Set(each.name, each.spec, each.label, PROTOCOLS)
+        for each in SETS
+        if each.name in ("voc12-animals", "coco-val100")
+    ),
+    Set("composed", f"coco:{COMPOSED}", "composed pictures", PROTOCOLS),
 )
 
 
@@ -39,12 +45,15 @@ def bench(
     """Tune what is not tuned, evaluate and make the tables.
 
     Args:
-        data: Folder with `duts-tr`, `voc12-animals` and `coco-val100`.
+        data: Folder with `duts-tr`, of whose `tune` pictures are composed, `voc12-animals` and
+            `coco-val100`.
         encoder: Those of `bench_peers` to do.
         method: Methods to do.
         out: Folder of the results.
         work: Folder of features, models and trials; what is there is not done again.
     """
+    if not COMPOSED.exists():
+        compose(data=data, out=COMPOSED)
     for each in encoder:
         for name in method:
             tune(name, each, data, work)

@@ -4,7 +4,7 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from PIL import Image
 from benchmarks.report import Row
 from benchmarks.rereading import Consumer, Mask, Read
 from heap.collection.collection import Collection
-from heap.report.files import file_stem
+from heap.export.items import read_keys
+from heap.export.names import file_names
 from heap.results import Rle
 
 FAITHFUL = 0.98
@@ -34,9 +35,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Held:
-    """What a store holds: the objects of each image, by the name that its files have."""
+    """What a store holds."""
 
     images: dict[str, list[Known]]
+    """The objects of each image, by the name that its files have, without suffix."""
     classes: int
 
     def counts(self) -> Row:
@@ -59,8 +61,9 @@ def read_store(run: Path) -> Held:
             table["id"].to_pylist(), table["category"].to_pylist(), strict=True
         )
     }
+    names = file_names(read_keys(collection.store))
     images = {
-        file_stem(result.key): [
+        names[result.key]: [
             Known(f"{result.key}#{at}", labels[f"{result.key}#{at}"], mask, tuple(box))
             for at, (mask, box) in enumerate(
                 zip(result.objects.masks, result.objects.boxes.tolist(), strict=True)
@@ -76,28 +79,29 @@ def reread(held: Held, format: str, consumer: Consumer, folder: Path) -> Row:
     began = time.monotonic()
     score = _Score()
     for name, objects in consumer.read(folder):
-        stem = name if name in held.images else Path(name).stem
-        known = held.images.get(stem, held.images.get(file_stem(name), []))
+        known = held.images[str(PurePosixPath(name).with_suffix(""))]
         score.add(known, objects, visible=consumer.visible)
     seconds = time.monotonic() - began
     about = {"step": f"read {format}", "reader": consumer.name, "seconds": seconds}
-    return about | {"images_without_objects": consumer.empty} | score.row()
+    return about | {"images_without_objects": True} | score.row()
 
 
 def recut(held: Held, folder: Path) -> Row:
     """Compare the crops with the masks in the boxes; a crop is named by its image and its place."""
     began = time.monotonic()
     score = _Score()
-    places = {path.name: path for path in folder.rglob("*.png")}
-    for stem, known in held.images.items():
-        crops = [(places[f"{stem}-{at}.png"], each) for at, each in enumerate(known)]
+    # Below the folders of the split and of the class.
+    parts = {path: path.relative_to(folder).parts for path in folder.rglob("*.png")}
+    places = {"/".join(each[2:]): (path, each[1]) for path, each in parts.items()}
+    for name, known in held.images.items():
         objects = []
-        for path, each in crops:
+        for at, each in enumerate(known):
+            path, label = places[f"{name}-{at}.png"]
             mask = np.zeros((each.mask.height, each.mask.width), dtype=bool)
             x1, y1, x2, y2 = map(int, each.box)
             with Image.open(path) as crop:
                 mask[y1:y2, x1:x2] = np.asarray(crop)[..., 3] > 0
-            objects.append(Read(path.parent.name, mask))
+            objects.append(Read(label, mask))
         score.add(known, objects)
     about = {"step": "read crops", "reader": "Pillow", "seconds": time.monotonic() - began}
     return about | {"images_without_objects": True} | score.row()

@@ -32,7 +32,7 @@ class Read:
 
 
 Images = Iterator[tuple[str, list[Read]]]
-"""Name of the image in the export, and its objects."""
+"""Name of the image in the export, below the folder of its split, and its objects."""
 Reader = Callable[[Path], Images]
 
 
@@ -44,8 +44,6 @@ class Consumer:
     read: Reader
     visible: bool = False
     """Whether a better object covers a lower one there."""
-    empty: bool = True
-    """Whether images without an object are there too."""
 
 
 def coco_by(package: str) -> Reader:
@@ -73,11 +71,11 @@ def coco_by_supervision(folder: Path) -> Images:
     from supervision import DetectionDataset
 
     for split in SPLITS:
-        yield from _of_supervision(
-            DetectionDataset.from_coco(
-                str(folder / "images" / split), str(folder / f"{split}.json"), force_masks=True
-            )
+        images = folder / "images" / split
+        dataset = DetectionDataset.from_coco(
+            str(images), str(folder / f"{split}.json"), force_masks=True
         )
+        yield from _of_supervision(dataset, images)
 
 
 def yolo_by_supervision(folder: Path) -> Images:
@@ -85,11 +83,13 @@ def yolo_by_supervision(folder: Path) -> Images:
     from supervision import DetectionDataset
 
     for split in SPLITS:
-        dataset = DetectionDataset.from_yolo(
-            str(folder / "images" / split), str(folder / "labels" / split),
-            str(folder / "data.yaml"), force_masks=True,
-        )  # fmt: skip
-        yield from _of_supervision(dataset, boxes=False)
+        images = folder / "images" / split
+        for place in _folders(images):
+            labels = folder / "labels" / split / place.relative_to(images)
+            dataset = DetectionDataset.from_yolo(
+                str(place), str(labels), str(folder / "data.yaml"), force_masks=True
+            )
+            yield from _of_supervision(dataset, images, boxes=False)
 
 
 def yolo_cut_off(folder: Path) -> Images:
@@ -98,28 +98,30 @@ def yolo_cut_off(folder: Path) -> Images:
 
     about = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
     for split in SPLITS:
-        for path in (folder / about[split]).iterdir():
+        images = folder / about[split]
+        for path in _files(images):
+            name = path.relative_to(images)
             with Image.open(path) as image:
                 size = image.size
-            labels = folder / "labels" / split / f"{path.stem}.txt"
+            labels = folder / "labels" / split / name.with_suffix(".txt")
             found = []
             for line in labels.read_text(encoding="ascii").splitlines():
                 number, *shares = line.split()
                 points = np.array(shares, dtype=np.float64).reshape(-1, 2) * size
                 mask = polygon_to_mask(points.astype(np.int32), size).astype(bool)
                 found.append(Read(about["names"][int(number)], mask))
-            yield path.name, found
+            yield str(name), found
 
 
 def voc_by_supervision(folder: Path) -> Images:
     """The XML files, with their polygons and boxes."""
     from supervision import DetectionDataset
 
-    yield from _of_supervision(
-        DetectionDataset.from_pascal_voc(
-            str(folder / "JPEGImages"), str(folder / "Annotations"), force_masks=True
-        )
-    )
+    images = folder / "JPEGImages"
+    for place in _folders(images):
+        annotations = folder / "Annotations" / place.relative_to(images)
+        dataset = DetectionDataset.from_pascal_voc(str(place), str(annotations), force_masks=True)
+        yield from _of_supervision(dataset, images)
 
 
 def voc_maps(folder: Path) -> Images:
@@ -129,13 +131,13 @@ def voc_maps(folder: Path) -> Images:
     listed = [
         name
         for split in SPLITS
-        for name in (folder / "ImageSets/Segmentation" / f"{split}.txt").read_text().split()
+        for name in (folder / "ImageSets/Segmentation" / f"{split}.txt").read_text().splitlines()
     ]
-    for stem in listed:
-        root = ElementTree.parse(folder / "Annotations" / f"{stem}.xml").getroot()
+    for name in listed:
+        root = ElementTree.parse(folder / "Annotations" / f"{name}.xml").getroot()
         labels = [str(each.findtext("name")) for each in root.findall("object")]
-        values = _values(folder / "SegmentationObject" / f"{stem}.png")
-        yield stem, [Read(label, values == at) for at, label in enumerate(labels, start=1)]
+        values = _values(folder / "SegmentationObject" / f"{name}.png")
+        yield f"{name}.jpg", [Read(label, values == at) for at, label in enumerate(labels, start=1)]
 
 
 LABELME: dict[str, Any] = {
@@ -151,7 +153,7 @@ SHAPE: dict[str, Any] = {
 
 def labelme_by_schema(folder: Path) -> Images:
     """The schema of LabelMe is checked, and polygons are drawn as LabelMe draws them."""
-    for path in sorted(folder.rglob("*.json")):
+    for path in _files(folder, ".json"):
         content = json.loads(path.read_text(encoding="utf-8"))
         _check(content, LABELME, path)
         objects: dict[str, tuple[str, Mask]] = {}
@@ -164,7 +166,8 @@ def labelme_by_schema(folder: Path) -> Images:
             # The pieces of one object have one description.
             label, before = objects.get(shape["description"], (shape["label"], np.False_))
             objects[shape["description"]] = label, np.asarray(image) | before
-        yield content["imagePath"], [Read(label, mask) for label, mask in objects.values()]
+        name = path.relative_to(folder / path.relative_to(folder).parts[0])
+        yield str(name), [Read(label, mask) for label, mask in objects.values()]
 
 
 def labelme_by_supervision(folder: Path) -> Images:
@@ -172,8 +175,9 @@ def labelme_by_supervision(folder: Path) -> Images:
     from supervision import DetectionDataset
 
     for split in SPLITS:
-        place = str(folder / split)
-        yield from _of_supervision(DetectionDataset.from_labelme(place, place), boxes=False)
+        for place in _folders(folder / split):
+            dataset = DetectionDataset.from_labelme(str(place), str(place))
+            yield from _of_supervision(dataset, folder / split, boxes=False)
 
 
 def table_by(package: str, name: str) -> Reader:
@@ -190,10 +194,13 @@ def table_by(package: str, name: str) -> Reader:
 
         images: dict[str, list[Read]] = {}
         for row in readers[package, name](folder / name):
+            objects = images.setdefault(row["image"], [])
+            if not isinstance(row["mask_counts"], str) or not row["mask_counts"]:
+                continue  # An image without an object.
             size = [int(row["mask_height"]), int(row["mask_width"])]
             mask = decode({"size": size, "counts": row["mask_counts"].encode()}).astype(bool)
             x1, y1, x2, y2 = (float(row[side]) for side in ("x1", "y1", "x2", "y2"))
-            images.setdefault(row["image"], []).append(Read(row["label"], mask, (x1, y1, x2, y2)))
+            objects.append(Read(row["label"], mask, (x1, y1, x2, y2)))
         yield from images.items()
 
     return read
@@ -204,11 +211,11 @@ def maps_by_pillow(folder: Path) -> Images:
     labels: dict[str, list[str]] = {}
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            labels.setdefault(row["file"], []).append(row["label"])
-    for path in sorted((folder / "masks").iterdir()):
-        values = _values(path)
-        found = enumerate(labels.get(path.name, []), start=1)
-        yield path.name, [Read(label, values == at) for at, label in found]
+            labels.setdefault(row["file"], []).extend([row["label"]] if row["id"] else [])
+    for path in _files(folder / "masks"):
+        values, name = _values(path), str(path.relative_to(folder / "masks"))
+        found = enumerate(labels[name], start=1)
+        yield name, [Read(label, values == at) for at, label in found]
 
 
 CONSUMERS: dict[str, tuple[Consumer, ...]] = {
@@ -216,6 +223,10 @@ CONSUMERS: dict[str, tuple[Consumer, ...]] = {
         Consumer("pycocotools", coco_by("pycocotools.coco")),
         Consumer("faster-coco-eval", coco_by("faster_coco_eval")),
         Consumer("supervision", coco_by_supervision),
+    ),
+    "coco-polygons": (
+        Consumer("pycocotools", coco_by("pycocotools.coco")),
+        Consumer("faster-coco-eval", coco_by("faster_coco_eval")),
     ),
     "yolo": (
         Consumer("supervision", yolo_by_supervision),
@@ -230,22 +241,22 @@ CONSUMERS: dict[str, tuple[Consumer, ...]] = {
         Consumer("supervision", labelme_by_supervision),
     ),
     "csv": (
-        Consumer("pandas", table_by("pandas", "objects.csv"), empty=False),
-        Consumer("pyarrow", table_by("pyarrow", "objects.csv"), empty=False),
+        Consumer("pandas", table_by("pandas", "objects.csv")),
+        Consumer("pyarrow", table_by("pyarrow", "objects.csv")),
     ),
     "parquet": (
-        Consumer("pandas", table_by("pandas", "objects.parquet"), empty=False),
-        Consumer("pyarrow", table_by("pyarrow", "objects.parquet"), empty=False),
+        Consumer("pandas", table_by("pandas", "objects.parquet")),
+        Consumer("pyarrow", table_by("pyarrow", "objects.parquet")),
     ),
     "masks": (Consumer("Pillow", maps_by_pillow, visible=True),),
 }
 """By format; the exports have the splits `SPLITS`, and categories for classes."""
 
 
-def _of_supervision(dataset: Any, *, boxes: bool = True) -> Images:
+def _of_supervision(dataset: Any, images: Path, *, boxes: bool = True) -> Images:
     for path, found in dataset.annotations.items():
         yield (
-            path,
+            str(Path(path).relative_to(images)),
             [
                 Read(
                     dataset.classes[found.class_id[at]],
@@ -255,6 +266,16 @@ def _of_supervision(dataset: Any, *, boxes: bool = True) -> Images:
                 for at in range(len(found))
             ],
         )
+
+
+def _files(folder: Path, suffix: str = "") -> list[Path]:
+    """All files below a folder, or those with a suffix."""
+    return sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders with files in them, which supervision reads one by one."""
+    return sorted({path.parent for path in _files(folder)})
 
 
 def _check(content: dict[str, Any], schema: dict[str, Any], path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs with objects that tests make up, as `heap discover` would have stored them."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from heap.collection.editing import Editor
+from heap.collection.photos import note_folders
 from heap.collection.records import Finished
 from heap.collection.store import RunStore
 from heap.results import ImageResult, Objects, Regions, Rle
@@ -76,7 +78,9 @@ def make_run(
             pixels = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(source)
             result = result_of(key, masks[key], size, number)
-            store.add([Finished(result, source=str(source))])
+            digest = hashlib.sha256(source.read_bytes()).hexdigest()
+            store.add([Finished(result, digest=digest, source=str(source))])
+        note_folders(store, [str(photos / "any")])
     return run
 
 
@@ -105,8 +109,9 @@ def sort_into(
                 editor.update_objects(f"id = '{each}'", {"rejected": True})
 
 
-def with_source(run: Path, key: str, source: str) -> None:
-    """Say that an image was read somewhere else."""
+def with_source(run: Path, key: str, source: str, digest: str | None = None) -> None:
+    """Say that an image was read somewhere else, or was another one."""
     with RunStore.create_or_open(run, {}) as store:
         (record,) = (each for each in store.records() if each.key == key)
-        store.add([replace(record, source=source)])
+        digest = record.digest if digest is None else digest
+        store.add([replace(record, source=source, digest=digest)])

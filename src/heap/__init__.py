@@ -27,15 +27,21 @@ _HOMES = {
 }
 
 
-def open(run: "Path | str") -> "Collection":
+def open(
+    run: "Path | str", *, photos: "Path | str | None" = None, urls: bool = False
+) -> "Collection":
     """The run in a folder or at a URL as a collection.
 
+    Its photos are read again where they were, or below the folder `photos` if they were moved;
+    those that came from URLs only with `urls`.
+
     Raises:
+        InputError: if `photos` is no folder.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
     from heap.collection.collection import Collection
 
-    return Collection(run)
+    return Collection(run, photos=photos, urls=urls)
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from heap.errors import ConfigError
 
 C = TypeVar("C")
 
-Facet = Literal["key", "token"]
+Facet = Literal["key", "token", "output"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
-MERGE = 0.8
+MERGE = 0.25
 MIN_SCORE = 0.18
 CHECKED = ConfigDict(extra="forbid", strict=True)
 
@@ -47,7 +47,7 @@ class FeatureConfig:
     """Block that the features are taken from, from 0; negative counts from the last."""
     facet: Facet = "key"
     """`key`: the block's key projection; `token`: its output before the final LayerNorm, and what
-    a pyramid gives."""
+    a pyramid gives; `output`: after the final LayerNorm, as the network gives it."""
     resolution: Resolution = 448
     """Images are resized, aspect ratio kept, to the area of a square with this side."""
     square: bool = False
@@ -71,7 +71,7 @@ class FeatureConfig:
 class HeadConfig:
     """Shape of the grouping head."""
 
-    groups: Groups = 12
+    groups: Groups = 24
     """Group tokens: the largest number of regions in an image."""
     blocks: Annotated[int, Field(ge=0, le=24)] = 2
     """Cross-attention blocks in which the tokens adapt to the image."""
@@ -79,12 +79,15 @@ class HeadConfig:
     width: Annotated[int, Field(ge=8, le=4096)] = 192
     """Width of the tokens inside the blocks."""
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 2.0
-    temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
+    rounds: Annotated[int, Field(ge=0, le=100)] = 1
+    """Times that patches choose again, the means of the regions in the place of the tokens."""
+    temperature: Annotated[float, Field(gt=0, le=10)] = 0.05
     """τ of the assignment softmax."""
-    centred: bool = False
+    centred: bool = True
     """Take the mean feature of the training images off first."""
     merge: Cosine = MERGE
-    """Adjacent foreground regions whose embeddings have a higher cosine are one thing."""
+    """Neighbouring parts of the foreground whose mean whitened features have a higher cosine are
+    one thing."""
     min_score: Fraction = MIN_SCORE
     """An image whose best object has a lower score has none."""
 
@@ -101,7 +104,9 @@ class LossConfig:
     intra: Weight = 1.0
     negative: Weight = 1.0
     inter: Weight = 1.0
-    intra_form: IntraForm = "ncut"
+    intra_form: IntraForm = "modularity"
+    granularity: Positive = 1.25
+    """γ of the `modularity` form: the higher, the more and the smaller regions."""
     affinity: Affinity = "relu"
     """`relu`: max(0, cos), quadratic in patches; `linear`: (1 + cos) / 2, linear in them."""
     intra_patches: Count = 400

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from heap.collection.matching import Matched, match
+from heap.collection.photos import note_folders
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
 from heap.config import DiscoverConfig, Saved
@@ -122,6 +123,7 @@ def discover(
         matched = match(listed, store.stored(), pool, compare)
         _note(store, matched, out, prune=prune)
         sources = matched.sources
+        note_folders(store, (source.location for source in sources))
         failed, placed = set(store.failures()), _Places(sources)
         waiting = [
             left

@@ -13,6 +13,7 @@ from heap.config import DiscoverConfig
 from heap.proposals import propose
 from heap.refine import GuidedFilter, resize
 from heap.results import Objects, Regions, Rle
+from heap.separation import separate
 
 GUIDE_SIDE = 1024
 """Masks follow the edges of the image at the area of a square of this side at most."""
@@ -42,6 +43,7 @@ def find_objects(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
     regions: Regions,
     patches: Float32[np.ndarray, "patch dim"],
+    whitened: Float32[np.ndarray, "patch _dim"],
     pixels: UInt8[np.ndarray, "height width 3"],
     size: tuple[int, int],
     config: DiscoverConfig,
@@ -49,9 +51,10 @@ def find_objects(
     """Objects of one image, best first, masks and boxes at its original `size` (width, height).
 
     Parts of which next to nothing is left in the image are none. Embeddings have no columns yet,
-    see `heap.model.embedding`; `patches` tell what further guesses go together.
+    see `heap.model.embedding`. What is special about the patches, `whitened`, tells things apart;
+    `patches` as they are tell what further guesses go together.
     """
-    parts = foreground_parts(saliency, regions, config)
+    parts = foreground_parts(saliency, regions, whitened, config)
     cells = [part.cells for part in parts]
     upsample = upsampling(pixels, refine=config.refine)
     masks = pixel_masks(saliency, cells, upsample, config.threshold)
@@ -77,22 +80,29 @@ def find_objects(
 
 
 def foreground_parts(
-    saliency: Float32[np.ndarray, "grid_h grid_w"], regions: Regions, config: DiscoverConfig
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+    regions: Regions,
+    whitened: Float32[np.ndarray, "patch dim"],
+    config: DiscoverConfig,
 ) -> list[Part]:
-    """4-connected parts of the foreground, best first; regions that are alike are not separated.
+    """Connected parts of the foreground, taken apart where they show several things; best first.
 
-    There are none in an image whose best part has a low score: it is taken for one without objects.
+    Two regions, and two halves of a part, are one thing if the cosine of their mean `whitened`
+    features is above `config.merge`. Parts are 4-connected. There are none in an image whose best
+    part has a low score: it is taken for one without objects.
     """
     foreground = saliency > config.threshold
-    merged = merge_alike(regions, foreground, config.merge)[regions.label_map]
+    merged = merge_alike(regions, foreground, whitened, config.merge)[regions.label_map]
+    smallest = max(1, round(2 * config.min_area * foreground.size))
     parts = []
-    for region in np.unique(merged[foreground]):
-        numbered, count = label(foreground & (merged == region))
+    for thing in np.unique(merged[foreground]):
+        numbered, count = label(foreground & (merged == thing))
         for number in range(1, count + 1):
-            cells = numbered == number
-            if cells.mean() >= config.min_area:
-                score = part_score(saliency, cells)
-                parts.append(Part(cells, _region_of(cells, regions), score))
+            parts += [
+                Part(cells, _region_of(cells, regions), part_score(saliency, cells))
+                for cells in separate(numbered == number, whitened, config.merge, smallest)
+                if cells.mean() >= config.min_area
+            ]
     parts.sort(key=lambda part: -part.score)
     return parts if parts and parts[0].score >= config.min_score else []
 
@@ -125,19 +135,24 @@ def _region_of(cells: Bool[np.ndarray, "grid_h grid_w"], regions: Regions) -> in
 
 
 def merge_alike(
-    regions: Regions, foreground: Bool[np.ndarray, "grid_h grid_w"], threshold: float
+    regions: Regions,
+    foreground: Bool[np.ndarray, "grid_h grid_w"],
+    whitened: Float32[np.ndarray, "patch dim"],
+    alike: float,
 ) -> Int64[np.ndarray, " region"]:
     """Number the regions so that those that are alike, directly or by others, share a number.
 
-    Two regions are alike if the cosine of their embeddings is above `threshold`; only regions that
-    have foreground patches take part, the others are 0.
+    Two regions are alike if the cosine of the mean `whitened` features of their foreground is above
+    `alike`; only regions that have foreground patches take part, the others are 0.
     """
-    present = np.unique(regions.label_map[foreground])
-    embeddings = regions.embeddings[present]
-    directions = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True).clip(1e-12)
-    _, component = connected_components(directions @ directions.T > threshold, directed=False)
     numbers = np.zeros(len(regions.areas), dtype=np.int64)
-    numbers[present] = component
+    if not foreground.any():
+        return numbers
+    present, member = np.unique(regions.label_map[foreground], return_inverse=True)
+    shown = whitened[foreground.ravel()]
+    means = np.stack([shown[member == number].mean(axis=0) for number in range(len(present))])
+    directions = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-12)
+    numbers[present] = connected_components(directions @ directions.T > alike, directed=False)[1]
     return numbers
 
 

@@ -319,7 +319,7 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
     for name in (INERT, "<script>window.hit=1</script>.jpg"):
         (photos / name.replace("/", "_")).write_bytes((PHOTOS / "cat.jpg").read_bytes())
     (photos / f"torn {INERT}").write_bytes(b"no image")
-    Heap.from_pretrained("embedded").discover(photos, tmp_path / "run")
+    Heap.from_pretrained("embedded-small").discover(photos, tmp_path / "run")
     with Editor(tmp_path / "run") as editor:
         sort_objects(editor, 2)
         rename(editor, {1: "<img src=x onerror=window.hit=1>"})
@@ -336,6 +336,17 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
         expect(page.locator("td").first).to_have_text(f"torn {INERT}")
         assert page.evaluate("window.hit") is None
         assert page.locator("main img[src=x], main script").count() == 0
+
+
+def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
+    browser: Browser, demo_run: Path, tmp_path: Path
+) -> None:
+    with serving(demo_run, "--photos", str(tmp_path)) as address:
+        page = browser.new_page()  # A browser complains in the console of what is not there.
+        page.goto(f"{address}/#/image?key=cat.jpg")
+        expect(page.locator(".hint")).to_contain_text("The photo is not where it was")
+        expect(page.locator("img.plain")).to_have_js_property("naturalWidth", 480)
+        page.close()
 
 
 def test_a_run_that_is_only_to_be_looked_at_offers_no_change(page: Page, demo_run: Path) -> None:

@@ -47,13 +47,13 @@ from pathlib import Path
 from heap.pretrain.architectures import new_model
 from heap.pretrain.config import PretrainConfig
 from heap.pretrain.photos import read_packs
-from heap.pretrain.trainer import Pretrainer
+from heap.pretrain.trainer import Pretrainer, new_accelerator
 
 task = json.loads(sys.argv[1])
 photos, found = read_packs([Path(path) for path in task["packs"]]), []
 for values in task["settings"]:
     config = PretrainConfig(**values)
-    trainer = Pretrainer(new_model(config.architecture), photos, config)
+    trainer = Pretrainer(new_accelerator(), new_model(config.architecture), photos, config)
     rank, losses = trainer.accelerator.process_index, []
     for _ in range(config.steps):
         losses.append(trainer.advance())

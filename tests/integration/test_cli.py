@@ -291,6 +291,29 @@ def test_models_lists_every_encoder(main: Main) -> None:
     assert out.count(" no") + out.count(" yes") >= len(CARDS)
 
 
+def test_models_get_says_the_licence_first(main: Main) -> None:
+    code, out, err = main("models", "get", "embedded")
+    assert code == 0
+    licence, came = out.splitlines()
+    assert licence == "embedded: Apache-2.0, 22.1 M parameters"
+    assert "is here already" in came
+    assert "--encoder embedded" in err
+    assert main("models", "get", "dinov2-vits")[0] == 2
+
+
+def test_a_stronger_encoder_on_the_machine_is_told_in_one_line(
+    main: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dinov2-vits14").mkdir()
+    (tmp_path / "dinov2-vits14" / "config.json").touch()
+    monkeypatch.setenv("HEAP_WEIGHTS_DIR", str(tmp_path))
+    for command in ("fit", "discover"):
+        code, _, err = main(command, tmp_path / "none.jpg", "--out", tmp_path / command)
+        assert code == 2
+        (line,) = [line for line in err.splitlines() if "knows more than embedded" in line]
+        assert line.startswith("dinov2-vits14, 22.1 M parameters, is on this machine")
+
+
 def test_doctor_says_what_is_wrong_by_its_exit_code(run_heap: Run) -> None:
     done = run_heap("doctor")
     assert done.returncode == (1 if "!!" in done.stdout else 0)
@@ -507,7 +530,7 @@ def test_pack_names_the_packs_that_pretrain_takes(main: Main, photos: Path, tmp_
     path = tmp_path / "settings.json"
     path.write_text('{"crop": 32, "local_crop": 32, "local_crops": 1, "prototypes": 8}')
     code, _, err = main("pretrain", *paths, "--out", encoder, "--steps", 1, "--batch", 2,
-                        "--start", "embedded", "--settings", path)  # fmt: skip
+                        "--start", "embedded-small", "--settings", path)  # fmt: skip
     assert code == 0, err
     assert (encoder / "model.safetensors").exists()
     for arguments, part in [

@@ -120,7 +120,11 @@ def test_every_layer_and_facet_is_what_transformers_computes(
         states = block.get_submodule(case.norm)(truth.hidden_states[layer])
         projection = block.attention.k_proj
         keys = states @ projection.weight.T + (0 if projection.bias is None else projection.bias)
-        wanted: dict[Facet, Tensor] = {"key": keys, "token": truth.hidden_states[layer + 1]}
+        tokens = truth.hidden_states[layer + 1]
+        last_norm = model.get_submodule("norm" if case.family == "DINOv3ViT" else "layernorm")
+        with torch.no_grad():
+            output = last_norm(tokens)
+        wanted: dict[Facet, Tensor] = {"key": keys, "token": tokens, "output": output}
         for facet, values in wanted.items():
             features = encoder(pixels, layer, facet)
             assert features.grid == grid
@@ -134,6 +138,7 @@ def test_every_layer_and_facet_is_what_transformers_computes(
                 rtol=1e-4,
                 atol=1e-6,
             )
+    torch.testing.assert_close(output, truth.last_hidden_state, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("grid", [(4, 4), (5, 7)], ids=["pretraining", "wide"])
@@ -150,7 +155,7 @@ def test_an_image_as_a_whole_is_what_transformers_says_of_it(
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("facet", ["key", "token"])
+@pytest.mark.parametrize("facet", ["key", "token", "output"])
 def test_later_parts_are_not_computed(tmp_path: Path, case: Case, facet: Facet) -> None:
     _, encoder = load_both(case, tmp_path)
     pixels = torch.rand(1, 3, 4 * case.patch, 4 * case.patch)

@@ -61,18 +61,25 @@ def same(found: Any, key: str, classes: list[str]) -> None:
         assert classes[found.class_id[place]] == label
 
 
-def by_photo(dataset: Any, keys: dict[str, str]) -> dict[str, Any]:
-    """The annotations of a data set by the keys of the images, which `keys` has by file name."""
+def key_at(path: Path, folder: Path) -> str:
+    """The key of the image whose file in an export this is: it has the photo's name."""
+    (key,) = (key for key in OF if key == f"{path.relative_to(folder).with_suffix('')}.jpg")
+    return key
+
+
+def by_photo(dataset: Any, folder: Path, run: Path) -> dict[str, Any]:
+    """The annotations of a data set whose images lie in `folder` by the keys of the images."""
     assert all(image.shape == (*SIZE, 3) for _, image, _ in dataset)
-    return {keys[Path(path).name]: found for path, found in dataset.annotations.items()}
+    found = {key_at(Path(path), folder): each for path, each in dataset.annotations.items()}
+    for path in map(Path, dataset.annotations):
+        photo = run.parent / "photos" / f"{[*OF].index(key_at(path, folder))}.png"
+        assert path.suffix == ".jpg" or path.read_bytes() == photo.read_bytes()
+    return found
 
 
-def keys_of(folder: Path, run: Path) -> dict[str, str]:
-    """Keys by the names of the images in an export: copies are recognised by their content."""
-    contents = {
-        (run.parent / "photos" / f"{at}.png").read_bytes(): key for at, key in enumerate(OF)
-    }
-    return {path.name: contents[path.read_bytes()] for path in folder.glob("*.png")}
+def folders_of(folder: Path) -> list[Path]:
+    """The folders with files in them, which supervision reads one by one."""
+    return sorted({path.parent for path in folder.rglob("*") if path.is_file()})
 
 
 @pytest.mark.parametrize("package", ["pycocotools.coco", "faster_coco_eval"])
@@ -95,6 +102,26 @@ def test_coco_by_coco_s_own_code_and_its_successor(run: Path, tmp_path: Path, pa
     assert sorted(set(np.round(scores, 6))) == [0.7, 0.8, 0.9]
 
 
+def test_coco_polygons_by_coco_s_own_code_and_as_label_studio_takes_them(
+    run: Path, tmp_path: Path
+) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    folder = export(run, "coco-polygons", tmp_path / "out", Choices(categories=True)).folder
+    found = coco.COCO(str(folder / "annotations.json"))
+    for image in found.loadImgs(found.getImgIds()):
+        masks = OF[image["file_name"]]
+        annotations = found.loadAnns(found.getAnnIds(imgIds=[image["id"]]))
+        for each, mask in zip(annotations, masks, strict=True):
+            assert iou(found.annToMask(each).astype(bool), mask) >= 0.98
+            assert (each["iscrowd"], each["area"]) == (0, mask.sum())
+            # Its converter reads each as x1, y1, x2, y2, ...; run lengths end it with an error.
+            for polygon in each["segmentation"]:
+                assert len(polygon) % 2 == 0
+                assert len(polygon) >= 6
+                points = np.array(polygon).reshape(-1, 2)
+                assert ((points > 0) & (points < SIZE[::-1])).all()
+
+
 def test_coco_splits_by_supervision(run: Path, tmp_path: Path) -> None:
     from supervision import DetectionDataset
 
@@ -107,7 +134,7 @@ def test_coco_splits_by_supervision(run: Path, tmp_path: Path) -> None:
             str(images), str(folder / f"{split}.json"), force_masks=True
         )
         assert dataset.classes == CLASSES
-        found = by_photo(dataset, keys_of(images, run))
+        found = by_photo(dataset, images, run)
         assert all(SPLITS.of(key) == split for key in found)
         for key, each in found.items():
             same(each, key, CLASSES)
@@ -125,15 +152,21 @@ def test_yolo_by_supervision(run: Path, tmp_path: Path) -> None:
     seen: set[str] = set()
     for split in ("train", "val"):
         images = folder / about[split]
-        dataset = DetectionDataset.from_yolo(
-            str(images), str(folder / "labels" / split), str(folder / "data.yaml"),
-            force_masks=True,
-        )  # fmt: skip
-        found = by_photo(dataset, keys_of(images, run))
-        for key, each in found.items():
-            same(each, key, dataset.classes)
-        seen |= set(found)
+        for place in folders_of(images):
+            labels = folder / "labels" / split / place.relative_to(images)
+            dataset = DetectionDataset.from_yolo(
+                str(place), str(labels), str(folder / "data.yaml"), force_masks=True
+            )
+            found = by_photo(dataset, images, run)
+            for key, each in found.items():
+                same(each, key, dataset.classes)
+            seen |= set(found)
     assert seen == set(OF)
+
+
+def labels_by_its_trainer(image: str) -> str:
+    """Ultralytics' `img2label_paths`: the last folder called images becomes one called labels."""
+    return "/labels/".join(image.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
 
 
 def test_yolo_as_its_trainer_draws_it(run: Path, tmp_path: Path) -> None:
@@ -143,10 +176,11 @@ def test_yolo_as_its_trainer_draws_it(run: Path, tmp_path: Path) -> None:
     folder = export(run, "yolo", tmp_path / "out").folder
     about = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
     assert about["train"] == about["val"] == "images/train"
-    keys = {Path(name).stem: key for name, key in keys_of(folder / about["train"], run).items()}
-    for path in (folder / "labels" / "train").iterdir():
+    images = folder / about["train"]
+    for image in images.rglob("*.png"):
+        path = Path(labels_by_its_trainer(str(image)))
         lines = path.read_text().splitlines()
-        for line, mask in zip(lines, OF[keys[path.stem]], strict=True):
+        for line, mask in zip(lines, OF[key_at(image, images)], strict=True):
             number, *shares = line.split()
             assert number == "0"
             points = np.array(shares, dtype=np.float32).reshape(-1, 2)
@@ -160,49 +194,34 @@ def test_voc_by_supervision(run: Path, tmp_path: Path) -> None:
     from supervision import DetectionDataset
 
     folder = export(run, "voc", tmp_path / "out", Choices(categories=True)).folder
-    dataset = DetectionDataset.from_pascal_voc(
-        str(folder / "JPEGImages"), str(folder / "Annotations"), force_masks=True
-    )
-    stems = {path.stem: path for path in (folder / "Annotations").iterdir()}
-    found = {}
-    for path, each in dataset.annotations.items():
-        found[name_of(stems[Path(path).stem], folder)] = each
-    assert set(found) == set(OF)
-    for key, each in found.items():
-        same(each, key, dataset.classes)
-        boxes = [box_of(mask) for mask in OF[key]]
-        assert each.xyxy.tolist() == boxes
-
-
-def name_of(annotation: Path, folder: Path) -> str:
-    """The key of an image: an image is known by its masks, which are VOC's in a PNG."""
-    root = ElementTree.parse(annotation).getroot()
-    assert (folder / "JPEGImages" / str(root.findtext("filename"))).is_file()
-    with Image.open(folder / "SegmentationObject" / f"{annotation.stem}.png") as image:
-        values = np.asarray(image)
-    (key,) = (key for key, masks in OF.items() if np.array_equal(numbered(masks), values))
-    return key
-
-
-def numbered(masks: list[np.ndarray]) -> np.ndarray:
-    """A label map in which a better object covers a lower one."""
-    values = np.zeros(SIZE, dtype=np.uint8)
-    for number, mask in reversed(list(enumerate(masks, start=1))):
-        values[mask] = number
-    return values
+    images, seen = folder / "JPEGImages", set()
+    for place in folders_of(images):
+        annotations = folder / "Annotations" / place.relative_to(images)
+        dataset = DetectionDataset.from_pascal_voc(str(place), str(annotations), force_masks=True)
+        for key, each in by_photo(dataset, images, run).items():
+            same(each, key, dataset.classes)
+            assert each.xyxy.tolist() == [box_of(mask) for mask in OF[key]]
+            seen.add(key)
+    assert seen == set(OF)
 
 
 def test_voc_as_the_devkit_has_it(run: Path, tmp_path: Path) -> None:
     root = tmp_path / "VOCdevkit" / "VOC2012"
     folder = export(run, "voc", root, Choices(categories=True, splits=SPLITS)).folder
-    stems = {path.stem for path in (folder / "Annotations").iterdir()}
+    stems = {key.removesuffix(".jpg") for key in OF}
     for kind in ("Main", "Segmentation"):
         lists = [(folder / "ImageSets" / kind / f"{split}.txt") for split in ("train", "val")]
-        assert {line for path in lists for line in path.read_text().splitlines()} == stems
-    assert {path.stem for path in (folder / "JPEGImages").glob("*.jpg")} == stems
-    for stem in stems:
-        key = name_of(folder / "Annotations" / f"{stem}.xml", folder)
-        with Image.open(folder / "SegmentationClass" / f"{stem}.png") as image:
+        names = [line for path in lists for line in path.read_text("utf-8").splitlines()]
+        assert set(names) == stems
+    for key in OF:
+        name = key.removesuffix(".jpg")
+        root = ElementTree.parse(folder / "Annotations" / f"{name}.xml").getroot()
+        assert root.findtext("filename") == key
+        assert (folder / "JPEGImages" / key).is_file()
+        assert [each.text for each in root.iterfind("object/name")] == LABELS[key]
+        with Image.open(folder / "SegmentationObject" / f"{name}.png") as image:
+            assert np.array_equal(np.asarray(image), numbered(OF[key]))
+        with Image.open(folder / "SegmentationClass" / f"{name}.png") as image:
             assert image.mode == "P"
             # VOC's aeroplane is 128 0 0, its bicycle 0 128 0, its bird 128 128 0.
             assert (image.getpalette() or [])[:12] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
@@ -211,6 +230,23 @@ def test_voc_as_the_devkit_has_it(run: Path, tmp_path: Path) -> None:
         for mask, label in reversed(list(zip(OF[key], LABELS[key], strict=True))):
             expected[mask] = CLASSES.index(label) + 1
         assert np.array_equal(values, expected)
+    # As CVAT and Datumaro read it: four fields, the second a colour; # begins a comment.
+    lines = (folder / "labelmap.txt").read_text("utf-8").splitlines()
+    fields = [line.split(":") for line in lines if not line.startswith("#")]
+    assert fields == [
+        ["background", "0,0,0", "", ""],
+        [CLASSES[0], "128,0,0", "", ""],
+        [CLASSES[1], "0,128,0", "", ""],
+        [CLASSES[2], "128,128,0", "", ""],
+    ]
+
+
+def numbered(masks: list[np.ndarray]) -> np.ndarray:
+    """A label map in which a better object covers a lower one."""
+    values = np.zeros(SIZE, dtype=np.uint8)
+    for number, mask in reversed(list(enumerate(masks, start=1))):
+        values[mask] = number
+    return values
 
 
 LABELME: dict[str, Any] = {
@@ -243,9 +279,11 @@ def labelme_mask(points: list[list[float]]) -> np.ndarray:
 
 def test_labelme_by_its_schema(run: Path, tmp_path: Path) -> None:
     folder = export(run, "labelme", tmp_path / "out", Choices(categories=True)).folder
-    keys = keys_of(folder, run)
-    assert set(keys.values()) == set(OF)
-    for path in folder.glob("*.json"):
+    paths = list(folder.rglob("*.json"))
+    assert {key_at(path, folder) for path in paths} == set(OF)
+    for path in paths:
+        key = key_at(path, folder)
+        assert (path.parent / json.loads(path.read_text("utf-8"))["imagePath"]).is_file()
         content = json.loads(path.read_text(encoding="utf-8"))
         assert set(content) == set(LABELME)
         assert all(isinstance(content[name], kind) for name, kind in LABELME.items())
@@ -258,14 +296,13 @@ def test_labelme_by_its_schema(run: Path, tmp_path: Path) -> None:
             assert shape["shape_type"] == "polygon"
             name, _, score = shape["description"].partition(", score ")
             index = int(name.rpartition("#")[2])
-            assert name == f"{keys[content['imagePath']]}#{index}"
+            assert name == f"{key}#{index}"
             assert float(score) == pytest.approx(0.9 - 0.1 * index)
             assert shape["group_id"] in (None, index + 1)
             labels[index] = shape["label"]
             objects[index] = objects.get(index, np.zeros(SIZE, bool)) | labelme_mask(
                 shape["points"]
             )
-        key = keys[content["imagePath"]]
         assert [labels[index] for index in sorted(labels)] == LABELS[key]
         for index, mask in enumerate(OF[key]):
             if mask is not THIN:  # LabelMe fills lines of one pixel to two.
@@ -276,16 +313,31 @@ def test_labelme_by_supervision(run: Path, tmp_path: Path) -> None:
     from supervision import DetectionDataset
 
     folder = export(run, "labelme", tmp_path / "out", Choices(categories=True)).folder
-    dataset = DetectionDataset.from_labelme(str(folder), str(folder))
-    found = by_photo(dataset, keys_of(folder, run))
-    assert set(found) == set(OF)
-    for key, each in found.items():
-        same(each, key, dataset.classes)
+    seen = set()
+    for place in (folder, folder / "one"):
+        dataset = DetectionDataset.from_labelme(str(place), str(place))
+        found = by_photo(dataset, folder, run)
+        for key, each in found.items():
+            same(each, key, dataset.classes)
+        seen |= set(found)
+    assert seen == set(OF)
+
+
+OF_OBJECT = ("id", "label", "score", "x1", "y1", "x2", "y2", "area", "mask_counts")
+"""What an image without an object has not got."""
 
 
 def check_rows(rows: list[dict[str, Any]]) -> None:
     from pycocotools import mask as coco_mask
 
+    assert [row["image"] for row in rows] == [
+        key for key in sorted(OF) for _ in range(max(1, len(OF[key])))
+    ]
+    (empty,) = (row for row in rows if row["image"] == "none.jpg")
+    # pandas has nan for nothing, the standard library "".
+    assert all(empty[name] in ("", None) or empty[name] != empty[name] for name in OF_OBJECT)
+    assert (empty["split"], int(empty["mask_height"])) == (SPLITS.of("none.jpg"), SIZE[0])
+    rows = [row for row in rows if row is not empty]
     assert [row["id"] for row in rows] == [
         f"{key}#{index}" for key in sorted(OF) for index in range(len(OF[key]))
     ]
@@ -323,7 +375,7 @@ def test_parquet_by_pyarrow(run: Path, tmp_path: Path) -> None:
     rows = read_table(folder / "objects.parquet").to_pylist()
     check_rows(rows)
     vectors = np.concatenate([each.objects.embeddings for each in RunStore.open(run).results()])
-    assert np.array_equal([row["vector"] for row in rows], vectors)
+    assert np.array_equal([row["vector"] for row in rows if row["id"]], vectors)
 
 
 def test_csv_and_parquet_by_pandas(run: Path, tmp_path: Path) -> None:
@@ -334,7 +386,7 @@ def test_csv_and_parquet_by_pandas(run: Path, tmp_path: Path) -> None:
     columns = export(run, "parquet", tmp_path / "parquet", choices).folder / "objects.parquet"
     found = pandas.read_parquet(columns)
     check_rows(found.to_dict("records"))
-    assert np.stack(found["vector"]).shape == (6, 3)
+    assert np.stack(found["vector"].dropna()).shape == (6, 3)
 
 
 def test_label_maps_by_pillow(run: Path, tmp_path: Path) -> None:
@@ -345,8 +397,10 @@ def test_label_maps_by_pillow(run: Path, tmp_path: Path) -> None:
     for key, name in files.items():
         with Image.open(folder / "masks" / name) as image:
             assert np.array_equal(np.asarray(image), numbered(OF[key]))
-        assert [row["label"] for row in rows if row["image"] == key] == LABELS[key]
-    assert len(list((folder / "masks").iterdir())) == len(OF)
+        assert name == key.replace(".jpg", ".png")
+        assert [row["label"] for row in rows if row["image"] == key] == (LABELS[key] or [""])
+    assert set(files) == set(OF)
+    assert len(list((folder / "masks").rglob("*.png"))) == len(OF)
 
 
 @given(

@@ -18,8 +18,9 @@ def links(keys: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def second_vector(graph: np.ndarray) -> np.ndarray:
+    """With the sign of CutLER's own call: what is at the corners depends on it."""
     degrees = np.diag(graph.sum(axis=1))
-    return np.asarray(eigh(degrees - graph, degrees)[1][:, 1])
+    return np.asarray(eigh(degrees - graph, degrees, subset_by_index=[1, 2])[1][:, 0])
 
 
 def farthest(values: np.ndarray) -> int:
@@ -33,11 +34,9 @@ def one_object(keys: np.ndarray, grid: tuple[int, int], threshold: float) -> Cel
     if (graph == graph[0, 0]).all():
         return set()
     vector = second_vector(graph)
-    if vector[farthest(abs(vector))] < 0:
-        vector = -vector
     side = vector > vector.mean()
     corners = [0, cols - 1, (rows - 1) * cols, rows * cols - 1]
-    if sum(side[corner] for corner in corners) >= 3:
+    if sum(side[corner] for corner in corners) >= 3 or not side[farthest(abs(vector))]:
         side, vector = ~side, -vector
     part: Cells = set()
     waiting = [divmod(farthest(vector), cols)]
@@ -60,12 +59,11 @@ def reference(
     for number in range(count):
         part = one_object(keys, grid, threshold)
         if number > 0:
-            overlap = len(part & before) / len(part | before)
+            overlap = len(part & before) / max(len(part | before), 1)
             if overlap > 0.5 or len(part) <= 0.01 * grid[0] * grid[1]:
-                break
-        if not part - taken:
-            break
-        objects.append(part - taken)
+                part = set()
+        if part - taken:
+            objects.append(part - taken)
         taken, before = taken | part, part
         for row, col in part:
             keys[row * grid[1] + col] = 0

@@ -109,6 +109,9 @@ def test_a_bad_value_is_refused_by_key_and_value(kind: type, key: str, value: An
         ("teacher_momentum", 1.0),
         ("prototypes", 10**7),
         ("patch_weight", -1.0),
+        ("distill_weight", -1.0),
+        ("teacher_resolution", 16),
+        ("ridge", 0.0),
         ("trust", 1.1),
         ("seed", -1),
         ("seed", 2**32),
@@ -154,7 +157,7 @@ def test_numbers_that_are_none_are_refused(value: Any) -> None:
         (
             PretrainConfig,
             {"image_weight": 0, "patch_weight": 0, "dense_weight": 0},
-            "PretrainConfig: all three weights are 0",
+            "PretrainConfig: all weights of losses are 0",
         ),
         (
             PretrainConfig,

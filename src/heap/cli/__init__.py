@@ -36,7 +36,6 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
     reports.figure,
     catalogue.protocols,
     catalogue.methods,
-    about.models,
     about.doctor,
 )
 """In the order in which `heap --help` lists them."""
@@ -44,3 +43,4 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
 for _place, _command in enumerate(_COMMANDS):
     app.command(_command, sort_key=_place)
 app.command(catalogue.datasets)
+app.command(about.models)

@@ -1,12 +1,19 @@
 """`heap models` and `heap doctor`: what there is, and what this machine has."""
 
+from cyclopts import App
 from rich.table import Table
 
-from heap.cli.app import out_console
+from heap.cli.app import err_console, out_console
+
+models = App(name="models", help="List the encoders with a short name, or get one.", sort_key=16.5)
 
 
-def models() -> None:
-    """List the encoders that have a short name, and whether they are on this machine."""
+@models.default
+def list_models() -> None:
+    """List the encoders that have a short name, and whether they are on this machine.
+
+    Example: heap models get dinov2-vits14
+    """
     from heap.encoder.registry import CARDS, is_local
 
     table = Table("alias", "family", "params", "patch", "dim", "licence", "here", box=None)
@@ -17,6 +24,45 @@ def models() -> None:
             card.alias, card.family, size, str(card.patch), str(card.dim), card.licence, here
         )
     out_console.print(table)
+
+
+@models.command
+def get(name: str, /) -> None:
+    """Bring an encoder from the Hugging Face hub to this machine, once.
+
+    Says its licence first. A download that was stopped goes on; what has come is compared with the
+    hash that the hub states. The files are where all programs of the hub look for them.
+
+    Example: heap models get dinov2-vits14
+
+    Args:
+        name: Alias (`heap models`), or owner/name on the hub.
+    """
+    from heap.encoder import getting
+
+    _say(getting.terms(name))
+    got = getting.get(name)
+    came = "fetched to" if got.fresh else "is here already, in"
+    _say(f"{name} {came} {got.folder}, {got.megabytes:.0f} MB")
+    err_console.print(f"Use it: heap discover IMAGES --encoder {name} --out run", highlight=False)
+
+
+def hint_at_stronger(encoder: str) -> None:
+    """Say in one line that a stronger encoder than this one is on the machine, if there is one."""
+    from heap.encoder.getting import stronger_than
+
+    card = stronger_than(encoder)
+    if card is not None:
+        err_console.print(
+            f"{card.alias}, {card.parameters:g} M parameters, is on this machine too and knows "
+            f"more than {encoder}: --encoder {card.alias} uses it, at its own speed",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _say(text: str) -> None:
+    out_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def doctor(*, network: bool = False) -> int:

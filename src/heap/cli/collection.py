@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from heap.cli.app import err_console, out_console
+from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def search(
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 20,
     exact: Annotated[bool, Parameter(negative=())] = False,
     model: str | None = None,
+    photos: PhotoOptions = ANY_PHOTOS,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
     """Find the objects of a run that are most like an object, or like what an image shows.
@@ -115,7 +117,7 @@ def search(
 
     Args:
         run: Folder or URL of a run.
-        image: Look for what this image shows, any file or URL.
+        image: Look for what this image shows, any file or URL, or an image of the run by its name.
         box: Only for what is in this box: x1,y1,x2,y2 in pixels of the upright original.
         object_id: Look for what is like this object of the run: KEY#NUMBER.
         where: Only among objects for which this condition in SQL holds: score, category,
@@ -123,13 +125,14 @@ def search(
         count: How many to show.
         exact: Compare every object, however many there are.
         model: Where the model of the run is now, if it was moved.
+        photos: Where the photos of the run are read again.
         as_json: Print what was found as JSON on standard output.
     """
     corners = None if box is None else _box(box)
     from heap.collection.collection import Collection
     from heap.collection.recall import NEAREST
 
-    collection = Collection(run)
+    collection = Collection(run, photos=photos.photos, urls=photos.urls)
     if model is not None:
         collection.model(model)
     hits = collection.search(

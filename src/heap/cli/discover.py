@@ -11,6 +11,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.bars import Bars
+from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.reading import Images, given
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
@@ -66,7 +67,7 @@ def discover(
         limit: Work on at most so many images.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
-        merge: Adjacent foreground regions with a higher cosine are one object; the model knows.
+        merge: Neighbouring parts with a higher cosine are one object; lower it to split less.
         min_score: An image whose best object scores lower has none; the model knows.
         proposals: Further guesses for each image, at lower scores; they overlap.
         refine: Let masks follow the edges of the image.
@@ -82,12 +83,15 @@ def discover(
     from_dict(DiscoverConfig, chosen)  # What is wrong with it is said before anything is loaded.
     from heap.device import choose_device
     from heap.discover import discover as run_discover
+    from heap.encoder.registry import PACKAGED
     from heap.fit.command import fit as run_fit
     from heap.model.heap import Heap
 
     where = choose_device(device)
+    if model is None:
+        hint_at_stronger(encoder or "embedded")
     with Bars(err_console) as progress:
-        if model is None and encoder not in (None, "embedded"):
+        if model is None and encoder not in (None, *PACKAGED):
             whole = out.resolve()
             fitted = whole.with_name(whole.name + "-model")
             err_console.print(
@@ -103,7 +107,10 @@ def discover(
             )
         else:
             found = Heap.from_pretrained(
-                model or "embedded", encoder=encoder, device=where, precision=precision
+                model or encoder or PACKAGED[0],
+                encoder=encoder,
+                device=where,
+                precision=precision,
             )
         config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
         run = run_discover(

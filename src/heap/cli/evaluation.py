@@ -101,7 +101,7 @@ def tune(
     *,
     data: str,
     out: Path,
-    configurations: Annotated[int, _AtLeastOne] = 5,
+    configurations: Annotated[int, _AtLeastOne] = 8,
     minutes: Annotated[float, _NotNegative] = 15.0,
     features: FeatureOptions = ANY_FEATURES,
     seed: int = 0,
@@ -122,7 +122,7 @@ def tune(
         method: One of `heap methods`.
         data: NAME:PATH, names as `heap datasets` lists them. Never what is reported on.
         out: Folder of the log, the chosen settings and every trial.
-        configurations: Try at most so many.
+        configurations: Try at most so many; there are eight of every method.
         minutes: Begin none after so long; the first is tried in any case.
         seed: Seed of methods that learn.
         fit: Unlabelled images for methods that learn.

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from heap.bars import Bars
 from heap.cli.app import err_console, out_console
+from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.export.formats import FORMATS, FormatName, ImageMode
 
 if TYPE_CHECKING:
@@ -33,26 +34,35 @@ def export(
     seed: int = 0,
     crops: bool = False,
     images: ImageMode | None = None,
+    photos: PhotoOptions = ANY_PHOTOS,
 ) -> None:
     """Write the objects of a run for the tools that you already use.
 
-    The export appears when it is complete, and takes the place of an earlier one. What a person has
-    rejected is left out; images without objects are in it.
+    The export appears when it is complete, and takes the place of an earlier one, unless that holds
+    more because photos cannot be read again now. A photo whose content has changed is left out.
+    What a person has rejected is left out too; images without objects are in it. Files are called
+    as the photos are, in the same folders, and photos.csv says which photo each belongs to: a name
+    that two photos would share, such as a.jpg and a.png, or that some file system would not take,
+    is changed.
 
     Example: heap export run --format yolo --categories --split train=0.8,val=0.1,test=0.1
 
     Args:
         run: Folder or URL of the run, see `heap discover`.
-        kind: coco, yolo (segmentation) and voc to train on, labelme to correct by hand, csv and
-            parquet as tables, masks as label maps.
+        kind: coco, yolo (segmentation) and voc to train on, coco-polygons for annotation tools that
+            do not take COCO's run lengths, labelme to correct by hand, csv and parquet as tables,
+            masks as label maps.
         out: Folder of the export; by default export-FORMAT in the run.
         categories: The categories of the run are the classes; otherwise there is one, `object`.
         min_score: Leave out objects that score lower.
-        split: Shares of the images, by name; an image stays in its split when others are added.
+        split: Shares of the images, by name; an image stays in its split when others are added. A
+            split without any image is refused.
         seed: Another seed gives other splits.
         crops: Also cut out each object, as crops/CLASS/NAME.png, transparent around it.
-        images: Bring the original images along as copies or links, or not; yolo, voc and labelme
-            have copies unless you say so. Images that lie on their side are turned.
+        images: Bring the original images along as copies or links, or not (none); yolo, voc and
+            labelme have copies unless you say so. Images that lie on their side are turned. With
+            none, files are called exactly as the photos are, so that they can be put beside them.
+        photos: Where the photos of the run are read again.
     """
     from heap.export.command import Choices
     from heap.export.command import export as run_export
@@ -64,6 +74,8 @@ def export(
         splits=Splits() if split is None else Splits.parse(split, seed),
         crops=crops,
         images=images,
+        photos=photos.photos,
+        urls=photos.urls,
     )
     with Bars(err_console) as progress:
         found = run_export(run, kind, out, choices, progress)
@@ -78,6 +90,11 @@ def _warn(found: "Exported", run: str) -> None:
         _say(
             f"Objects that have not been sorted yet, and are of the class other: {found.unsorted}; "
             f"`heap categories {run}` gives them a category"
+        )
+    if found.renamed:
+        _say(
+            f"Photos whose files in the export have another name: {found.renamed}; photos.csv says "
+            "which"
         )
     if not found.failures:
         return

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from heap.bars import Bars
+from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.reading import Images, given, read_sections
 from heap.config import (
@@ -52,7 +53,7 @@ def fit(
         out: Folder of the model; new, empty, or that of an earlier fit.
         encoder: Alias (`heap models`), hub name or folder.
         layer: Block of the encoder, from 0; negative counts from the last.
-        facet: Key projection of the block, or its output token.
+        facet: Key projection of the block, its output token, or that after the last LayerNorm.
         resolution: Side of the square whose area images are resized to.
         square: Squeeze images to that square.
         native: Leave images that are smaller than that at their own size.
@@ -76,13 +77,14 @@ def fit(
     chosen |= given(square=square, native=native)
     features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
     losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])
-    shape = asdict(usual.head_for(losses.prior)) | given(groups=groups) | more["head"]
+    shape = asdict(usual.head) | given(groups=groups) | more["head"]
     head = from_dict(HeadConfig, shape)
     training = given(steps=steps, seed=seed)
     config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fit.command import fit as run_fit
 
+    hint_at_stronger(encoder)
     with Bars(err_console) as progress:
         run_fit(
             images,

@@ -1,8 +1,8 @@
-"""Options that several commands share: the features, and where the work is done."""
+"""Options that several commands share: features, where the work is done, where the photos are."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -67,6 +67,18 @@ class MachineOptions:
     """auto uses bf16 where the processor has it."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PhotoOptions:
+    """Where the photos of a run are read again."""
+
+    photos: Path | None = None
+    """Folder where the photos of the run are now, if they were moved."""
+    urls: Annotated[bool, Parameter(negative=())] = False
+    """Read photos that came from URLs from there again; otherwise they are left out."""
+
+
+ANY_PHOTOS = PhotoOptions()
 ANY_FEATURES = FeatureOptions()
 ANY_MACHINE = MachineOptions()
 

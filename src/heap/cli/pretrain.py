@@ -10,7 +10,7 @@ from heap.bars import Bars
 from heap.cli.app import err_console, out_console
 from heap.cli.reading import Images, read_settings
 from heap.config import from_dict
-from heap.pretrain.config import PretrainConfig
+from heap.pretrain.config import TAUGHT, PretrainConfig
 
 
 def pretrain(
@@ -20,6 +20,10 @@ def pretrain(
     out: Path,
     architecture: str = PretrainConfig().architecture,
     start: str | None = None,
+    teacher: str | None = None,
+    teacher_resolution: int = PretrainConfig().teacher_resolution,
+    side: int | None = None,
+    limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=2))] = None,
     steps: int = PretrainConfig().steps,
     minutes: float | None = None,
     batch: int = PretrainConfig().batch,
@@ -33,10 +37,13 @@ def pretrain(
 
     Self-distillation: patches predict what is foreground, at first from colour and later from the
     teacher itself; with the settings image_weight and patch_weight also DINO's and iBOT's losses.
-    The same command goes on where an earlier one was stopped. The result is a folder that `heap fit
+    With --teacher it learns what a stronger encoder says instead: of each patch and of the whole.
+    That is computed once for each image and kept in the folder of the result. The same command goes
+    on where an earlier one was stopped. The result is a folder that `heap fit
     --encoder` takes, and transformers too.
 
     Example: heap pretrain photos/ --start embedded --learning-rate 5e-4 --steps 500 --out encoder
+    Example: heap pretrain photos/ --teacher dinov2-vits14 --minutes 120 --out encoder
     Example: heap fit photos/ --encoder encoder --out model
 
     Args:
@@ -44,6 +51,10 @@ def pretrain(
         out: Folder of the encoder.
         architecture: resnet, vit or segformer, or a folder with a config.json of transformers.
         start: Go on from the weights of this encoder: embedded, or a folder.
+        teacher: A stronger encoder to learn from: a name that `heap models` lists, or a folder.
+        teacher_resolution: Side of the squares that the teacher sees, in pixels.
+        side: Images are held in memory as squares of this side: 128, with a teacher what it sees.
+        limit: Use at most so many images, spread evenly over those listed.
         steps: Training steps.
         minutes: Stop after so long even if steps are left; the schedule follows the clock.
         batch: Images in a step, on each device.
@@ -55,6 +66,7 @@ def pretrain(
     """
     values: dict[str, Any] = {"steps": steps, "batch": batch, "seed": seed, "minutes": minutes}
     values |= {"architecture": architecture, "learning_rate": learning_rate}
+    values |= {"teacher_resolution": teacher_resolution} | (TAUGHT if teacher else {})
     values |= read_settings(settings)
     config = from_dict(PretrainConfig, values)
     from heap.pretrain.command import pretrain as run_pretrain
@@ -64,7 +76,10 @@ def pretrain(
             images,
             out,
             config,
+            side=side,
+            limit=limit,
             start=start,
+            teacher=teacher,
             quality=quality,
             quality_every=quality_every,
             on_progress=progress,

@@ -7,6 +7,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.cli.app import err_console
+from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.errors import InputError
 
 
@@ -19,6 +20,7 @@ def serve(
     model: str | None = None,
     read_only: bool = False,
     browser: Annotated[bool, Parameter(negative=())] = False,
+    photos: PhotoOptions = ANY_PHOTOS,
 ) -> None:
     """Look at a run in the browser: browse, search, correct and export it.
 
@@ -35,6 +37,7 @@ def serve(
         model: Where the model of the run is now, if it was moved.
         read_only: Refuse changes and exports.
         browser: Open the page in the browser of this machine.
+        photos: Where the photos of the run are read again.
     """
     try:
         import uvicorn
@@ -46,7 +49,14 @@ def serve(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
         ) from error
 
-    app = make_app(run, model=model, host=host, read_only=read_only)
+    app = make_app(
+        run,
+        model=model,
+        host=host,
+        read_only=read_only,
+        photos=photos.photos,
+        urls=photos.urls,
+    )
     with _listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"

@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from heap.collection import schema
 from heap.collection.reading import rows
 from heap.collection.store import RunStore
+from heap.collection.titles import title_of
 
 NONE = 0
 """Category of an object that fits into none."""
@@ -40,7 +41,7 @@ class Category:
     @property
     def title(self) -> str:
         """The name, or what stands for it."""
-        return self.name or f"category-{self.id}"
+        return title_of(self.id, self.name)
 
 
 def count_apart(store: RunStore) -> int:

@@ -1,5 +1,6 @@
 """A run as a collection: its objects, its categories, and search among them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from jaxtyping import Float32
 
 from heap.collection import schema
 from heap.collection.categories import Category, categories
+from heap.collection.photos import Photos
 from heap.collection.reading import rows
 from heap.collection.search import Hits, nearest, vector_of
 from heap.collection.store import RunStore
@@ -55,8 +57,12 @@ class Collection:
     It reads what is stored at the moment, also while another process writes there.
     """
 
-    def __init__(self, run: Path | str) -> None:
+    def __init__(
+        self, run: Path | str, *, photos: Path | str | None = None, urls: bool = False
+    ) -> None:
         self.store = RunStore.open(run)
+        self.photos = Photos(self.store, None if photos is None else Path(photos), urls=urls)
+        """Reads the photos of the run again."""
         self._model: Heap | None = None
 
     def __len__(self) -> int:
@@ -126,6 +132,7 @@ class Collection:
     ) -> Hits:
         """The objects most like one of the run, or like what an image shows in a box.
 
+        `image` is any file or URL or, where there is no such file, the key of an image of the run.
         Without a `box` it is what the model finds the main object of the image, or all of the image
         if it finds none. `where` is a condition in SQL on the columns of `objects`. Every object is
         looked at, unless there are very many and `exact` is not set; what is returned says so in
@@ -134,7 +141,7 @@ class Collection:
         Raises:
             InputError: unless either an image or an object is given, and for images, boxes and
                 conditions that cannot be used.
-            ImageError: if the image cannot be decoded.
+            ImageError: if the image cannot be decoded, or is of the run and cannot be read again.
         """
         if (image is None) == (object_id is None) or (box and image is None):
             raise InputError("search takes an image, and a box of it if wanted, or an object")
@@ -147,15 +154,24 @@ class Collection:
     def _embed(
         self, image: "Picture | Path | str | None", box: Box | None
     ) -> Float32[np.ndarray, " dim"]:
-        from heap.images import Picture, decode, list_images
+        from heap.images import Picture
         from heap.model.embedding import whole
 
-        if isinstance(image, Picture):
-            picture = image
-        else:
-            (source,) = list_images(str(image))
-            picture = decode(source)
+        picture = image if isinstance(image, Picture) else self._decode(str(image))
         config = self.discovered_with
         if box is None and len(found := self.model()([picture], config)[0].objects):
             return np.asarray(found.embeddings[0])
         return np.asarray(self.model().embed([(picture, box or whole(picture))], config)[0])
+
+    def _decode(self, image: str) -> "Picture":
+        """A file, what is at a URL, or an image of the run."""
+        from heap.images import decode, decode_bytes, list_images
+
+        if not os.path.lexists(image):
+            quoted = image.replace("'", "''")
+            table = self.store.table(schema.IMAGES)
+            for row in rows(table, ["source", "digest"], f"key = '{quoted}'").to_pylist():
+                photo = self.photos.read(image, row["source"], row["digest"])
+                return decode_bytes(image, photo.data)
+        (source,) = list_images(image)
+        return decode(source)

@@ -15,6 +15,7 @@ from heap.collection.clustering import CRITERION, Clusters, cluster, directions,
 from heap.collection.editing import Editor
 from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
+from heap.collection.titles import check_titles, title_of
 from heap.errors import InputError
 
 
@@ -80,16 +81,13 @@ def rename(editor: Editor, names: Mapping[int, str]) -> None:
     """Name categories; an empty name takes the name away.
 
     Raises:
-        InputError: if there is no such category, or two would have the same name.
+        InputError: if there is no such category, or exports could not tell it from another one by
+            its name.
     """
     kept = _rows_of(editor.store, names)
     for row in kept:
         row["name"] = names.get(row["id"], row["name"]).strip()
-    given = [row["name"] for row in kept if row["name"]]
-    if twice := sorted({name for name in given if given.count(name) > 1}):
-        raise InputError(
-            f"two categories would have the name {twice[0]!r}; merge them, or choose another name"
-        )
+    check_titles({row["id"]: title_of(row["id"], row["name"]) for row in kept}, names)
     editor.write_categories(kept)
 
 

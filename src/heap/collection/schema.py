@@ -14,6 +14,7 @@ IMAGES = "images"
 OBJECTS = "objects"
 CATEGORIES = "categories"
 INDEX = "search_index"
+FOLDERS = "folders"
 
 CONFIG_SCHEMA = pa.schema(
     [
@@ -109,4 +110,10 @@ INDEX_SCHEMA = pa.schema(
 
 Without it every object is looked at, as it is by earlier versions of this package, which know
 neither table nor index; what they write is found with the index too.
+"""
+
+FOLDERS_SCHEMA = pa.schema([pa.field("folder", pa.binary(), nullable=False)])
+"""One row for each folder that photos were read from, in the bytes of the file system.
+
+Without it, as in runs of earlier versions, photos are read again only where the user says.
 """

@@ -47,7 +47,7 @@ class RunStore:
     ) -> None:
         self.run = run
         self.database = database
-        """For `Editor`; everybody else reads tables by `table` and `find`."""
+        """For those that write; everybody else reads tables by `table` and `find`."""
         self._lock = lock
         self._writer: Writer | None = None
         since, config = read_config(database, run)

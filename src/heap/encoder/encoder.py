@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from heap.config import Facet, Precision
 from heap.encoder import hub
 from heap.encoder.architecture import TransformerArchitecture
-from heap.encoder.features import Features
+from heap.encoder.features import Features, Outputs
 from heap.encoder.files import find_files
 from heap.encoder.precision import choose_precision
 from heap.encoder.registry import resolve
@@ -101,6 +101,17 @@ class Encoder(nn.Module, ABC):
         """One feature for each whole image, the one that the network itself has learned.
 
         Colours are in [0, 1]; they are normalised here. Embeddings are compared by cosine.
+
+        Raises:
+            InputError: if a side of the images is not a multiple of the patch.
+        """
+
+    @abstractmethod
+    def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
+        """The output for each patch and what `embed` gives, of one pass through the network.
+
+        Of a transformer these are the patch tokens after the last LayerNorm, of a pyramid the
+        joined maps. Colours are in [0, 1]; they are normalised here.
 
         Raises:
             InputError: if a side of the images is not a multiple of the patch.

@@ -24,3 +24,13 @@ class Features:
     def heads(self) -> int:
         """Attention heads: `patches.unflatten(-1, (heads, -1))` are the keys of each."""
         return self.cls_attention.shape[1]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The last thing that an encoder says of a batch of images, for another to learn from."""
+
+    patches: Float32[Tensor, "batch patch dim"]
+    """Row-major over the grid, as `Features.patches`."""
+    whole: Float32[Tensor, "batch width"]
+    """What `Encoder.embed` gives."""

@@ -16,6 +16,8 @@ INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 HEADS = "heads.safetensors"
 """What `heap pretrain` taught the encoder with, beside it: features do not depend on it."""
+FOREGROUND_WEIGHT, FOREGROUND_BIAS = "dense_head.weight", "dense_head.bias"
+"""In that file, of the layer that predicts foreground."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,11 @@ from pathlib import Path
 from torch import nn
 
 from heap.encoder.encoder import Encoder
-from heap.encoder.files import HEADS
+from heap.encoder.files import FOREGROUND_BIAS, FOREGROUND_WEIGHT, HEADS
 from heap.encoder.pyramid import Pyramid
 from heap.encoder.registry import resolve
 from heap.encoder.weights import read_state
 from heap.errors import ConfigError, WeightsError
-
-_WEIGHT, _BIAS = "dense_head.weight", "dense_head.bias"
 
 
 def foreground_layer(encoder: Encoder) -> nn.Linear:
@@ -32,12 +30,18 @@ def foreground_layer(encoder: Encoder) -> nn.Linear:
             "foreground; choose another --prior"
         )
     state = read_state(path)
-    shapes = {name: tuple(state[name].shape) for name in (_WEIGHT, _BIAS) if name in state}
-    if shapes != {_WEIGHT: (1, encoder.dim), _BIAS: (1,)}:
+    shapes = {
+        name: tuple(state[name].shape)
+        for name in (FOREGROUND_WEIGHT, FOREGROUND_BIAS)
+        if name in state
+    }
+    if shapes != {FOREGROUND_WEIGHT: (1, encoder.dim), FOREGROUND_BIAS: (1,)}:
         raise WeightsError(
-            f"{path} holds no {_WEIGHT} and {_BIAS} for {encoder.dim} channels (but {shapes}); "
-            "choose another --prior"
+            f"{path} holds no {FOREGROUND_WEIGHT} and {FOREGROUND_BIAS} for {encoder.dim} channels "
+            f"(but {shapes}); choose another --prior"
         )
     layer = nn.Linear(encoder.dim, 1)
-    layer.load_state_dict({"weight": state[_WEIGHT].float(), "bias": state[_BIAS].float()})
+    layer.load_state_dict(
+        {"weight": state[FOREGROUND_WEIGHT].float(), "bias": state[FOREGROUND_BIAS].float()}
+    )
     return layer.requires_grad_(False)

@@ -67,6 +67,13 @@ def unreachable() -> str | None:
     return None
 
 
+def page(repo: str) -> str:
+    """Where a person reads about the repository."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{repo}"
+
+
 def _download(repo: str) -> Path:
     from huggingface_hub import hf_hub_download
 

@@ -1,10 +1,12 @@
 """In which precision a processor is best used."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from heap.config import Precision
+if TYPE_CHECKING:
+    # Not at run time: a bare GPU machine that pretrains has no pydantic.
+    from heap.config import Precision
 
 _NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 """Instructions of x86 and ARM processors that multiply bfloat16 matrices."""
@@ -20,7 +22,7 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
-def choose_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+def choose_precision(precision: "Precision", device: torch.device) -> Literal["fp32", "bf16"]:
     """What `auto` means on this device; the other two mean themselves."""
     if precision == "auto":
         return "bf16" if has_bf16(device) else "fp32"

@@ -10,8 +10,8 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from heap.config import Facet
 from heap.encoder.encoder import Encoder, Origin
-from heap.encoder.features import Features
-from heap.encoder.stages import STRIDE, join_stages
+from heap.encoder.features import Features, Outputs
+from heap.encoder.stages import STRIDE, join_stages, pooled
 from heap.errors import ConfigError, WeightsError
 
 _PROBE = 64
@@ -45,7 +45,7 @@ class Pyramid(Encoder):
         downwards by their edge, and the patches there left out again.
 
         Raises:
-            ConfigError: for another layer than 0 or -1, and for facet `key`.
+            ConfigError: for another layer than 0 or -1, and for another facet than `token`.
             InputError: if a side of the images is not a multiple of 8.
         """
         self._index(layer)
@@ -63,10 +63,16 @@ class Pyramid(Encoder):
         Images slimmer than the coarsest stride are continued as in `forward`.
         """
         self._grid(pixels)
-        output = self._output(_at_least(self._normalised(pixels), self._coarsest))
-        pooled = output.get("pooler_output")
-        found: Tensor = output.hidden_states[-1].mean((-2, -1)) if pooled is None else pooled
-        return found.flatten(1).float()
+        return pooled(self._output(_at_least(self._normalised(pixels), self._coarsest))).float()
+
+    @torch.no_grad()
+    def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
+        """Joined maps and the pooled output; see `Encoder.outputs`."""
+        rows, cols = self._grid(pixels)
+        pixels = _at_least(self._normalised(pixels), self._coarsest)
+        output = self._output(pixels)
+        joined = join_stages(output.hidden_states, *pixels.shape[-2:])[..., :rows, :cols]
+        return Outputs(joined.flatten(2).transpose(1, 2), pooled(output).float())
 
     def _maps(self, pixels: Float32[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         maps: tuple[Tensor, ...] = self._output(pixels).hidden_states
@@ -104,7 +110,7 @@ class Pyramid(Encoder):
     def _check_facet(self, facet: Facet) -> None:
         if facet != "token":
             raise ConfigError(
-                f"encoder {self.name} is a pyramid and has no keys: use facet token "
+                f"encoder {self.name} is a pyramid and has no {facet}: use facet token "
                 "(`heap fit --facet token`)"
             )
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
+from safetensors import SafetensorError, safe_open
+
+from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
-from heap.encoder.files import CONFIG, HEADS, read_json
+from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 from heap.errors import InputError
 
-EMBEDDED = Path(__file__).parents[1] / "weights" / "encoder"
-"""The encoder that comes with the package."""
+WEIGHTS = Path(__file__).parents[1] / "weights"
+"""A folder for each encoder that comes with the package: `encoder`, and the `head` on it."""
+PACKAGED = ("embedded", "embedded-small")
+"""Aliases of these; `heap discover` takes the first where nothing else is asked for."""
 
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _APACHE = "Apache-2.0"
@@ -32,16 +36,8 @@ class Recipe:
     cues: tuple[Cue, ...] = ()
     cue_weight: float = 1.0
     head: HeadConfig = field(default_factory=HeadConfig)
-    alone: HeadConfig = field(
-        default_factory=lambda: HeadConfig(groups=6, temperature=0.05, centred=True)
-    )
-    """Of a head that has no prior: with more groups, or not centred, it finds nothing."""
     losses: LossConfig = field(default_factory=LossConfig)
     fit: FitConfig = field(default_factory=FitConfig)
-
-    def head_for(self, prior: Prior) -> HeadConfig:
-        """The shape of the head, with or without a prior."""
-        return self.alone if prior == "none" else self.head
 
     def features(self, encoder: str) -> FeatureConfig:
         """The features of `encoder` by this recipe."""
@@ -56,18 +52,30 @@ class Recipe:
         )
 
 
-_SMALL_HEAD = HeadConfig(groups=16, temperature=0.05, centred=True, merge=0.2, min_score=0.1)
-SMALL = Recipe(
-    resolution=160,
-    square=True,
-    head=_SMALL_HEAD,
-    alone=_SMALL_HEAD,
-    losses=LossConfig(prior="boundary"),
+OUTPUT = Recipe(
+    facet="output",
+    head=HeadConfig(centred=False),
+    losses=LossConfig(prior="none", inter=0.2),
+    fit=FitConfig(steps=150, batch=24, patches=512),
 )
+"""For networks whose patches are trained as they come out of the last LayerNorm: DINOv2, DINOv3.
+There cosines have a meaning as they are; keys all look alike until their mean is taken off."""
+MAPS = Recipe(facet="token")
+"""For pyramids, which have no keys."""
+_SMALL_HEAD = HeadConfig(groups=16, min_score=0.1)
+SMALL = Recipe(resolution=160, square=True, head=_SMALL_HEAD, losses=LossConfig(prior="boundary"))
 """For encoders that `heap pretrain` made: trained for hours only, on crops of small squares."""
 SMALL_PYRAMID = replace(
     SMALL, facet="token", losses=LossConfig(prior="encoder"), fit=FitConfig(empty=0.125)
 )
+_BY_KIND = {
+    **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), OUTPUT),
+    **dict.fromkeys(get_args(PyramidKind), MAPS),
+}
+"""By the `model_type` of config.json, where that says more than that it is a transformer."""
+
+TAUGHT_PYRAMID = replace(MAPS, resolution=224, square=True)
+"""For those that learned from a stronger encoder alone, and have no layer for foreground."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,11 @@ def _facebook(
     family: str,
     size: tuple[float, int, int],
     note: str,
-    recipe: Recipe | None = None,
 ) -> Card:
     parameters, patch, dim = size
     licence = _DINOV3 if family == "DINOv3" else _APACHE
-    return Card(
-        alias, f"facebook/{repo}", family, parameters, patch, dim, licence, note, recipe or Recipe()
-    )
+    usual = MAPS if "convnext" in alias else Recipe() if family == "DINO" else OUTPUT
+    return Card(alias, f"facebook/{repo}", family, parameters, patch, dim, licence, note, usual)
 
 
 _CLASSIC = "what the literature of the field uses"
@@ -112,12 +118,23 @@ _CARDS = (
     Card(
         "embedded",
         None,
+        "DINOv2",
+        22.1,
+        14,
+        384,
+        _APACHE,
+        "inside the package: DINOv2-S, restored; no network",
+        OUTPUT,
+    ),
+    Card(
+        "embedded-small",
+        None,
         "ResNet",
         2.8,
         8,
         448,
         _APACHE,
-        "inside the package; small, no network",
+        "inside the package; ten times as fast, knows little",
         SMALL_PYRAMID,
     ),
     _facebook("dino-vits8", "dino-vits8", "DINO", (21.7, 8, 384), _CLASSIC),
@@ -148,7 +165,6 @@ _CARDS = (
         "DINOv3",
         (27.8, 8, 1344),
         _GATED,
-        Recipe(facet="token"),
     ),
 )
 
@@ -157,21 +173,46 @@ CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
 
 
 def recipe(encoder: str) -> Recipe:
-    """The recipe of an encoder with a short name, or of one that `heap pretrain` made.
+    """The recipe of an encoder by alias, hub name or folder.
+
+    A hub name that has no alias, and is not on this machine yet, gets the default.
 
     Raises:
         WeightsError: if there is a config.json that cannot be read.
     """
-    if encoder in CARDS:
-        return CARDS[encoder].recipe
-    folder = Path(encoder)
-    if not (folder / CONFIG).is_file():
+    card = CARDS.get(encoder) or next((c for c in CARDS.values() if c.repo == encoder), None)
+    if card is not None:
+        return card.recipe
+    place: Path | None = Path(encoder)
+    if not Path(encoder).is_dir():
+        named = _HUB_NAME.fullmatch(encoder) is not None
+        place = (_provided(encoder, encoder) or hub.cached_folder(encoder)) if named else None
+    if place is None or not (place / CONFIG).is_file():
         return Recipe()
-    kind = read_json(folder / CONFIG).get("model_type")
-    made_here = (folder / HEADS).is_file()
-    if kind in get_args(PyramidKind):
-        return SMALL_PYRAMID if made_here else Recipe(facet="token")
-    return SMALL if made_here else Recipe()
+    kind = read_json(place / CONFIG).get("model_type")
+    made_here, pyramid = (place / HEADS).is_file(), kind in get_args(PyramidKind)
+    if made_here and pyramid:
+        return SMALL_PYRAMID if _knows_foreground(place / HEADS) else TAUGHT_PYRAMID
+    return SMALL if made_here else _BY_KIND.get(str(kind), Recipe())
+
+
+def packaged_encoder(alias: str) -> Path:
+    """Folder of an encoder that comes with the package."""
+    return WEIGHTS / alias / "encoder"
+
+
+def packaged_head(alias: str) -> Path:
+    """Folder of the head on it."""
+    return WEIGHTS / alias / "head"
+
+
+def _knows_foreground(heads: Path) -> bool:
+    try:
+        with safe_open(heads, framework="np") as file:
+            return FOREGROUND_WEIGHT in file.keys()  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError):
+        # Who reads the layer says that it is damaged.
+        return True
 
 
 def resolve(name: str) -> Path | str:
@@ -184,8 +225,8 @@ def resolve(name: str) -> Path | str:
         InputError: if `name` is none of the three.
     """
     card = CARDS.get(name)
-    if card is not None and card.repo is None:
-        return EMBEDDED
+    if name in PACKAGED:
+        return packaged_encoder(name)
     if card is None and name and Path(name).is_dir():
         return Path(name)
     repo = card.repo if card is not None else name if _HUB_NAME.fullmatch(name) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,15 @@ def join_stages(
         raise ValueError(f"no map has a stride of {STRIDE} pixels or more")
     units = [F.normalize(_resize(each.float(), grid), dim=1) for each in last.values()]
     return torch.cat(units, dim=1) / sqrt(len(units))
+
+
+def pooled(output: Any) -> Float[Tensor, "batch width"]:
+    """The feature of the whole image: the pooled output, or where there is none the mean patch.
+
+    `output` is what a model of transformers returns together with its hidden states.
+    """
+    whole: Tensor | None = output.get("pooler_output")
+    return output.hidden_states[-1].mean((-2, -1)) if whole is None else whole.flatten(1)
 
 
 def _resize(

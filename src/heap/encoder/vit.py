@@ -11,7 +11,7 @@ from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
 from heap.encoder.encoder import Encoder, Origin
-from heap.encoder.features import Features
+from heap.encoder.features import Features, Outputs
 
 _QUERY, _KEY = "attention.q_proj", "attention.k_proj"
 """The projections inside a block, in every family."""
@@ -24,6 +24,8 @@ class _Layout:
     blocks: str
     norm: str
     """LayerNorm before a block's attention, inside the block."""
+    last_norm: str
+    """LayerNorm after the last block: what comes out of it is what these networks give."""
     embedding: tuple[tuple[str, bool], ...] = ()
     """Arguments of the patch embedding that let it take any size; the others always do."""
     rotary: str | None = None
@@ -31,10 +33,12 @@ class _Layout:
 
 
 _LAYOUTS: dict[TransformerKind, _Layout] = {
-    "vit": _Layout("layers", "layernorm_before", (("interpolate_pos_encoding", True),)),
-    "dinov2": _Layout("encoder.layer", "norm1"),
-    "dinov2_with_registers": _Layout("encoder.layer", "norm1"),
-    "dinov3_vit": _Layout("model.layer", "norm1", rotary="rope_embeddings"),
+    "vit": _Layout(
+        "layers", "layernorm_before", "layernorm", (("interpolate_pos_encoding", True),)
+    ),
+    "dinov2": _Layout("encoder.layer", "norm1", "layernorm"),
+    "dinov2_with_registers": _Layout("encoder.layer", "norm1", "layernorm"),
+    "dinov3_vit": _Layout("model.layer", "norm1", "norm", rotary="rope_embeddings"),
 }
 
 
@@ -58,8 +62,9 @@ class VisionTransformer(Encoder):
         """Features of one block of the transformer; the blocks after it are not computed.
 
         Facet `key` is the output of the block's key projection (in DINOv3 before its rotation),
-        `token` the block's output before the final LayerNorm. `pixels` are colours in [0, 1]; they
-        are normalised here. Layers count from 0, negative ones from the end.
+        `token` the block's output, `output` the same after the final LayerNorm, whichever block it
+        is. `pixels` are colours in [0, 1]; they are normalised here. Layers count from 0, negative
+        ones from the end.
 
         Raises:
             ConfigError: if there is no such layer.
@@ -77,6 +82,8 @@ class VisionTransformer(Encoder):
             keys = blocks[index].get_submodule(_KEY)(states)
             query = blocks[index].get_submodule(_QUERY)(states[:, :1])
             patches = keys if facet == "key" else blocks[index](tokens, **rotation)
+            if facet == "output":
+                patches = self.model.get_submodule(self._layout.last_norm)(patches)
         attention = self._cls_attention(query.float(), keys.float(), rotation)
         first = tokens.shape[1] - grid[0] * grid[1]
         return Features(patches[:, first:].float(), attention[..., first:], grid)
@@ -84,12 +91,18 @@ class VisionTransformer(Encoder):
     @torch.no_grad()
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
         """The CLS token after the last block and the final LayerNorm; see `Encoder.embed`."""
-        self._grid(pixels)
+        return self.outputs(pixels).whole
+
+    @torch.no_grad()
+    def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
+        """Patch tokens and CLS token after the last LayerNorm; see `Encoder.outputs`."""
+        rows, cols = self._grid(pixels)
         pixels = self._normalised(pixels)
         with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
             output: Any = self.model(pixels, **dict(self._layout.embedding))
-        cls: Tensor = output.last_hidden_state[:, 0]
-        return cls.float()
+        states: Tensor = output.last_hidden_state.float()
+        # Patches come last, after the CLS token and registers.
+        return Outputs(states[:, -rows * cols :], states[:, 0])
 
     def _blocks(self) -> nn.ModuleList:
         blocks = self.model.get_submodule(self._layout.blocks)

@@ -21,14 +21,14 @@ from heap.config import (
     from_dict,
 )
 from heap.encoder.encoder import Encoder
-from heap.encoder.registry import recipe
+from heap.encoder.registry import PACKAGED, packaged_head, recipe
 from heap.errors import ConfigError, InputError
 from heap.evaluation.models import ABOUT, make_once
 from heap.features import FeatureStore
 from heap.fit.collect import Collected, collect
 from heap.fit.command import fit
 from heap.images import decode, list_images
-from heap.model.heap import EMBEDDED, Heap, regions_of
+from heap.model.heap import Heap, regions_of
 from heap.objects import Part, foreground_parts, proposed_parts
 from heap.peers.finding import Finding, GridObject, Method, Observed
 from heap.peers.found import Found, FoundRecipe
@@ -49,7 +49,7 @@ class Setup:
     photos: tuple[str, ...]
     """Unlabelled images, as `heap fit` takes them; none if the model is there already."""
     model: Path | None
-    """Where the model is, or will be. HEAP on the embedded encoder needs none: it has one."""
+    """Where the model is, or will be. HEAP on an encoder of the package needs none: it has one."""
     seed: int
     on_progress: OnProgress
 
@@ -79,10 +79,10 @@ class ByHead:
         grid = image.features.grid
         saliency = grouping.saliency[0].cpu().reshape(grid).numpy()
         regions = regions_of(grouping, grid)
-        parts = foreground_parts(saliency, regions, config)
         patches = self.heap.head.centred(image.features.patches.to(self.heap.head.centre))
-        guesses = proposed_parts(saliency, regions, patches.cpu().numpy(), parts, config)
         whitened = self.heap.head.whitening(patches).cpu().numpy()
+        parts = foreground_parts(saliency, regions, whitened, config)
+        guesses = proposed_parts(saliency, regions, patches.cpu().numpy(), parts, config)
         return Finding(
             saliency,
             _grid_objects(parts),
@@ -146,14 +146,15 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
 
 
 def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
-    if setup.model is None and setup.features.encoder == "embedded" and not setup.photos:
-        return _given(EMBEDDED, setup, asdict(settings), fixed)
+    packaged = setup.features.encoder
+    if setup.model is None and packaged in PACKAGED and not setup.photos:
+        return _given(packaged_head(packaged), setup, asdict(settings), fixed)
     usual, folder = recipe(setup.features.encoder), _folder(setup)
     for name, value in fixed.items():
         if settings.losses.get(name, value) != value:
             raise ConfigError(f"this method is HEAP with {name} = {value!r}; for others take heap")
     losses = from_dict(LossConfig, asdict(usual.losses) | settings.losses | dict(fixed))
-    head = from_dict(HeadConfig, asdict(usual.head_for(losses.prior)) | settings.head)
+    head = from_dict(HeadConfig, asdict(usual.head) | settings.head)
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
     wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
     if (folder / "config.json").is_file() and not (folder / ABOUT).exists():

@@ -25,6 +25,13 @@ from heap.peers.tokencut import TokenCut
 
 Settings = Mapping[str, Any]
 
+CONFIGURATIONS = 8
+"""How many settings there are to try of each method that has any: the budget is the same for all.
+
+Facets, layers and sizes are options of the encoder's features, and no part of it. How alike patches
+are depends on them, so thresholds go from those for weak features to those for keys of a strong
+encoder, of which any two have a cosine of 0.8."""
+
 
 @dataclass(frozen=True)
 class MethodCard:
@@ -63,12 +70,18 @@ _HEAPS: tuple[Settings, ...] = (
     {"losses": {"prior_weight": 10.0}},
     {"head": {"groups": 8}},
     {"losses": {"inter": 0.0}},
+    {"head": {"groups": 16}},
+    {"losses": {"prior_weight": 3.0}},
+    {"losses": {"negative": 0.0}},
 )
 _FOUND_GRID: tuple[Settings, ...] = (
     {},
     {"threshold": 0.4},
     {"threshold": 0.2},
     {"threshold": 0.5},
+    {"threshold": 0.8},
+    {"threshold": 0.6},
+    {"threshold": 0.7},
     {"threshold": 0.4, "learning_rate": 0.01},
 )
 _CARDS = (
@@ -77,7 +90,7 @@ _CARDS = (
         "HEAP, three losses alone",
         "HEAP without a prior; a border test turns the fitted head (AAAI 2024)",
         HeapRecipe,
-        ({}, *({"head": {"groups": groups}} for groups in (8, 16, 4, 12))),
+        ({}, *({"head": {"groups": groups}} for groups in (8, 16, 4, 12, 24, 10, 20))),
         learn_heap_alone,
         regions=True,
     ),
@@ -110,6 +123,9 @@ _CARDS = (
             {"threshold": 0.2, "whole": True},
             {"threshold": 0.3, "whole": True},
             {"threshold": 0.2, "patches": 25, "whole": True},
+            {"threshold": 0.5, "whole": True},
+            {"threshold": 0.85, "whole": True},
+            {"threshold": 0.3},
         ),
     ),
     MethodCard(
@@ -117,14 +133,19 @@ _CARDS = (
         "TokenCut",
         "TokenCut (Wang et al., CVPR 2022): cuts the graph of the patches in two",
         TokenCut,
-        ({}, *({"threshold": value, "whole": True} for value in (0.2, 0.15, 0.1, 0.3))),
+        (
+            {},
+            {"threshold": 0.4},
+            {"threshold": 0.9},
+            *({"threshold": value, "whole": True} for value in (0.2, 0.1, 0.3, 0.4, 0.6)),
+        ),
     ),
     MethodCard(
         "deepspectral",
         "DeepSpectral",
         "Deep Spectral Methods (Melas-Kyriazi et al., CVPR 2022): first eigenvector above zero",
         DeepSpectral,
-        ({}, *({"colour": value} for value in (0.0, 3.0, 30.0, 100.0))),
+        ({}, *({"colour": value} for value in (0.0, 3.0, 30.0, 100.0, 1.0, 5.0, 20.0))),
     ),
     MethodCard(
         "maskcut",
@@ -134,9 +155,12 @@ _CARDS = (
         (
             {},
             {"threshold": 0.15, "largest": True},
-            {"threshold": 0.2, "largest": True},
             {"threshold": 0.25, "largest": True},
+            {"threshold": 0.4, "largest": True},
+            {"oriented": True},
+            {"threshold": 0.3, "oriented": True},
             {"threshold": 0.5},
+            {"threshold": 0.9, "oriented": True},
         ),
     ),
     MethodCard(
@@ -144,7 +168,7 @@ _CARDS = (
         "FOUND, seed",
         "FOUND's background seed (Simeoni et al., CVPR 2023), nothing learned",
         FoundSeed,
-        ({}, *({"threshold": value} for value in (0.2, 0.4, 0.5, 0.6))),
+        ({}, *({"threshold": value} for value in (0.2, 0.4, 0.5, 0.6, 0.8, 0.7, 0.9))),
     ),
     MethodCard(
         "found",
@@ -169,14 +193,14 @@ _CARDS = (
         "colour prior",
         "boundary prior from colour alone, no network",
         Boundary,
-        ({}, *({"threshold": value} for value in (0.2, 0.25, 0.35, 0.4))),
+        ({}, *({"threshold": value} for value in (0.2, 0.25, 0.35, 0.4, 0.15, 0.45, 0.5))),
     ),
     MethodCard(
         "centre",
         "centre box",
         "the middle of the image",
         CentreBox,
-        ({}, *({"share": value} for value in (0.4, 0.5, 0.7, 0.8))),
+        ({}, *({"share": value} for value in (0.4, 0.5, 0.7, 0.8, 0.3, 0.65, 0.9))),
     ),
     MethodCard(
         "whole",

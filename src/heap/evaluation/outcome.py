@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 from PIL import Image
 from scipy.ndimage import label
+from scipy.special import expit
 
 from heap.evaluation.metrics.boxes import cells_box
 from heap.evaluation.truth import Truth
@@ -84,7 +85,14 @@ class Outcome:
 
     @cached_property
     def smooth(self) -> Float32[np.ndarray, "height width"]:
-        """Saliency, interpolated bilinearly to the original."""
+        """Saliency, interpolated bilinearly to the original, as logits if the finding has them.
+
+        Outlines depend on it: where sure patches meet, saliency is 0.5 half way between them, and
+        logits are 0 nearer to the less sure one.
+        """
+        if self.finding.logits is not None:
+            sure: np.ndarray = expit(resize(self.finding.logits, self.size))
+            return sure
         return resize(self.finding.saliency, self.size)
 
     @cached_property

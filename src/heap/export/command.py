@@ -1,22 +1,26 @@
 """Exporting a run: everything that `heap export` does but for printing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from heap.collection.photos import Photos
 from heap.collection.place import folder_of
 from heap.collection.records import Failure
 from heap.collection.store import RunStore
 from heap.errors import ConfigError, ImageError, InputError
-from heap.export.coco import coco
+from heap.export.coco import coco, coco_polygons
 from heap.export.crops import write_crops
+from heap.export.earlier import refuse_less
 from heap.export.folder import MARKER, replacing_folder
 from heap.export.formats import FORMATS, Format, FormatName, ImageMode
-from heap.export.items import Item, items, read_labels
+from heap.export.items import Item, items, read_keys, read_labels
 from heap.export.labelme import labelme
 from heap.export.maps import masks
+from heap.export.names import file_names, folder_names, stem_of
 from heap.export.originals import read_original
+from heap.export.phototable import PHOTOS, photo_table
 from heap.export.splits import Splits
 from heap.export.tables import csv, parquet
 from heap.export.voc import voc
@@ -27,6 +31,7 @@ from heap.report.coco import FAILURES, write_failures
 
 _WRITERS: Mapping[FormatName, Writer] = {
     "coco": coco,
+    "coco-polygons": coco_polygons,
     "yolo": yolo,
     "voc": voc,
     "labelme": labelme,
@@ -49,6 +54,10 @@ class Choices:
     """Each object cut out of its image too."""
     images: ImageMode | None = None
     """None: as the format is used, see `heap.export.formats.FORMATS`."""
+    photos: Path | None = None
+    """Folder where the original images are now; None: where they were."""
+    urls: bool = False
+    """Original images that came from URLs are read from there again."""
 
 
 @dataclass
@@ -70,6 +79,8 @@ class Exported:
     splits: dict[str, Count]
     """By name; one without a name if there are none."""
     crops: int
+    renamed: int
+    """Images whose files have another name than the photo; `photos.csv` says which."""
     failures: tuple[Failure, ...]
     """Images that could not be read again: not in the export if it is to hold the images, and
     otherwise without crops."""
@@ -84,11 +95,13 @@ def export(
 ) -> Exported:
     """Write the objects of a run for other tools, to `out` or to `export-FORMAT` in the run.
 
-    The folder appears when it is complete. An earlier export there is replaced.
+    The folder appears when it is complete. An earlier export there is replaced, unless it holds
+    more, and the new one less only because original images could not be read again.
 
     Raises:
         InputError: if `out` cannot be used or written, there are no categories where they are
-            wanted, or the format cannot hold so many classes.
+            wanted, a split would have no image, the format cannot hold so many classes, or the
+            export would hold less than an earlier one, or nothing, for want of original images.
         ConfigError: if there is no such format.
         StoreError: if there is no run, or a damaged one.
     """
@@ -98,20 +111,28 @@ def export(
     target = _target(run, format, out)
     with RunStore.open(run) as store:
         labels = read_labels(store, by_category=choices.categories)
-        counts = store.counts()
-        total = counts.done + counts.empty
+        keys = read_keys(store)
+        choices.splits.check(keys)
+        names = _names(keys, FORMATS[format], choices)
+        total = len(keys)
         with replacing_folder(target) as folder:
-            job = _Job(folder, FORMATS[format], choices)
-            with _WRITERS[format](folder, labels.classes, job.splits) as add:
-                for done, item in enumerate(items(store, labels, choices.min_score)):
+            photos = Photos(store, choices.photos, urls=choices.urls)
+            job = _Job(folder, FORMATS[format], choices, labels.classes, photos)
+            with (
+                _WRITERS[format](folder, labels.classes, job.splits) as write,
+                photo_table(folder / PHOTOS, FORMATS[format]) as note,
+            ):
+                for done, item in enumerate(items(store, labels, names, choices.min_score)):
                     on_progress("export", done, total)
-                    job.take(item, add)
+                    job.take(item, write, note)
+            job.refuse_less_than(target)
             found = Exported(
                 target,
                 labels.classes,
                 labels.unsorted,
                 job.counts,
                 job.crops,
+                job.renamed,
                 tuple(job.failures),
             )
             _describe(found, format, folder)
@@ -122,42 +143,67 @@ def export(
 class _Job:
     """Takes images one by one and counts them."""
 
-    def __init__(self, folder: Path, format: Format, choices: Choices) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        format: Format,
+        choices: Choices,
+        classes: Sequence[str],
+        photos: Photos,
+    ) -> None:
         self._folder = folder
         self._format = format
         self._choices = choices
+        self._photos = photos
         self._mode = choices.images or format.images
         self.splits = [name or format.unsplit for name in choices.splits.names]
         self.counts = {name: Count() for name in choices.splits.names}
-        self.crops = 0
+        self._named = format.per_image or self._mode != "none" or choices.crops
+        self._folders = folder_names(classes)
+        self.crops = self.renamed = self._brought = 0
         self.failures: list[Failure] = []
 
-    def take(self, item: Item, add: Add) -> None:
+    def take(self, item: Item, *writers: Add) -> None:
+        """Write an image with all of the `writers`."""
         name = self._choices.splits.of(item.key)
         split = name or self._format.unsplit
         image = ""
         try:
             if self._mode != "none" or (self._choices.crops and item.objects):
                 image = self._bring(item, name, split)
+                self._brought += 1
         except ImageError as error:
             self.failures.append(Failure(error.key, error.stage, error.reason))
             if self._mode != "none":
                 return
-        add(item, split, image)
+        for add in writers:
+            add(item, split, image)
+        self.renamed += self._named and item.name != stem_of(item.key)
         self.counts[name].images += 1
         self.counts[name].objects += len(item.objects)
 
+    def refuse_less_than(self, out: Path) -> None:
+        """Refuse to put less in the place of an export for want of original images."""
+        if self.failures:
+            images = sum(count.images for count in self.counts.values())
+            refuse_less(out, images, self.crops, self._brought, self.failures)
+
     def _bring(self, item: Item, name: str, split: str) -> str:
         """Bring the original image along, as a file, as crops, or as both."""
-        original = read_original(item)
+        original = read_original(self._photos, item)
         # Crops first: an image that cannot be decoded shall leave nothing behind.
         if self._choices.crops:
-            self.crops += write_crops(original, self._folder / "crops" / name)
+            self.crops += write_crops(original, self._folder / "crops" / name, self._folders)
         if self._mode == "none":
             return ""
         place = self._folder / self._format.folder.format(split=split)
-        place.mkdir(parents=True, exist_ok=True)
         return original.put(place, self._format, self._mode)
+
+
+def _names(keys: Sequence[str], format: Format, choices: Choices) -> dict[str, str]:
+    """The names of files by key; exactly the photos' own, where these are not in the export."""
+    apart = (choices.images or format.images) == "none"
+    return file_names(keys, format.reserved, as_they_are=apart)
 
 
 def _target(run: Path | str, format: FormatName, out: Path | None) -> Path:

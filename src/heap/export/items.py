@@ -7,17 +7,18 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from heap.collection import schema
+from heap.collection.database import reading
 from heap.collection.reading import rows
 from heap.collection.records import Finished
 from heap.collection.store import RunStore
+from heap.collection.titles import OTHER, check_titles, printed, title_of
 from heap.errors import InputError
-from heap.report.files import file_stem
+from heap.export.names import text_of
+from heap.images.source import name_of
 from heap.results import Rle
 
 OBJECT = "object"
 """Class of every object where categories are no classes."""
-OTHER = "other"
-"""Class of objects of no category."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,20 @@ class Item:
     """An image with the objects that are wanted of it, best first; possibly none."""
 
     key: str
+    name: str
+    """Of what belongs to this image in the export, without suffix; see `heap.export.names`."""
     width: int
     height: int
     source: str
     """Absolute path or URL; empty if the image cannot be read again."""
+    digest: str
+    """Of the image file."""
     objects: tuple[Labelled, ...]
 
     @property
-    def stem(self) -> str:
-        """Name of what belongs to this image, valid on any file system."""
-        return file_stem(self.key)
+    def photo(self) -> str:
+        """Name of the photo on the disk, below what was listed, as a line of text."""
+        return text_of(name_of(self.key))
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,11 @@ class Labels:
 def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     """Classes from the categories of a run, or one class for all objects.
 
-    Rejected objects and those of rejected categories have none. Two categories of one name are one
-    class.
+    Rejected objects and those of rejected categories have none.
 
     Raises:
-        InputError: if categories are wanted, and the objects were never sorted into any.
+        InputError: if categories are wanted, and the objects were never sorted into any, or two
+            have one name, as they could in earlier versions.
         StoreError: if the store is damaged.
     """
     objects = store.find(schema.OBJECTS)
@@ -108,6 +113,9 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
             "export without --categories"
         )
     titles = titles or {}
+    if by_category:
+        kept = {number: title for number, title in titles.items() if title is not None}
+        check_titles(kept, kept)
     special: dict[str, str | None] = {}
     others, unsorted = False, 0
     if objects is not None:
@@ -116,7 +124,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
             title = titles.get(category, OTHER)
             if rejected or title is None:
                 special[name] = None
-            elif by_category and title != OTHER:
+            elif by_category and category in titles:
                 special[name] = title
             else:
                 others = True
@@ -129,16 +137,32 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     return Labels(tuple(named), OTHER, special, unsorted)
 
 
-def items(store: RunStore, labels: Labels, min_score: float = 0.0) -> Iterator[Item]:
+def read_keys(store: RunStore) -> list[str]:
+    """The keys of the images that `items` gives, in order.
+
+    Raises:
+        StoreError: if the store is damaged.
+    """
+    with reading(store.run):
+        found = rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
+        return sorted(found["key"].to_pylist())
+
+
+def items(
+    store: RunStore, labels: Labels, names: Mapping[str, str], min_score: float = 0.0
+) -> Iterator[Item]:
     """The images of a run in the order of keys, a block at a time in memory.
 
+    `names` has `Item.name` by key; an image that is not there was added meanwhile, and is left out.
     Left out are objects that are rejected or score below `min_score`; failed images too.
 
     Raises:
         StoreError: if the store is damaged.
     """
     for record in store.records():
-        yield _item(record, labels, min_score)
+        key = record.result.key
+        if key in names:
+            yield _item(record, names[key], labels, min_score)
 
 
 def _titles(store: RunStore) -> dict[int, str | None] | None:
@@ -148,25 +172,22 @@ def _titles(store: RunStore) -> dict[int, str | None] | None:
         return None
     found = rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return {
-        row["id"]: None if row["rejected"] else _printable(row["name"]) or f"category-{row['id']}"
+        row["id"]: None if row["rejected"] else title_of(row["id"], printed(row["name"]))
         for row in found
     }
 
 
-def _printable(name: str) -> str:
-    """A name that fits into a line of any file, XML included."""
-    return " ".join("".join(each if each.isprintable() else " " for each in name).split())
-
-
-def _item(record: Finished, labels: Labels, min_score: float) -> Item:
+def _item(record: Finished, name: str, labels: Labels, min_score: float) -> Item:
     result, objects = record.result, record.result.objects
     kept = []
     for index, (box, score) in enumerate(
         zip(objects.boxes.tolist(), objects.scores.tolist(), strict=True)
     ):
-        name = f"{result.key}#{index}"
-        label = labels.of(name)
+        object_id = f"{result.key}#{index}"
+        label = labels.of(object_id)
         if label is not None and score >= min_score:
             mask, vector = objects.masks[index], objects.embeddings[index]
-            kept.append(Labelled(name, tuple(box), score, mask, label, vector))
-    return Item(result.key, result.width, result.height, record.source, tuple(kept))
+            kept.append(Labelled(object_id, tuple(box), score, mask, label, vector))
+    return Item(
+        result.key, name, result.width, result.height, record.source, record.digest, tuple(kept)
+    )

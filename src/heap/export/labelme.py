@@ -8,7 +8,7 @@ from typing import Any
 
 from heap.export.items import Item, Labelled
 from heap.export.outlines import CENTRE, pieces
-from heap.export.writer import Add
+from heap.export.writer import Add, file_in
 from heap.images.source import is_url
 
 _VERSION = "5.5.0"
@@ -35,12 +35,12 @@ def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
                 for number, each in enumerate(item.objects, start=1)
                 for shape in _shapes(each, number)
             ],
-            "imagePath": image or _original(item),
+            "imagePath": image.rpartition("/")[2] or _original(item),
             "imageData": None,
             "imageHeight": item.height,
             "imageWidth": item.width,
         }
-        path = folder / split / f"{item.stem}.json"
+        path = file_in(folder / split, f"{item.name}.json")
         text = json.dumps(content, ensure_ascii=False, indent=1)
         path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
@@ -65,4 +65,5 @@ def _shapes(each: Labelled, number: int) -> list[dict[str, Any]]:
 
 def _original(item: Item) -> str:
     """LabelMe opens an image from anywhere on this machine."""
-    return item.key if not item.source or is_url(item.source) else item.source
+    here = item.source and not is_url(item.source)
+    return item.source if here else item.photo.rpartition("/")[2]

@@ -9,14 +9,16 @@ import pyarrow as pa
 from PIL import Image
 
 from heap.export.items import Item
-from heap.export.writer import Add
+from heap.export.names import text_of
+from heap.export.tables import csv_table
+from heap.export.writer import Add, file_in
 
 _SCHEMA = pa.schema(
     [
         pa.field("file", pa.string()),  # of the label map, below masks/
         pa.field("value", pa.int64()),
-        pa.field("id", pa.string()),  # KEY#INDEX, as in the run
-        pa.field("image", pa.string()),  # key of the image
+        pa.field("id", pa.string()),  # KEY#INDEX, as in the run; null: the image has no object
+        pa.field("image", pa.string()),  # name of the photo
         pa.field("split", pa.string()),  # may be empty
         pa.field("label", pa.string()),
         pa.field("score", pa.float32()),
@@ -31,36 +33,35 @@ def masks(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterat
     """Writes `masks/NAME.png` and `labels.csv`; see `Writer`.
 
     0 is background, 1 the object of the best score, and so on; a better one covers a lower one.
-    Maps are grey images of 8 bits, those with more than 255 objects of 16.
+    Maps are grey images of 8 bits, those with more than 255 objects of 16. An image without an
+    object has a row with nothing but its map.
     """
-    from pyarrow.csv import CSVWriter
-
     (folder / "masks").mkdir()
-    with CSVWriter(folder / "labels.csv", _SCHEMA) as file:
+    with csv_table(folder / "labels.csv", _SCHEMA) as add_row:
 
         def add(item: Item, split: str, image: str) -> None:
-            name = f"{item.stem}.png"
+            name = f"{item.name}.png"
             dense = [each.pixels for each in item.objects]
             values = np.zeros((item.height, item.width), _depth(len(dense)))
             for number in range(len(dense), 0, -1):
                 values[dense[number - 1]] = number
-            Image.fromarray(values).save(folder / "masks" / name)
+            Image.fromarray(values).save(file_in(folder / "masks", name))
             visible = np.bincount(values.ravel(), minlength=len(dense) + 1).tolist()
-            rows = [
-                {
-                    "file": name,
-                    "value": number,
-                    "id": each.id,
-                    "image": item.key,
-                    "split": split,
-                    "label": each.label,
-                    "score": each.score,
-                    "area": int(dense[number - 1].sum()),
-                    "visible": visible[number],
-                }
-                for number, each in enumerate(item.objects, start=1)
-            ]
-            file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+            about = {"file": text_of(name), "image": item.photo, "split": split}
+            for number, each in enumerate(item.objects, start=1):
+                add_row(
+                    {
+                        **about,
+                        "value": number,
+                        "id": each.id,
+                        "label": each.label,
+                        "score": each.score,
+                        "area": int(dense[number - 1].sum()),
+                        "visible": visible[number],
+                    }
+                )
+            if not dense:
+                add_row(about)
 
         yield add
 

@@ -3,22 +3,25 @@
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image
 
-from heap.errors import ImageError, InputError
+from heap.collection.photos import Photo, Photos
+from heap.errors import ImageError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
-from heap.images import FORMATS, Limits, Picture, Source, decode_bytes
+from heap.export.writer import file_in
+from heap.images import FORMATS, Limits, Picture, decode_bytes
 from heap.images.source import is_url
 
 _WHOLE = Limits(draft_side=Limits().side)
 """Images are decoded at their full size."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
+_KINDS = {suffix: kind for kind, suffix in _SUFFIXES.items()} | {".jpeg": "JPEG"}
 _QUALITY = 95
 
 
@@ -27,8 +30,7 @@ class Original:
     """The original image of an item, read again."""
 
     item: Item
-    data: bytes
-    """As it is encoded."""
+    photo: Photo
 
     @cached_property
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
@@ -37,10 +39,10 @@ class Original:
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
         """
-        return _same_size(self.item, decode_bytes(self.item.key, self.data, _WHOLE))
+        return _same_size(self.item, decode_bytes(self.item.key, self.photo.data, _WHOLE))
 
     def put(self, folder: Path, format: Format, mode: ImageMode) -> str:
-        """Bring the image into a folder, and return the name of its file there.
+        """Bring the image into a folder, and return its path there.
 
         It is as it was, or a link if those are wanted and it is on this machine; but one that is
         not upright, or of a format that the readers do not take, is re-encoded.
@@ -51,20 +53,27 @@ class Original:
         """
         kind = self._kind_as_is()
         if kind not in format.kinds:
-            path = folder / (self.item.stem + _SUFFIXES[format.otherwise])
-            Image.fromarray(self.pixels).save(path, format.otherwise, quality=_QUALITY)
-            return path.name
-        path = folder / (self.item.stem + _SUFFIXES[kind])
-        if mode == "link" and not is_url(self.item.source):
-            path.symlink_to(self.item.source)
+            name = self.item.name + _SUFFIXES[format.otherwise]
+            upright = Image.fromarray(self.pixels)
+            upright.save(file_in(folder, name), format.otherwise, quality=_QUALITY)
+            return name
+        name = self.item.name + self._suffix(kind, format)
+        path = file_in(folder, name)
+        if mode == "link" and not is_url(self.photo.place):
+            path.symlink_to(Path(self.photo.place).absolute())
         else:
-            path.write_bytes(self.data)
-        return path.name
+            path.write_bytes(self.photo.data)
+        return name
+
+    def _suffix(self, kind: str, format: Format) -> str:
+        """The photo's own, such as .JPG, where readers take it and it says what the file is."""
+        own = PurePosixPath(self.item.photo).suffix
+        return own if format.any_suffix and _KINDS.get(own.lower()) == kind else _SUFFIXES[kind]
 
     def _kind_as_is(self) -> str:
         """The format of an upright image of the size it had, or nothing."""
         try:
-            with Image.open(BytesIO(self.data), formats=FORMATS) as image:
+            with Image.open(BytesIO(self.photo.data), formats=FORMATS) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
                 same = image.size == (self.item.width, self.item.height)
                 return "" if turned or not same else cast(str, image.format)
@@ -73,19 +82,13 @@ class Original:
             return ""
 
 
-def read_original(item: Item) -> Original:
-    """Read the original image of an item from where the run found it.
+def read_original(photos: Photos, item: Item) -> Original:
+    """Read the original image of an item.
 
     Raises:
-        ImageError: if it cannot be read.
+        ImageError: if it cannot be read, or its content is another one now.
     """
-    if not item.source:
-        reason = "the run does not know where it was: on standard input, or it is an old run"
-        raise ImageError(item.key, "read", reason)
-    try:
-        return Original(item, Source(item.key, item.source).read())
-    except InputError as error:
-        raise ImageError(item.key, "read", str(error)) from error
+    return Original(item, photos.read(item.key, item.source, item.digest))
 
 
 def _same_size(item: Item, picture: Picture) -> UInt8[np.ndarray, "height width 3"]:

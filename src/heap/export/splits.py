@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import fsum, isclose
 
 from heap.errors import InputError
 
+_SEEDS = 20
+"""Seeds that are tried for one with which no split is empty."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -44,6 +46,25 @@ class Splits:
     def names(self) -> tuple[str, ...]:
         """Of the splits; one empty name if there are none."""
         return tuple(self.shares) or ("",)
+
+    def check(self, keys: Collection[str]) -> None:
+        """See that every split has an image, for trainers stop at one without.
+
+        Raises:
+            InputError: if one of several splits would have none of the images.
+        """
+        if empty := self._empty(keys):
+            others = (Splits(self.shares, seed) for seed in range(_SEEDS))
+            better = next((each.seed for each in others if not each._empty(keys)), None)
+            advice = "" if better is None else f"--seed {better}, which gives every split some, "
+            raise InputError(
+                f"{empty[0]} would have none of the {len(keys)} images: which split an image is in "
+                f"is drawn for each by itself; choose {advice}larger shares, or no --split"
+            )
+
+    def _empty(self, keys: Collection[str]) -> list[str]:
+        drawn = set(map(self.of, keys))
+        return [name for name in self.shares if name not in drawn]
 
     def of(self, key: str) -> str:
         """The split of an image; an empty name if there are none."""

@@ -1,5 +1,6 @@
 """PASCAL VOC: an XML file for each image, and label maps in VOC's colours."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from heap.collection.titles import printed_plainly
 from heap.errors import InputError
 from heap.export.items import Item, Labelled
 from heap.export.outlines import pieces
-from heap.export.writer import Add
+from heap.export.writer import Add, file_in
 
 _MOST = 254
 """Values of a label map that are neither background (0) nor of no class (255)."""
@@ -20,7 +22,7 @@ _MOST = 254
 
 @contextmanager
 def voc(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes Annotations, SegmentationClass, SegmentationObject and ImageSets; see `Writer`.
+    """Writes Annotations, Segmentation{Class,Object}, ImageSets and labelmap.txt; see `Writer`.
 
     Boxes are 1-based and inclusive, as VOC's are, and polygons 1-based. The elements `score` and
     `polygon` are additions. In the label maps a better score covers a lower one; objects after the
@@ -44,13 +46,15 @@ def voc(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator
             (path / f"{split}.txt").touch()
 
     def add(item: Item, split: str, image: str) -> None:
-        _write_xml(item, image or item.key.rpartition("/")[2], folder / "Annotations")
+        _write_xml(item, image or item.photo, folder / "Annotations")
         _write_maps(item, numbers, maps)
         for path in lists:
-            with (path / f"{split}.txt").open("a", encoding="utf-8", newline="\n") as file:
-                file.write(f"{item.stem}\n")
+            with (path / f"{split}.txt").open("ab") as file:
+                file.write(os.fsencode(f"{item.name}\n"))
 
     yield add
+    path = folder / "labelmap.txt"
+    path.write_text(_label_map(classes), encoding="utf-8", newline="\n")
 
 
 def colour_map() -> list[int]:
@@ -61,6 +65,16 @@ def colour_map() -> list[int]:
             bits = (value >> (3 * place + channel) & 1 for place in range(8))
             levels.append(sum(bit << 7 - place for place, bit in enumerate(bits)))
     return levels
+
+
+def _label_map(classes: Sequence[str]) -> str:
+    """The classes and their colours, as CVAT and Datumaro read them: label:color:parts:actions."""
+    colours = colour_map()
+    lines = ["# label:color_rgb:parts:actions"]
+    for number, name in enumerate(["background", *classes]):
+        colour = ",".join(map(str, colours[3 * number : 3 * number + 3]))
+        lines.append(f"{printed_plainly(name)}:{colour}::")
+    return "\n".join([*lines, ""])
 
 
 def _write_xml(item: Item, file_name: str, folder: Path) -> None:
@@ -75,14 +89,15 @@ def _write_xml(item: Item, file_name: str, folder: Path) -> None:
     for each in item.objects:
         _object(root, each)
     indent(root)
-    ElementTree(root).write(folder / f"{item.stem}.xml", encoding="utf-8", xml_declaration=True)
+    path = file_in(folder, f"{item.name}.xml")
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
 def _object(root: Element, each: Labelled) -> None:
     element = SubElement(root, "object")
     left, top, right, bottom = each.bounds
     at_border = left == 0 or top == 0 or right == each.mask.width or bottom == each.mask.height
-    _text(element, "name", each.label)
+    _text(element, "name", printed_plainly(each.label))
     _text(element, "pose", "Unspecified")
     _text(element, "truncated", int(at_border))
     _text(element, "difficult", 0)
@@ -110,7 +125,7 @@ def _write_maps(item: Item, numbers: dict[str, int], folders: Sequence[Path]) ->
         by_class[mask] = numbers[each.label]
         by_object[mask] = number
     for values, folder in zip((by_class, by_object), folders, strict=True):
-        _save(values, folder / f"{item.stem}.png")
+        _save(values, file_in(folder, f"{item.name}.png"))
 
 
 def _save(values: UInt8[np.ndarray, "height width"], path: Path) -> None:

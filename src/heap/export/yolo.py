@@ -9,7 +9,7 @@ import numpy as np
 
 from heap.export.items import Item
 from heap.export.outlines import CENTRE, outline
-from heap.export.writer import Add
+from heap.export.writer import Add, file_in
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def yolo(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterato
             (folder / part / split).mkdir(parents=True, exist_ok=True)
 
     def add(item: Item, split: str, image: str) -> None:
-        path = folder / "labels" / split / f"{item.stem}.txt"
+        path = file_in(folder / "labels" / split, f"{item.name}.txt")
         path.write_text(_lines(item, numbers), encoding="ascii", newline="\n")
 
     yield add

@@ -73,7 +73,7 @@ def fit(
         loaded,
         ModelConfig(
             features=features,
-            head=head or usual.head_for(losses.prior),
+            head=head or usual.head,
             encoder_fingerprint=loaded.fingerprint,
         ),
     )

@@ -70,7 +70,7 @@ def _alone(trainer: Trainer, out: Path, on_progress: OnProgress) -> Heap:
     """
     make_folder(out)
     features = trainer.heap.config.features
-    head = recipe(features.encoder).alone
+    head = recipe(features.encoder).head
     heap = Heap(trainer.heap.encoder, replace(trainer.heap.config, head=head))
     alone = Trainer(heap, trainer.images, replace(trainer.losses, prior="none"), trainer.config)
     train(alone, out, on_progress)

@@ -118,7 +118,7 @@ class GroupingHead(nn.Module):
 
     def __init__(self, dim: int, embedding_dim: int, config: HeadConfig) -> None:
         super().__init__()
-        self.temperature = config.temperature
+        self.temperature, self.rounds = config.temperature, config.rounds
         self.register_buffer("centre", torch.zeros(dim))
         self.tokens = nn.Parameter(torch.randn(config.groups, config.width))
         self.input = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.width))
@@ -130,18 +130,41 @@ class GroupingHead(nn.Module):
         self.object_whitening = Whitening(embedding_dim)
 
     def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
-        """Group the patches of each image; `features` may have any length."""
+        """Group the patches of each image; `features` may have any length.
+
+        The adapted tokens are only where grouping begins: in each round the mean of a region takes
+        the place of its token and patches choose again, as in k-means. So regions follow what is in
+        this image, and training moves the tokens to where that ends well.
+        """
         features = self.centred(features)
+        directions = F.normalize(features, dim=-1)
+        assignment = self._assign(directions, self._adapted(features))
+        embeddings = _means(features, assignment)
+        for _ in range(self.rounds):
+            assignment = self._assign(directions, embeddings)
+            embeddings = _means(features, assignment)
+        foreground = self.score(self.score_norm(embeddings))[..., 0].sigmoid()
+        return Grouping(assignment, embeddings, assignment.mean(dim=1), foreground)
+
+    def _adapted(
+        self, features: Float[Tensor, "batch patch dim"]
+    ) -> Float[Tensor, "batch group dim"]:
+        """The group tokens after the blocks, among the features."""
         patches = self.input(features)
         tokens = self.tokens.expand(len(features), -1, -1)
         for block in self.blocks:
             tokens = block(tokens, patches)
-        similarity = F.normalize(features, dim=-1) @ F.normalize(self.output(tokens), dim=-1).mT
-        assignment = (similarity / self.temperature).softmax(dim=-1)
-        mass = assignment.sum(dim=1)
-        embeddings = assignment.mT @ features / (mass[..., None] + EPS)
-        foreground = self.score(self.score_norm(embeddings))[..., 0].sigmoid()
-        return Grouping(assignment, embeddings, mass / features.shape[1], foreground)
+        adapted: Tensor = self.output(tokens)
+        return adapted
+
+    def _assign(
+        self,
+        directions: Float[Tensor, "batch patch dim"],
+        centres: Float[Tensor, "batch group dim"],
+    ) -> Float[Tensor, "batch patch group"]:
+        """Share of each patch, softmax_m(cos(x_p, c_m) / τ)."""
+        similarity = directions @ F.normalize(centres, dim=-1).mT
+        return (similarity / self.temperature).softmax(dim=-1)
 
     def centred(self, features: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
         """Features relative to the mean of the training images (zero unless they were centred)."""
@@ -156,6 +179,13 @@ class GroupingHead(nn.Module):
         """Exchange foreground and background: P becomes 1 - P."""
         self.score.weight.neg_()
         self.score.bias.neg_()
+
+
+def _means(
+    features: Float[Tensor, "batch patch dim"], assignment: Float[Tensor, "batch patch group"]
+) -> Float[Tensor, "batch group dim"]:
+    """R_m = Σ_p A_pm x_p / Σ_p A_pm."""
+    return assignment.mT @ features / (assignment.sum(dim=1)[..., None] + EPS)
 
 
 def _weighted_mean(

@@ -26,6 +26,7 @@ from heap.config import (
     from_dict,
 )
 from heap.encoder.encoder import Encoder
+from heap.encoder.registry import PACKAGED, packaged_head
 from heap.errors import ConfigError, InputError, WeightsError
 from heap.features import PatchFeatures, describe, feature_dim
 from heap.images import Picture
@@ -39,15 +40,12 @@ from heap.results import ImageResult, Regions
 if TYPE_CHECKING:
     from heap.discover import Run
 
-EMBEDDED = Path(__file__).parents[1] / "weights" / "heap"
-"""The model that comes with the package."""
-
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class ModelConfig:
     """What config.json of a saved model holds."""
 
-    format: int = 2
+    format: int = 3
     """Raised when older versions of the package could not read the model any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()
@@ -82,7 +80,9 @@ class Heap(nn.Module, ModelHubMixin):
         device: str = "cpu",
         precision: Precision = "auto",
     ) -> "Heap":
-        """Load "embedded", a folder or a hub name; `encoder` names its encoder in another place.
+        """Load "embedded", "embedded-small", a folder or a hub name.
+
+        `encoder` names its encoder in another place.
 
         Raises:
             InputError: if there is no such model.
@@ -187,6 +187,7 @@ class Heap(nn.Module, ModelHubMixin):
             saliency,
             regions,
             patches.cpu().numpy(),
+            self.head.whitening(patches).cpu().numpy(),
             picture.pixels,
             (picture.width, picture.height),
             config,
@@ -253,15 +254,16 @@ def regions_of(grouping: Grouping, grid: tuple[int, int]) -> Regions:
 
 
 def _folder(name: str | Path) -> Path:
-    if str(name) == "embedded":
-        return EMBEDDED
+    if str(name) in PACKAGED:
+        return packaged_head(str(name))
     if (Path(name) / "config.json").is_file():
         return Path(name)
     if Path(name).exists():
         raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
     hint = (
         f"there is no model {str(name)!r}: it is no folder here, and the hub gave none; "
-        "use 'embedded', a folder that `heap fit` has written, or owner/name of the hub"
+        f"use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has written, or "
+        "owner/name of the hub"
     )
     try:
         patterns = ["config.json", "model.safetensors"]
@@ -282,7 +284,7 @@ def _read_config(folder: Path) -> ModelConfig:
         raise ConfigError(f"{path} was written by a newer version of heap; update the package")
     if isinstance(values.get("format"), int) and values["format"] < ModelConfig().format:
         raise ConfigError(
-            f"{path} was written by an earlier version of heap, which compared objects otherwise; "
+            f"{path} was written by an earlier version of heap, which grouped patches otherwise; "
             "fit the model again with `heap fit`"
         )
     try:

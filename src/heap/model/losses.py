@@ -41,7 +41,8 @@ def intra_loss(
     With W the affinity of patches, k its row sums and E its sum:
 
     - ncut: -(1/M) Σ_m (Σ_pq W_pq A_pm A_qm) / (Σ_p k_p A_pm), the soft normalised cut less 1;
-    - modularity: -(1/E) Σ_pq (W_pq - k_p k_q / E) ⟨A_p, A_q⟩;
+    - modularity: -(1/E) Σ_pq (W_pq - γ k_p k_q / E) ⟨A_p, A_q⟩, with the resolution γ of
+      Reichardt and Bornholdt (2006);
     - correlation: -mean_pq (cos_pq - β) ⟨A_p, A_q⟩.
     """
     directions = F.normalize(features, dim=-1)
@@ -55,7 +56,8 @@ def intra_loss(
     if config.intra_form == "ncut":
         return -(within / (share + EPS)).mean()
     total = degree.sum(dim=1, keepdim=True)
-    return -((within - share.square() / total) / total).sum(dim=1).mean()
+    by_chance = config.granularity * share.square() / total
+    return -((within - by_chance) / total).sum(dim=1).mean()
 
 
 def associations(

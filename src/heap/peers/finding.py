@@ -1,11 +1,12 @@
 """What every method gets and gives: features and pixels in; saliency, objects and regions out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 from scipy.ndimage import label
+from scipy.special import expit
 
 from heap.features import PatchFeatures
 
@@ -47,11 +48,18 @@ class Finding:
     """Features of the patches as the method compares objects; None: as the encoder gives them."""
     proposals: tuple[GridObject, ...] = ()
     """Further guesses, less sure than any object; they may overlap objects and each other."""
+    logits: Float32[np.ndarray, "grid_h grid_w"] | None = None
+    """Of the saliency, for a method that interpolates these; None: it interpolates its saliency."""
 
     @classmethod
     def of_saliency(cls, saliency: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
         """Objects are the 4-connected foreground parts, see `connected_objects`."""
         return cls(saliency, connected_objects(saliency))
+
+    @classmethod
+    def of_logits(cls, logits: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
+        """The same for a method that interpolates before its sigmoid."""
+        return replace(cls.of_saliency(expit(logits)), logits=logits)
 
     @classmethod
     def of_mask(cls, foreground: Bool[np.ndarray, "grid_h grid_w"]) -> "Finding":

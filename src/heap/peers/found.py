@@ -134,7 +134,7 @@ class Found:
                 f"{patches.shape[-1]}; use the encoder, layer and facet that it was trained on"
             )
         logits = self.layer(patches.cpu().float())
-        return Finding.of_saliency(logits.sigmoid().reshape(image.features.grid).numpy())
+        return Finding.of_logits(logits.reshape(image.features.grid).numpy())
 
     def save(self, path: Path) -> None:
         """Write the weights as safetensors, whole or not at all.

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
+from scipy.ndimage import label
 from torch import Tensor
 
 from heap.features import PatchFeatures
@@ -118,26 +119,34 @@ class SolvedMasks:
     ) -> Bool[Tensor, " patch"]:
         """The same of a map in [0, 1]; it is cut at 0.5 in pixels, finer than in patches."""
         fine = resize(saliency.reshape(grid).float().numpy(), (SIDE, SIDE)) > 0.5
-        return self._solve(index, grid, fine.astype(np.float32))
+        solved = self._solve(index, grid, fine.astype(np.float32))
+        return saliency > 0.5 if solved is None else solved
 
     def _solve_mask(self, index: int, grid: tuple[int, int], mask: bytes) -> Bool[Tensor, " patch"]:
-        cells = np.frombuffer(mask, dtype=bool).reshape(grid)
-        return self._solve(index, grid, resize(cells.astype(np.float32), (SIDE, SIDE)))
+        cells = np.frombuffer(mask, dtype=bool).reshape(grid).copy()
+        solved = self._solve(index, grid, resize(cells.astype(np.float32), (SIDE, SIDE)))
+        return torch.from_numpy(cells).flatten() if solved is None else solved
 
     def _solve(
         self, index: int, grid: tuple[int, int], target: Float32[np.ndarray, "height width"]
-    ) -> Bool[Tensor, " patch"]:
-        trusted = trusted_mask(self._grid(index).solve(target), target > 0.5)
-        solved = target if trusted is None else trusted.astype(np.float32)
-        back = F.interpolate(torch.from_numpy(solved)[None, None], grid, mode="bilinear")
-        # As in FOUND, whatever is not zero is foreground. So a mask grows a little, and one whose
-        # solution is not trusted grows by a patch.
-        return (back > 0).flatten()
+    ) -> Bool[Tensor, " patch"] | None:
+        """The mask that the solver makes of a target; None: it is lost, and the old one stays."""
+        solved = trusted_mask(self._grid(index).solve(target), target > 0.5)
+        if solved is None or _is_mostly_one(solved):
+            return None
+        fine = torch.from_numpy(solved.astype(np.float32))
+        # As in FOUND, whatever is not zero is foreground. So a mask grows a little.
+        return (F.interpolate(fine[None, None], grid, mode="bilinear") > 0).flatten()
 
     def _make_grid(self, index: int) -> BilateralGrid:
         image = Image.fromarray(self.pixels(index))
         small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         return BilateralGrid.of(np.asarray(small))
+
+
+def _is_mostly_one(mask: Bool[np.ndarray, "height width"]) -> bool:
+    """Whether a part of the mask is larger than all around it, which FOUND takes for background."""
+    return int(np.bincount(label(mask)[0].ravel()).argmax()) != 0
 
 
 class SolvedLessons:

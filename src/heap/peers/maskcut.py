@@ -5,8 +5,9 @@ test of each mask against what the field makes of it, and the detector that CutL
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from pydantic.dataclasses import dataclass
+from scipy.linalg import eigh
 from torch import Tensor
 
 from heap.config import CHECKED, Cosine, Count
@@ -31,10 +32,13 @@ class MaskCut:
     """Patches are linked where their cosine is above this."""
     objects: Count = 3
     """At most so many are found."""
+    oriented: bool = False
+    """Leave the side of the seed for the other one whenever it has three corners of the image.
+    CutLER looks at the corners of the side where its eigenvector is positive. What sign it has is
+    up to LAPACK, which makes the other side positive in nearly all images: then no side is left."""
     largest: bool = False
     """Take the largest part of the side of the seed, whatever is at the corners. MaskCut takes the
-    part of the seed, and the other side if this one has the corners; both mislead where an encoder
-    has patches at the corners that are like no other."""
+    part of the seed, which misleads where an encoder has patches that are like no other."""
 
     def __call__(self, image: Observed) -> Finding:
         """Objects in the order in which they are found; the saliency is all of them.
@@ -46,7 +50,12 @@ class MaskCut:
         """
         features = image.features
         found = maskcut(
-            features.patches, features.grid, self.threshold, self.objects, largest=self.largest
+            features.patches,
+            features.grid,
+            self.threshold,
+            self.objects,
+            oriented=self.oriented,
+            largest=self.largest,
         )
         saliency = np.zeros(features.grid, dtype=np.float32)
         for cells in found:
@@ -61,31 +70,41 @@ def maskcut(
     threshold: float = 0.15,
     count: int = 3,
     *,
+    oriented: bool = False,
     largest: bool = False,
 ) -> list[Bool[np.ndarray, "grid_h grid_w"]]:
     """At most `count` disjoint objects, from features row-major over the `grid`.
 
     Each is the part of the seed in a cut as TokenCut makes it, or the `largest` one; what was found
-    before has lost its links by then, but is still there. An object that is like the one before, or
-    tiny, ends the search: cutting the same graph again would give the same object.
+    before has lost its links by then, but is still there. There are `count` rounds, and a round
+    whose part is like that of the round before, or tiny, finds nothing. The next round gets the
+    same part of the same graph, but has none before it to be compared with: what is new in it is an
+    object then, as in CutLER's code. For `oriented` see `MaskCut`.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
     graph = affinity(vectors(patches, grid), threshold)
-    taken = np.zeros(grid, dtype=bool)
+    nothing = np.zeros(grid, dtype=bool)
     found: list[np.ndarray] = []
-    before = taken
-    while len(found) < count:
-        cut = cut_in_two(graph, grid)
-        part = largest_piece(cut.partition) if largest else _object_of(cut)
-        fresh = part & ~taken
-        if not fresh.any() or (found and (_alike(part, before) or part.mean() <= SMALLEST)):
-            break
-        found.append(fresh)
-        before, taken = part, taken | part
-        graph[taken.ravel()] = WEAK
-        graph[:, taken.ravel()] = WEAK
+    before, taken, part = nothing, nothing, None
+    for number in range(count):
+        if part is None:
+            cut = cut_in_two(graph, grid)
+            part = (
+                largest_piece(cut.partition)
+                if largest
+                else _object_of(cut, graph, oriented=oriented)
+            )
+        if number > 0 and (_alike(part, before) or part.mean() <= SMALLEST):
+            before = nothing
+            continue
+        before, fresh = part, part & ~taken
+        if fresh.any():
+            found.append(fresh)
+            taken, part = taken | part, None
+            graph[taken.ravel()] = WEAK
+            graph[:, taken.ravel()] = WEAK
     return found
 
 
@@ -95,14 +114,21 @@ def _alike(
     return int((part & before).sum()) > SAME * int((part | before).sum())
 
 
-def _object_of(cut: Cut) -> Bool[np.ndarray, "grid_h grid_w"]:
-    """The part of the seed, on the other side where the foreground is at the corners.
-
-    CutLER counts the corners of whichever side is positive, and the sign of an eigenvector means
-    nothing. Here it is always the side of the seed.
-    """
+def _object_of(
+    cut: Cut, graph: Float64[np.ndarray, "patch patch"], *, oriented: bool
+) -> Bool[np.ndarray, "grid_h grid_w"]:
+    """The part of the seed, on the other side where that one is left for its corners."""
     if cut.partition[[0, 0, -1, -1], [0, -1, 0, -1]].sum() < CORNERS:
+        return cut.part
+    if not (oriented or _is_positive_at(graph, cut.seed[0] * cut.partition.shape[1] + cut.seed[1])):
         return cut.part
     other = ~cut.partition
     seed = first_largest(-cut.eigenvector.ravel())
     return part_of(other, (seed // other.shape[1], seed % other.shape[1]))
+
+
+def _is_positive_at(graph: Float64[np.ndarray, "patch patch"], seed: int) -> bool:
+    """The sign that LAPACK happens to give the eigenvector of a cut, by the call of CutLER."""
+    degrees = np.diag(graph.sum(axis=1))
+    vector = eigh(degrees - graph, degrees, subset_by_index=[1, 2])[1][:, 0]
+    return bool(vector[seed] > 0)

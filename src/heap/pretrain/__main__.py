@@ -8,9 +8,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from heap.errors import HeapError, InputError
-from heap.pretrain.config import PretrainConfig
+from heap.pretrain.config import TAUGHT, PretrainConfig
 from heap.pretrain.loop import run
 from heap.pretrain.photos import read_packs
 
@@ -21,14 +22,17 @@ def main() -> None:
     parser.add_argument("packs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the encoder")
     parser.add_argument("--start", type=Path, help="folder of an encoder to go on from")
+    parser.add_argument("--teacher", help="folder of a stronger encoder to learn from; this "
+                        "needs pydantic too")  # fmt: skip
     parser.add_argument("--settings", type=Path, help="JSON file with fields of PretrainConfig")
     parser.add_argument("--minutes", type=float, help="end after so long, annealed")
     arguments = parser.parse_args()
     try:
-        config = _config(arguments.settings, arguments.minutes)
+        config = _config(arguments.settings, arguments.minutes, TAUGHT if arguments.teacher else {})
         arguments.out.mkdir(parents=True, exist_ok=True)
         photos = read_packs(arguments.packs)
-        run(photos, arguments.out, config, _Lines(len(photos)), start=arguments.start)
+        run(photos, arguments.out, config, _Lines(len(photos)),
+            start=arguments.start, teacher=arguments.teacher)  # fmt: skip
     except HeapError as error:
         sys.stderr.write(f"heap.pretrain: {error}\n")
         sys.exit(error.exit_code)
@@ -37,9 +41,11 @@ def main() -> None:
         sys.exit(130)
 
 
-def _config(settings: Path | None, minutes: float | None) -> PretrainConfig:
+def _config(
+    settings: Path | None, minutes: float | None, defaults: dict[str, Any]
+) -> PretrainConfig:
     try:
-        values = json.loads(settings.read_text()) if settings else {}
+        values = defaults | (json.loads(settings.read_text()) if settings else {})
         return PretrainConfig(**values | ({"minutes": minutes} if minutes is not None else {}))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"--settings {settings} cannot be used: {error}") from error

@@ -22,7 +22,13 @@ class Crops:
         self, maps: Float[Tensor, "batch height width"], side: int
     ) -> Float[Tensor, "batch side side"]:
         """Crop `maps` that lie over the whole images in the same way."""
-        return _warp(maps[:, None], self.transform, side)[:, 0]
+        return self.sample_channels(maps[:, None], side)[:, 0]
+
+    def sample_channels(
+        self, maps: Float[Tensor, "batch channel height width"], side: int
+    ) -> Float[Tensor, "batch channel side side"]:
+        """Crop `maps` of several channels in the same way."""
+        return _warp(maps, self.transform, side)
 
 
 def random_crops(

@@ -13,8 +13,10 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from heap.collection.lock import lock_run
+from heap.encoder import hub
 from heap.encoder.registry import resolve
 from heap.errors import InputError
+from heap.fit.collect import evenly
 from heap.images import ImageError, Source, list_images
 from heap.images.listing import Place
 from heap.interrupt import Interruptible
@@ -40,28 +42,40 @@ def pretrain(
     out: Path | str,
     config: PretrainConfig | None = None,
     *,
-    side: int = SIDE,
+    side: int | None = None,
+    limit: int | None = None,
     start: str | None = None,
+    teacher: str | None = None,
     quality: Path | None = None,
     quality_every: int = 1000,
     on_progress: OnProgress = silent,
 ) -> None:
     """Pretrain an encoder on unlabelled images, or packs of them, into the folder `out`.
 
-    The same call goes on where an earlier one was stopped. `start` names an encoder whose weights
-    are gone on from (`embedded`, or a folder); `quality` is a folder with images/ and masks/ on
+    The same call goes on where an earlier one was stopped. Images are held as squares of `side`
+    pixels, at most `limit` of them, spread evenly over those listed. `start` names an encoder whose
+    weights are gone on from (`embedded`, or a folder), `teacher` a stronger one to learn from,
+    which a weight of `config` has to ask for; what it says of the images is computed once, and
+    kept in `out`. `quality` is a folder with images/ and masks/ on
     which TokenCut and a quickly fitted head are scored every so many steps.
 
     Raises:
         InputError: if fewer than two images can be read, or `start` is no encoder here.
-        ConfigError: if `out` holds a pretraining with other settings, naming the keys.
+        ConfigError: if `out` holds a pretraining with other settings, naming the keys, or what
+            another teacher said.
+        WeightsError: if the teacher cannot be had.
         FitError: if the loss is not finite.
     """
     config, out = config or PretrainConfig(), Path(out)
     begun = _start(start)
+    _fetch(teacher)
     make_folder(out)
     with lock_run(out), Interruptible() as stop:
-        photos = _photos(images, side, on_progress)
+        photos = _photos(images, side or _side(config), limit, on_progress)
+
+        def on_lesson(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
 
         def on_step(progress: float, losses: dict[str, float]) -> None:
             shown = ", ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
@@ -71,6 +85,8 @@ def pretrain(
         run(
             photos, out, config, on_step,
             start=begun,
+            teacher=teacher,
+            on_progress=on_lesson,
             measure=None if quality is None else lambda encoder: asdict(
                 measure(encoder, quality, out / "quality")),
             measure_every=quality_every,
@@ -91,23 +107,34 @@ def pack(
         InputError: if fewer than two images can be read.
     """
     make_folder(stem.parent)
-    return _photos(images, side, on_progress).write(stem, most_bytes)
+    return _photos(images, side, None, on_progress).write(stem, most_bytes)
 
 
-_SHOWN = ("image", "patch", "dense")
+_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
 PACK = ".safetensors"
 
 
-def _photos(images: Place | Sequence[Place], side: int, on_progress: OnProgress) -> Photos:
+def _side(config: PretrainConfig) -> int:
+    """Large enough for a teacher to see the images as sharp as it would see their files."""
+    return max(SIDE, config.teacher_resolution) if config.taught else SIDE
+
+
+def _photos(
+    images: Place | Sequence[Place], side: int, limit: int | None, on_progress: OnProgress
+) -> Photos:
     places = [images] if isinstance(images, str | os.PathLike) else list(images)
     packs = [Path(str(place)) for place in places if str(place).endswith(PACK)]
     if packs and len(packs) < len(places):
         raise InputError("give either packs or images, not both")
     if packs:
+        if limit is not None:
+            raise InputError("packs are taken whole: leave --limit out")
         return read_packs(packs)
     if side % 2:
         raise InputError(f"the side {side} is odd: colour is kept at half of it")
     sources = list(list_images(images))
+    if limit is not None:
+        sources = evenly(iter(sources), limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = ahead(sources, lambda source: _load(source, side), pool, 64)
         return _gather(loaded, len(sources), on_progress)
@@ -140,6 +167,13 @@ def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnPr
     if kept < 2:
         raise InputError(f"pretraining needs at least two images; {kept} of {total} can be read")
     return Photos.joined(parts)
+
+
+def _fetch(teacher: str | None) -> None:
+    """See that the teacher can be had, before the images are read."""
+    place = None if teacher is None else resolve(teacher)
+    if isinstance(place, str):
+        hub.fetch(place)
 
 
 def _start(name: str | None) -> Path | None:

@@ -1,7 +1,7 @@
 """Settings of pretraining: a plain dataclass, so that a bare GPU machine needs no other package."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from heap.errors import ConfigError
 
@@ -43,7 +43,7 @@ class PretrainConfig:
     clip: float = 1.0
     """Largest norm of the gradient."""
     teacher_momentum: float = 0.99
-    """At the start; a cosine brings it to 1."""
+    """Of the moving average that is saved; a cosine brings it to 1 where it teaches."""
     prototypes: int = 1024
     student_temperature: float = 0.1
     teacher_temperature: float = 0.06
@@ -54,6 +54,16 @@ class PretrainConfig:
     """iBOT: hidden patches are recognised from the others. 0 leaves its head out."""
     dense_weight: float = 1.0
     """Patches predict what is foreground. 0 leaves its head out."""
+    distill_weight: float = 0.0
+    """Patches predict those of a stronger encoder, which has to be named. 0 leaves the head out."""
+    class_weight: float = 0.0
+    """What `Encoder.embed` gives predicts the same of the stronger encoder. 0 leaves it out."""
+    alike_weight: float = 0.0
+    """Patches, and whole images, are as alike as the stronger encoder finds them, by cosine."""
+    teacher_resolution: int = 224
+    """Side of the square that the stronger encoder sees each image as, in pixels."""
+    ridge: float = 0.1
+    """What is predicted has the variance v / (v + ridge · mean v) in a direction of variance v."""
     trust: float = 0.8
     """Share of the dense target that comes from the teacher in the end, the rest from colour."""
     trust_from: float = 0.25
@@ -65,13 +75,16 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         positive = ("steps", "checkpoint_every", "learning_rate", "clip", "prototypes",
-                    "student_temperature", "teacher_temperature", "global_crops")  # fmt: skip
+                    "student_temperature", "teacher_temperature", "global_crops",
+                    "ridge")  # fmt: skip
         faults = [name for name in positive if not 0 < getattr(self, name) <= 1e6]
         shares = ("crop_area", "last_share", "trust", "trust_from")
         faults += [name for name in shares if not 0 <= getattr(self, name) <= 1]
-        weights = ("weight_decay", "image_weight", "patch_weight", "dense_weight")
+        weights = ("weight_decay", "image_weight", "patch_weight", "dense_weight",
+                   "distill_weight", "class_weight", "alike_weight")  # fmt: skip
         faults += [name for name in weights if not 0 <= getattr(self, name) <= 1e6]
-        sides = ("crop", "local_crop") + (("last_crop",) if self.last_crop else ())
+        last = ("last_crop",) if self.last_crop else ()
+        sides = ("crop", "local_crop", "teacher_resolution", *last)
         faults += [name for name in sides if not 32 <= getattr(self, name) <= 1024]
         # Beyond it a step's seed would be too large for a generator.
         faults += [name for name in ("seed", "local_crops") if not 0 <= getattr(self, name) < 2**32]
@@ -84,8 +97,24 @@ class PretrainConfig:
         if faults:
             named = ", ".join(f"{name} = {getattr(self, name)!r}" for name in faults)
             raise ConfigError(f"PretrainConfig: out of range: {named}")
-        if not self.image_weight + self.patch_weight + self.dense_weight:
-            raise ConfigError("PretrainConfig: all three weights are 0, so there is nothing to "
+        if not (self.self_taught or self.taught):
+            raise ConfigError("PretrainConfig: all weights of losses are 0, so there is nothing to "
                               "learn")  # fmt: skip
         if self.image_weight and self.global_crops + self.local_crops < 2:
             raise ConfigError("PretrainConfig: the image loss compares crops: it needs two of them")
+
+    @property
+    def self_taught(self) -> bool:
+        """Whether a loss needs the moving average of the network itself."""
+        return bool(self.image_weight + self.patch_weight + self.dense_weight)
+
+    @property
+    def taught(self) -> bool:
+        """Whether a loss needs a stronger encoder."""
+        return bool(self.distill_weight + self.class_weight + self.alike_weight)
+
+
+TAUGHT: dict[str, Any] = {
+    "distill_weight": 1.0, "class_weight": 1.0, "alike_weight": 0.5, "dense_weight": 0.0,
+}  # fmt: skip
+"""What serves where a stronger encoder is named: what it says is all that is learned."""

@@ -22,6 +22,8 @@ _LOSSES = {
     "image_head": "DINO between crops",
     "patch_head": "iBOT's hidden patches",
     "dense_head": "foreground, taught by colour and by the teacher itself",
+    "distill_head": "the patches of a teacher",
+    "class_head": "the class token or pooled output of a teacher",
 }
 _CARD = """---
 library_name: transformers
@@ -35,23 +37,31 @@ head on it; `heap pretrain PHOTOS --start THIS_FOLDER --out encoder` goes on tra
 
 - **Data.** {images:,} images without labels. Say here what they show and on what terms they are
   yours: the command cannot know.
-- **Recipe.** Self-distillation ({losses}), by these settings:
+{origin}- **Recipe.** {method} ({losses}), by these settings:
 
 ```json
 {settings}
 ```
 
-- **Cost.** {steps:,} steps in {minutes:.0f} minutes of training.
+- **Cost.** {steps:,} steps in {minutes:.0f} minutes of training, in {precision}.
 - **Figures.** {figures}
 - **Limits.** It has seen what the images show and nothing else. Small encoders that were trained
   for hours know much less than published ones that were trained for weeks.
+"""
+
+_ORIGIN = """- **Teacher.** {teacher}.
+  This encoder has learned from what that one says of the images, and is derived from it: what its
+  licence asks for, and what its own training has seen, holds here too.
 """
 
 
 def save_encoder(
     student: Student, folder: Path, about: dict[str, Any], quality: dict[str, Any] | None
 ) -> None:
-    """Write the network and its card; `about` has settings, images, steps and seconds."""
+    """Write the network and its card.
+
+    `about` has settings, images, steps, seconds, precision and, if there was one, teacher.
+    """
     backbone = student.backbone
     backbone.config.architectures = [type(backbone).__name__]
     for name in (WEIGHTS, INDEX):
@@ -82,6 +92,9 @@ def save_encoder(
         steps=about["steps"],
         minutes=about["seconds"] / 60,
         figures=figures,
+        precision="bfloat16" if about["precision"] == "bf16" else "float32",
+        method="Distillation" if "teacher" in about else "Self-distillation",
+        origin=_ORIGIN.format(teacher=about["teacher"]) if "teacher" in about else "",
     )
     ModelCard(card).save(folder / "README.md")
 

@@ -5,16 +5,23 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from heap.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.errors import ConfigError
 from heap.pretrain.architectures import new_model, old_model
 from heap.pretrain.config import PretrainConfig
 from heap.pretrain.export import load_heads, save_encoder
 from heap.pretrain.photos import Photos
-from heap.pretrain.trainer import Pretrainer
+from heap.pretrain.trainer import Pretrainer, new_accelerator
+from heap.progress import OnProgress, silent
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from heap.pretrain.lessons import Lessons
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -33,22 +40,38 @@ def run(
     on_step: OnStep,
     *,
     start: Path | None = None,
+    teacher: str | None = None,
+    on_progress: OnProgress = silent,
     measure: Measure | None = None,
     measure_every: int = 1000,
 ) -> None:
     """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
 
-    `start` is an encoder whose weights are gone on from. `measure` is called every so many steps
+    `start` is an encoder whose weights are gone on from. `teacher` names a stronger one to learn
+    from; what it says of the photos is kept in `out`, and `on_progress` is told how far that is.
+    `measure` is called every so many steps
     and at the end; its figures go to a log and onto the model's card.
 
     Raises:
         InputError: if there is no such architecture, or `start` cannot be loaded.
-        ConfigError: if the checkpoint was made with other settings, naming the keys.
+        ConfigError: if the checkpoint was made with other settings, naming the keys, or what is
+            kept of a teacher is of another one or of other photos, or there is a teacher and no
+            weight for what it says.
+        WeightsError: if the weights of the teacher cannot be had.
         FitError: if the loss is not finite.
     """
+    if config.taught != (teacher is not None):
+        raise ConfigError(
+            "PretrainConfig: distill_weight, class_weight and alike_weight need an encoder to "
+            "learn from (--teacher), and it needs one of them"
+        )
+    accelerator = new_accelerator()
+    lessons = None
+    if teacher is not None:
+        lessons = _learn(teacher, photos, out, config, accelerator, on_progress)
     torch.manual_seed(config.seed)
     backbone = new_model(config.architecture) if start is None else old_model(start)
-    trainer = Pretrainer(backbone, photos, config)
+    trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
     if start is not None:
         load_heads(trainer.raw, start)
         trainer.teacher.load_state_dict(trainer.raw.state_dict())
@@ -83,6 +106,25 @@ def run(
     trainer.accelerator.wait_for_everyone()
 
 
+def _learn(
+    teacher: str,
+    photos: Photos,
+    out: Path,
+    config: PretrainConfig,
+    accelerator: "Accelerator",
+    on_progress: OnProgress,
+) -> "Lessons":
+    # Only now: it needs more packages than the rest.
+    from heap.encoder.encoder import Encoder
+    from heap.pretrain.lessons import learn, open_lessons, origin_of
+
+    # The others wait for the first process, and find all done.
+    with accelerator.main_process_first():
+        encoder = Encoder.load(teacher, device=str(accelerator.device))
+        learn(encoder, photos, out, config.teacher_resolution, on_progress)
+    return open_lessons(out, origin_of(encoder), config.ridge, accelerator.device)
+
+
 def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> None:
     """Write the encoder as it is now."""
     about: dict[str, Any] = {
@@ -90,7 +132,10 @@ def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> No
         "images": len(trainer.photos),
         "steps": trainer.step,
         "seconds": trainer.seconds,
+        "precision": trainer.accelerator.mixed_precision,
     }
+    if trainer.lessons:
+        about["teacher"] = trainer.lessons.origin
     save_encoder(trainer.teacher, out, about, quality)
 
 

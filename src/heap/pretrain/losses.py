@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from heap.pretrain.config import PretrainConfig
@@ -57,6 +58,47 @@ def foreground_loss(
         for ours, theirs, prior, cells in zip(taught, seen, priors, colours, strict=False)
     ]
     return torch.stack(found).mean()
+
+
+def cosine_loss(
+    predicted: Float[Tensor, "*any width"], said: Float[Tensor, "*any width"]
+) -> Tensor:
+    """One less the mean cosine between what a stronger encoder says and the prediction of it."""
+    return (1 - F.cosine_similarity(predicted.float(), said, dim=-1)).mean()
+
+
+WITHIN, ACROSS = 128, 16
+"""Patches of an image that are compared with each other, and with those of other images."""
+
+
+def alike_loss(
+    said: Float[Tensor, "batch patch width"],
+    said_whole: Float[Tensor, "batch whole_width"],
+    seen: Seen,
+    order: Int64[Tensor, " patch"],
+) -> Tensor:
+    """How far the cosines between features are from those of a stronger encoder.
+
+    Between patches of one image, patches of all, and whole images, as the unexplained share of
+    their variance. The first patches in the order given are used: all would be too many.
+    """
+    ours, theirs = (rows[:, order[:WITHIN]] for rows in (seen.tokens, said))
+    few, others = (rows[:, :ACROSS].flatten(0, 1)[None] for rows in (ours, theirs))
+    wholes = _unexplained(_given(seen.embedding)[None], said_whole[None])
+    return (_unexplained(ours, theirs) + _unexplained(few, others) + wholes) / 3
+
+
+def _unexplained(
+    ours: Float[Tensor, "batch row dim"], theirs: Float[Tensor, "batch row width"]
+) -> Tensor:
+    # A row is like itself in any case.
+    others = ~torch.eye(ours.shape[1], dtype=torch.bool, device=ours.device)
+    with torch.autocast(ours.device.type, enabled=False):
+        mine, target = (
+            (unit @ unit.mT)[:, others]
+            for unit in (F.normalize(rows.float(), dim=-1) for rows in (ours, theirs))
+        )
+    return F.mse_loss(mine, target) / target.var().clamp_min(1e-4)
 
 
 def grown_trust(progress: float, config: PretrainConfig) -> float:

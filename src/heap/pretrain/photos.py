@@ -4,6 +4,7 @@ A pack is a safetensors file of squares in YCbCr with the colour at half the res
 size of RGB, and nothing but NumPy and torch is needed to read it.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,14 @@ class Photos:
     def to(self, device: torch.device) -> "Photos":
         """The same on `device`."""
         return Photos(self.luma.to(device), self.chroma.to(device), self.priors.to(device))
+
+    def digest(self) -> str:
+        """SHA-256 over the colours."""
+        whole = hashlib.sha256()
+        for plane in (self.luma, self.chroma):
+            whole.update(f"{tuple(plane.shape)}".encode())
+            whole.update(plane.cpu().contiguous().numpy().data)
+        return whole.hexdigest()
 
     def write(self, stem: Path, most_bytes: int) -> list[Path]:
         """Write packs `stem`-001.safetensors and so on, none larger than `most_bytes`.

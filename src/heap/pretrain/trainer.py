@@ -2,18 +2,22 @@
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, convert_conv2d_weight_memory_format
 from transformers import PreTrainedModel
 
-from heap.device import fresh_accelerator
+from heap.device import choose_device, fresh_accelerator
+from heap.encoder.precision import has_bf16
 from heap.errors import ConfigError, FitError, StoreError
-from heap.pretrain.augment import random_crops, recolour
+from heap.pretrain.augment import Crops, random_crops, recolour
 from heap.pretrain.config import PretrainConfig
 from heap.pretrain.losses import (
+    alike_loss,
+    cosine_loss,
     foreground_loss,
     grown_trust,
     image_loss,
@@ -22,7 +26,13 @@ from heap.pretrain.losses import (
 )
 from heap.pretrain.objective import random_blocks
 from heap.pretrain.photos import Photos, patch_colours
-from heap.pretrain.student import Student
+from heap.pretrain.student import Seen, Student
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    # Asking a stronger encoder needs more packages than a bare GPU machine has.
+    from heap.pretrain.lessons import Lessons
 
 LOCAL_AREA = (0.08, 0.4)
 SIDES = (3 / 4, 1.0, 5 / 4)
@@ -36,20 +46,37 @@ MASKED = 0.35
 Losses = dict[str, Tensor]
 
 
+def new_accelerator() -> "Accelerator":
+    """For all devices there are; in bfloat16 where they have instructions for it.
+
+    Where they have none, a matrix product in bfloat16 takes many times as long as in float32.
+    """
+    native = has_bf16(torch.device(choose_device("auto")))
+    return fresh_accelerator(cpu=False, mixed_precision="bf16" if native else "no")
+
+
 class Pretrainer:
-    """Student, teacher and optimiser, and the step that moves them.
+    """Student, its moving average as a teacher, the optimiser, and the step that moves them.
+
+    `lessons` are what a stronger encoder says of the photos, where there is one.
 
     Every random draw of a step comes from the seed, the number of the step and that of the device,
     so a run that goes on from a checkpoint draws what the uninterrupted one would have drawn.
     """
 
-    def __init__(self, backbone: PreTrainedModel, photos: Photos, config: PretrainConfig) -> None:
-        self.config = config
-        self.accelerator = fresh_accelerator(cpu=False, mixed_precision="bf16")
+    def __init__(
+        self,
+        accelerator: "Accelerator",
+        backbone: PreTrainedModel,
+        photos: Photos,
+        config: PretrainConfig,
+        lessons: "Lessons | None" = None,
+    ) -> None:
+        self.config, self.accelerator, self.lessons = config, accelerator, lessons
         self.device: torch.device = self.accelerator.device
         # All in the memory of the device: a GPU would wait for anything slower.
         self.photos = photos.to(self.device)
-        student = Student(backbone, config)
+        student = Student(backbone, config, lessons.widths if lessons else None)
         convert_conv2d_weight_memory_format(student, torch.channels_last)
         self.teacher = student.teacher().to(self.device)
         optimizer = torch.optim.AdamW(
@@ -139,10 +166,9 @@ class Pretrainer:
         self.accelerator.backward(total)
         clip_grad_norm_(self.student.parameters(), config.clip)
         self.optimizer.step()
-        momentum = 1 - (1 - config.teacher_momentum) * (math.cos(math.pi * progress) + 1) / 2
         self._share_statistics()
         # At the start the teacher is young, so it has to learn faster than it will later.
-        self.teacher.follow(self.raw, min(momentum, 1 - 1 / (self.step + 2)))
+        self.teacher.follow(self.raw, min(self._momentum(progress), 1 - 1 / (self.step + 2)))
         self.step += 1
         return {name: value.item() for name, value in (losses | signs).items()}
 
@@ -166,8 +192,10 @@ class Pretrainer:
             random_blocks(config.batch, grid, grid, MASKED, generator)
             for _ in (views if config.patch_weight else ())
         ]
-        with torch.no_grad(), self.accelerator.autocast():
-            taught = self.teacher([crops.pixels for crops in views])
+        taught: list[Seen] = []
+        if config.self_taught:
+            with torch.no_grad(), self.accelerator.autocast():
+                taught = self.teacher([crops.pixels for crops in views])
         pixels = [recolour(crops.pixels, generator) for crops in views + small]
         with self.accelerator.autocast():
             seen = self.student(pixels, masks)
@@ -181,7 +209,39 @@ class Pretrainer:
             colours = [patch_colours(crops.pixels, grid) for crops in views]
             trust = grown_trust(progress, config)
             losses["dense"] = foreground_loss(taught, seen, cut, colours, trust)
-        return losses, monitors(taught[0])
+        if self.lessons:
+            losses |= self._lesson_losses(
+                self.lessons, pick, list(zip(views, seen, strict=False)), generator
+            )
+        return losses, monitors(taught[0] if taught else seen[0])
+
+    def _lesson_losses(
+        self,
+        lessons: "Lessons",
+        pick: Int64[Tensor, " batch"],
+        views: list[tuple[Crops, Seen]],
+        generator: torch.Generator,
+    ) -> Losses:
+        maps, whole = lessons.pick(pick)
+        found: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
+        for crops, seen in views:
+            grid = crops.pixels.shape[-1] // self.raw.patch
+            said = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
+            order = torch.randperm(said.shape[1], generator=generator, device=self.device)
+            if seen.distill is not None:
+                found["distill"].append(cosine_loss(seen.distill, lessons.patch(said)))
+            if seen.whole is not None:
+                found["class"].append(cosine_loss(seen.whole, lessons.whole(whole)))
+            if self.config.alike_weight:
+                found["alike"].append(alike_loss(said, whole, seen, order))
+        return {name: torch.stack(values).mean() for name, values in found.items() if values}
+
+    def _momentum(self, progress: float) -> float:
+        momentum = self.config.teacher_momentum
+        if not self.config.self_taught:
+            # Nothing learns from the average, which then has to end where the student is annealed.
+            return momentum
+        return 1 - (1 - momentum) * (math.cos(math.pi * progress) + 1) / 2
 
     def _generator(self) -> torch.Generator:
         number = self.step * self.accelerator.num_processes + self.accelerator.process_index

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from heap.collection.collection import Collection
 from heap.errors import BusyError, ConfigError, HeapError, InputError
 from heap.serve import browsing, correcting, exporting, pictures, searching
 from heap.serve.exporting import Exporter
@@ -23,11 +24,20 @@ STATIC = Path(str(files("heap.serve"))) / "static"
 
 
 def make_app(
-    run: Path | str, *, model: str | None = None, host: str = "127.0.0.1", read_only: bool = False
+    run: Path | str,
+    *,
+    model: str | None = None,
+    host: str = "127.0.0.1",
+    read_only: bool = False,
+    photos: Path | None = None,
+    urls: bool = False,
 ) -> FastAPI:
     """The application over a run, to be reached at `host`.
 
+    Photos are read where they were, or below the folder `photos`; from URLs only with `urls`.
+
     Raises:
+        InputError: if `photos` is no folder.
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.
         BusyError: if it is of an earlier version, and another process is writing there.
     """
@@ -40,7 +50,9 @@ def make_app(
         version=version("heap"),
         max_body_size=searching.UPLOAD.byte_count,
     )
-    app.state.served = ServedRun(run, model, read_only=read_only)
+    app.state.served = ServedRun(
+        Collection(run, photos=photos, urls=urls), model, read_only=read_only
+    )
     app.state.exporter = Exporter()
     for part in (browsing, pictures, searching, correcting, exporting):
         app.include_router(part.router)

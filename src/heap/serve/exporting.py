@@ -77,6 +77,8 @@ def start(request: Request, served: Served, wanted: ExportRequest) -> ExportAnsw
         min_score=wanted.min_score,
         splits=Splits.parse(wanted.split) if wanted.split else Splits(),
         crops=wanted.crops,
+        photos=served.collection.photos.root,
+        urls=served.collection.photos.urls,
     )
     exporter: Exporter = request.app.state.exporter
     return exporter.start(served.run, wanted, choices)

@@ -6,26 +6,25 @@ only what is new is made and sent.
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL import Image
 
-from heap.errors import ImageError
-from heap.images.decode import Limits, decode
-from heap.images.source import Source
+from heap.images import Limits, Picture
 from heap.report.outlines import canvas_of, region_map
 from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import Box, boxes_svg, masks_svg, outlines
+from heap.serve.photos import read_again
 from heap.serve.snapshot import Snapshot
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 
 PHOTO_SIDE = 1600
 """Longest side of a photo that is shown large, in pixels."""
-_LIMITS = Limits(draft_side=PHOTO_SIDE)
+_SHOWN = Limits(draft_side=PHOTO_SIDE)
 _QUALITY = 86
 Side = Annotated[int, Query(ge=16, le=512)]
 
@@ -62,10 +61,12 @@ def thumbnail(served: Served, send: Send, key: str) -> Response:
 
 @router.get("/photo", response_class=Response)
 def photo(served: Served, send: Send, key: str) -> Response:
-    """An image, read again and upright, no side over 1600 pixels; its preview if it is gone."""
-    now = served.recent()
-    row = known_image(now, key)
-    return send.send(row["checksum"], "image/jpeg", lambda: _again(row) or now.thumbnail(key))
+    """An image, read again and upright, no side over 1600 pixels.
+
+    Status 410 if it is not where it was, or another one by now.
+    """
+    row = known_image(served.recent(), key)
+    return send.send(row["checksum"], "image/jpeg", lambda: _large(read_again(served, row, _SHOWN)))
 
 
 @router.get("/tile", response_class=Response)
@@ -129,16 +130,7 @@ def _kept(now: Snapshot, key: str) -> dict[int, Box]:
     }
 
 
-def _again(row: dict[str, Any]) -> bytes | None:
-    """The image from where it was, unless it is another one by now."""
-    if not row["source"]:
-        return None
-    try:
-        picture = decode(Source(row["key"], row["source"]), _LIMITS)
-    except ImageError:
-        return None
-    if row["digest"] and picture.digest != row["digest"]:
-        return None
+def _large(picture: Picture) -> bytes:
     shown = Image.fromarray(picture.pixels)
     shown = shown.resize(fitted(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encoded(shown, "JPEG", quality=_QUALITY)

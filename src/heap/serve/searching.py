@@ -9,12 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from heap.collection.search import nearest
 from heap.errors import ImageError
-from heap.images import Picture, Source, decode
+from heap.images import Picture
 from heap.images.decode import Limits, decode_bytes
 from heap.report.outlines import canvas_of, region_map
 from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import outlines
+from heap.serve.photos import read_again
 from heap.serve.served import ServedRun
 
 router = APIRouter(prefix="/api", tags=["search"])
@@ -49,10 +50,7 @@ def nearest_to_box(
     served: Served, key: str, box: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like what an image of the run shows in a box."""
-    row = known_image(served.now(), key)
-    if not row["source"]:
-        raise HTTPException(404, f"it is not known where {key!r} was read")
-    picture = decode(Source(key, row["source"]))
+    picture = read_again(served, known_image(served.now(), key))
     return _like(served, picture, box, where, count)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -25,12 +24,12 @@ class ServedRun:
     """What the requests share; all methods may be called by several threads."""
 
     def __init__(
-        self, run: Path | str, model: str | None = None, *, read_only: bool = False
+        self, collection: Collection, model: str | None = None, *, read_only: bool = False
     ) -> None:
-        self.run = run
+        self.run = collection.store.run
         self.read_only = read_only
         """Whether changes and exports are refused."""
-        self.collection = Collection(run)
+        self.collection = collection
         self._model = model
         self._snapshot: Snapshot | None = None
         self._looked = -inf

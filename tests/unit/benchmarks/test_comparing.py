@@ -105,7 +105,7 @@ def test_what_is_covered_in_a_label_map_is_not_missed(tmp_path: Path) -> None:
     both[60:180, 60:200] = True
     run = make_run(tmp_path, {"a.jpg": [FIRST, both]}, SIZE)
     sort_into(run, {1: "one"}, {})
-    folder = export(run, "masks", tmp_path / "out", CHOICES).folder
+    folder = export(run, "masks", tmp_path / "out", Choices(categories=True)).folder
     (found,) = judged(run, "masks", folder)
     assert found["iou_least"] == 1
 

@@ -127,10 +127,30 @@ class TestCorrections:
             rename(editor, {1: " dog ", 3: "cat"})
         assert [each.title for each in found(run)] == ["dog", "category-2", "cat"]
         with Editor(run) as editor:
-            with pytest.raises(InputError, match="the name 'cat'; merge them"):
+            with pytest.raises(InputError, match=r"1 and 3 .* name 'cat' in an export; merge them"):
                 rename(editor, {1: "cat"})
             rename(editor, {1: ""})
         assert [each.name for each in found(run)] == ["", "", "cat"]
+
+    @pytest.mark.parametrize(
+        "name", ["big  dog", "big\tdog ", "big\u202fdog", "1:2", "nai\u0308ve"]
+    )
+    def test_a_name_differs_from_all_others_as_exports_print_it(self, run: Path, name: str) -> None:
+        sort(run, 3)
+        taken = {1: {"1:2": "1_2", "nai\u0308ve": "na\u00efve"}.get(name, "big dog")}
+        with Editor(run) as editor:
+            rename(editor, taken)
+            with pytest.raises(InputError, match=r"categories 2 and 1 would both have the name"):
+                rename(editor, {2: name})
+            rename(editor, {1: "", 2: name})
+
+    @pytest.mark.parametrize("name", ["other", "background", "category-2", "category-7"])
+    def test_a_name_that_exports_need_themselves_is_refused(self, run: Path, name: str) -> None:
+        sort(run, 3)
+        with Editor(run) as editor:
+            with pytest.raises(InputError, match=rf"category 1 cannot have the name '{name}'"):
+                rename(editor, {1: name})
+            rename(editor, {2: "category-2"})
 
     def test_merged_categories_are_one(self, run: Path) -> None:
         sort(run, 3)

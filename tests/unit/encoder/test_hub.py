@@ -46,10 +46,10 @@ class Answer(BaseHTTPRequestHandler):
         content = self.server.files.get(name, b"")
         if self.path == "/":
             self._head(200, b"")
-        elif not head.startswith("/owner/tiny/resolve/"):
-            self._head(404, b"", {"X-Error-Code": "RepoNotFound"})
         elif self.server.gated:
             self._head(403, b"", {"X-Error-Code": "GatedRepo"})
+        elif not head.startswith("/owner/tiny/resolve/"):
+            self._head(404, b"", {"X-Error-Code": "RepoNotFound"})
         elif name not in self.server.files:
             self._head(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
         else:
@@ -82,7 +82,7 @@ def run(code: str, cache: Path, **environment: str) -> str:
     """What `code` writes to its output, or its error's kind and message."""
     program = f"""
 import sys
-from heap.encoder import hub
+from heap.encoder import getting, hub
 from heap.errors import HeapError
 hub.TIMEOUT_S = 0.5
 try:
@@ -180,6 +180,37 @@ def test_a_hub_that_never_answers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert_says_what_to_do(run(FETCH, tmp_path, HF_ENDPOINT=address))
+
+
+GET = "getting.get('owner/tiny').fresh"
+
+
+def test_an_encoder_is_got_once_and_compared_with_its_hash(hub: Hub, tmp_path: Path) -> None:
+    assert run(GET, tmp_path, HF_ENDPOINT=hub.address) == "True"
+    asked = len(hub.asked)
+    assert run(GET, tmp_path, HF_ENDPOINT=hub.address) == "False"
+    assert len(hub.asked) == asked
+    (weights,) = tmp_path.rglob("model.safetensors")
+    weights.resolve().write_bytes(b"damaged")
+    message = run(GET, tmp_path, HF_HUB_OFFLINE="1")
+    assert message.startswith(f"WeightsError {weights} is not what the hub has")
+    assert f"delete {weights.resolve()}" in message
+
+
+def test_of_a_gated_encoder_it_is_said_what_to_do_and_what_to_take_instead(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.gated = True
+    message = run("getting.get('dinov3-vits16')", tmp_path, HF_ENDPOINT=hub.address)
+    page = f"{hub.address}/facebook/dinov3-vits16-pretrain-lvd1689m"
+    assert f"accept its licence on {page} with an account, `hf auth login`" in message
+    assert message.endswith("`heap models get dinov2-vits14-reg`")
+    other = run(GET, tmp_path, HF_ENDPOINT=hub.address)
+    assert other.endswith("`hf auth login`, and repeat this")
+
+
+def test_what_cannot_be_got_is_said_as_ever(tmp_path: Path) -> None:
+    assert_says_what_to_do(run(GET, tmp_path, HF_HUB_OFFLINE="1"))
 
 
 def test_local_weights_and_the_cards_touch_no_socket(folder: Path, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_there_is_one_layer(pair: tuple[nn.Module, Encoder], layer: int) -> None
 
 def test_there_are_no_keys(pair: tuple[nn.Module, Encoder]) -> None:
     _, encoder = pair
-    with pytest.raises(ConfigError, match=r"has no keys: use facet token .*--facet token"):
+    with pytest.raises(ConfigError, match=r"has no key: use facet token .*--facet token"):
         encoder(pixels(), -1, "key")
 
 
@@ -414,5 +414,5 @@ def test_the_command_says_which_facet_a_pyramid_needs(
     keys = ("--facet", "key")
     done = run_heap("fit", photos, "--encoder", folder, "--out", tmp_path / "model", *keys)
     assert done.returncode == 2
-    assert "has no keys: use facet token (`heap fit --facet token`)" in done.stderr
+    assert "has no key: use facet token (`heap fit --facet token`)" in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from PIL import Image
 from heap.config import FitConfig, HeadConfig, LossConfig, from_dict
 from heap.errors import ConfigError, InputError
 from heap.evaluation.bench import Bench
-from heap.evaluation.methods import METHODS, MethodCard, find_method
+from heap.evaluation.methods import CONFIGURATIONS, METHODS, MethodCard, find_method
 from heap.images import Source, decode
 from heap.peers.finding import THRESHOLD, Observed
 
@@ -26,6 +26,25 @@ def test_what_is_tuned_over_can_be_set_and_begins_with_the_usual(card: MethodCar
         from_dict(HeadConfig, settings["head"])
         from_dict(LossConfig, settings["losses"])
         from_dict(FitConfig, settings["fit"])
+
+
+def test_every_method_has_as_many_to_try() -> None:
+    """A search of more settings is a better one."""
+    assert {len(card.grid) for card in METHODS.values()} == {0, CONFIGURATIONS}
+    assert [name for name, card in METHODS.items() if not card.grid] == ["whole"]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("tokencut", 0.1, 0.9), ("found", 0.2, 0.8), ("found-seed", 0.2, 0.8)]
+)
+def test_thresholds_reach_from_weak_features_to_keys_that_are_all_alike(
+    name: str, low: float, high: float
+) -> None:
+    card = METHODS[name]
+    tried = {asdict(card.settings(settings))["threshold"] for settings in card.grid}
+    assert {low, 0.4, high} <= tried
+    assert min(tried) <= low
+    assert max(tried) >= high
 
 
 @CARDS

@@ -25,6 +25,15 @@ class TestMaps:
         assert smooth.shape == (4, 8)
         assert smooth[0] == pytest.approx([0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1])
 
+    def test_logits_are_interpolated_before_the_sigmoid(self) -> None:
+        """At the third pixel the logit is -1 + 10 / 8, and saliency would be 0.36."""
+        logits = np.array([[-1, 9]], dtype=np.float32)
+        made = seen(Finding.of_logits(logits), cell=4)
+        assert made.smooth[0, :4] == pytest.approx(1 / (1 + np.exp([1, 1, -0.25, -2.75])))
+        assert np.count_nonzero(made.smooth[0] > 0.5) == 6
+        alike = seen(replace(made.finding, logits=None), cell=4)
+        assert np.count_nonzero(alike.smooth[0] > 0.5) == 5
+
     def test_a_map_of_the_size_of_the_image_stays_as_it_is(self) -> None:
         saliency = drawn("1592", "48.#")
         assert np.array_equal(seen(saliency).smooth, saliency)

@@ -203,6 +203,23 @@ class TestLayout:
         ]  # fmt: skip
         assert table(text, "Retrieval, half: connected parts as objects")
 
+    def test_separation(self) -> None:
+        found = made.metrics(regions=4.5, pairs_separated=(0.5, 0.4, 0.6), purity=0.75,
+                             purity_floor=0.6)  # fmt: skip
+        results = [
+            made.results({"separation-v1": found}, method=made.method(each)) for each in "ab"
+        ]
+        lines = table(tables(results, ["several"]), "Several objects, half")
+        assert lines["method/encoder"] == [
+            f"{heading}<br>separation-v1"
+            for heading in (
+                *("pairs apart", "purity of regions"),
+                *("purity of one region", "number of regions"),
+            )
+        ]
+        # What data and numbers are is not ranked.
+        assert lines["a/embedded"] == [r"**50.0 \[40.0, 60.0]**", "**75.0**", "60.0", "4.5"]
+
     def test_several_objects(self) -> None:
         name = "several-v1"
         found = made.metrics(recall_10=(0.5, 0.4, 0.6), AP=0.1, boxes_10=2.25, recall_2=0.25)

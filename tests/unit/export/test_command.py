@@ -1,12 +1,14 @@
 import csv
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import cyclopts
 import numpy as np
 import pytest
 from PIL import Image
-from runs import make_run, ring, sort_into
+from runs import make_run, ring, sort_into, with_source
 
 from heap.cli.export import export as export_command
 from heap.errors import InputError, StoreError
@@ -67,11 +69,80 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_an_export_lies_in_the_run_and_replaces_the_earlier_one(run: Path) -> None:
-    for min_score, objects in ((0.0, 12), (0.85, 6)):
+    for min_score, objects in ((0.0, 12), (0.85, 6)):  # Of six images; three have none.
         found = export(run, "csv", choices=Choices(min_score=min_score))
         assert found.folder == run / "export-csv"
-        with (found.folder / "objects.csv").open(newline="", encoding="utf-8") as file:
-            assert len(list(csv.DictReader(file))) == objects
+        rows = table(found.folder / "objects.csv")
+        assert len([row for row in rows if row["id"]]) == objects
+        assert [row["image"] for row in rows if not row["id"]] == [KEYS[0], KEYS[4], KEYS[8]]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_export_says_which_photo_a_file_belongs_to(
+    run: Path, tmp_path: Path, format: FormatName
+) -> None:
+    folder = export(run, format, tmp_path / "out", Choices(splits=SPLITS)).folder
+    rows = table(folder / "photos.csv")
+    assert [row["photo"] for row in rows] == KEYS
+    for number, row in enumerate(rows):
+        assert row["name"] == f"{number}/ü"
+        assert row["source"] == str(run.parent / "photos" / f"{number}.png")
+        assert row["split"] == SPLITS.of(row["photo"])
+        assert row["objects"] == str(len(OF[row["photo"]]))
+        assert (folder / row["file"]).is_file() == (FORMATS[format].images == "copy")
+
+
+ODD = {
+    "a.jpg": MASKS,
+    "a.png": [],
+    "-b.jpg": MASKS[:1],
+    "x:y/images/c.jpg": MASKS[:1],
+    "caf%E9.jpg": [],
+}
+"""Two share a name, one begins as a formula does, one has a letter that Windows does not take and a
+folder that YOLO looks for, and the name of one is in Latin-1."""
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("odd"), ODD, SIZE)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_odd_names_are_in_every_format(odd_run: Path, tmp_path: Path, format: FormatName) -> None:
+    found = export(odd_run, format, tmp_path / "out", Choices(images="copy", crops=True))
+    rows = {row["photo"]: row for row in table(found.folder / "photos.csv")}
+    assert set(rows) == {"a.jpg", "a.png", "'-b.jpg", "x:y/images/c.jpg", "caf%E9.jpg"}
+    assert len({row["name"] for row in rows.values()}) == len(ODD)
+    assert all((found.folder / row["file"].lstrip("'")).is_file() for row in rows.values())
+    # `-b` and, where that may be, `x_y/images/c` are as they were.
+    assert found.renamed == 4
+    folder = "_images" if format == "yolo" else "images"
+    assert rows["x:y/images/c.jpg"]["name"] == f"x_y/{folder}/c"
+
+
+def test_without_images_files_fit_the_photos(odd_run: Path, tmp_path: Path) -> None:
+    found = export(odd_run, "yolo", tmp_path / "out", Choices(images="none"))
+    labels = files(found.folder / "labels" / "train")
+    assert {"-b.txt", "x:y/images/c.txt", os.fsdecode(b"caf\xe9.txt")} < labels
+    assert found.renamed == 2
+    content = json.loads(export(odd_run, "coco").folder.joinpath("annotations.json").read_bytes())
+    assert {each["file_name"] for each in content["images"]} == {
+        "a.jpg", "a.png", "-b.jpg", "x:y/images/c.jpg", os.fsdecode(b"caf\xe9.jpg"),
+    }  # fmt: skip
+
+
+def test_a_split_without_an_image_leaves_the_earlier_export(run: Path, tmp_path: Path) -> None:
+    export(run, "csv", tmp_path / "out")
+    before = files(tmp_path / "out")
+    with pytest.raises(InputError, match=r"val would have none of the 9 images.*--seed"):
+        export(run, "csv", tmp_path / "out", Choices(splits=Splits.parse("train=0.99,val=0.01")))
+    assert files(tmp_path / "out") == before
 
 
 def lost(folder: Path) -> Path:
@@ -97,6 +168,76 @@ def test_only_crops_are_missing_where_no_images_are_wanted(tmp_path: Path) -> No
     found = export(lost(tmp_path), "coco", choices=Choices(crops=True))
     assert (found.splits[""].images, found.crops, len(found.failures)) == (4, 2, 2)
     assert len(json.loads((found.folder / "annotations.json").read_text())["images"]) == 4
+
+
+def photos_of(run: Path) -> Path:
+    return run.parent / "photos"
+
+
+@pytest.mark.parametrize("crops", [False, True])
+def test_photos_that_were_moved_leave_an_earlier_export_as_it_was(
+    tmp_path: Path, crops: bool
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:4], MASKS[:1]), SIZE)
+    wanted = Choices(crops=True, images="none") if crops else Choices()
+    before = export(run, "yolo", choices=wanted).folder
+    written = {name: (before / name).read_bytes() for name in files(before)}
+    moved = photos_of(run).rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"4 photos .* \(gone\).* with --photos"):
+        export(run, "yolo", choices=wanted)
+    (moved / "1.png").rename(moved / "other.png")
+    here = replace(wanted, photos=moved)
+    with pytest.raises(InputError, match=r"1 photos could not be read again, 1/ü.jpg \(gone\)"):
+        export(run, "yolo", choices=here)
+    assert written == {name: (before / name).read_bytes() for name in files(before)}
+    left = export(run, "yolo", tmp_path / "left", here)
+    assert [failure.key for failure in left.failures] == KEYS[1:2]
+    (moved / "other.png").rename(moved / "1.png")
+    assert export(run, "yolo", choices=here).failures == ()
+    assert written == {name: (before / name).read_bytes() for name in files(before)}
+
+
+def test_an_export_without_a_single_photo_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    photos_of(run).rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="would hold 0 images"):
+        export(run, "voc")
+    assert not (run / "export-voc").exists()
+
+
+def test_an_export_may_hold_fewer_images_than_the_earlier_one_where_no_photo_is_missing(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    assert export(run, "yolo", choices=Choices(crops=True)).crops == 2
+    assert export(run, "yolo", choices=Choices(crops=True, min_score=0.95)).crops == 0
+
+
+def test_a_photo_that_was_exchanged_for_another_of_its_size_is_named_and_left_out(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:3], MASKS[:1]), SIZE)
+    photos = photos_of(run)
+    (photos / "1.png").write_bytes((photos / "2.png").read_bytes())
+    exported = export(run, "yolo", choices=Choices(crops=True))
+    assert (exported.splits[""].images, exported.crops) == (2, 2)
+    (line,) = (exported.folder / "failed.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["path"], told["stage"]) == (KEYS[1], "changed")
+    assert "another content" in told["reason"]
+
+
+@pytest.mark.parametrize("digest", ["", None])
+def test_a_run_cannot_make_an_export_copy_other_files_of_this_machine(
+    tmp_path: Path, digest: str | None
+) -> None:
+    run = make_run(tmp_path, dict.fromkeys(KEYS[:2], MASKS[:1]), SIZE)
+    secret = tmp_path / "secret.png"
+    secret.write_bytes((photos_of(run) / "0.png").read_bytes())
+    with_source(run, KEYS[0], str(secret), digest)
+    exported = export(run, "yolo", choices=Choices(crops=True))
+    assert [(failure.key, failure.stage) for failure in exported.failures] == [(KEYS[0], "refused")]
+    assert len(list(exported.folder.rglob("*.png"))) == 2
 
 
 def test_an_export_that_is_interrupted_never_happened(run: Path, tmp_path: Path) -> None:
@@ -130,8 +271,7 @@ def test_label_maps_number_the_objects_by_score_and_go_to_16_bits(tmp_path: Path
     single[np.arange(300), np.arange(300) // 40, np.arange(300) % 40] = True
     run = make_run(tmp_path, {"a.jpg": [high, low], "b.jpg": list(single)}, (30, 40))
     folder = export(run, "masks").folder
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = table(folder / "labels.csv")
     with Image.open(folder / "masks" / rows[0]["file"]) as image:
         values = np.asarray(image)
     assert values.dtype == np.uint8
@@ -162,7 +302,7 @@ def test_the_command_says_what_was_exported_and_what_reads_it(
 ) -> None:
     run_command(
         run, "--format", "yolo", "--out", tmp_path / "out", "--categories", "--crops",
-        "--split", "train=0.6,val=0.4", "--min-score", 0.85, "--images", "link",
+        "--split", "train=0.6,val=0.4", "--seed", 1, "--min-score", 0.85, "--images", "link",
     )  # fmt: skip
     said = capsys.readouterr()
     words = {line.split()[0]: line.split()[1:] for line in said.out.splitlines() if line.strip()}

@@ -7,7 +7,8 @@ from runs import box_of, make_run, ring, sort_into
 
 from heap.collection.store import RunStore
 from heap.errors import InputError
-from heap.export.items import Item, Labels, items, read_labels
+from heap.export.items import Item, Labels, items, read_keys, read_labels
+from heap.export.names import file_names
 
 SIZE = (60, 80)
 MASKS = [ring(SIZE, (30, x), 12, 4) for x in (15, 40, 65)]
@@ -19,7 +20,7 @@ def read(
 ) -> tuple[Labels, Sequence[Item]]:
     store = RunStore.open(run)
     labels = read_labels(store, by_category=by_category)
-    return labels, list(items(store, labels, min_score))
+    return labels, list(items(store, labels, file_names(read_keys(store)), min_score))
 
 
 def classes_of(found: Sequence[Item]) -> dict[str, str]:
@@ -37,6 +38,7 @@ def test_images_come_with_all_their_objects_as_one_class(run: Path) -> None:
     assert [(item.key, len(item.objects)) for item in found] == [
         ("a/1.jpg", 3), ("a/2.jpg", 0), ("b.jpg", 1),
     ]  # fmt: skip
+    assert [item.name for item in found] == ["a/1", "a/2", "b"]
     item = found[0]
     assert (item.width, item.height) == (80, 60)
     assert item.source == str(run.parent / "photos" / "0.png")
@@ -58,8 +60,8 @@ def test_low_scores_and_what_a_person_rejected_are_left_out(run: Path) -> None:
 
 
 def test_categories_are_classes_in_the_order_of_their_numbers(run: Path) -> None:
-    names = {3: "", 1: "wheel", 2: "zebra", 7: "wheel", 9: "nobody"}
-    sort_into(run, names, {"a/1.jpg#0": 3, "a/1.jpg#1": 7, "a/1.jpg#2": 0}, rejected=[9])
+    names = {3: "", 1: "wheel", 2: "zebra", 9: "wheel"}
+    sort_into(run, names, {"a/1.jpg#0": 3, "a/1.jpg#1": 1, "a/1.jpg#2": 0}, rejected=[9])
     labels, found = read(run, by_category=True)
     assert labels.classes == ("wheel", "zebra", "category-3", "other")
     assert classes_of(found) == {
@@ -71,6 +73,13 @@ def test_categories_are_classes_in_the_order_of_their_numbers(run: Path) -> None
     assert labels.unsorted == 1
 
 
+def test_categories_of_one_name_are_refused_and_not_joined(run: Path) -> None:
+    """Earlier versions let them have it."""
+    sort_into(run, {1: "big dog", 2: "big  dog"}, {"a/1.jpg#0": 1, "a/1.jpg#1": 2})
+    with pytest.raises(InputError, match="categories 1 and 2 would both have the name 'big dog'"):
+        read(run, by_category=True)
+
+
 def test_there_is_no_other_class_where_all_objects_have_one(run: Path) -> None:
     every = dict.fromkeys(["a/1.jpg#0", "a/1.jpg#1", "a/1.jpg#2", "b.jpg#0"], 1)
     sort_into(run, {1: "a"}, every)
@@ -78,8 +87,8 @@ def test_there_is_no_other_class_where_all_objects_have_one(run: Path) -> None:
 
 
 def test_names_fit_on_a_line(run: Path) -> None:
-    sort_into(run, {1: " a\n\tb\x00 c\ufffe <&\"'ü🐈 ", 2: "\x1b"}, {"b.jpg#0": 1})
-    assert read(run, by_category=True)[0].classes[:2] == ("a b c <&\"'ü🐈", "category-2")
+    sort_into(run, {1: " a\n\tb\x00 c\ufffe <&\"'ü👩‍🌾 ", 2: "\x1b"}, {"b.jpg#0": 1})
+    assert read(run, by_category=True)[0].classes[:2] == ("a b c <&\"'ü👩‍🌾", "category-2")
 
 
 def test_categories_that_were_never_made_are_refused(run: Path) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from heap.errors import InputError
@@ -25,6 +27,27 @@ def test_a_split_depends_on_nothing_but_key_seed_and_shares() -> None:
 def test_images_only_ever_move_to_a_split_that_has_grown() -> None:
     small, large = Splits.parse("train=0.6,val=0.4"), Splits.parse("train=0.7,val=0.3")
     assert all(large.of(key) == "train" for key in KEYS if small.of(key) == "train")
+
+
+def test_a_split_without_an_image_is_refused() -> None:
+    splits = Splits.parse("train=0.98,val=0.02")
+    splits.check(KEYS)
+    with pytest.raises(InputError, match=r"val would have none of the 1 images.*; choose larger"):
+        splits.check(KEYS[:1])
+
+
+def test_a_seed_that_leaves_no_split_empty_is_named() -> None:
+    halves = Splits.parse("train=0.5,val=0.5", seed=2)
+    few = [key for key in KEYS if halves.of(key) == "val"][:4]
+    with pytest.raises(InputError, match=r"train would have none of the 4 images") as refused:
+        halves.check(few)
+    seed = re.search(r"choose --seed (\d+),", str(refused.value))
+    assert seed is not None
+    Splits(halves.shares, int(seed[1])).check(few)
+
+
+def test_without_splits_no_image_is_needed() -> None:
+    Splits().check([])
 
 
 def test_without_splits_there_is_one_without_a_name() -> None:

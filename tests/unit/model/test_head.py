@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from heap.config import HeadConfig
@@ -110,6 +113,38 @@ def test_a_group_that_nobody_chooses_gives_no_nan() -> None:
     for value in (grouping.embeddings, grouping.foreground, grouping.saliency,
                   grouping.image_foreground, grouping.image_background):  # fmt: skip
         assert value.isfinite().all()
+
+
+@torch.no_grad()
+def test_in_a_round_patches_choose_among_the_means_of_the_regions() -> None:
+    x, tau = features(), 0.1
+    start, end = (make_head(rounds=rounds, temperature=tau)(x) for rounds in (0, 2))
+    for image in range(2):
+        shares = start.assignment[image]
+        for _ in range(2):
+            merged = torch.stack([
+                sum((shares[q, m] * x[image, q] for q in range(10)), torch.zeros(DIM).double())
+                / shares[:, m].sum()
+                for m in range(3)
+            ])  # fmt: skip
+            cosines = F.cosine_similarity(x[image][:, None], merged[None], dim=-1)
+            shares = (cosines / tau).softmax(dim=-1)
+        torch.testing.assert_close(end.assignment[image], shares, rtol=1e-4, atol=1e-7)
+
+
+@torch.no_grad()
+def test_many_rounds_end_where_k_means_of_directions_stands_still() -> None:
+    """With a hard choice a region's mean is that of the patches that are nearest to it."""
+    head = make_head(groups=4, rounds=50, temperature=1e-3)
+    x = F.normalize(features(200, 1), dim=-1)
+    grouping = head(x)
+    labels = grouping.assignment[0].argmax(dim=-1).numpy()
+    means = np.stack([x[0].numpy()[labels == m].mean(axis=0) for m in np.unique(labels)])
+    again = KMeans(len(means), init=means, n_init=1).fit(x[0].numpy())
+    # Cosine to a mean of unit vectors and distance to it differ a little near the borders.
+    assert adjusted_rand_score(labels, again.labels_) > 0.8
+    tokens = make_head(groups=4, rounds=0, temperature=1e-3)(x).assignment[0].argmax(dim=-1)
+    assert adjusted_rand_score(tokens.numpy(), again.labels_) < 0.5
 
 
 @settings(max_examples=40)

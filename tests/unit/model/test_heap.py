@@ -160,7 +160,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda c: c["head"].update(heads=5), r"width.*heads"),
         (lambda c: c.update(features=[]), "features"),
         (lambda c: c["features"].update(facet="query"), "features.facet"),
-        (lambda c: c.update(format=3), "newer version of heap"),
+        (lambda c: c.update(format=99), "newer version of heap"),
         (lambda c: c.update(format=1), "earlier version of heap.*fit the model again"),
     ],
 )

@@ -81,7 +81,9 @@ def _slow_intra_of_one(a: Tensor, x: Tensor, config: LossConfig) -> Tensor:
         return -torch.stack(shares).mean()
     total = torch.stack(k).sum()
     terms = [
-        (w[p][q] - k[p] * k[q] / total) * (a[p] * a[q]).sum() for p in patches for q in patches
+        (w[p][q] - config.granularity * k[p] * k[q] / total) * (a[p] * a[q]).sum()
+        for p in patches
+        for q in patches
     ]
     return -torch.stack(terms).sum() / total
 
@@ -102,10 +104,11 @@ def slow_inter(embeddings: Tensor, weight: Tensor, decay: float) -> Tensor:
 
 
 FORMS: list[dict[str, Any]] = [
-    {"intra_form": form, "affinity": affinity}
-    for form in ("ncut", "modularity")
-    for affinity in ("relu", "linear")
-] + [{"intra_form": "correlation", "correlation_shift": shift} for shift in (0.2, -0.5)]
+    *({"intra_form": form, "affinity": affinity}
+      for form in ("ncut", "modularity") for affinity in ("relu", "linear")),
+    {"intra_form": "modularity", "granularity": 2.0},
+    *({"intra_form": "correlation", "correlation_shift": shift} for shift in (0.2, -0.5)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", SEEDS)

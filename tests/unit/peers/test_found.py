@@ -233,6 +233,9 @@ def test_saliency_is_the_probability_of_the_layer() -> None:
     assert finding.saliency[0].tolist() == pytest.approx(expected)
     assert len(finding.objects) == 1
     assert finding.objects[0].score == pytest.approx(expected[0])
+    # They are what is interpolated.
+    assert finding.logits is not None
+    assert finding.logits[0].tolist() == pytest.approx([2.5, -0.5])
     other = observed(torch.ones(2, 3), torch.ones(1, 2), (1, 2))
     with pytest.raises(WeightsError, match=r"for features of 2 channels, and these have 3"):
         found(other)

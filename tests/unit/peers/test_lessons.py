@@ -71,11 +71,6 @@ class World:
         return SolvedLessons(self.images, SolvedMasks(self.pixels), self.background)
 
 
-def grown(mask: Tensor) -> Tensor:
-    """The mask and the eight neighbours of each of its patches."""
-    return torch.nn.functional.max_pool2d(mask[None].float(), 3, 1, 1)[0] > 0
-
-
 def test_the_solver_moves_masks_to_the_edges_of_the_picture() -> None:
     world = World([(16, 16), (20, 14)])
     lesson = world.lessons()([1, 0])
@@ -89,12 +84,26 @@ def test_the_solver_moves_masks_to_the_edges_of_the_picture() -> None:
         assert (improved != truth).sum() <= 20
 
 
-def test_a_mask_that_the_solver_loses_grows_by_a_patch() -> None:
+def test_a_mask_that_the_solver_loses_stays_as_it_is() -> None:
     world = World([(14, 14)], side=0)
     speck = torch.zeros(14, 14, dtype=torch.bool)
     speck[5, 8] = True
     improved = world.lessons()([0]).improve(speck.flatten()).reshape(14, 14)
-    assert torch.equal(improved, grown(speck))
+    assert torch.equal(improved, speck)
+    assert torch.equal(
+        SolvedMasks(world.pixels).of_saliency(0, (14, 14), speck.flatten() * 0.9).reshape(14, 14),
+        speck,
+    )
+
+
+def test_a_mask_with_a_part_larger_than_the_rest_stays_as_it_is() -> None:
+    """FOUND takes the largest of the parts and their ground for the ground."""
+    world = World([(14, 14)], corner=1, side=12)
+    moved = world.mask(0).roll(1, 0)
+    assert torch.equal(world.lessons()([0]).improve(moved.flatten()), moved.flatten())
+    smaller = World([(14, 14)], corner=3, side=8)
+    moved = smaller.mask(0).roll(1, 0)
+    assert not torch.equal(smaller.lessons()([0]).improve(moved.flatten()), moved.flatten())
 
 
 def test_nothing_stays_nothing() -> None:

@@ -51,17 +51,17 @@ def test_the_first_object_may_be_small() -> None:
 
 def test_what_holds_three_corners_is_background() -> None:
     corners = drawn("#....#", "......", "......", "#.....")
-    (only,) = maskcut(one_hot(corners), (4, 6))
+    (only,) = maskcut(one_hot(corners), (4, 6), oriented=True)
     np.testing.assert_array_equal(only, ~corners)
     two = drawn("#.....", "......", "......", "#.....")
-    found = maskcut(one_hot(two), (4, 6))
+    found = maskcut(one_hot(two), (4, 6), oriented=True)
     assert [np.argwhere(cells).tolist() for cells in found] == [[[0, 0]], [[3, 0]]]
 
 
 def test_the_largest_part_of_a_side_can_be_asked_for_whatever_is_at_the_corners() -> None:
     """Patches at all four corners are like the object: the seed is the first of the five parts."""
     like = drawn("#.....#", ".......", "..###..", "..###..", ".......", "#.....#")
-    (only,) = maskcut(one_hot(like), (6, 7), count=1)
+    (only,) = maskcut(one_hot(like), (6, 7), count=1, oriented=True)
     np.testing.assert_array_equal(only, ~like)
     (largest,) = maskcut(one_hot(like), (6, 7), count=1, largest=True)
     np.testing.assert_array_equal(np.argwhere(largest), [(r, c) for r in (2, 3) for c in (2, 3, 4)])
@@ -71,7 +71,7 @@ def test_the_threshold_decides_what_is_linked() -> None:
     # Cosines: 0.8 between the two halves, 1 within.
     patches = torch.tensor([[1.0, 0.0]] * 4 + [[0.8, 0.6]] * 2 + [[1.0, 0.0]])
     assert maskcut(patches, (1, 7), threshold=0.79) == []
-    (only,) = maskcut(patches, (1, 7), threshold=0.81)
+    (only,) = maskcut(patches, (1, 7), threshold=0.81, oriented=True)
     # In one row the corners are its two ends, each counted twice.
     assert only.tolist() == [[0, 0, 0, 0, 1, 1, 0]]
 

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from heap.images import Picture
-from heap.pretrain.config import PretrainConfig
+from heap.pretrain.architectures import new_model
+from heap.pretrain.config import TAUGHT, PretrainConfig
 from heap.pretrain.loop import run
 from heap.pretrain.photos import Photos
 
@@ -65,6 +66,28 @@ def tiny(architecture: Architecture) -> Config:
         return PretrainConfig(**values | changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def taught(tiny: Config) -> Config:
+    """Settings of a training by a teacher alone, which sees squares of 56 pixels."""
+
+    def make(**changes: Any) -> PretrainConfig:
+        values = {"image_weight": 0.0, "patch_weight": 0.0, "teacher_resolution": 56}
+        return tiny(**values | TAUGHT | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def teachers(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Folders of a vision transformer and of a pyramid, tiny and with random weights."""
+    folders = []
+    for kind in ("dinov2", "resnet"):
+        folders.append(str(tmp_path_factory.mktemp("teacher") / kind))
+        torch.manual_seed(5)
+        new_model(architecture(kind)).save_pretrained(folders[-1])
+    return folders
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from heap.collection.lock import lock_run
-from heap.encoder.registry import EMBEDDED
+from heap.encoder.registry import packaged_encoder
 from heap.errors import InputError
 from heap.pretrain.command import pack, pretrain
 from heap.pretrain.photos import read_packs
@@ -100,8 +100,11 @@ def test_one_process_at_a_time(photos: Path, tiny: Config, tmp_path: Path) -> No
 
 
 def test_going_on_from_the_embedded_encoder(photos: Path, tiny: Config, tmp_path: Path) -> None:
-    pretrain(photos, tmp_path, tiny(steps=1, batch=2), side=32, start="embedded")
-    ours, theirs = (load_file(each / "model.safetensors") for each in (tmp_path, EMBEDDED))
+    pretrain(photos, tmp_path, tiny(steps=1, batch=2), side=32, start="embedded-small")
+    ours, theirs = (
+        load_file(each / "model.safetensors")
+        for each in (tmp_path, packaged_encoder("embedded-small"))
+    )
     assert {name: value.shape for name, value in ours.items()} == {
         name: value.shape for name, value in theirs.items()
     }
@@ -126,3 +129,27 @@ def test_figures_of_a_labelled_folder(photos: Path, tiny: Config, tmp_path: Path
     assert set(line) == {"tokencut_iou", "tokencut_corloc", "heap_iou", "heap_corloc"}
     assert all(0 <= value <= 100 for value in line.values())
     assert json.dumps(line) in (out / "README.md").read_text()
+
+
+def test_a_teacher_sees_images_that_are_spread_evenly(
+    photos: Path, taught: Config, teachers: list[str], tmp_path: Path
+) -> None:
+    stages = []
+
+    def note(stage: str, done: int, total: int | None) -> None:
+        stages.append((stage.partition(":")[0], done, total))
+
+    out = tmp_path / "out"
+    pretrain(photos, out, taught(steps=1), limit=4, teacher=teachers[0], on_progress=note)
+    assert stages == [
+        ("images", 4, 4), ("teacher", 0, 4), ("teacher", 4, 4), ("pretraining", 1000, 1000),
+    ]  # fmt: skip
+    files = [photos / f"{number:02d}.png" for number in (0, 3, 6, 9)]
+    # Held as large as images are without a teacher, since it sees them smaller.
+    packs = pack(files, tmp_path / "pack", side=128)
+    assert json.loads((out / "lessons.json").read_text())["photos"] == read_packs(packs).digest()
+    with pytest.raises(InputError, match="packs are taken whole"):
+        pretrain(packs, out, taught(steps=1), limit=4, teacher=teachers[0])
+    with pytest.raises(InputError, match="there is no encoder 'dino-vits9'"):
+        pretrain(photos, tmp_path / "none", taught(steps=1), teacher="dino-vits9")
+    assert not (tmp_path / "none").exists()

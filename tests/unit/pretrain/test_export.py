@@ -16,7 +16,7 @@ from heap.pretrain.student import Student
 from .conftest import Architecture, Config
 
 ABOUT = {"settings": {"steps": 7, "architecture": "vit"}, "images": 12_345, "steps": 6_000,
-         "seconds": 754.0}  # fmt: skip
+         "seconds": 754.0, "precision": "no"}  # fmt: skip
 
 
 def test_large_encoders_come_in_small_files_and_load_again(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from heap.pretrain.losses import (
+    alike_loss,
+    cosine_loss,
     foreground_loss,
     grown_trust,
     image_loss,
@@ -114,3 +116,42 @@ def test_monitors_show_collapse() -> None:
     assert found.keys() == {"token_spread", "prototype_entropy"}
     assert found["prototype_entropy"].item() == pytest.approx(math.log(4), abs=1e-3)
     assert monitors(Seen(None, None, None, spread.tokens)).keys() == {"token_spread"}
+
+
+def test_the_cosine_to_what_a_teacher_says() -> None:
+    """Along, across and against it: 1 - (1 + 0 - 1) / 3; how long the vectors are is nothing."""
+    said = torch.tensor([[2.0, 0], [2, 0], [2, 0]])
+    predicted = torch.tensor([[5.0, 0], [0, 3], [-1, 0]])
+    assert cosine_loss(predicted, said).item() == pytest.approx(1)
+    assert cosine_loss(7 * said, said).item() == pytest.approx(0)
+
+
+def features(number: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(number))
+
+
+def view(tokens: Tensor, embedding: Tensor) -> Seen:
+    return Seen(None, None, None, tokens, embedding=embedding)
+
+
+def test_alike_is_what_a_teacher_finds_alike() -> None:
+    """Turned about, longer and in more dimensions, it is the same; other features are not."""
+    said, wholes, order = features(0, 4, 30, 6), features(1, 4, 5), torch.arange(30)
+    turned = 3 * said @ torch.linalg.qr(features(2, 9, 9)).Q[:6]
+    same = alike_loss(said, wholes, view(turned, wholes), order)
+    assert same.item() == pytest.approx(0, abs=1e-6)
+    other = view(features(3, 4, 30, 9), wholes)
+    assert alike_loss(said, wholes, other, order) > 0.5
+
+
+def test_how_unlike_by_hand() -> None:
+    """Of three wholes the teacher finds two the same, and the student all different.
+
+    Its cosines are 1, 0 and 0, each twice, of variance 4 / 15; the student is out by 1 at two of
+    six. The patches are right, and count two thirds.
+    """
+    said, order = features(0, 3, 9, 6), torch.arange(9)
+    wholes = torch.tensor([[1.0, 0], [2, 0], [0, 3]])
+    unlike = view(said, torch.eye(3))
+    expected = (2 / 6) / (4 / 15) / 3
+    assert alike_loss(said, wholes, unlike, order).item() == pytest.approx(expected, abs=1e-5)

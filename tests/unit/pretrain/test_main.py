@@ -86,6 +86,22 @@ def test_settings_that_cannot_be_used(
     assert part in line
 
 
+def test_it_learns_from_a_teacher(
+    bare: Run, packs: list[Path], taught: Config, teachers: list[str], tmp_path: Path
+) -> None:
+    """Without a word in the settings about how much what it says counts."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({
+        "architecture": taught().architecture, "steps": 2, "batch": 4, "crop": 32,
+        "teacher_resolution": 56,
+    }))  # fmt: skip
+    code, lines = bare(*packs, "--out", tmp_path / "out", "--settings", settings, "--teacher",
+                       teachers[0])  # fmt: skip
+    assert code == 0
+    assert all(" distill " in line and " class " in line for line in lines[1:])
+    assert Encoder.load(str(tmp_path / "out")).patch == 8
+
+
 def test_input_that_cannot_be_used(bare: Run, packs: list[Path], tmp_path: Path) -> None:
     cases: list[tuple[list[object], str]] = [
         ([tmp_path / "none.safetensors"], "none.safetensors cannot be read"),

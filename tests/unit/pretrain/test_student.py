@@ -9,7 +9,8 @@ from torch import Tensor
 
 from heap.errors import InputError
 from heap.pretrain.architectures import new_model
-from heap.pretrain.student import Student
+from heap.pretrain.export import save_encoder
+from heap.pretrain.student import Student, Widths
 
 from .conftest import Architecture, Config
 
@@ -143,3 +144,27 @@ def test_a_student_of_saved_weights_is_an_encoder(whole: Path, tiny: Config) -> 
         features = encoder(crops(side), facet="token")
         ours = found.tokens / found.tokens.shape[-1] ** 0.5
         torch.testing.assert_close(ours, features.patches, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "segformer", "convnext", "dinov3_convnext", "vit",
+                                  "dinov2"])  # fmt: skip
+@torch.no_grad()
+def test_a_teacher_of_the_whole_trains_what_the_encoder_gives_for_it(
+    kind: str, architecture: Architecture, taught: Config, tmp_path: Path
+) -> None:
+    """Up to half precision, it is the embedding by which images and objects are compared."""
+    from heap.encoder.encoder import Encoder
+
+    config = taught(architecture=architecture(kind))
+    student = Student(new_model(config.architecture), config, Widths(5, 7)).eval()
+    about = {"settings": {}, "images": 2, "steps": 1, "seconds": 1.0, "precision": "no"}
+    save_encoder(student, tmp_path, about, None)
+    (found,) = student([crops(8 * student.patch)])
+    assert found.embedding is not None
+    assert found.whole is not None
+    assert found.whole.shape == (2, 7)
+    embedded = Encoder.load(str(tmp_path), precision="fp32").embed(crops(8 * student.patch))
+    torch.testing.assert_close(found.embedding, embedded, atol=5e-3, rtol=5e-3)
+    frozen = [name for name, weight in student.backbone.named_parameters()
+              if not weight.requires_grad]  # fmt: skip
+    assert [name for name in frozen if "mask_token" not in name] == []

@@ -1,4 +1,5 @@
 import io
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 import heap
+from heap.serve.app import make_app
+
+from .conftest import BASE
 
 
 def exported(client: TestClient, **body: Any) -> Any:
@@ -31,7 +35,7 @@ def test_an_export_is_written_and_can_be_taken_away(client: TestClient, run: Pat
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         with archive.open("objects.csv") as file:
-            assert len(pd.read_csv(file)) == len(table)
+            assert pd.read_csv(file)["id"].count() == len(table)
         assert sum(name.startswith("crops/") and name.endswith(".png")
                    for name in archive.namelist()) == len(table)  # fmt: skip
 
@@ -50,6 +54,21 @@ def test_an_export_that_fails_says_why(client: TestClient, run: Path) -> None:
     assert told["state"] == "failed"
     assert "export-csv" in told["reason"]
     assert (run / "export-csv" / "mine.txt").read_text() == "mine"
+
+
+def test_an_export_whose_photos_were_moved_leaves_the_earlier_one(
+    found_run: Path, run: Path, tmp_path: Path
+) -> None:
+    photos = Path(shutil.copytree(found_run.parent / "photos", tmp_path / "photos"))
+    with TestClient(make_app(run, photos=photos), base_url=BASE) as client:
+        assert (told := exported(client, format="voc"))["state"] == "done", told
+        written = sorted((run / "export-voc").rglob("*"))
+        (photos / "cat.jpg").unlink()
+        told = exported(client, format="voc")
+    assert told["state"] == "failed"
+    assert "cat.jpg (gone)" in told["reason"]
+    assert "--photos" in told["reason"]
+    assert sorted((run / "export-voc").rglob("*")) == written
 
 
 @pytest.mark.parametrize("body", [{"format": "tiff"}, {"format": "csv", "split": "train=2"}])

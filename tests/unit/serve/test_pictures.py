@@ -13,7 +13,7 @@ from heap.collection.editing import Editor
 from heap.report.palette import REGIONS, rgb
 from heap.serve.app import make_app
 
-from .conftest import BASE
+from .conftest import BASE, PHOTOS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,19 +32,47 @@ def test_thumbnail_and_photo_show_the_image(reader: TestClient) -> None:
     assert np.abs(near - np.asarray(small.convert("L").resize((48, 36)), dtype=int)).mean() < 4
 
 
-def test_a_photo_that_is_gone_or_another_one_is_shown_by_its_preview(
-    found_run: Path, run: Path, tmp_path: Path
+LOOKS = ("/pictures/photo?key=cat.jpg", "/api/nearest/box?key=cat.jpg&box=180,117,617,317")
+"""What reads a photo again."""
+
+
+def told(client: TestClient, path: str) -> str:
+    """Why a photo is not read; nobody is told where it lies on this machine."""
+    answer = client.get(path)
+    assert answer.status_code == 410, answer.text
+    detail = str(answer.json()["detail"])
+    assert "/" not in detail
+    return detail
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_photo_that_was_moved_or_is_another_one_is_gone(
+    found_run: Path, tmp_path: Path, look: str
 ) -> None:
     photos = Path(shutil.copytree(found_run.parent / "photos", tmp_path / "photos"))
-    with Editor(run) as editor:
-        sources = {"source": str(photos / "cat.jpg")}
-        editor.store.table("images").update(where="key = 'cat.jpg'", values=sources)
-    with TestClient(make_app(run), base_url=BASE) as client:
-        assert picture(client, "photo", key="cat.jpg").size == (640, 480)
+    with TestClient(make_app(found_run, photos=photos), base_url=BASE) as client:
+        assert client.get(look).status_code == 200
         shutil.copy(photos / "dog.jpg", photos / "cat.jpg")
-        assert picture(client, "photo", key="cat.jpg").size == (480, 360)
+        assert told(client, look).startswith("the photo is not the one that was discovered")
         (photos / "cat.jpg").unlink()
-        assert picture(client, "photo", key="cat.jpg").size == (480, 360)
+        assert told(client, look).startswith("the photo is not where it was")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("digest", ["as it was", ""])
+def test_a_run_cannot_make_the_server_read_other_files_of_this_machine(
+    run: Path, tmp_path: Path, look: str, digest: str
+) -> None:
+    places = [str(tmp_path / "secret.jpg"), f"file://{tmp_path}/secret.jpg", "http://x/secret.jpg"]
+    shutil.copy(PHOTOS / "cat.jpg", places[0])
+    with Editor(run) as editor:
+        table = editor.store.table("images")
+        for place in places:
+            table.update(where="key = 'cat.jpg'", values={"source": place})
+            if not digest:
+                table.update(where="key = 'cat.jpg'", values={"digest": digest})
+            with TestClient(make_app(run), base_url=BASE) as client:
+                assert told(client, look).startswith("the photo lies where heap serve does not")
 
 
 def test_a_tile_shows_the_object(reader: TestClient, found_run: Path) -> None:

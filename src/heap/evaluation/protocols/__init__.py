@@ -7,6 +7,7 @@ from heap.evaluation.protocols.discovery import DISCOVERY
 from heap.evaluation.protocols.regions import REGIONS
 from heap.evaluation.protocols.retrieval import RETRIEVAL
 from heap.evaluation.protocols.saliency import SALIENCY
+from heap.evaluation.protocols.separation import SEPARATION
 from heap.evaluation.protocols.several import SEVERAL
 from heap.lookup import find
 
@@ -14,7 +15,16 @@ __all__ = ["PROTOCOLS", "Protocol", "Row", "find_protocol"]
 
 PROTOCOLS: dict[str, Protocol] = {
     each.name: each
-    for each in (*DISCOVERY, *ABSTENTION, *SALIENCY, *RETRIEVAL, *CLUSTERING, *REGIONS, *SEVERAL)
+    for each in (
+        *DISCOVERY,
+        *ABSTENTION,
+        *SALIENCY,
+        *RETRIEVAL,
+        *CLUSTERING,
+        *REGIONS,
+        *SEVERAL,
+        *SEPARATION,
+    )
 }
 """All protocols by name."""
 

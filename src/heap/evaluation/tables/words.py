@@ -12,6 +12,7 @@ _TASKS = {
     "recall": "discovery",
     "false": "discovery",
     "several": "several",
+    "separation": "several",
     "saliency": "saliency",
     "retrieval": "retrieval",
     "clustering": "retrieval",
@@ -33,6 +34,13 @@ HEADINGS = {
     "alarms": "false alarms",
     **{f"recall_{count}": f"recall@{count}" for count in _BOXES},
     **{f"boxes_{count}": f"number of boxes@{count}" for count in _BOXES},
+    "pairs_separated": "pairs apart",
+    "images_separated": "images all apart",
+    "pairs_in_two_regions": "pairs in two regions",
+    "purity": "purity of regions",
+    "purity_floor": "purity of one region",
+    "objects": "number of objects",
+    "regions": "number of regions",
     "accuracy": "Acc",
     "iou": "IoU",
     "max_f_found": "maxF as FOUND",
@@ -54,8 +62,10 @@ HEADINGS = {
 _LEAST = ("mae", "alarms")
 _OF_SPLIT = "alarms_"
 """The names of false alarms in one split begin with it."""
-_NUMBERS = {f"boxes_{count}" for count in _BOXES}
+_NUMBERS = {"objects", "regions", *(f"boxes_{count}" for count in _BOXES)}
 """Mean numbers of something, where all others are fractions."""
+_OF_DATA = ("purity_floor",)
+"""The same whatever the method."""
 _VARIANTS = {
     "saliency": {
         "single": "largest part only",
@@ -103,6 +113,8 @@ def column_of(protocol: str, metric: str) -> Column:
     """The column of a metric."""
     if metric in _NUMBERS:
         return Column(HEADINGS[metric], protocol, scale=1.0, ranked=False)
+    if metric in _OF_DATA:
+        return Column(HEADINGS[metric], protocol, ranked=False)
     if metric.startswith(_OF_SPLIT):
         heading = f"{HEADINGS['alarms']}, {metric.removeprefix(_OF_SPLIT)}"
         return Column(heading, protocol, least=True)

@@ -6,6 +6,7 @@ import { state } from "./state.js";
 
 const FORMATS = [
   ["coco", "COCO", "one JSON file with run-length masks"],
+  ["coco-polygons", "COCO, polygons", "the same for tools that take no run lengths"],
   ["yolo", "YOLO", "images, and a polygon for each object"],
   ["voc", "Pascal VOC", "XML files and maps, laid out as VOC 2012"],
   ["labelme", "LabelMe", "polygons beside the images, to correct by hand"],

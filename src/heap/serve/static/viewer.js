@@ -119,8 +119,13 @@ function stage() {
     frame.style.setProperty("--ratio", photo.naturalWidth / photo.naturalHeight);
   });
   listen(frame);
-  return el("div", { class: "stage" }, frame, el("p", { class: "soft hint" }, state.run.searchable
-    ? "Drag a box over the photo to look for what is in it." : ""));
+  const hint = el("p", { class: "soft hint" }, state.run.searchable
+    ? "Drag a box over the photo to look for what is in it." : "");
+  if (!shown.file) photo.addEventListener("error", () => {
+    photo.src = picture("thumbnail", { key: shown.key });
+    hint.textContent = "The photo is not where it was, or another one by now: this is its preview.";
+  }, { once: true });
+  return el("div", { class: "stage" }, frame, hint);
 }
 
 function outline({ path, object }, place) {

@@ -16,6 +16,7 @@ from heap.evaluation.protocols.discovery import DISCOVERY
 from heap.evaluation.protocols.regions import REGIONS
 from heap.evaluation.protocols.retrieval import RETRIEVAL
 from heap.evaluation.protocols.saliency import SALIENCY
+from heap.evaluation.protocols.separation import SEPARATION
 from heap.evaluation.protocols.several import SEVERAL
 from heap.evaluation.truth import VOID, Dataset, Example, Truth
 from heap.peers.finding import Finding
@@ -76,8 +77,12 @@ def suited(outcome: Outcome, protocol: Protocol) -> Outcome:
 
 
 def in_range(values: dict[str, float]) -> bool:
-    """All are fractions, but for numbers of boxes, which end with how many there may be."""
-    most = {name: int(name[6:]) if name.startswith("boxes_") else 1 for name in values}
+    """All are fractions, but for numbers: of patches there are twelve in a scene."""
+    numbers = {"objects": 12, "regions": 12}
+    most = {
+        name: int(name[6:]) if name.startswith("boxes_") else numbers.get(name, 1)
+        for name in values
+    }
     return all(0 <= value <= most[name] for name, value in values.items())
 
 
@@ -91,7 +96,7 @@ class TestNames:
         assert set(PROTOCOLS) == {
             *("corloc-found-v1", "corloc-lost-v1", "corloc-any-v1", "odap-v1"),
             *("ap-box-v1", "ap-box-v1-guided", "ap-mask-v1", "ap-mask-v1-guided"),
-            *("several-v1", "false-alarms-v1", "recall-v1"),
+            *("several-v1", "separation-v1", "false-alarms-v1", "recall-v1"),
             *(name + refine for name in saliency for refine in ("", "-guided", "-solver")),
             *(name + way for name in retrieval for way in ("", "-single", "-parts", "-own")),
             *("clustering-voc12-v1", "clustering-voc12-v1-single"),
@@ -99,7 +104,10 @@ class TestNames:
         }
 
     def test_no_name_is_given_twice(self) -> None:
-        kinds = (*DISCOVERY, *ABSTENTION, *SALIENCY, *RETRIEVAL, *CLUSTERING, *REGIONS, *SEVERAL)
+        kinds = (
+            *(*DISCOVERY, *ABSTENTION, *SALIENCY, *RETRIEVAL, *CLUSTERING),
+            *(*REGIONS, *SEVERAL, *SEPARATION),
+        )
         assert len(PROTOCOLS) == len(kinds)
         assert [*PROTOCOLS.items()] == [(each.name, each) for each in kinds]
 
@@ -189,6 +197,7 @@ class TestCheck:
             ("saliency-sod-v1", "foreground"),
             ("ap-mask-v1", "instances"),
             ("several-v1", "box_classes"),
+            ("separation-v1", "box_classes"),
             ("retrieval-voc12-7-v1", "classes"),
             ("clustering-voc12-v1", "classes"),
             ("regions-voc12-v1", "classes"),

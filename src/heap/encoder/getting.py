@@ -1,0 +1,120 @@
+"""Encoders that are to be had: bringing one of the hub here, and noticing a better one."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from heap.encoder import hub
+from heap.encoder.files import file_digest, find_files
+from heap.encoder.registry import CARDS, Card, is_local, resolve
+from heap.errors import WeightsError
+
+UNGATED = {
+    "dinov3-vits16": "dinov2-vits14-reg",
+    "dinov3-vitb16": "dinov2-vitb14-reg",
+    "dinov3-convnext-tiny": "dinov2-vits14-reg",
+}
+"""The nearest encoder that needs no account, for those whose licence has to be accepted."""
+BY_STRENGTH = (
+    "embedded-small",
+    "dino-vits16",
+    "dino-vits8",
+    "dino-vitb16",
+    "dino-vitb8",
+    "dinov3-convnext-tiny",
+    "embedded",
+    "dinov2-vits14",
+    "dinov2-vits14-reg",
+    "dinov3-vits16",
+    "dinov2-vitb14",
+    "dinov2-vitb14-reg",
+    "dinov3-vitb16",
+    "dinov2-vitl14",
+    "dinov2-vitl14-reg",
+)
+"""By what is published of their dense features, the strongest last; of families, then of sizes."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Got:
+    """An encoder on this machine."""
+
+    folder: Path
+    fresh: bool
+    """Whether it was downloaded just now."""
+    megabytes: float
+
+
+def card_of(name: str) -> Card | None:
+    """The card of an encoder by its alias or its name on the hub; None if it has none."""
+    return CARDS.get(name) or next((card for card in CARDS.values() if card.repo == name), None)
+
+
+def terms(name: str) -> str:
+    """What an encoder is and under which licence, as far as that is known here.
+
+    Raises:
+        InputError: if there is no such encoder.
+    """
+    place, card = resolve(name), card_of(name)
+    if card is not None:
+        return f"{card.repo or card.alias}: {card.licence}, {card.parameters:g} M parameters"
+    if isinstance(place, Path):
+        return f"{place}: a folder of your own"
+    return f"{place}: for its licence see {hub.page(place)}"
+
+
+def get(name: str) -> Got:
+    """Bring an encoder to this machine, if it is not here yet; what was begun goes on.
+
+    Raises:
+        InputError: if there is no such encoder.
+        WeightsError: if it cannot be fetched, or is not what the hub says it is.
+    """
+    place = resolve(name)
+    cached = place if isinstance(place, Path) else hub.cached_folder(place)
+    folder = cached if cached is not None else _fetch(name, str(place))
+    files = find_files(folder)
+    # The hub's cache names a large file after its hash: what was here before is checked as well.
+    for path in files.weights:
+        _check(path)
+    size = sum(path.stat().st_size for path in files.weights)
+    return Got(folder, cached is None, size / 1e6)
+
+
+def stronger_than(name: str) -> Card | None:
+    """The strongest encoder on this machine that is stronger than the one that is named.
+
+    None if there is no such one, or nothing is known about the one that is named.
+    """
+    card = card_of(name)
+    if card is None:
+        return None
+    better = BY_STRENGTH[BY_STRENGTH.index(card.alias) + 1 :]
+    return next((CARDS[each] for each in reversed(better) if is_local(CARDS[each])), None)
+
+
+def _fetch(name: str, repo: str) -> Path:
+    from huggingface_hub.errors import GatedRepoError
+
+    try:
+        return hub.fetch(repo)
+    except WeightsError as error:
+        if not isinstance(error.__cause__, GatedRepoError):
+            raise
+        card = card_of(name)
+        near = UNGATED.get(card.alias) if card else None
+        instead = f"; the nearest one without that is {near}: `heap models get {near}`"
+        raise WeightsError(
+            f"{repo} is gated: accept its licence on {hub.page(repo)} with an account, `hf auth "
+            f"login`, and repeat this{instead if near else ''}"
+        ) from error
+
+
+def _check(path: Path) -> None:
+    kept = path.resolve()
+    if _SHA256.fullmatch(kept.name) and file_digest(kept) != kept.name:
+        raise WeightsError(
+            f"{path} is not what the hub has, by its SHA-256; delete {kept} and repeat"
+        )
