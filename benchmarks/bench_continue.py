@@ -23,6 +23,7 @@ from heap.model.heap import Heap
 from heap.refine import resize
 
 NAME = "bench_continue"
+START = "embedded-small"
 PHOTOS = 2000
 
 
@@ -45,7 +46,7 @@ def bench(
         limit: Score on at most so many images.
         seeds: Fits of each encoder.
     """
-    shipped = Heap.from_pretrained("embedded")
+    shipped = Heap.from_pretrained(START)
     work /= digest_of([shipped.fingerprint, asdict(shipped.config), steps])
     listed = photos_list(data / "pretrain" / "more", work)
     continued = work / "encoder"
@@ -54,7 +55,7 @@ def bench(
     used = sorted(animals, key=attrgetter("key"))[:limit]
     scores = {}
     for seed in range(seeds):
-        for name, encoder in (("before", "embedded"), ("after", str(continued))):
+        for name, encoder in (("before", START), ("after", str(continued))):
             model = work / f"{name}-{seed}-model"
             fit_by_recipe(shipped.config, encoder, listed, model, seed, None)
             scores[f"{name}/{seed}"] = score(Heap.from_pretrained(model), used, work)
@@ -97,7 +98,7 @@ def photos_list(folder: Path, work: Path) -> Path:
 
 def continue_pretraining(listed: Path, out: Path, steps: int) -> float:
     """Run the one line of the README; the seconds it took."""
-    arguments = ("--start", "embedded", "--learning-rate", "5e-4", "--steps", str(steps))
+    arguments = ("--start", START, "--learning-rate", "5e-4", "--steps", str(steps))
     return run_heap("pretrain", listed, "--out", out, *arguments).seconds
 
 

@@ -23,13 +23,13 @@ from benchmarks.scoring import Scores, difference, means, rows_of
 from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
 from heap.config import Cue
 from heap.encoder.encoder import Encoder
-from heap.encoder.registry import EMBEDDED
+from heap.encoder.registry import packaged_encoder, packaged_head
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.truth import Example
-from heap.model.heap import EMBEDDED as EMBEDDED_HEAD
 from heap.model.heap import Heap, ModelConfig
 
 NAME = "bench_pretrain"
+SHIPPED = "embedded-small"
 SIDE = 224
 REPEATS = 15
 CUES: tuple[Cue, ...] = ("colour", "boundary", "position")
@@ -55,13 +55,13 @@ def bench(
     used = open_dataset(f"folder:{data / 'duts-tr' / 'tune'}", limit).examples
     unlabelled = data / "duts-tr" / "fit"
     images_in(unlabelled)
-    shipped = Heap.from_pretrained("embedded")
+    shipped = Heap.from_pretrained(SHIPPED)
     work /= digest_of([shipped.fingerprint, asdict(shipped.config), limit])
     scores = {"shipped": judge(shipped, used, work)}
     for seed in range(seeds):
         random = work / f"random-{seed}"
         write_encoder(random, seed)
-        for name, encoder in (("pretrained", "embedded"), ("random", str(random))):
+        for name, encoder in (("pretrained", SHIPPED), ("random", str(random))):
             for suffix, config in same_fits(shipped.config, alone=seed > 0).items():
                 model = work / f"{name}{suffix}-{seed}-model"
                 fit_by_recipe(config, encoder, unlabelled, model, seed, limit)
@@ -108,7 +108,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 def shipped_megabytes() -> float:
     """Size of the files of encoder and head, in 10^6 bytes."""
-    folders = (EMBEDDED, EMBEDDED_HEAD)
+    folders = (packaged_encoder(SHIPPED), packaged_head(SHIPPED))
     files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files) / 1e6
 
@@ -122,7 +122,7 @@ def throughput(work: Path) -> dict[str, float]:
     ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
     batch = torch.rand(8, 3, SIDE, SIDE)
     facets = {"embedded": "token", "vit_s16": "key"}
-    encoders = {"embedded": Encoder.load("embedded"), "vit_s16": Encoder.load(str(folder))}
+    encoders = {"embedded": Encoder.load(SHIPPED), "vit_s16": Encoder.load(str(folder))}
     seconds: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(REPEATS + 1):
         for name, encoder in encoders.items():

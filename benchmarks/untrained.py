@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from benchmarks.common import run_heap
-from heap.encoder.registry import EMBEDDED
+from heap.encoder.registry import packaged_encoder
 from heap.model.heap import ModelConfig
 
 
@@ -51,7 +51,9 @@ def write_encoder(folder: Path, seed: int) -> None:
     """Write an encoder with the embedded configuration and weights as they are before training."""
     torch.manual_seed(seed)
     kind: Any = AutoModel  # Any: its constructors are not annotated
-    kind.from_config(AutoConfig.from_pretrained(EMBEDDED)).save_pretrained(folder)
-    preprocessor = EMBEDDED / "preprocessor_config.json"
+    kind.from_config(
+        AutoConfig.from_pretrained(packaged_encoder("embedded-small"))
+    ).save_pretrained(folder)
+    preprocessor = packaged_encoder("embedded-small") / "preprocessor_config.json"
     if preprocessor.is_file():
         (folder / preprocessor.name).write_bytes(preprocessor.read_bytes())

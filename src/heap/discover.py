@@ -1,25 +1,29 @@
 """`heap discover`: from a folder of images to a run with objects, pictures and a gallery."""
 
+import glob
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
 from heap.attempts import attempt
+from heap.collection.matching import Matched, match
 from heap.collection.photos import note_folders
 from heap.collection.records import Counts, Failure, Finished
 from heap.collection.store import RunStore
-from heap.config import DiscoverConfig
+from heap.config import DiscoverConfig, Saved
 from heap.images import ImageError, Limits, Picture, Source, list_images
 from heap.images.colour import as_srgb
 from heap.images.listing import Place
+from heap.images.names import text_of
 from heap.images.source import STANDARD_INPUT
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap
@@ -34,6 +38,22 @@ from heap.results import ImageResult
 
 
 @dataclass(frozen=True)
+class News:
+    """What a call has to say of images that are not simply new, or done."""
+
+    changed: tuple[str, ...]
+    """Keys of images with another content than before; they were worked on again."""
+    moved: int
+    """Images that were found at another place, or there as they were after all."""
+    gone: tuple[str, ...]
+    """Keys of images that are no longer where they were."""
+    pruned: bool
+    """Whether those were dropped; else the run holds them still."""
+    skipped: Mapping[str, int]
+    """What the listing passed over, by the reason."""
+
+
+@dataclass(frozen=True)
 class Run:
     """A finished run."""
 
@@ -45,6 +65,9 @@ class Run:
     """How many images have each note, such as "first of 3 frames"."""
     seconds: float
     """What this call took, without loading the model."""
+    usable: int
+    """Images of the listing that have a result; 0: every one of them failed."""
+    news: News
 
     @property
     def rate(self) -> float:
@@ -64,6 +87,7 @@ def discover(
     config: DiscoverConfig | None = None,
     limit: int | None = None,
     timeout: float = Limits().seconds,
+    prune: bool = False,
     on_progress: OnProgress = silent,
 ) -> Run:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
@@ -75,13 +99,18 @@ def discover(
     be read, or to be decoded, is given up. Images with which something goes wrong are listed as
     failed, with the stage: reading them, `encode`, `objects`, `embed` or `draw`.
 
+    An image of the listing is one of the run if it is at the same place, see
+    `heap.collection.matching`; then it is worked on again if it failed, or if its content is
+    another by now. `prune` drops the images that are no longer where they were.
+
     Raises:
         InputError: if there is no image, or `out` cannot be written or is being written.
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
     config, out = config or heap.defaults, Path(out)
-    sources = list(islice(list_images(images), limit))
+    listing = list_images(images)
+    listed = list(islice(listing, limit))
     started, worked = time.monotonic(), 0
     settings = {
         "model": asdict(heap.config),
@@ -94,27 +123,72 @@ def discover(
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
+
+        def compare(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
+
+        matched = match(listed, store.stored(), pool, compare)
+        _note(store, matched, out, prune=prune)
+        sources = matched.sources
         note_folders(store, (source.location for source in sources))
-        finished = store.finished()
+        failed, placed = set(store.failures()), _Places(sources)
         waiting = [
             left
             for chunk in chunks(sources, config.chunk)
-            if (left := [source for source in chunk if source.key not in finished])
+            if (left := [source for source in chunk if source.key in matched.left])
         ]
         done = len(sources) - sum(map(len, waiting))
-        read = partial(read_picture, limits=Limits(seconds=timeout))
+        read_one = partial(read_picture, limits=Limits(seconds=timeout))
         pictures = ahead(
-            (source for chunk in waiting for source in chunk), read, pool, config.chunk
+            (source for chunk in waiting for source in chunk), read_one, pool, config.chunk
         )
         for chunk in waiting:
             on_progress("objects", done, len(sources))
-            store.add(_work(heap, chunk, list(islice(pictures, len(chunk))), out, config, pool))
-            done, worked = done + len(chunk), worked + len(chunk)
+            read = list(islice(pictures, len(chunk)))
+            records = [placed(record) for record in _work(heap, read, out, config, pool)]
+            # Most of those that failed before fail again, and for the same reason.
+            fresh = [each for each in records if isinstance(each, Finished) or each not in failed]
+            store.add(fresh)
+            done, worked = done + len(chunk), worked + len(fresh)
             stop.check()
         on_progress("objects", done, len(sources))
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        return Run(out, store.counts(), worked, store.notes(), time.monotonic() - started)
+        usable = {source.key for source in sources} - {each.key for each in store.failures()}
+        gone, changed = tuple(matched.gone), tuple(matched.changed)
+        news = News(changed, len(matched.places), gone, prune, dict(listing.skipped))
+        seconds = time.monotonic() - started
+        return Run(out, store.counts(), worked, store.notes(), seconds, len(usable), news)
+
+
+class _Places:
+    """Says in records where their images are."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        # Before anything is read, so that what changes meanwhile is noticed the next time.
+        self._places = {
+            source.key: (text_of(source.location), source.stamp())
+            for source in sources
+            if source.location != STANDARD_INPUT
+        }
+
+    def __call__(self, record: Finished | Failure) -> Finished | Failure:
+        source, stamp = self._places.get(record.key, ("", ""))
+        if isinstance(record, Failure):
+            return replace(record, source=source)
+        return replace(record, source=source, stamp=stamp)
+
+
+def _note(store: RunStore, matched: Matched, out: Path, *, prune: bool) -> None:
+    """Store where images are now, and drop those that are gone, with the pictures of them."""
+    store.move(matched.places)
+    gone = matched.gone if prune else []
+    store.drop(gone)
+    for key in gone:
+        for kind in get_args(Saved):
+            for path in (out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
+                path.unlink()
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
@@ -129,20 +203,17 @@ def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) 
 
 def _work(
     heap: Heap,
-    sources: Sequence[Source],
     read: list[Picture | ImageError],
     out: Path,
     config: DiscoverConfig,
     pool: ThreadPoolExecutor,
 ) -> list[Finished | Failure]:
     pictures = [picture for picture in read if isinstance(picture, Picture)]
-    again = {source.key: source.location for source in sources if source.location != STANDARD_INPUT}
 
     def draw(picture: Picture, result: ImageResult | ImageError) -> Finished | ImageError:
         if isinstance(result, ImageError):
             return result
-        source = again.get(picture.key, "")
-        return attempt(picture.key, "draw", lambda: _finish(picture, result, source, out, config))
+        return attempt(picture.key, "draw", lambda: _finish(picture, result, out, config))
 
     drawn = pool.map(draw, pictures, heap.examine(pictures, config))
     bad = [error for error in read if isinstance(error, ImageError)]
@@ -154,9 +225,7 @@ def _work(
     ]
 
 
-def _finish(
-    picture: Picture, result: ImageResult, source: str, out: Path, config: DiscoverConfig
-) -> Finished:
+def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
     """Write the pictures of one image that are wanted, and make the record of it."""
     shown = as_srgb(picture.pixels, picture.profile)
     if "overlays" in config.save:
@@ -167,7 +236,7 @@ def _finish(
     if "masks" in config.save:
         _save_masks(result, out / "masks")
     small, note = thumbnail(shown), picture.note or ""
-    return Finished(result, small, picture.digest, note, source)
+    return Finished(result, small, picture.digest, note)
 
 
 def _save_masks(result: ImageResult, folder: Path) -> None:

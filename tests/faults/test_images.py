@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from heap.errors import InputError
 from heap.images import Geometry, ImageError, Source, decode, list_images
+from heap.images.source import name_of
 
 PHOTO = Path(__file__).parents[2] / "demo" / "photos" / "astronaut.jpg"
 
@@ -149,6 +150,7 @@ def run(script: str, *arguments: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.fault("F20")
 def test_f20_what_never_answers_is_given_up_and_does_not_keep_the_process(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "silent.png")
     script = """
@@ -236,6 +238,7 @@ def test_f15_weird_names_have_distinct_printable_keys(tmp_path: Path) -> None:
     for image in images:
         assert image.key.encode("utf-8").decode() == image.key
         assert image.key.isprintable()
+        assert name_of(image.key) == Path(image.location).name
         assert decode(image).width == 8
         (alone,) = list_images(image.location)
         assert alone == image
@@ -255,23 +258,38 @@ def test_f15_weird_names_in_a_list_file(tmp_path: Path) -> None:
 def test_f16_same_name_in_two_folders(tmp_path: Path) -> None:
     one, two = save(tmp_path / "one/a.png"), save(tmp_path / "two/a.png")
     assert keys(tmp_path) == ["one/a.png", "two/a.png"]
-    assert [image.key for image in list_images([one.parent, two.parent])] == ["a.png", "a.png#2"]
+    both = [one.parent, two.parent]
+    assert [image.key for image in list_images(both)] == ["one/a.png", "two/a.png"]
 
 
 @pytest.mark.fault("F17")
-def test_f17_links_pipes_sockets_and_devices_are_not_followed(tmp_path: Path) -> None:
+def test_f17_loops_pipes_sockets_and_devices_are_not_followed(tmp_path: Path) -> None:
     root = tmp_path / "root"
     save(root / "sub/a.png")
+    elsewhere = save(tmp_path / "elsewhere/b.png").parent
+    save(elsewhere / "deep/c.png")
+    (elsewhere / "back").symlink_to(elsewhere)
     (root / "loop").symlink_to(root)
-    (root / "out").symlink_to(save(tmp_path / "elsewhere/b.png").parent)
-    (root / "b.png").symlink_to(tmp_path / "elsewhere/b.png")
+    (root / "up").symlink_to(tmp_path)
+    (root / "out").symlink_to(elsewhere)
+    (root / "out again").symlink_to(elsewhere / "deep")
+    (root / "again.png").symlink_to("sub/a.png")
+    (root / "b.png").symlink_to(elsewhere / "b.png")
+    (root / "round.png").symlink_to("round.png")
     (root / "dangling.png").symlink_to("nowhere")
     (root / "zero.png").symlink_to("/dev/zero")
     os.mkfifo(root / "pipe.png")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{root}/s.png")
-        assert keys(root) == keys(f"{root}/**/*.png".replace("**", "*")) == ["sub/a.png"]
-        assert keys(f"{root}/**/*.png") == ["sub/a.png"]
+        images = list_images(root)
+        names = ["b.png", "out/deep/c.png", "sub/a.png"]
+        assert [image.key for image in images] == names == keys(f"{root}/**/*.png")
+        assert images.skipped == {
+            "links that lead nowhere": 2,  # dangling.png, round.png
+            "neither files nor folders": 3,  # zero.png, pipe.png, s.png
+            # again.png, loop, up, out/b.png, out/back, out again
+            "listed already": 6,
+        }
         for name in ["pipe.png", "s.png", "zero.png"]:
             with pytest.raises(InputError, match="neither a file nor a folder"):
                 list_images(root / name)

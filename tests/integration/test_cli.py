@@ -1,7 +1,9 @@
 """The command as its users run it."""
 
 import base64
+import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -132,10 +134,13 @@ def test_strict_and_standard_input(
     assert "1 failed" in done.stderr
     assert "failed.jsonl" in done.stderr
     images = json.loads((out / "objects.json").read_text())["images"]
-    assert [image["file_name"] for image in images] == ["00.png", "stdin"]
+    base = os.path.commonpath([tmp_path, photos])
+    digest = hashlib.sha256((photos / "01.png").read_bytes()).hexdigest()
+    name = str((photos / "00.png").relative_to(base))
+    assert [image["file_name"] for image in images] == [name, f"stdin-{digest[:8]}"]
     assert [image["width"] for image in images] == [96, 64]
     (failure,) = map(json.loads, (out / "failed.jsonl").read_text().splitlines())
-    assert failure["path"] == "bad.png"
+    assert failure["path"] == str((tmp_path / "bad.png").relative_to(base))
     assert not (out / "overlays").exists()
     assert len(list((out / "masks").iterdir())) == 2
 
@@ -160,14 +165,24 @@ def test_what_was_left_out_of_an_image_is_in_every_summary(
     assert f"first of 2 frames (3), {stretched} (1)" in " ".join(err.split())
 
 
-def test_a_bad_file_alone_is_no_error_without_strict(
+def test_a_bad_file_is_an_error_if_it_is_alone(
     main: Main, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     arguments = ["discover", tmp_path / "bad.png", "--model", model_folder]
     code, out, err = main(*arguments, "--out", tmp_path / "run")
-    assert (code, out) == (0, "")
-    assert "0 images with 0 objects, 0 without, 1 failed" in " ".join(err.split())
+    said = " ".join(err.split())
+    assert (code, out) == (1, "")
+    assert "0 images with 0 objects, 0 without, 1 failed" in said
+    assert "None of these images could be used" in said
+    assert "Open" not in said
+    (tmp_path / "notes.md").touch()
+    shutil.copy(photos / "00.png", tmp_path / "good.png")
+    code, _, err = main("discover", tmp_path, *arguments[2:], "--out", tmp_path / "run")
+    assert code == 0
+    said = " ".join(err.split())
+    assert "1 not images by their names (.md)" in said
+    assert "1 folders that heap has written" in said
 
 
 def test_errors_in_a_process_of_its_own(run_heap: Run, model_folder: Path, tmp_path: Path) -> None:
@@ -307,7 +322,7 @@ def test_models_get_says_the_licence_first(main: Main) -> None:
     code, out, err = main("models", "get", "embedded")
     assert code == 0
     licence, came = out.splitlines()
-    assert licence == "embedded: Apache-2.0, 2.8 M parameters"
+    assert licence == "embedded: Apache-2.0, 22.1 M parameters"
     assert "is here already" in came
     assert "--encoder embedded" in err
     assert main("models", "get", "dinov2-vits")[0] == 2
@@ -545,7 +560,7 @@ def test_pack_names_the_packs_that_pretrain_takes(main: Main, photos: Path, tmp_
     path = tmp_path / "settings.json"
     path.write_text('{"crop": 32, "local_crop": 32, "local_crops": 1, "prototypes": 8}')
     code, _, err = main("pretrain", *paths, "--out", encoder, "--steps", 1, "--batch", 2,
-                        "--start", "embedded", "--settings", path)  # fmt: skip
+                        "--start", "embedded-small", "--settings", path)  # fmt: skip
     assert code == 0, err
     assert (encoder / "model.safetensors").exists()
     for arguments, part in [

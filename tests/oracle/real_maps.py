@@ -25,9 +25,12 @@ def real_maps(*, centred: bool) -> list[Observed]:
     encoders.
     """
     pictures = _pictures()
-    encoder, recipe = Encoder.load("embedded", precision="fp32"), CARDS["embedded"].recipe
+    encoder, recipe = (
+        Encoder.load("embedded-small", precision="fp32"),
+        CARDS["embedded-small"].recipe,
+    )
     config = FeatureConfig(
-        encoder="embedded",
+        encoder="embedded-small",
         layer=recipe.layer,
         facet=recipe.facet,
         resolution=SIDE * encoder.patch,

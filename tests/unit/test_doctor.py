@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heap.doctor import Finding, check
-from heap.encoder.registry import EMBEDDED
+from heap.encoder.registry import packaged_encoder
 
 
 def find(what: str, findings: list[Finding]) -> Finding:
@@ -22,7 +22,10 @@ def test_it_reports_what_is_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert torch.__version__ in find("torch", findings).value
     assert find("threads", findings).value == str(torch.get_num_threads())
     assert find("hub", findings) == Finding("hub", "not asked")
-    assert find("embedded weights", findings).ok == (EMBEDDED / "config.json").is_file()
+    assert (
+        find("embedded weights", findings).ok
+        == (packaged_encoder("embedded") / "config.json").is_file()
+    )
     assert {"JPEG", "PNG", "WebP", "AVIF", "TIFF", "JPEG 2000"} <= {each.what for each in findings}
     assert all(finding.ok == (not finding.hint) for finding in findings)
 

@@ -179,7 +179,7 @@ def inspect(
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show what to look at in a run: copies of images, typical and unusual objects, empty images.
+    """Show what to look at in a run: copies, typical and unusual objects, empty and lost images.
 
     Near-duplicates are the same picture in another size, format or quality. The most typical
     objects have many like them; the most unusual ones are often mistakes.
@@ -205,11 +205,12 @@ def inspect(
             *_odd("typical", found.typical),
             *_odd("unusual", found.unusual),
             *(("nothing found in", "", key) for key in found.empty[:count]),
+            *(("not where it was", "", key) for key in found.gone[:count]),
         ],
     )
     err_console.print(
         f"pictures that are there more than once: {len(found.duplicates)}; images without an "
-        f"object: {len(found.empty)}"
+        f"object: {len(found.empty)}; images that are not where they were: {len(found.gone)}"
     )
 
 

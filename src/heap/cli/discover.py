@@ -1,10 +1,11 @@
 """`heap discover`."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
@@ -19,6 +20,12 @@ from heap.collection.lock import refuse_busy
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 from heap.errors import InputError
 from heap.progress import OnProgress
+
+if TYPE_CHECKING:
+    from heap.discover import News
+
+_NAMED = 3
+"""Images that are named in a line."""
 
 # A single hyphen is standard input; `discover` refuses the other ones itself.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
@@ -45,13 +52,16 @@ def discover(
     proposals: int = DiscoverConfig().proposals,
     refine: bool = True,
     save: list[Saved] | None = None,
+    prune: Annotated[bool, Parameter(negative=())] = False,
     strict: bool = False,
     as_json: AsJson = False,
 ) -> int:
     """Find the objects in images: masks, boxes, regions, overlays and a gallery.
 
-    The same command goes on where an earlier one was stopped. Without --model the one inside the
-    package is used, or, for another --encoder, one that is fitted on the given images first.
+    The same command goes on where an earlier one was stopped, tries images again that failed, and
+    works again on those that have changed. Without --model the one inside the package is used, or,
+    for another --encoder, one that is fitted on the given images first. If every image failed it
+    exits with 1.
 
     Example: heap discover ~/Pictures --out run
 
@@ -71,6 +81,7 @@ def discover(
         proposals: Further guesses for each image, at lower scores; they overlap.
         refine: Let masks follow the edges of the image.
         save: Pictures to write: overlays, regions, masks.
+        prune: Drop images from the run that are no longer where they were.
         strict: Exit with 1 if any image failed.
         as_json: Print the summary as JSON on standard output.
     """
@@ -122,10 +133,11 @@ def discover(
             config=config,
             limit=limit,
             timeout=timeout,
+            prune=prune,
             on_progress=progress,
         )
     _summarise(run, as_json)
-    return 1 if strict and run.counts.failed else 0
+    return 1 if not run.usable or (strict and run.counts.failed) else 0
 
 
 def _unknown(option: str) -> str:
@@ -155,9 +167,8 @@ def _summarise(run: Any, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
         rate = round(run.rate, 2)
-        print_json(
-            {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
-        )
+        about = {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
+        print_json(about | asdict(run.news))
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
@@ -167,6 +178,27 @@ def _summarise(run: Any, as_json: bool) -> None:
         said = [f"{note} ({count})" for note, count in Counter(run.notes).most_common(_NOTES)]
         more = ["..."] if len(run.notes) > _NOTES else []
         err_console.print(f"Notes on images, each in objects.json: {', '.join(said + more)}")
+    for line in _told(run.news):
+        err_console.print(line, markup=False, highlight=False)
     if counts["failed"]:
         err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
+    if not run.usable:
+        err_console.print("None of these images could be used.")
+        return
     err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
+
+
+def _told(news: "News") -> Iterator[str]:
+    if news.skipped:
+        from heap.images.skipped import Skipped
+
+        yield f"Passed over: {Skipped(news.skipped)}"
+    if news.changed:
+        yield f"{len(news.changed)} changed since and were done again: {_few(news.changed)}"
+    if news.gone:
+        advice = "dropped" if news.pruned else "--prune drops them from the run"
+        yield f"{len(news.gone)} are no longer where they were ({advice}): {_few(news.gone)}"
+
+
+def _few(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")

@@ -54,7 +54,7 @@ def fit(
 
     Args:
         images: Files, folders, globs, .txt lists or URLs.
-        out: Folder of the model.
+        out: Folder of the model; new, empty, or that of an earlier fit.
         encoder: Alias (`heap models`), hub name or folder.
         layer: Block of the encoder, from 0; negative counts from the last.
         facet: Key projection of the block, its output token, or that after the last LayerNorm.
@@ -103,6 +103,7 @@ def fit(
             precision=precision,
             cache=cache,
             timeout=timeout,
+            on_skipped=lambda skipped: err_console.print(f"Passed over: {skipped}", markup=False),
             on_progress=progress,
         )
     left = model.config.provenance["left_out"]

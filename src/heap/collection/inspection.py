@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from heap.collection import schema
 from heap.collection.clustering import directions
 from heap.collection.database import reading
+from heap.collection.matching import is_gone
 from heap.collection.reading import rows, vectors
 from heap.collection.store import RunStore
 from heap.errors import InputError
@@ -47,6 +48,8 @@ class Inspection:
     """The objects that are like no other, most unusual first."""
     empty: tuple[str, ...]
     """Keys of images without an object."""
+    gone: tuple[str, ...]
+    """Keys of images that are no longer where they were, failed ones included."""
 
 
 def inspect(store: RunStore, count: int = 20) -> Inspection:
@@ -73,6 +76,7 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
         typical,
         unusual,
         tuple(key for key, each in zip(keys, status, strict=True) if each == "empty"),
+        tuple(each.key for each in store.stored() if is_gone(each.source)),
     )
 
 

@@ -56,8 +56,13 @@ class KeyIndex:
 
 
 def texts(column: pa.ChunkedArray) -> list[str]:
-    """The texts of a column; where bits have flipped they may be no UTF-8, which is replaced."""
-    return [cell.decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()]
+    """The texts of a column, empty where there is none.
+
+    Where bits have flipped they may be no UTF-8, which is replaced.
+    """
+    return [
+        (cell or b"").decode("utf-8", "replace") for cell in column.cast(pa.binary()).to_pylist()
+    ]
 
 
 def rows(

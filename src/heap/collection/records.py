@@ -1,6 +1,6 @@
 """What a run stores of an image: a result, or the reason that there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heap.results import ImageResult
 
@@ -17,7 +17,10 @@ class Finished:
     note: str = ""
     """What the user should know of it, such as "first of 3 frames"."""
     source: str = ""
-    """Where the image was read: an absolute path or URL; empty if it cannot be read again."""
+    """Where the image was read: an absolute path, the URL of a file whose path is not UTF-8, or
+    another URL; empty if it cannot be read again."""
+    stamp: str = field(default="", compare=False)
+    """What `Source.stamp` said of it before it was read."""
 
     @property
     def key(self) -> str:
@@ -34,6 +37,22 @@ class Failure:
     """Where it failed: `decode`, `encode`, ..."""
     reason: str
     """What went wrong, in a sentence."""
+    source: str = ""
+    """As of a finished image."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What tells whether an image of a run is one that was listed."""
+
+    key: str
+    source: str
+    """Absolute path or URL; empty if it is not known."""
+    digest: str
+    """SHA-256 of the image file; empty if it failed."""
+    stamp: str
+    """What `Source.stamp` said of it; empty if that is not known."""
+    failed: bool
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
             "checksum": _failure_checksum(record),
             "stage": _text(record.stage),
             "reason": _text(record.reason),
+            "source": record.source,
         }
     result, regions = record.result, record.result.regions
     grid_h, grid_w = result.saliency.shape
@@ -45,6 +46,7 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
         "background": result.background,
         "thumbnail": record.thumbnail,
         "source": record.source,
+        "stamp": record.stamp,
     }
 
 
@@ -73,7 +75,7 @@ def object_rows(result: ImageResult) -> list[dict[str, Any]]:
 
 def to_failure(row: Row) -> Failure:
     """The failure that `row` was made of; raises ValueError if the row is damaged."""
-    failure = Failure(row["key"], row["stage"], row["reason"])
+    failure = Failure(row["key"], row["stage"], row["reason"], row["source"] or "")
     if row["checksum"] != _failure_checksum(failure):
         raise ValueError(f"the row of {failure.key!r} has changed")
     return failure
@@ -105,7 +107,8 @@ def to_finished(row: Row, objects: Sequence[Row], width: int) -> Finished:
     ids = [f"{result.key}#{index}" for index in range(row["objects"])]
     if row["checksum"] != _checksum(result) or ids != [part["id"] for part in objects]:
         raise ValueError(f"the rows of {result.key!r} have changed")
-    return Finished(result, row["thumbnail"], row["digest"], row["note"], row["source"] or "")
+    source, stamp = row["source"] or "", row["stamp"] or ""
+    return Finished(result, row["thumbnail"], row["digest"], row["note"], source, stamp)
 
 
 def _to_objects(rows: Sequence[Row], width: int) -> Objects:

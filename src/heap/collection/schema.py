@@ -7,7 +7,7 @@ fixed-size list, the form that vector search needs.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 CONFIG = "config"
 IMAGES = "images"
@@ -33,7 +33,7 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("checksum", pa.binary(), nullable=False),  # of the row and the image's objects
         pa.field("stage", pa.string()),  # failed only
         pa.field("reason", pa.string()),  # failed only
-        # All that follows is null for a failed image.
+        # All that follows is null for a failed image, but for its source.
         pa.field("digest", pa.string()),  # of the image file
         pa.field("note", pa.string()),
         pa.field("width", pa.int64()),  # of the upright original, in pixels
@@ -50,7 +50,10 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("background", pa.list_(pa.float32())),  # dim
         pa.field("thumbnail", pa.binary()),  # JPEG, upright; may be empty
         # Since version 2.
-        pa.field("source", pa.string()),  # absolute path or URL; empty: cannot be read again
+        # Absolute path or URL; of a path that is not UTF-8 a file URL. Empty: cannot be read again.
+        pa.field("source", pa.string()),
+        # Since version 3.
+        pa.field("stamp", pa.string()),  # size and times of the file; empty: not known
     ]
 )
 """One row per image, written after its objects: the row says that the image is finished."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from heap.collection.index import refresh
 from heap.collection.lock import RunLock, lock_run
 from heap.collection.migration import migrate
 from heap.collection.reading import KeyIndex, joined, rows, texts, width
-from heap.collection.records import Counts, Failure, Finished
+from heap.collection.records import Counts, Failure, Finished, Stored
 from heap.collection.rows import to_failure, to_finished
 from heap.collection.writer import Writer, find_objects
 from heap.config import differing_keys
@@ -170,6 +170,24 @@ class RunStore:
             self._writing().add(records)
         self._damaged -= {record.key for record in records}
 
+    def move(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Say where images are now, and their stamps there, by their keys.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().move(places)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove images with their objects.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().drop(keys)
+
     def compact(self, on_progress: OnProgress = silent) -> None:
         """Tidy up after a run: few files, and no earlier versions that others could be reading.
 
@@ -184,6 +202,21 @@ class RunStore:
         with reading(self.run):
             stored = set(texts(rows(self.table(schema.IMAGES), ["key"])["key"]))
         return stored - self._damaged
+
+    def stored(self) -> list[Stored]:
+        """Place and content of every image, failed ones included, in the order of keys.
+
+        Those that are damaged are not among them: not even their keys can be relied on.
+        """
+        columns = ["key", "source", "digest", "stamp", "status"]
+        with reading(self.run):
+            found = rows(self.table(schema.IMAGES), columns)
+            cells = sorted(zip(*(texts(found[name]) for name in columns), strict=True))
+        return [
+            Stored(key, source, digest, stamp, failed=status == "failed")
+            for key, source, digest, stamp, status in cells
+            if key not in self._damaged
+        ]
 
     def results(self) -> Iterator[ImageResult]:
         """All results in the order of keys, a block at a time in memory."""

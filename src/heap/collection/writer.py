@@ -4,7 +4,7 @@ A chunk's objects are written before its images, and an image without a row coun
 on: whatever a kill left half done is removed before the next chunk is written.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import pyarrow as pa
@@ -57,6 +57,18 @@ class Writer:
         self._added += len(latest)
         if self._added >= self._next_compaction:
             self.compact()
+
+    def move(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Set source and stamp of images, by their keys."""
+        if places:
+            changed = [(key, source, stamp) for key, (source, stamp) in places.items()]
+            columns = dict(zip(("key", "source", "stamp"), zip(*changed, strict=True), strict=True))
+            self._images.merge_insert("key").when_matched_update_all().execute(pa.table(columns))
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove images with their objects."""
+        self._remove(keys)
+        self._begun -= set(keys)
 
     def compact(self) -> None:
         """Merge the small files of the chunks, and remove what nobody can be reading any more."""

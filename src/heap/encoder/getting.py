@@ -16,12 +16,13 @@ UNGATED = {
 }
 """The nearest encoder that needs no account, for those whose licence has to be accepted."""
 BY_STRENGTH = (
-    "embedded",
+    "embedded-small",
     "dino-vits16",
     "dino-vits8",
     "dino-vitb16",
     "dino-vitb8",
     "dinov3-convnext-tiny",
+    "embedded",
     "dinov2-vits14",
     "dinov2-vits14-reg",
     "dinov3-vits16",

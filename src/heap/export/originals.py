@@ -51,9 +51,10 @@ class Original:
         """
         kind = self._kind_as_is()
         if kind not in format.kinds:
-            again = kind_again(self.photo.data, format)
+            picture, data = self.picture, self.photo.data
+            again = kind_again(picture.key, data, format)
             name = self.item.name + _SUFFIXES[again]
-            save_upright(self.picture, self.photo.data, again, file_in(folder, name))
+            save_upright(picture, data, again, file_in(folder, name))
             return name
         name = self.item.name + self._suffix(kind, format)
         path = file_in(folder, name)

@@ -7,15 +7,16 @@ from typing import Any, Literal
 from PIL import Image, JpegImagePlugin
 
 from heap.export.formats import Format
-from heap.images import FORMATS, Picture
+from heap.images import Picture
+from heap.images.formats import formats_of
 
 _QUALITY = 95
 _JPEGS = ("JPEG", "MPO")
 
 
-def kind_again(data: bytes, format: Format) -> Literal["JPEG", "PNG"]:
+def kind_again(key: str, data: bytes, format: Format) -> Literal["JPEG", "PNG"]:
     """What an image is encoded as: a JPEG stays one, for as a PNG it is several times as large."""
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
+    with Image.open(BytesIO(data), formats=formats_of(key)) as image:
         stays = image.format in _JPEGS and "JPEG" in format.kinds
     return "JPEG" if stays else format.otherwise
 
@@ -30,12 +31,12 @@ def save_upright(picture: Picture, data: bytes, kind: Literal["JPEG", "PNG"], pa
     """
     options: dict[str, Any] = {"icc_profile": picture.profile or None}
     if kind == "JPEG":
-        options |= _quality_of(data)
+        options |= _quality_of(picture.key, data)
     Image.fromarray(picture.pixels).save(path, kind, **options)
 
 
-def _quality_of(data: bytes) -> dict[str, Any]:
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
+def _quality_of(key: str, data: bytes) -> dict[str, Any]:
+    with Image.open(BytesIO(data), formats=formats_of(key)) as image:
         tables = getattr(image, "quantization", {})
         # A grey one has too few tables for colours.
         if image.format not in _JPEGS or image.mode != "RGB" or len(tables) < 2:

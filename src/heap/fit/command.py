@@ -1,7 +1,7 @@
 """The whole of `heap fit`: list, describe, train, check, save."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,12 @@ from heap.encoder.registry import recipe
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.comparing import learn_to_compare
+from heap.fit.place import refuse_strangers
 from heap.fit.trainer import Trainer
 from heap.fit.training import train
 from heap.images import Limits, list_images
 from heap.images.listing import Place
+from heap.images.skipped import Skipped
 from heap.interrupt import Interruptible
 from heap.model.heap import Heap, ModelConfig
 from heap.progress import OnProgress, silent
@@ -39,13 +41,15 @@ def fit(
     precision: Precision = "auto",
     cache: Path | None = None,
     timeout: float = Limits().seconds,
+    on_skipped: Callable[[Skipped], None] = lambda skipped: None,
     on_progress: OnProgress = silent,
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
 
     Settings that are not given are those of the recipe of `encoder`; `features` name an encoder
     themselves. Images that cannot be used, or take longer than `timeout` seconds to be read or to
-    be decoded, are left out and listed in `failed.jsonl` there.
+    be decoded, are left out and listed in `failed.jsonl` there. `on_skipped` is told what the
+    listing passed over, if anything.
 
     The same call goes on where an earlier one was stopped, and ends with the same model. Features
     are kept in `cache` (default: the user's cache folder) and serve later fits.
@@ -53,14 +57,19 @@ def fit(
     Raises:
         FitError: if there is nothing to learn from, or what came out is of no use: collapsed,
             constant, or without a foreground.
-        InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work.
+        InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work,
+            or if `out` holds something that is no model of ours.
     """
     usual = recipe(features.encoder if features else encoder)
     features = features or usual.features(encoder)
     losses, config = losses or usual.losses, config or usual.fit
-    sources = evenly(list_images(images), config.images)
-    loaded = Encoder.load(features.encoder, device=device, precision=precision)
     out = Path(out)
+    refuse_strangers(out)
+    listing = list_images(images)
+    sources = evenly(listing, config.images)
+    if listing.skipped:
+        on_skipped(listing.skipped)
+    loaded = Encoder.load(features.encoder, device=device, precision=precision)
     make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model = Heap(

@@ -21,7 +21,7 @@ from heap.errors import ImageError
 from heap.images import process
 from heap.images.colour import to_rgb
 from heap.images.deep import Again
-from heap.images.formats import FORMATS
+from heap.images.formats import FORMATS, formats_of
 from heap.images.memory import DECODING, needed
 from heap.images.process import Decoded
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, reason_of
@@ -131,7 +131,7 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
     _check(key, size, limits)
     with _stage(key, "decode"):
         _draft(image, limits.draft_side)
-    work = partial(_upright_rgb, image, lambda: _opened(data), limits.draft_side)
+    work = partial(_upright_rgb, image, lambda: _opened(data, key), limits.draft_side)
     if image.format in process.FORMATS:
         work = partial(process.decode_apart, data, limits.draft_side, limits.seconds)
     with DECODING.hold(needed(image)):
@@ -159,18 +159,18 @@ def _open(key: str, data: bytes) -> tuple[ImageFile, int]:
     with _stage(key, "open"):
         if not data:
             raise ImageError(key, "open", "the file is empty")
-        image = _opened(data)
+        image = _opened(data, key)
         if image.format == "PNG":
             # Decoding looks neither at the checksums nor for the end; `verify` spoils the image.
             image.verify()
             if _PNG_END not in data:
                 raise ValueError("the end of the file is missing")
-            image = _opened(data)
+            image = _opened(data, key)
         return image, getattr(image, "n_frames", 1)
 
 
-def _opened(data: bytes) -> ImageFile:
-    return Image.open(io.BytesIO(data), formats=FORMATS)
+def _opened(data: bytes, key: str = "") -> ImageFile:
+    return Image.open(io.BytesIO(data), formats=formats_of(key))
 
 
 def _draft(image: ImageFile, draft_side: int) -> None:

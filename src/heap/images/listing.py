@@ -2,38 +2,73 @@
 
 import logging
 import os
-import re
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, TypeVar
 
 from heap.errors import InputError
+from heap.images.distinct import apart
 from heap.images.formats import FORMATS
-from heap.images.source import STANDARD_INPUT, Source, is_url, key_of, reason_of
-from heap.images.walking import image_names, is_pattern, joined, split_pattern, walk_remote
+from heap.images.links import LocalWalk
+from heap.images.names import is_web, key_of_url
+from heap.images.outputs import Outputs
+from heap.images.skipped import OURS, TWICE, UNREADABLE, Skipped
+from heap.images.source import STANDARD_INPUT, Source, is_url, key_of, local_path, reason_of
+from heap.images.walking import (
+    Wanted,
+    image_names,
+    is_pattern,
+    joined,
+    split_pattern,
+    walk_remote,
+)
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Place = str | os.PathLike[str]
+Item = str | Source
+"""A path on this machine, or an image elsewhere, whose key is known."""
 
 
-def list_images(source: Place | Sequence[Place]) -> Iterator[Source]:
+class Listing(Iterator[Source]):
+    """The images that were asked for, one by one."""
+
+    def __init__(self, images: Iterator[Source], skipped: Skipped) -> None:
+        self._images = images
+        self.skipped = skipped
+        """What has been passed over so far, and why."""
+
+    def __next__(self) -> Source:
+        return next(self._images)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one of the places stands for."""
+
+    items: Iterator[Item]
+    folder: str | None = None
+    """Absolute, and all paths are in it; None if none is on this machine."""
+    repeats: bool = False
+    """Whether an image may be in it more than once."""
+
+
+def list_images(source: Place | Sequence[Place]) -> Listing:
     """List the images of a file, folder, glob, `.txt` list, `-`, fsspec URL, or several of these.
 
     Folders are walked to the bottom, in each first its files and then its folders, by name. Of
-    folders and globs only files with the suffix of an allowed format are taken; hidden names and
-    links are passed over. A list has one path (relative to the list's folder) or URL per line;
-    what a line names is only looked at when it is read.
+    folders and globs only files with the suffix of an allowed format are taken, links to such files
+    and links to folders too. Hidden names are passed over, and so are pictures that this package
+    has written. A list has one path (relative to the list's folder) or URL per line; what a line
+    names is only looked at when it is read. An image that is named twice is taken once.
 
-    Keys are paths relative to the listed folder, or file names. Where several places are listed,
-    or a list, an image that is named twice is taken once, and a key that is taken already gets
-    `#2`, `#3` and so on appended.
+    Keys are paths relative to the folder that is listed; where several places are, or single
+    files, relative to the deepest folder that all of them are in.
 
     Raises:
         InputError: a place is missing or unreadable, or has no image. Raised by the call itself,
@@ -42,153 +77,185 @@ def list_images(source: Place | Sequence[Place]) -> Iterator[Source]:
     places = [source] if isinstance(source, str | os.PathLike) else list(source)
     if not places:
         raise InputError("no image was given: name a file, a folder, a glob, a list or a URL")
-    parts = [_expand(os.fspath(place)) for place in places]
-    return parts[0] if len(parts) == 1 else _distinct(chain.from_iterable(parts))
+    lister = _Lister()
+    parts = [lister.expand(os.fspath(place)) for place in places]
+    base = _shared_folder([part.folder for part in parts if part.folder is not None])
+    images: Iterator[Source] = (_named(item, base) for part in parts for item in part.items)
+    if len(parts) > 1 or parts[0].repeats:
+        images = iter(apart(list(lister.once(images))))
+    return Listing(lister.some(images, " ".join(map(str, places))), lister.skipped)
 
 
-def _expand(place: str) -> Iterator[Source]:
-    if place == STANDARD_INPUT:
-        return iter([Source("stdin", STANDARD_INPUT)])
-    if not is_url(place):
-        return _expand_path(place)
-    if _is_web(place):
-        return iter([Source(_key_of_url(place), place)])
-    return _expand_url(place)
+class _Lister:
+    """Expands the places of one listing."""
+
+    def __init__(self) -> None:
+        self.skipped = Skipped()
+        self._outputs = Outputs()
+
+    def expand(self, place: str) -> _Part:
+        if place == STANDARD_INPUT:
+            return _Part(iter([Source("stdin", STANDARD_INPUT)]))
+        if path := local_path(place):
+            return self._expand_path(path)
+        if not is_url(place):
+            return self._expand_path(place)
+        if is_web(place):
+            return _Part(iter([Source(key_of_url(place), place)]))
+        return self._expand_url(place)
+
+    def once(self, images: Iterable[Source]) -> Iterator[Source]:
+        """Each image once, by whatever names and links it was reached."""
+        places: set[str] = set()
+        for source in images:
+            real = source.location if is_url(source.location) else os.path.realpath(source.location)
+            if real in places:
+                self.skipped[TWICE] += 1
+            else:
+                places.add(real)
+                yield source
+
+    def _expand_path(self, place: str) -> _Part:
+        path = _absolute(place)
+        try:
+            mode = path.stat().st_mode if place else 0
+        except (OSError, ValueError) as error:
+            if not is_pattern(place):
+                raise _unusable(place, error) from error
+            return self._glob(Path(place), place)
+        if stat.S_ISDIR(mode):
+            return _Part(self.some(self._folder(Wanted(str(path))), place), str(path))
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{place!r} is neither a file nor a folder; pipe images through '-'")
+        if path.suffix.lower() == ".txt":
+            return self._list(path, place)
+        return _Part(self._file(path), str(path.parent))
+
+    def _expand_url(self, url: str) -> _Part:
+        from fsspec.core import url_to_fs
+        from fsspec.implementations.local import LocalFileSystem
+
+        # Each of fsspec's file systems raises what its own library raises.
+        try:
+            files, name = url_to_fs(url)
+            is_file, is_folder = files.isfile(name), files.isdir(name)
+        except Exception as error:
+            raise _unusable(url, error) from error
+        if isinstance(files, LocalFileSystem):
+            return self._expand_path(name)
+        if is_file:
+            return _Part(iter([_elsewhere(files, name, PurePosixPath(name).name, url)]))
+        if is_folder or is_pattern(name):
+            return _Part(self.some(self._remote(files, name, url), url))
+        raise _unusable(url, FileNotFoundError("no such file or folder"))
+
+    def _file(self, path: Path) -> Iterator[Item]:
+        if self._outputs.hold(Path(os.path.realpath(path)).parent):
+            self.skipped[OURS] += 1
+        else:
+            yield str(path)
+
+    def _folder(self, wanted: Wanted) -> Iterator[Item]:
+        def skip(error: OSError) -> None:
+            if error.filename == wanted.base:
+                raise _unusable(wanted.base, error) from error
+            self.skipped[UNREADABLE] += 1
+            logger.warning("passed over folder %r: %s", error.filename, reason_of(error))
+
+        if self._outputs.hold(Path(os.path.realpath(wanted.base))):
+            self.skipped[OURS] += 1
+            return
+        walk = LocalWalk(wanted, self.skipped, self._outputs, skip)
+        for name in image_names(walk.folders(), wanted, os.path.exists, self.skipped):
+            path = joined(wanted.base, name)
+            if walk.lists(path):
+                yield path
+
+    def _glob(self, pattern: Path, place: str) -> _Part:
+        parts, depth, matches = split_pattern(pattern.parts)
+        # Made absolute only now: the current folder's own name may look like a pattern.
+        base = str(_absolute(str(Path(*parts))))
+        return _Part(self.some(self._folder(Wanted(base, depth, matches)), place), base)
+
+    def _remote(self, files: Any, name: str, url: str) -> Iterator[Item]:
+        if is_pattern(name):
+            parts, depth, matches = split_pattern(name.split("/"))
+            wanted = Wanted("/".join(parts), depth, matches)
+        else:
+            wanted = Wanted(name)
+        # What follows `::` is the archive or cache that the file is reached through.
+        _, chained, through = url.partition("::")
+        try:
+            walk = walk_remote(files, wanted.base)
+            for found in image_names(walk, wanted, files.exists, self.skipped):
+                path = joined(wanted.base, found)
+                location = files.unstrip_protocol(path) + chained + through
+                yield _elsewhere(files, path, found, location)
+        except Exception as error:
+            raise _unusable(url, error) from error
+
+    def _list(self, path: Path, place: str) -> _Part:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+            names = [name for line in lines if (name := line.rstrip("\r\n"))]
+        items = [_line(name, path.parent) for name in names]
+        folders = {Path(item).parent for item in items if isinstance(item, str)}
+        if any(folder.is_relative_to(path.parent) for folder in folders):
+            folders.add(path.parent)  # Names that go down from the list stay as they are written.
+        folder = _shared_folder([str(folder) for folder in folders]) if folders else None
+        listed = self._not_ours(items)
+        return _Part(self.some(listed, place, "write one path or URL per line"), folder, True)
+
+    def _not_ours(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            if isinstance(item, str):
+                yield from self._file(Path(item))
+            else:
+                yield item
+
+    def some(self, items: Iterator[T], place: str, hint: str = "") -> Iterator[T]:
+        """Refuse an empty listing at once."""
+        first = next(items, None)
+        if first is None:
+            wanted = hint or f"taken are {', '.join(FORMATS)} and TGA files that are not hidden"
+            passed = f"; passed over: {self.skipped}" if self.skipped else ""
+            raise InputError(f"no image in {place!r}: {wanted}{passed}")
+        return chain([first], items)
 
 
-def _expand_path(place: str) -> Iterator[Source]:
-    path = Path(place).absolute()
+def _named(item: Item, base: str) -> Source:
+    if isinstance(item, Source):
+        return item
+    name = PurePath(item).relative_to(base).as_posix() if base else PurePath(item).name
+    return Source(key_of(name), item)
+
+
+def _shared_folder(folders: Sequence[str]) -> str:
+    """The deepest folder that all are in; empty if there is none, as between Windows' drives."""
     try:
-        mode = path.stat().st_mode if place else 0
-    except (OSError, ValueError) as error:
-        if not is_pattern(place):
-            raise _unusable(place, error) from error
-        return _some(_glob(Path(place)), place)
-    if stat.S_ISDIR(mode):
-        return _some(_folder(path), place)
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{place!r} is neither a file nor a folder; pipe images through '-'")
-    if path.suffix.lower() == ".txt":
-        hint = "write one path or URL per line"
-        return _some(_distinct(_lines(path)), place, hint)
-    return iter([Source(key_of(path.name), str(path))])
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:
+        return ""
 
 
-def _expand_url(url: str) -> Iterator[Source]:
-    from fsspec.core import url_to_fs
-    from fsspec.implementations.local import LocalFileSystem
-
-    # Each of fsspec's file systems raises what its own library raises.
-    try:
-        files, name = url_to_fs(url)
-        is_file, is_folder = files.isfile(name), files.isdir(name)
-    except Exception as error:
-        raise _unusable(url, error) from error
-    if isinstance(files, LocalFileSystem):
-        return _expand_path(name)
-    if is_file:
-        key = key_of(PurePosixPath(name).name)
-        return iter([Source(key, url, partial(files.open, name, "rb"))])
-    if is_folder or is_pattern(name):
-        return _some(_remote(files, name, url), url)
-    raise _unusable(url, FileNotFoundError("no such file or folder"))
+def _elsewhere(files: Any, path: str, name: str, location: str) -> Source:
+    opener, teller = partial(files.open, path, "rb"), partial(files.ukey, path)
+    return Source(key_of(name), location, opener, teller)
 
 
-def _folder(
-    root: Path, depth: int | None = None, wanted: Callable[[str], object] = bool
-) -> Iterator[Source]:
-    def skip(error: OSError) -> None:
-        if error.filename == str(root):
-            raise _unusable(str(root), error) from error
-        logger.warning("passed over folder %r: %s", error.filename, reason_of(error))
-
-    for name in image_names(os.walk(root, onerror=skip), str(root), depth):
-        path = root / name
-        if wanted(name) and _is_regular(path):
-            yield Source(key_of(name), str(path))
-
-
-def _glob(pattern: Path) -> Iterator[Source]:
-    base, depth, wanted = split_pattern(pattern.parts)
-    # Made absolute only now: the current folder's own name may look like a pattern.
-    return _folder(Path(*base).absolute(), depth, wanted)
-
-
-def _remote(files: Any, name: str, url: str) -> Iterator[Source]:
-    parts, depth, wanted = (
-        split_pattern(name.split("/")) if is_pattern(name) else ([name], None, bool)
-    )
-    base = "/".join(parts)
-    # What follows `::` is the archive or cache that the file is reached through.
-    _, chained, through = url.partition("::")
-    try:
-        for found in filter(wanted, image_names(walk_remote(files, base), base, depth)):
-            path = joined(base, found)
-            location = files.unstrip_protocol(path) + chained + through
-            yield Source(key_of(found), location, partial(files.open, path, "rb"))
-    except Exception as error:
-        raise _unusable(url, error) from error
-
-
-def _lines(path: Path) -> Iterator[Source]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
-            if name := line.rstrip("\r\n"):
-                yield _line(name, path.parent)
-
-
-def _line(name: str, folder: Path) -> Source:
+def _line(name: str, folder: Path) -> Item:
+    if path := local_path(name):
+        return path
     if is_url(name):
-        return Source(_key_of_url(name), name)
-    path = PurePath(name)
-    # A key with `..` in it, or an absolute one, could lead out of a folder of results.
-    inside = not path.is_absolute() and ".." not in path.parts
-    return Source(key_of(path.as_posix() if inside else path.name), str(folder / path))
+        return Source(key_of_url(name), name)
+    return str(_absolute(str(folder / name)))
 
 
-def _distinct(found: Iterable[Source]) -> Iterator[Source]:
-    places: set[str] = set()
-    keys: set[str] = set()
-    repeats: Counter[str] = Counter()
-    for source in found:
-        if source.location in places:
-            continue
-        key = source.key
-        while key in keys:
-            repeats[source.key] += 1
-            key = f"{source.key}#{repeats[source.key] + 1}"
-        places.add(source.location)
-        keys.add(key)
-        yield replace(source, key=key)
-
-
-def _some(found: Iterator[Source], place: str, hint: str = "") -> Iterator[Source]:
-    """Refuse an empty listing at once."""
-    first = next(found, None)
-    if first is None:
-        hint = hint or f"taken are {', '.join(FORMATS)} files that are neither hidden nor links"
-        raise InputError(f"no image in {place!r}: {hint}")
-    return chain([first], found)
-
-
-def _is_regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:  # it vanished while the folder was listed
-        return False
-
-
-def _key_of_url(url: str) -> str:
-    """The last name in the URL; a query may hold a signature and stays out of it."""
-    path = url.partition("::")[0]
-    if _is_web(path):
-        path = unquote(re.split("[?#]", path)[0], errors="surrogateescape")
-    name = path.rstrip("/").rpartition("/")[2]
-    return key_of(name) if name.strip(".") else "image"
-
-
-def _is_web(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
+def _absolute(place: str) -> Path:
+    """The path from the root; a `..` after a link leads where the link does."""
+    path = Path(place).absolute()
+    if ".." not in path.parts:
+        return path
+    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
 
 
 def _unusable(place: str, error: Exception) -> InputError:

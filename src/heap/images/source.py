@@ -4,10 +4,12 @@ import os
 import re
 import stat
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -19,7 +21,11 @@ BYTE_LIMIT = 512 * 2**20
 STANDARD_INPUT = "-"
 
 _URL = re.compile(r"[A-Za-z][\w+.-]*(::[A-Za-z][\w+.-]*)*://")
+_FILE = "file://"
 _PIECE = 2**20
+_JOINERS = "\u200c\u200d"
+"""Within words and emoji; what else is of the category Cf can make a name look like another."""
+_ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,13 @@ class Source:
     """An image that was listed; nothing of it has been read yet."""
 
     key: str
-    """Unique in its listing, printable UTF-8, with forward slashes; see `key_of`."""
+    """Unique in its listing, UTF-8, with forward slashes; see `key_of`."""
     location: str
     """Absolute path, URL, or `-` for standard input, which can be read once only."""
     opener: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     """Opens it on the fsspec file system that it was listed on, if any."""
+    teller: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    """Says, on that file system, what `stamp` is to say."""
 
     def read(self, limit: int = BYTE_LIMIT) -> bytes:
         """The encoded bytes, at most `limit` of them.
@@ -51,11 +59,30 @@ class Source:
             raise InputError(f"{self.location!r} is larger than the limit of {limit} bytes")
         return data
 
+    def stamp(self) -> str:
+        """What changes with the content and is known without reading it; empty if nothing is.
+
+        Of a file its size and times; of a URL what its file system says, if it was listed there.
+        """
+        path = local_path(self.location) or self.location
+        if self.teller is None and (path == STANDARD_INPUT or is_url(path)):
+            return ""
+        try:
+            if self.teller is not None:
+                return self.teller()
+            status = Path(path).stat()
+        # Each of fsspec's file systems raises what its own library raises.
+        except Exception:
+            return ""
+        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+
     def _open(self) -> AbstractContextManager[Any]:
-        if self.location == STANDARD_INPUT:
-            return nullcontext(sys.stdin.buffer)
         if self.opener is not None:
             return cast(AbstractContextManager[Any], self.opener())
+        if self.location == STANDARD_INPUT:
+            return nullcontext(sys.stdin.buffer)
+        if path := local_path(self.location):
+            return _open_regular(path)
         if is_url(self.location):
             from fsspec.core import url_to_fs
 
@@ -70,21 +97,26 @@ def is_url(place: str) -> bool:
 
 
 def key_of(name: str) -> str:
-    """Escape all of `name` that is not printable UTF-8, and %, as %XX byte by byte.
+    """The name of an image as UTF-8 that is safe to show.
 
-    `name_of` gives the name back.
+    Bytes that are not UTF-8, control characters and what turns the direction of writing become %XX
+    byte by byte, and so does a % that could be taken for the beginning of that. `name_of` gives
+    the name back.
     """
-    return "".join(
-        letter
-        if letter.isprintable() and letter != "%"
-        else quote_from_bytes(letter.encode("utf-8", "surrogateescape"))
-        for letter in name
-    )
+    escaped = _ESCAPE.sub("%25", name)
+    return "".join(letter if _is_plain(letter) else _escaped(letter) for letter in escaped)
 
 
 def name_of(key: str) -> str:
-    """The name, as it is on the disk, that `key_of` has made a key of."""
+    """The name on the disk; bytes that are not UTF-8 are in it as `os.fsdecode` has them."""
     return os.fsdecode(unquote_to_bytes(key))
+
+
+def local_path(url: str) -> str:
+    """The path that a file URL stands for; empty for anything else."""
+    if not url.lower().startswith(_FILE):
+        return ""
+    return os.fsdecode(unquote_to_bytes(url[len(_FILE) :]))
 
 
 def reason_of(error: Exception) -> str:
@@ -113,3 +145,11 @@ def _pieces(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:
         total += len(piece)
         if total > limit:
             return
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
+
+
+def _escaped(letter: str) -> str:
+    return quote_from_bytes(letter.encode("utf-8", "surrogateescape"))

@@ -4,27 +4,62 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 from typing import Any
 
 from heap.errors import InputError
-from heap.images.formats import suffixes
+from heap.export.folder import MARKER
+from heap.images.outputs import written_in
+from heap.images.skipped import HIDDEN, OURS, Skipped
 
 Walk = Iterable[tuple[str, list[str], list[str]]]
 """What `os.walk` gives: a folder, and the names of its folders and of its other entries."""
 
 
-def image_names(walk: Walk, base: str, depth: int | None) -> Iterator[str]:
-    """Visible files with an allowed suffix, relative to `base`, at most `depth` names deep."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which files of a walk are listed."""
+
+    base: str
+    """Where the walk begins; names are relative to it."""
+    depth: int | None = None
+    """How many names deep at most; None: to the bottom."""
+    matches: Callable[[str], object] = bool
+    """The names that a pattern asks for."""
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of this name is listed if it is visible and an image by its suffix."""
+        within = self.depth is None or name.count("/") < self.depth
+        return within and bool(self.matches(name))
+
+
+def image_names(
+    walk: Walk, wanted: Wanted, exists: Callable[[str], bool], skipped: Skipped
+) -> Iterator[str]:
+    """Visible files with an allowed suffix, relative to where the walk begins."""
     for folder, folders, files in walk:
-        inside = folder[len(base) :].replace(os.sep, "/").strip("/")
+        inside = folder[len(wanted.base) :].replace(os.sep, "/").strip("/")
         level = inside.count("/") + 2 if inside else 1
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if level == depth:
+        if level == wanted.depth or MARKER in files:
             folders.clear()
+        if MARKER in files:
+            skipped[OURS] += 1
+            continue
+        _keep_visible(folder, folders, exists, skipped)
         for name in sorted(files):
-            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in suffixes():
-                yield f"{inside}/{name}" if inside else name
+            path = f"{inside}/{name}" if inside else name
+            if wanted.takes(path) and not skipped.refuses(name):
+                yield path
+
+
+def _keep_visible(
+    folder: str, folders: list[str], exists: Callable[[str], bool], skipped: Skipped
+) -> None:
+    """Take out the names of folders that are not to be walked, and sort the others."""
+    hidden = {name for name in folders if name.startswith(".")}
+    written = written_in(folder, folders, exists)
+    skipped.update([HIDDEN] * len(hidden) + [OURS] * len(written))
+    folders[:] = sorted(set(folders) - hidden - written)
 
 
 def walk_remote(files: Any, folder: str) -> Walk:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from heap.collection.records import Failure, Finished
+from heap.images.source import name_of
 from heap.report.files import replacing
 from heap.results import coco_annotation
 
@@ -72,7 +73,7 @@ def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
 def write_coco(records: Iterable[Finished], path: Path) -> None:
     """Write `records`, in the order given, as one COCO file with one class, `object`.
 
-    The same records give the same bytes.
+    Images are called as they are on the disk. The same records give the same bytes.
 
     Raises:
         InputError: if the file cannot be written.
@@ -82,18 +83,20 @@ def write_coco(records: Iterable[Finished], path: Path) -> None:
             result, found = record.result, record.result.objects
             each = zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
             annotations = (coco_annotation(1, *one) for one in each)
-            file.add(result.key, result.width, result.height, annotations, record.note)
+            name = name_of(result.key)
+            file.add(name, result.width, result.height, annotations, record.note)
 
 
 def write_failures(failures: Iterable[Failure], path: Path) -> None:
-    """Write one JSON object per line for each image that failed: its path, stage and reason.
+    """Write one JSON object per line for each image that failed: its name, stage and reason.
 
     Raises:
         InputError: if the file cannot be written.
     """
     with replacing(path) as file:
         for failure in failures:
-            line = {"path": failure.key, "stage": failure.stage, "reason": failure.reason}
+            name = name_of(failure.key)
+            line = {"path": name, "stage": failure.stage, "reason": failure.reason}
             file.write(_json(line) + b"\n")
 
 

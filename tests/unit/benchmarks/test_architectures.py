@@ -16,14 +16,14 @@ from heap.encoder.architecture import (
 )
 from heap.encoder.encoder import Encoder
 from heap.encoder.files import CONFIG, EncoderFiles
-from heap.encoder.registry import CARDS
+from heap.encoder.registry import CARDS, PACKAGED
 from heap.encoder.stages import STRIDE
 
 TINY = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2}
 
 
 def test_every_encoder_with_a_short_name_is_there() -> None:
-    assert PUBLISHED.keys() | {"embedded"} == CARDS.keys()
+    assert PUBLISHED.keys() | {*PACKAGED} == CARDS.keys()
 
 
 @pytest.mark.parametrize("alias", PUBLISHED)

@@ -115,7 +115,12 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             name,
             {
                 "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
-                "random": {"iou": 0.25, "accuracy": 0.5, "corloc": False, "corloc_any": True},
+                "embedded-small": {
+                    "iou": 0.25,
+                    "accuracy": 0.5,
+                    "corloc": False,
+                    "corloc_any": True,
+                },
                 "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
                 "smoothed": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
                 "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
@@ -333,7 +338,7 @@ class TestSummariesByHand:
         assert found["methods"]["embedded"]["iou"] == pytest.approx((0.75 + 0.51236) / 2)
         assert found["methods"]["embedded"]["corloc_any"] == 1
         assert "corloc_any" not in found["methods"]["centre"]
-        ahead = found["embedded_ahead_of"]["random"]
+        ahead = found["embedded_ahead_of"]["embedded-small"]
         assert ahead["iou"]["mean"] == pytest.approx(0.38118)
         assert ahead["corloc"] == {"mean": 1, "interval": [1, 1]}
 

@@ -133,7 +133,7 @@ class TestCorrections:
         assert [each.name for each in found(run)] == ["", "", "cat"]
 
     @pytest.mark.parametrize(
-        "name", ["big  dog", "big\tdog ", "big\u202fdog", "1:2", "nai\u0308ve"]
+        "name", ["big  dog", "big\u3000dog ", "big\u202fdog", "1:2", "nai\u0308ve"]
     )
     def test_a_name_differs_from_all_others_as_exports_print_it(self, run: Path, name: str) -> None:
         sort(run, 3)

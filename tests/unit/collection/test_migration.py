@@ -9,7 +9,7 @@ import pytest
 from heap.collection import schema
 from heap.collection.database import read_config
 from heap.collection.lock import lock_run
-from heap.collection.records import Counts, Failure, Finished
+from heap.collection.records import Counts, Failure, Finished, Stored
 from heap.collection.store import RunStore
 from heap.errors import InputError
 
@@ -17,6 +17,8 @@ from .test_store import CONFIG, contents, example, plain
 
 STORE = Path(__file__).with_name("store-v1.zip")
 """Two images with two and one objects, and one that could not be read."""
+STORE_2 = Path(__file__).with_name("store-v2.zip")
+"""The same, with places; one name has a % in it, escaped as it was then."""
 
 
 @pytest.fixture
@@ -74,6 +76,25 @@ def test_what_was_left_half_done_is_finished(run: Path) -> None:
     images.add_columns({"source": "CAST('' AS STRING)"})
     assert [record.source for record in RunStore.open(run).records()] == ["", ""]
     assert version_of(run) == schema.SCHEMA_VERSION
+
+
+def test_version_2_gets_stamps_that_the_next_listing_fills(tmp_path: Path) -> None:
+    with zipfile.ZipFile(STORE_2) as archive:
+        archive.extractall(tmp_path)
+    assert version_of(tmp_path) == 2
+    store = RunStore.open(tmp_path)
+    assert version_of(tmp_path) == schema.SCHEMA_VERSION
+    assert store.stored() == [
+        Stored("100%25.jpg", "/photos/100%.jpg", "def", "", False),
+        Stored("a", "/photos/a", "abc", "", False),
+        Stored("c", "", "", "", True),
+    ]
+    assert contents(tmp_path)[1:] == [plain(example("a", 2)), Failure("c", "decode", "torn")]
+    with RunStore.create_or_open(tmp_path, CONFIG) as store:
+        store.move({"a": ("/elsewhere/a", "1-2-3")})
+        moved = Stored("a", "/elsewhere/a", "abc", "1-2-3", False)
+        assert store.stored()[1] == moved
+    assert contents(tmp_path)[1] == plain(example("a", 2))
 
 
 def test_while_another_process_writes_it_stays_as_it_is(run: Path) -> None:

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from heap.config import FeatureConfig, HeadConfig
+from heap.config import FeatureConfig
 from heap.encoder.registry import (
     CARDS,
-    EMBEDDED,
+    OUTPUT,
+    PACKAGED,
     SMALL,
     SMALL_PYRAMID,
     TAUGHT_PYRAMID,
     Recipe,
     is_local,
+    packaged_encoder,
+    packaged_head,
     recipe,
     resolve,
 )
@@ -37,9 +40,12 @@ def test_aliases_become_hub_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("somebody/their-vit") == "somebody/their-vit"
 
 
-def test_the_embedded_encoder_is_in_the_package() -> None:
-    assert resolve("embedded") == EMBEDDED
-    assert EMBEDDED.parts[-3:] == ("heap", "weights", "encoder")
+def test_two_encoders_are_in_the_package() -> None:
+    assert PACKAGED == ("embedded", "embedded-small")
+    for alias in PACKAGED:
+        assert resolve(alias) == packaged_encoder(alias)
+        assert (packaged_encoder(alias) / "model.safetensors").is_file()
+        assert (packaged_head(alias) / "model.safetensors").is_file()
 
 
 def test_folders_are_themselves_and_go_after_aliases(
@@ -105,7 +111,7 @@ def test_a_card_is_local_once_its_weights_are_here(
 
 def test_every_card_is_known_by_its_alias() -> None:
     assert all(alias == card.alias for alias, card in CARDS.items())
-    assert len({card.repo for card in CARDS.values()}) == len(CARDS)
+    assert len({card.repo for card in CARDS.values() if card.repo}) == len(CARDS) - len(PACKAGED)
 
 
 def test_a_recipe_says_which_facet_serves() -> None:
@@ -120,10 +126,12 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text('{"model_type": "vit"}')
     assert recipe(folder) == Recipe()
+    config.write_text('{"model_type": "dinov2"}')
+    assert recipe(folder) == OUTPUT
     config.write_text('{"model_type": "resnet"}')
     assert recipe(folder) == Recipe(facet="token")
     (tmp_path / "heads.safetensors").write_bytes(b"")
-    assert recipe(folder) == CARDS["embedded"].recipe == SMALL_PYRAMID
+    assert recipe(folder) == CARDS["embedded-small"].recipe == SMALL_PYRAMID
     assert recipe(folder).losses.prior == "encoder"
     config.write_text('{"model_type": "vit"}')
     assert recipe(folder) == SMALL
@@ -139,11 +147,16 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
         recipe(folder)
 
 
-def test_a_head_without_a_prior_has_a_shape_of_its_own() -> None:
-    usual = Recipe()
-    assert usual.head_for("none") == usual.alone
-    assert (usual.alone.groups, usual.alone.centred) == (6, True)
-    for prior in ("self", "found", "seed", "boundary", "encoder"):
-        assert usual.head_for(prior) == usual.head == HeadConfig()
-    for small in (SMALL, SMALL_PYRAMID):
-        assert small.head_for("none") == small.head_for("boundary") == small.head
+@pytest.mark.parametrize(
+    "name", ["embedded", "dinov2-vits14", "facebook/dinov2-with-registers-base", "dinov3-vitb16"]
+)
+def test_families_that_train_what_they_give_serve_by_their_output(name: str) -> None:
+    """By alias and by hub name."""
+    assert recipe(name) == OUTPUT
+    assert (OUTPUT.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == ("output", False, "none")
+
+
+def test_others_serve_by_their_keys_and_a_prior() -> None:
+    for name in ("dino-vits8", "facebook/dino-vitb16", "somebody/their-vit"):
+        assert recipe(name) == Recipe()
+    assert (Recipe().facet, Recipe().head.centred, Recipe().losses.prior) == ("key", True, "found")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from heap.config import Facet
 from heap.encoder.encoder import Encoder
-from heap.encoder.registry import CARDS
+from heap.encoder.registry import CARDS, PACKAGED
 from heap.errors import ConfigError, InputError, WeightsError
 
 from .folders import refusal
@@ -180,8 +180,9 @@ def test_a_device_that_is_not_there(folder: Path, device: str) -> None:
     assert len(str(told.value)) < 150, "no list of all that anybody ever made"
 
 
-def test_the_embedded_encoder_is_what_its_card_says() -> None:
-    encoder, card = Encoder.load("embedded"), CARDS["embedded"]
+@pytest.mark.parametrize("alias", PACKAGED)
+def test_an_encoder_of_the_package_is_what_its_card_says(alias: str) -> None:
+    encoder, card = Encoder.load(alias), CARDS[alias]
     assert (encoder.patch, encoder.dim) == (card.patch, card.dim)
     weights = sum(weight.numel() for weight in encoder.parameters())
     assert round(weights / 1e6, 1) == card.parameters

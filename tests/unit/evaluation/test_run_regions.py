@@ -30,7 +30,7 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """The encoder that comes with the package."""
-    features = recipe("embedded").features("embedded")
+    features = recipe("embedded-small").features("embedded-small")
     return Bench(features, cache=tmp_path_factory.mktemp("features"), precision="fp32")
 
 
@@ -56,7 +56,7 @@ def test_values_are_those_of_the_model_itself(
     evaluated: Results, pets: Path, packaged: Bench
 ) -> None:
     """By the model on each picture, and loops over patches, pixels and pairs."""
-    heap = Heap.from_pretrained("embedded", precision="fp32")
+    heap = Heap.from_pretrained("embedded-small", precision="fp32")
     kinds: dict[str, list[tuple[int, int, np.ndarray]]] = {"features": [], "head": []}
     oracles = []
     for image, example in enumerate(task(f"voc2012-seg:{pets}", *NAMES).examples()):

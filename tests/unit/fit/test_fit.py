@@ -14,12 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from heap.collection.lock import lock_run
+from heap.collection.store import RunStore
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.encoder import Encoder
 from heap.errors import ConfigError, FitError, InputError, StoreError
 from heap.features import FeatureStore
 from heap.fit.collect import collect, evenly
 from heap.fit.command import fit
+from heap.fit.place import refuse_strangers
 from heap.images import Picture, Source, list_images
 from heap.model.embedding import embed
 from heap.model.heap import Heap
@@ -351,3 +353,30 @@ def test_collected_images_are_those_of_the_listing(
     grids = {found[index].grid for index in range(12)}
     assert len(grids) == 3
     assert np.isfinite(found[0].patches.numpy()).all()
+
+
+def test_a_model_is_not_written_among_what_is_no_model(
+    fit_small: Fit, photos: Path, encoder_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with RunStore.create_or_open(run, {}):
+        pass
+    for folder in (photos, encoder_folder, run):
+        before = sorted(folder.iterdir())
+        with pytest.raises(InputError, match=r"holds '.*' and no model; choose a new or empty"):
+            fit_small(folder)
+        assert sorted(folder.iterdir()) == before
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    for name in (".lock", "failed.jsonl", "log.jsonl.partial"):
+        (begun / name).touch()
+    refuse_strangers(begun)
+
+
+def test_a_fit_says_what_it_passed_over(fit_small: Fit, photos: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (folder / "notes.md").touch()
+    (folder / "lost.png").symlink_to("nowhere")
+    told: list[str] = []
+    fit_small(tmp_path / "out", folder, on_skipped=lambda skipped: told.append(str(skipped)))
+    assert told == ["1 links that lead nowhere, 1 not images by their names (.md)"]

@@ -2,6 +2,8 @@ import hashlib
 import io
 import pickle
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -457,3 +459,34 @@ def test_16_bits_of_one_value_are_not_stretched() -> None:
         picture = decoded(png16(np.full((4, 4, bands), 512, np.uint16)))
         assert (picture.pixels == 2).all()
         assert picture.note is None
+
+
+def test_heic_is_read_where_its_library_is_installed(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_1.HEIC"
+    Image.fromarray(colours()).save(path, "HEIF", quality=100, chroma=444)
+    assert distance(decode(Source("IMG_1.HEIC", str(path))), colours()) <= 4
+
+
+def test_tga_is_read_by_its_name_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.TGA"
+    Image.fromarray(colours()).save(path, "TGA")
+    assert distance(decode(Source("a.TGA", str(path))), colours()) == 0
+    with pytest.raises(ImageError, match="not an image, or not one of"):
+        decode(Source("a.jpg", str(path)))
+
+
+def test_without_the_library_of_a_format_the_listing_says_what_to_install(tmp_path: Path) -> None:
+    for name in ("a.png", "b.heic"):
+        (tmp_path / name).touch()
+    script = f"""
+import sys
+sys.modules["pillow_heif"] = None
+from heap.images import list_images
+images = list_images({str(tmp_path)!r})
+print([image.key for image in images], images.skipped)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    advice = "1 .heic, which needs pillow-heif: pip install 'heap[heic]'"
+    assert done.stdout.strip() == f"['a.png'] {advice}"

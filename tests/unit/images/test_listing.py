@@ -2,12 +2,13 @@ import io
 import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import fsspec
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from heap.errors import InputError
 from heap.images import Source, list_images
-from heap.images.source import is_url, key_of
+from heap.images.source import is_url, key_of, name_of
 
 
 @pytest.fixture
@@ -105,21 +106,90 @@ def test_list_file(folder: Path, tmp_path: Path) -> None:
     listing.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
     images = list(list_images(listing))
     assert [image.key for image in images] == [
-        "photos/a.PNG", "b.jpg", "a.PNG", "gone.jpg", "a b.jpg",
+        "photos/a.PNG", "photos/b.jpg", "photos/sub/a.PNG", "gone.jpg", "a b.jpg",
     ]  # fmt: skip
     assert [image.read() for image in images[:3]] == [b"a.PNG", b"b.jpg", b"sub/a.PNG"]
     with pytest.raises(InputError, match=r"cannot read .*gone.jpg.*: No such file"):
         images[3].read()
 
 
-def test_several_places_get_distinct_keys_in_order(folder: Path, tmp_path: Path) -> None:
+def test_several_places_are_named_from_the_folder_that_they_share(
+    folder: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    for name in ["a.PNG", "a.PNG#2.jpg"]:
-        (other / name).write_bytes(b"other")
+    (other / "a.PNG").write_bytes(b"other")
     places = [folder / "a.PNG", other, folder / "sub/a.PNG", folder / "a.PNG"]
-    assert keys(*places) == ["a.PNG", "a.PNG#2", "a.PNG#2.jpg", "a.PNG#3"]
-    assert keys(*places) == keys(*places)
+    images = list(list_images(places))
+    assert [image.key for image in images] == ["photos/a.PNG", "other/a.PNG", "photos/sub/a.PNG"]
+    assert [str(tmp_path / image.key) for image in images] == [image.location for image in images]
+    assert {image.key for image in list_images(places[::-1])} == {image.key for image in images}
+    assert keys(folder / "b.jpg", folder / "sub/a.PNG") == ["b.jpg", "sub/a.PNG"]
+
+
+def test_a_list_of_paths_elsewhere_is_named_from_the_folder_that_they_share(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lists").mkdir()
+    listing = tmp_path / "lists" / "all.txt"
+    listing.write_text(f"{folder}/a.PNG\nfile://{folder}/sub/%61.PNG\n../photos/b.jpg\n")
+    images = list(list_images(listing))
+    assert [image.key for image in images] == ["a.PNG", "sub/a.PNG", "b.jpg"]
+    assert [image.read() for image in images] == [b"a.PNG", b"sub/a.PNG", b"b.jpg"]
+
+
+def test_addresses_with_one_name_get_longer_names_whatever_their_order() -> None:
+    places = [
+        "https://a.org/x/1.jpg", "https://a.org/y/1.jpg", "https://b.org/y/1.jpg",
+        "https://a.org/2.jpg?id=1", "https://a.org/2.jpg?id=2",
+    ]  # fmt: skip
+    named = {image.location: image.key for image in list_images(places)}
+    assert list(named.values())[:3] == ["x/1.jpg", "a.org/y/1.jpg", "b.org/y/1.jpg"]
+    assert all(re.fullmatch(r"a\.org/2\.jpg~[0-9a-f]{8}", named[place]) for place in places[3:])
+    assert named == {image.location: image.key for image in list_images(places[::-1])}
+
+
+def test_what_is_passed_over_is_counted(folder: Path) -> None:
+    for name in ["t.txt", "u.txt", "none", "sub/x.HEIC"]:
+        (folder / name).touch()
+    (folder / "lost.jpg").symlink_to("nowhere")
+    images = list_images(folder)
+    assert "sub/x.HEIC" in [image.key for image in images], "pillow-heif is installed"
+    assert images.skipped == {
+        "hidden": 2,
+        "not images by their names (.txt)": 2,
+        "not images by their names (.md)": 1,
+        "not images by their names (without a suffix)": 1,
+        "links that lead nowhere": 1,
+    }
+    assert str(images.skipped).startswith("2 hidden, 2 not images by their names (.txt), 1 ")
+
+
+def test_what_heap_has_written_is_never_listed(folder: Path) -> None:
+    run = folder / "heap-run"
+    for name in [
+        "store/config.lance/x", "store/images.lance/x", "overlays/1.jpg", "masks/1.png", "mine.jpg",
+        "export-yolo/heap-export.txt", "export-yolo/images/train/1.jpg",
+    ]:  # fmt: skip
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    (folder / "overlays").mkdir()
+    (folder / "overlays/o.jpg").touch()
+    (folder / "link").symlink_to(run / "overlays")
+    (folder / "shot.jpg").symlink_to(run / "masks/1.png")
+    mine = ["b.jpg", "heap-run/mine.jpg", "overlays/o.jpg", "sub/a.PNG", "sub/deep/c.webp"]
+    images = list_images(folder)
+    assert [image.key for image in images] == ["a.PNG", *mine]
+    ours = "folders that heap has written"
+    assert images.skipped[ours] == 6
+    assert keys(folder / "b.jpg", folder / "shot.jpg", *folder.rglob("1.jpg")) == ["b.jpg"]
+    for place in [run / "overlays", run / "export-yolo/images", run / "masks/1.png"]:
+        with pytest.raises(InputError, match=f"no image in .*{ours}"):
+            list_images(place)
+    files = fsspec.filesystem("memory")
+    files.put(f"{run}/", "/ours/", recursive=True)
+    assert keys("memory://ours") == ["mine.jpg"]
+    files.rm("/ours", recursive=True)
 
 
 def test_bucket_archive_and_file_url(folder: Path, bucket: str, tmp_path: Path) -> None:
@@ -142,7 +212,8 @@ def test_archives_with_equal_names_are_all_listed(tmp_path: Path) -> None:
             archive.writestr("a.jpg", name)
         places.append(f"zip://::{tmp_path}/{name}.zip")
     images = list(list_images(places))
-    assert {image.key: image.read() for image in images} == {"a.jpg": b"one", "a.jpg#2": b"two"}
+    expected = {"one.zip/a.jpg": b"one", "two.zip/a.jpg": b"two"}
+    assert {image.key: image.read() for image in images} == expected
 
 
 def test_standard_input_in_a_real_process() -> None:
@@ -225,17 +296,21 @@ def test_folder_that_cannot_be_listed_in_a_bucket_is_an_error(
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=50).filter(lambda s: "\0" not in s))
-def test_keys_are_printable_and_give_the_name_back(text: str) -> None:
+def test_keys_are_safe_to_show_and_give_the_name_back(text: str) -> None:
     name = os.fsdecode(text.encode("utf-8", "surrogatepass"))
     key = key_of(name)
-    assert key.isprintable()
-    assert os.fsdecode(unquote_to_bytes(key.encode("utf-8"))) == name
+    plain = key.translate({0x200C: None, 0x200D: None})
+    assert all(each.isprintable() or unicodedata.category(each) == "Zs" for each in plain)
+    assert name_of(key) == name
 
 
 def test_everyday_names_are_their_own_keys() -> None:
-    for name in ["IMG 0001.JPG", "Straße/été (2).png", "photo #3.jpg", "猫😀.webp", "-rf.gif"]:
+    for name in [
+        "IMG 0001.JPG", "Straße/été (2).png", "photo #3.jpg", "猫😀.webp", "-rf.gif", "100%.jpg",
+        "Screenshot at 9.41.00\u202fAM.png", "写真\u3000一.jpg", "👩\u200d🚀❤\ufe0f.png",
+    ]:  # fmt: skip
         assert key_of(name) == name
-    assert key_of("100%\n.jpg") == "100%25%0A.jpg"
+    assert key_of("100%41\n\u202e.jpg") == "100%2541%0A%E2%80%AE.jpg"
 
 
 def test_what_is_a_url() -> None:

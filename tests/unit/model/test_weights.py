@@ -6,9 +6,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from heap.config import HeadConfig
+from heap.encoder.registry import packaged_head
 from heap.errors import WeightsError
 from heap.model.head import GroupingHead
-from heap.model.heap import EMBEDDED
 from heap.model.weights import digest_of, load_head, save_head
 
 
@@ -55,6 +55,6 @@ def test_weights_of_another_type_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_the_model_inside_the_package_has_a_checksum() -> None:
-    path = EMBEDDED / "model.safetensors"
+    path = packaged_head("embedded") / "model.safetensors"
     with safe_open(path, framework="pt") as file:
         assert file.metadata()["sha256"] == digest_of(load_file(path))

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from heap.collection.lock import lock_run
-from heap.encoder.registry import EMBEDDED
+from heap.encoder.registry import packaged_encoder
 from heap.errors import InputError
 from heap.pretrain.command import pack, pretrain
 from heap.pretrain.photos import read_packs
@@ -100,8 +100,11 @@ def test_one_process_at_a_time(photos: Path, tiny: Config, tmp_path: Path) -> No
 
 
 def test_going_on_from_the_embedded_encoder(photos: Path, tiny: Config, tmp_path: Path) -> None:
-    pretrain(photos, tmp_path, tiny(steps=1, batch=2), side=32, start="embedded")
-    ours, theirs = (load_file(each / "model.safetensors") for each in (tmp_path, EMBEDDED))
+    pretrain(photos, tmp_path, tiny(steps=1, batch=2), side=32, start="embedded-small")
+    ours, theirs = (
+        load_file(each / "model.safetensors")
+        for each in (tmp_path, packaged_encoder("embedded-small"))
+    )
     assert {name: value.shape for name, value in ours.items()} == {
         name: value.shape for name, value in theirs.items()
     }

@@ -27,7 +27,7 @@ def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in USED:
         shutil.copy(PHOTOS / f"{name}.jpg", photos)
     (photos / "torn.jpg").write_bytes((PHOTOS / "dog.jpg").read_bytes()[:2000])
-    Heap.from_pretrained("embedded").discover(photos, folder / "run")
+    Heap.from_pretrained("embedded-small").discover(photos, folder / "run")
     with Editor(folder / "run") as editor:
         sort_objects(editor, 2)
     return folder / "run"

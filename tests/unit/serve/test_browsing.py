@@ -23,7 +23,7 @@ def test_the_run_is_counted_as_the_store_counts_it(reader: TestClient, found_run
     assert told["images"] == counts.done + counts.empty == len(USED)
     assert (told["empty"], told["failed"], told["objects"]) == (counts.empty, 1, counts.objects)
     assert (told["apart"], told["unsorted"], told["rejected"]) == (count_apart(store), 0, 0)
-    assert (told["name"], told["encoder"]) == ("run", "embedded")
+    assert (told["name"], told["encoder"]) == ("run", "embedded-small")
     assert told["read_only"]
     assert told["searchable"]
 
