@@ -50,7 +50,7 @@ BASES: dict[tuple[str, ...], Line] = {
     ("export",): ["run", "--format", "coco", "--out", "out"],
     ("serve",): ["missing"],
     ("fit",): ["photos", "--out", "out", "--encoder", "encoder", "--resolution", "32",
-               "--steps", "1"],
+               "--prior", "boundary", "--steps", "1"],
     ("pretrain",): ["photos", "--out", "out", "--steps", "1", "--batch", "2", "--settings",
                     "small.json"],
     ("pack",): ["photos", "--out", "out", "--side", "32"],
