@@ -162,7 +162,7 @@ def test_self_begins_with_a_head_that_the_three_losses_fit(
     assert whole.of(STAGE) == list(range(1, 13))
     stages = list(dict.fromkeys(stage for stage, _ in whole.said))
     assert stages == ["features", "training", LESSONS, STAGE, "comparing"]
-    fit_small("none", losses=LossConfig(prior="none"), head=Recipe().alone)
+    fit_small("none", losses=LossConfig(prior="none"), head=Recipe().head)
     alone, same = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["head"]
         for name in ("whole/alone", "none")
