@@ -1,6 +1,7 @@
-"""The models of the package on the saliency set: what `heap discover` finds there, and how fast.
+"""The small model of the package on the saliency set: what `heap discover` finds, and how fast.
 
-Beside them on the same images: the centre box and the colour prior alone.
+Beside it on the same images: the centre box, the colour prior alone, and the same architecture with
+random weights that was fitted in the same way.
 """
 
 import json
@@ -9,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, main, once, run_heap
+from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
+from benchmarks.untrained import untrained_model
 from heap.collection.store import RunStore
-from heap.encoder.registry import PACKAGED
 from heap.errors import InputError
 from heap.evaluation.datasets import open_dataset
 from heap.evaluation.metrics.boxes import corloc_hit, mask_boxes
@@ -34,21 +35,27 @@ def bench(
     out: Path = RESULTS / f"{NAME}.json",
     work: Path = RUNS / NAME,
     limit: int | None = None,
+    seed: int = 0,
 ) -> None:
-    """Score the models of the package and what they have to beat.
+    """Score the small model and what it has to beat.
 
     Args:
-        data: Folder with `ecssd500`.
+        data: Folder with `ecssd500` and `duts-tr/fit`.
         out: The result.
-        work: Folder for runs; what is there already is used.
-        limit: Score at most so many images.
+        work: Folder for runs and models; what is there already is used.
+        limit: Score, and fit the random weights on, at most so many images.
+        seed: Seed of the random weights.
     """
     used = open_dataset(f"folder:{data / 'ecssd500'}", limit).examples
-    models = {name: Heap.from_pretrained(name) for name in PACKAGED}
-    heap = models["embedded"]
-    settings = [[each.fingerprint, asdict(each.config)] for each in models.values()]
-    work /= digest_of([settings, limit])
-    runs = {name: discover(name, data / "ecssd500", work, len(used)) for name in PACKAGED}
+    heap = Heap.from_pretrained("embedded-small")
+    work /= digest_of([heap.fingerprint, asdict(heap.config), limit, seed])
+    unlabelled = data / "duts-tr" / "fit"
+    images_in(unlabelled)
+    random = untrained_model(heap.config, unlabelled, work, seed, limit)
+    runs = {
+        name: discover(name, model, data / "ecssd500", work, len(used))
+        for name, model in (("embedded", "embedded-small"), ("random", str(random)))
+    }
     results = (RunStore.open(work / name).results() for name in runs)
     rows = [score(*each) for each in zip(used, *results, strict=True)]
     write_report(
@@ -59,7 +66,7 @@ def bench(
         encoder=about_encoder(heap),
         rows=rows,
         summarise=summarise,
-        discover=runs,
+        discover=runs["embedded"],
     )
 
 
@@ -67,18 +74,18 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     """Means of each method, and how far the embedded model is ahead of the others."""
     ahead = {
         other: {field: difference(rows, "embedded", other, field) for field in ("iou", "corloc")}
-        for other in ("centre", "boundary", "smoothed", "embedded-small")
+        for other in ("centre", "boundary", "smoothed", "random")
     }
     return {"images": len(rows), "methods": means(rows), "embedded_ahead_of": ahead}
 
 
-def discover(name: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
+def discover(name: str, model: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
     """Run `heap discover` in a process of its own; its counts, time and memory."""
 
     def measure() -> dict[str, Any]:
         # The rest of an interrupted run would make the time of this one too short.
         shutil.rmtree(work / name, ignore_errors=True)
-        arguments = ("--out", work / name, "--model", name, "--limit", str(count), "--json")
+        arguments = ("--out", work / name, "--model", model, "--limit", str(count), "--json")
         child = run_heap("discover", folder / "images", *arguments)
         counts = json.loads(child.output)
         del counts["run"]
@@ -91,9 +98,9 @@ def discover(name: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
     return found
 
 
-def score(example: Example, embedded: ImageResult, small: ImageResult) -> Row:
+def score(example: Example, embedded: ImageResult, random: ImageResult) -> Row:
     """Score every method on one image."""
-    assert embedded.key == small.key == example.key
+    assert embedded.key == random.key == example.key
     picture, truth = read(example)
     boxes = mask_boxes(truth)
     prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
@@ -104,7 +111,7 @@ def score(example: Example, embedded: ImageResult, small: ImageResult) -> Row:
                 corloc_hit(box, boxes) for box in result.objects.boxes[:FIRST_OBJECTS]
             )
         }
-        for name, result in zip(PACKAGED, (embedded, small), strict=True)
+        for name, result in (("embedded", embedded), ("random", random))
     }
     scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)
     smoothed = smoothed_prior(picture.pixels, PRIOR_GRID)

@@ -24,6 +24,7 @@ RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 COMMITTED = sorted(RESULTS.glob("*.json"))
 PROTOCOLS = {
     "bench_embedded": "saliency-discover-v1",
+    "bench_package": "saliency-discover-v1",
     "bench_fit": "saliency-448-v1",
     "bench_pairs": "pairs-v1",
     "bench_kill": "kill-v1",
@@ -111,6 +112,24 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "bench_embedded": [
+        pack(
+            name,
+            {
+                "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
+                "embedded-small": {
+                    "iou": 0.25,
+                    "accuracy": 0.5,
+                    "corloc": False,
+                    "corloc_any": True,
+                },
+                "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
+                "smoothed": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
+                "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
+            },
+        )
+        for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
+    ],
+    "bench_package": [
         pack(
             name,
             {
@@ -338,7 +357,7 @@ class TestSummariesByHand:
         assert found["methods"]["embedded"]["iou"] == pytest.approx((0.75 + 0.51236) / 2)
         assert found["methods"]["embedded"]["corloc_any"] == 1
         assert "corloc_any" not in found["methods"]["centre"]
-        ahead = found["embedded_ahead_of"]["embedded-small"]
+        ahead = found["embedded_ahead_of"]["random"]
         assert ahead["iou"]["mean"] == pytest.approx(0.38118)
         assert ahead["corloc"] == {"mean": 1, "interval": [1, 1]}
 
