@@ -369,7 +369,7 @@ def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
         page = browser.new_page()  # A browser complains in the console of what is not there.
         page.goto(f"{address}/#/image?key=cat.jpg")
         expect(page.locator(".hint")).to_contain_text("The photo is not where it was")
-        expect(page.locator("img.plain")).to_have_js_property("naturalWidth", 480)
+        expect(page.locator(".stage img.plain")).to_have_js_property("naturalWidth", 480)
         page.close()
 
 
