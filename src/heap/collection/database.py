@@ -63,7 +63,9 @@ def _translated(message: Callable[[BaseException], str]) -> Iterator[None]:
 
 
 def _unread(run: object, error: BaseException) -> str:
-    if isinstance(error, json.JSONDecodeError) or _DAMAGE.search(str(error)):
+    # A KeyError: rows lack a column.
+    known = isinstance(error, json.JSONDecodeError | KeyError)
+    if known or _DAMAGE.search(str(error)):
         return f"the store of {run} is damaged ({_short(error)}); delete {run} to start again"
     return (
         f"the store of {run} cannot be read ({_short(error)}); nothing in it was changed: check "

@@ -106,9 +106,9 @@ def test_objects_are_laid_over_but_for_rejected_ones(
         return [str(shape.get("stroke")) for shape in shapes]
 
     before = drawn()
-    assert len(before) == len(set(before)) == 2
+    assert len(before) == len(set(before)) > 1
     body = {"ids": ["chickens.jpg#0"], "rejected": True}
-    assert client.post("/api/objects/rejected", json=body).status_code == 204
+    assert client.post("/api/objects/rejected", json=body).status_code == 200
     assert drawn() == before[1:]
 
 
