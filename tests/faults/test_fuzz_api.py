@@ -85,7 +85,7 @@ def test_what_the_description_allows(schema: BaseSchema, request_: tuple[str, st
         derandomize=SAME,
         phases=UNSHRUNK,
     )
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         assert case.call().status_code < 500
 
     check()

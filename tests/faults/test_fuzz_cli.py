@@ -167,17 +167,19 @@ def told(line: Line, folder: Path) -> tuple[int, str, str]:
     """Exit code, output and errors of a command line in a copy of the folder."""
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
         copy = shutil.copytree(folder, Path(place) / "odd", symlinks=True)
-        out, err = (io.TextIOWrapper(io.BytesIO(), "cp1252") for _ in range(2))
+        buffers = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(buffer, "cp1252") for buffer in buffers)
         patch.chdir(copy)
         patch.setattr(sys, "argv", ["heap", *line])
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             with pytest.raises(SystemExit) as caught:
                 cli.main()
-            out.flush(), err.flush()
+            for stream in (out, err):
+                stream.flush()
         assert isinstance(caught.value.code, int)
-        written = (stream.buffer.getvalue().decode("cp1252") for stream in (out, err))  # type: ignore[attr-defined]
-        return caught.value.code, *written
+        said = (buffer.getvalue().decode("cp1252") for buffer in buffers)
+        return caught.value.code, next(said), next(said)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

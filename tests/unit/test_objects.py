@@ -34,7 +34,8 @@ def regions_of(label_map: np.ndarray, embeddings: np.ndarray | None = None) -> R
 
 def special(regions: Regions) -> np.ndarray:
     """Whitened patches by which a region is as it says, and so that it has no parts."""
-    return regions.embeddings[regions.label_map.ravel()]
+    patches: np.ndarray = regions.embeddings[regions.label_map.ravel()]
+    return patches
 
 
 def squares() -> tuple[np.ndarray, np.ndarray]:

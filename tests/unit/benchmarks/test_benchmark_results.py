@@ -116,12 +116,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             name,
             {
                 "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
-                "embedded-small": {
-                    "iou": 0.25,
-                    "accuracy": 0.5,
-                    "corloc": False,
-                    "corloc_any": True,
-                },
+                "random": {"iou": 0.25, "accuracy": 0.5, "corloc": False, "corloc_any": True},
                 "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
                 "smoothed": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
                 "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
