@@ -42,7 +42,7 @@ def pretrain(
     on where an earlier one was stopped. The result is a folder that `heap fit
     --encoder` takes, and transformers too.
 
-    Example: heap pretrain photos/ --start embedded --learning-rate 5e-4 --steps 500 --out encoder
+    Example: heap pretrain photos/ --start embedded-small --learning-rate 5e-4 --steps 500 --out encoder
     Example: heap pretrain photos/ --teacher dinov2-vits14 --minutes 120 --out encoder
     Example: heap fit photos/ --encoder encoder --out model
 
@@ -50,7 +50,7 @@ def pretrain(
         images: Files, folders, globs, .txt lists or URLs, or packs that `heap pack` made.
         out: Folder of the encoder.
         architecture: resnet, vit or segformer, or a folder with a config.json of transformers.
-        start: Go on from the weights of this encoder: embedded, or a folder.
+        start: Go on from the weights of this encoder: embedded-small, or a folder.
         teacher: A stronger encoder to learn from: a name that `heap models` lists, or a folder.
         teacher_resolution: Side of the squares that the teacher sees, in pixels.
         side: Images are held in memory as squares of this side: 128, with a teacher what it sees.
