@@ -100,7 +100,7 @@ def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Run, tmp_path: 
 def test_another_configuration_or_folder_is_refused(
     heap: Heap, photos: Path, whole: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=r"discover\.merge \(0\.8 -> 0\.5\)"):
+    with pytest.raises(ConfigError, match=r"discover\.merge \(0\.25 -> 0\.5\)"):
         discover(heap, photos, whole.folder, config=replace(CONFIG, merge=0.5))
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no run"):

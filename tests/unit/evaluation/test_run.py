@@ -251,7 +251,7 @@ def test_a_method_that_cannot_learn_is_an_error_after_the_others(
         Image.new("RGB", (40, 40), "green").save(tmp_path / f"{number}.png")
     flat = Bench(plain_features, photos=[str(tmp_path)], cache=tmp_path, precision="fp32")
     entries = [entry(name, tmp_path / f"{name}.json") for name in ("heap", "centre")]
-    with pytest.raises(FitError, match=r"heap\.json: the fitted head"):
+    with pytest.raises(FitError, match=r"heap\.json: there is nothing to learn from"):
         evaluate(task(scenes), flat, entries)
     assert len(read_results(tmp_path / "centre.json").rows) == 6
     assert not (tmp_path / "heap.json").exists()
@@ -311,7 +311,7 @@ def everything(
     """Every protocol on data that it can be used on, by its name, as read from the files."""
     root = tmp_path_factory.mktemp("everything")
     voc, coco = voc_set(root / "voc"), coco_set(root / "coco")
-    masks = [name for name in PROTOCOLS if name.startswith(("ap-mask", "several"))]
+    masks = [name for name in PROTOCOLS if name.startswith(("ap-mask", "sev", "sep"))]
     classes = [name for name in PROTOCOLS if PROTOCOLS[name].task in SEMANTIC]
     rest = [name for name in PROTOCOLS if name not in [*masks, *classes, "false-alarms-v1"]]
     plain = root / "empty" / "plain"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from preprocessors import add_preprocessor
 
 from heap.images import Picture
 from heap.pretrain.architectures import new_model
@@ -87,6 +88,7 @@ def teachers(architecture: Architecture, tmp_path_factory: pytest.TempPathFactor
         folders.append(str(tmp_path_factory.mktemp("teacher") / kind))
         torch.manual_seed(5)
         new_model(architecture(kind)).save_pretrained(folders[-1])
+        add_preprocessor(Path(folders[-1]))
     return folders
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from heap.checkpoint import save_checkpoint
 from heap.errors import ConfigError, StoreError
 from heap.pretrain.loop import run
 from heap.pretrain.photos import Photos
@@ -234,7 +235,7 @@ def test_other_settings_are_refused_by_key(
 def test_a_checkpoint_of_something_else_is_refused(
     whole: Path, tiny: Config, squares: Photos, architecture: Architecture, tmp_path: Path
 ) -> None:
-    torch.save({"step": 3, "head": {}}, tmp_path / "checkpoint.pt")
+    save_checkpoint(tmp_path / "checkpoint.pt", {"step": 3, "head": {}})
     with pytest.raises(StoreError, match="not of a pretraining; choose another --out"):
         run(squares, tmp_path, tiny(), ignore)
     # The same settings, but the folder that they name or start from holds another model.
