@@ -42,7 +42,7 @@ def pretrain(
     on where an earlier one was stopped. The result is a folder that `heap fit
     --encoder` takes, and transformers too.
 
-    Example: heap pretrain photos/ --start embedded-small --learning-rate 5e-4 --steps 500 --out encoder
+    Example: heap pretrain photos/ --start embedded-small --learning-rate 5e-4 --out encoder
     Example: heap pretrain photos/ --teacher dinov2-vits14 --minutes 120 --out encoder
     Example: heap fit photos/ --encoder encoder --out model
 
