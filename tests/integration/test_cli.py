@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from PIL import Image
 from preprocessors import add_preprocessor
 from pycocotools.coco import COCO
 
+from heap.encoder.registry import recipe
 from heap.peers.found import FoundRecipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -374,18 +376,21 @@ def test_fit_then_discover(
 def test_a_score_that_is_enough_and_guesses_are_asked_for_or_said_by_the_model(
     main: Main, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:
-    def scores(*options: object, model: Path = model_folder) -> list[float]:
+    def scores(*options: object, model: Path = model_folder) -> list[tuple[int, float]]:
+        """Image and score of each object."""
         out = tmp_path / "-".join(map(str, ("run", model.name, *options)))
         command = ["discover", photos, "--model", model, "--out", out, "--save", "masks"]
         code, _, err = main(*command, *options)
         assert code == 0, err
         found = json.loads((out / "objects.json").read_text())["annotations"]
-        return [each["score"] for each in found]
+        return [(each["image_id"], each["score"]) for each in found]
 
     everything = scores("--min-score", 0)
-    assert len(everything) >= 10
-    middle = sorted(everything)[5] + 1e-4
-    sure = [score for score in everything if score >= middle]
+    best = dict(sorted(everything, key=lambda pair: pair[1]))
+    assert len(everything) >= len(best) >= 10
+    middle = sorted(best.values())[5] + 1e-4
+    # What counts is the best object of an image: the others stay or go with it.
+    sure = [(image, score) for image, score in everything if best[image] >= middle]
     assert 0 < len(sure) < len(everything)
     assert scores("--min-score", middle) == sure
     strict = shutil.copytree(model_folder, tmp_path / "strict")
@@ -395,22 +400,22 @@ def test_a_score_that_is_enough_and_guesses_are_asked_for_or_said_by_the_model(
     assert scores(model=strict) == sure
     assert scores("--min-score", 0, model=strict) == everything
     guessed = scores("--min-score", middle, "--proposals", 4)
-    assert [score for score in guessed if score >= 0.1] == sure
+    assert set(sure) <= set(guessed)
     assert 0 < len(guessed) - len(sure) <= 4 * 12
 
 
-def test_a_fit_without_a_prior_takes_the_head_that_is_for_it(
+def test_a_fit_takes_the_head_of_the_recipe_whatever_its_prior(
     main: Main, photos: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:
     command = ["fit", photos, "--encoder", encoder_folder, "--resolution", 64, "--steps", 2]
-    for prior, centred in (("none", True), ("seed", False)):
+    usual = recipe(str(encoder_folder)).head
+    for prior in ("none", "seed"):
         out = tmp_path / prior
         code, _, err = main(*command, "--prior", prior, "--out", out)
         assert code == 0 or "the fitted head" in err
         checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
         settings = json.loads(checkpoint["settings"])
-        assert settings["head"]["groups"] == (6 if centred else 12)
-        assert settings["head"]["centred"] is centred
+        assert settings["head"] == asdict(usual)
 
 
 def test_a_fit_of_no_use_exits_with_one(
@@ -426,7 +431,7 @@ def test_a_fit_of_no_use_exits_with_one(
         (flat / name).write_bytes(pixel)
     code, _, err = main("fit", flat, "--out", tmp_path / "out", *fit_options, "--steps", 2)
     assert code == 1
-    assert "the fitted head" in one_line(err.splitlines()[-1] + "\n")
+    assert "nothing to learn from" in one_line(err.splitlines()[-1] + "\n")
 
 
 @pytest.mark.fault("F29")
