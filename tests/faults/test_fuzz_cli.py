@@ -65,6 +65,7 @@ BASES: dict[tuple[str, ...], Line] = {
     ("protocols",): [],
     ("methods",): [],
     ("models",): [],
+    ("models", "get"): ["embedded-small"],
     ("doctor",): [],
     ("datasets",): [],
     ("datasets", "check"): ["folder", "data"],

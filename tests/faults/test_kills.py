@@ -17,6 +17,10 @@ pytestmark = pytest.mark.timeout(300)
 Files = dict[str, bytes]
 
 
+BAD = 2
+"""Files of the album that are no images."""
+
+
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     it = Worker()
@@ -75,11 +79,12 @@ def test_f27_discover_killed_again_and_again(
         killed = worker.run(task, after=int(draw.integers(4)), wait=draw.uniform(0, 0.15))
         assert killed.status in (-signal.SIGKILL, 0)
         stages = killed.stages["objects"]
-        assert stored <= stages[0] <= stored + CHUNK, "what was stored is not done again"
+        # Only what has failed is tried again.
+        assert stored - BAD <= stages[0] <= stored + CHUNK, "what was stored is not done again"
         stored = stages[-1]
     last = worker.run(task)
     assert last.status == 0
-    assert last.stages["objects"][0] >= stored
+    assert last.stages["objects"][0] >= stored - BAD
     assert found_in(tmp_path / "run") == whole_run
 
 
