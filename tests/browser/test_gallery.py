@@ -81,7 +81,8 @@ class TestImages:
         demo.click("label:has([value=none])")
         expect(demo.locator("#grid .card")).to_have_count(3)
         demo.click("label:has([value=low])")
-        expect(demo.locator("#status")).to_have_text(re.compile(r"\d image"))
+        # How many there are is the model's affair; some models are sure of all that they find.
+        expect(demo.locator("#status")).to_have_text(re.compile(r"(\d|No) images?"))
         demo.click("label:has([value=all])")
         demo.fill("[type=search]", "DOG")
         expect(demo.locator("#grid .card")).to_have_count(1)
