@@ -6,13 +6,12 @@ around it is unlike it, may be an object: a part of the foreground, several part
 something that is not salient at all. The tree, its score and what is kept are our choice.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from scipy.sparse import coo_array
-from sklearn.cluster import ward_tree
+
+from heap.merging import members, merge_tree
 
 LARGEST = 0.5
 """Share of the image above which a piece is no guess."""
@@ -85,12 +84,7 @@ class _Tree:
     ) -> "_Tree":
         """The tree of one image; a union needs a common edge of two patches."""
         rows, cols = saliency.shape
-        directions = patches / np.linalg.norm(patches, axis=1, keepdims=True).clip(1e-12)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            children, _, _, _, distance = ward_tree(
-                directions, connectivity=_neighbours(rows, cols), return_distance=True
-            )
+        children, distance = merge_tree(patches, np.ones((rows, cols), dtype=bool))
         count = rows * cols
         until = np.full(count + len(children), distance.max())
         area = np.concatenate([np.full(count, 1 / count), np.zeros(len(children))])
@@ -106,24 +100,9 @@ class _Tree:
 
     def cells(self, piece: int, shape: tuple[int, ...]) -> Cells:
         """The patches of a piece."""
-        count, found, waiting = shape[0] * shape[1], [], [piece]
-        while waiting:
-            number = waiting.pop()
-            if number < count:
-                found.append(number)
-            else:
-                waiting.extend(self.children[number - count].tolist())
         cells = np.zeros(shape, dtype=bool)
-        cells.ravel()[found] = True
+        cells.ravel()[members(piece, self.children, cells.size)] = True
         return cells
-
-
-def _neighbours(rows: int, cols: int) -> coo_array:
-    """Which patches of a grid have an edge in common."""
-    number = np.arange(rows * cols).reshape(rows, cols)
-    first = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
-    second = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
-    return coo_array((np.ones(len(first)), (first, second)), shape=(rows * cols,) * 2)
 
 
 def _box(cells: Cells) -> Int64[np.ndarray, " 4"]:

@@ -6,12 +6,10 @@ as long as the halves have nothing special in common. That is judged between whi
 because all foreground is alike in what is common to most images. Tree and criterion are our choice.
 """
 
-import warnings
-
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from sklearn.cluster import ward_tree
-from sklearn.feature_extraction.image import grid_to_graph
+
+from heap.merging import members, merge_tree
 
 Cells = Bool[np.ndarray, "grid_h grid_w"]
 
@@ -28,52 +26,25 @@ def separate(
     if len(places) < 2 * smallest:
         return [cells]
     features = whitened[places]
-    children = _merges(features, cells)
+    children = merge_tree(features, cells)[0]
     pieces, waiting = [], [len(places) + len(children) - 1]
     while waiting:
         piece = waiting.pop()
         halves = children[piece - len(places)].tolist() if piece >= len(places) else []
-        members = [_members(half, children, len(places)) for half in halves]
-        large = bool(members) and min(map(len, members)) >= smallest
-        if large and _cosine(features, members) <= alike:
+        parts = [members(half, children, len(places)) for half in halves]
+        large = bool(parts) and min(map(len, parts)) >= smallest
+        if large and _cosine(features, parts) <= alike:
             waiting.extend(halves)
         else:
-            pieces.append(_members(piece, children, len(places)))
+            pieces.append(members(piece, children, len(places)))
     return [_cells(places[piece], cells.shape) for piece in pieces]
 
 
-def _merges(
-    features: Float32[np.ndarray, "place dim"], cells: Cells
-) -> Int64[np.ndarray, "union 2"]:
-    """Pairs in the order in which they are merged: places first, then earlier unions."""
-    directions = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
-    with warnings.catch_warnings():
-        # Of a tree that is only wanted in part, and of neighbours that are not all connected.
-        warnings.simplefilter("ignore", UserWarning)
-        neighbours = grid_to_graph(*cells.shape, mask=cells)
-        children: np.ndarray = ward_tree(directions, connectivity=neighbours)[0]
-    return children
-
-
-def _members(
-    piece: int, children: Int64[np.ndarray, "union 2"], places: int
-) -> Int64[np.ndarray, " member"]:
-    """Places that a piece of the tree is made of."""
-    members, waiting = [], [piece]
-    while waiting:
-        number = waiting.pop()
-        if number < places:
-            members.append(number)
-        else:
-            waiting.extend(children[number - places].tolist())
-    return np.array(members)
-
-
 def _cosine(
-    features: Float32[np.ndarray, "place dim"], members: list[Int64[np.ndarray, " _member"]]
+    features: Float32[np.ndarray, "place dim"], parts: list[Int64[np.ndarray, " _member"]]
 ) -> float:
     """Cosine of the mean features of two pieces."""
-    first, second = (features[piece].mean(axis=0) for piece in members)
+    first, second = (features[piece].mean(axis=0) for piece in parts)
     return float(first @ second / max(np.linalg.norm(first) * np.linalg.norm(second), 1e-12))
 
 
