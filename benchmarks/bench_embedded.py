@@ -57,7 +57,10 @@ def bench(
         for name, model in (("embedded", "embedded-small"), ("random", str(random)))
     }
     results = (RunStore.open(work / name).results() for name in runs)
-    rows = [score(*each) for each in zip(used, *results, strict=True)]
+    rows = [
+        score(example, dict(zip(runs, each, strict=True)))
+        for example, *each in zip(used, *results, strict=True)
+    ]
     write_report(
         NAME,
         out,
@@ -72,9 +75,14 @@ def bench(
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Means of each method, and how far the embedded model is ahead of the others."""
+    return summary_beside(rows, "random")
+
+
+def summary_beside(rows: list[Row], second: str) -> dict[str, Any]:
+    """The summary where a model called `second` is scored beside the one called embedded."""
     ahead = {
         other: {field: difference(rows, "embedded", other, field) for field in ("iou", "corloc")}
-        for other in ("centre", "boundary", "smoothed", "random")
+        for other in ("centre", "boundary", "smoothed", second)
     }
     return {"images": len(rows), "methods": means(rows), "embedded_ahead_of": ahead}
 
@@ -98,9 +106,9 @@ def discover(name: str, model: str, folder: Path, work: Path, count: int) -> dic
     return found
 
 
-def score(example: Example, embedded: ImageResult, random: ImageResult) -> Row:
-    """Score every method on one image."""
-    assert embedded.key == random.key == example.key
+def score(example: Example, results: dict[str, ImageResult]) -> Row:
+    """Score every method on one image; `results` are those of the models, by their names."""
+    assert all(result.key == example.key for result in results.values())
     picture, truth = read(example)
     boxes = mask_boxes(truth)
     prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
@@ -111,7 +119,7 @@ def score(example: Example, embedded: ImageResult, random: ImageResult) -> Row:
                 corloc_hit(box, boxes) for box in result.objects.boxes[:FIRST_OBJECTS]
             )
         }
-        for name, result in (("embedded", embedded), ("random", random))
+        for name, result in results.items()
     }
     scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)
     smoothed = smoothed_prior(picture.pixels, PRIOR_GRID)
