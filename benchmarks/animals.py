@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from heap.collection.store import RunStore
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.boxes import HIT, box_iou
-from heap.evaluation.truth import Example
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.boxes import HIT, box_iou
+from heap.benchmark.truth import Example
+from heap.store.store import RunStore
 
 SET = "voc12-animals"
 

@@ -19,12 +19,12 @@ from benchmarks.bench_peers import ENCODERS, Set, evaluate, tune
 from benchmarks.common import DATA, RUNS, Data, main
 from benchmarks.empty_images import CHOOSE, REPORT, build
 from benchmarks.report import RESULTS
-from heap.evaluation.estimate import OfSums, Values
-from heap.evaluation.methods import METHODS
-from heap.evaluation.protocols import PROTOCOLS, Row
-from heap.evaluation.results import DIGITS, Results, read_results
-from heap.evaluation.tables import Cell, Column, Line, Table
-from heap.evaluation.tables.markdown import to_markdown
+from heap.benchmark.protocols import PROTOCOLS, Row
+from heap.benchmark.results import DIGITS, Results, read_results
+from heap.benchmark.results.estimate import OfSums, Values
+from heap.benchmark.run.methods import METHODS
+from heap.benchmark.tables import Cell, Column, Line, Table
+from heap.benchmark.tables.markdown import to_markdown
 
 NAME = "abstention"
 ALARMS, RECALL = "false-alarms-v1", "recall-v1"

@@ -17,13 +17,13 @@ from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
 from benchmarks.whole_images import VARIANTS, clustered, describe_all
-from heap.collection import schema
-from heap.collection.categories import categories
-from heap.collection.curation import sort_objects
-from heap.collection.editing import Editor
-from heap.collection.reading import rows as rows_of
-from heap.evaluation.truth import Example
+from heap.benchmark.truth import Example
+from heap.categories.edit import sort_objects
+from heap.categories.listing import categories
 from heap.model.heap import Heap
+from heap.store import schema
+from heap.store.columns import rows as rows_of
+from heap.store.editing import Editor
 
 NAME = "bench_categories"
 SEEDS = range(5)

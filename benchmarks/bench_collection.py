@@ -20,10 +20,10 @@ from benchmarks.comparing import FAITHFUL, Held, judge, read_store, recut, rerea
 from benchmarks.fitted import LABELS, fitted_models
 from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.rereading import CONSUMERS
-from heap.collection.clustering import directions
-from heap.collection.collection import Collection
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.categories.cluster import directions
 from heap.model.heap import Heap
+from heap.run import Collection
 
 NAME = "bench_collection"
 FOLDERS = ("voc12-animals/VOCdevkit/VOC2012/JPEGImages", "coco-val100/images", "ecssd500/images")

@@ -15,12 +15,12 @@ from benchmarks.evaluating import by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, largest_part_hits, means, rows_of
 from benchmarks.untrained import fit_by_recipe
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.masks import mask_iou
-from heap.evaluation.truth import Example
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.masks import mask_iou
+from heap.benchmark.truth import Example
+from heap.masks.guided_filter import resize
 from heap.model.heap import Heap
-from heap.refine import resize
 
 NAME = "bench_continue"
 START = "embedded-small"

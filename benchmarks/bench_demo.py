@@ -14,11 +14,11 @@ from rich.table import Table
 from benchmarks.common import RUNS, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import share
-from heap.collection.store import RunStore
-from heap.evaluation.metrics.boxes import HIT
-from heap.evaluation.metrics.masks import mask_iou
+from heap.benchmark.metrics.boxes import HIT
+from heap.benchmark.metrics.masks import mask_iou
 from heap.model.heap import Heap
 from heap.results import ImageResult
+from heap.store.store import RunStore
 
 NAME = "bench_demo"
 DEMO = Path("demo")

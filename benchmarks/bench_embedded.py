@@ -14,14 +14,14 @@ from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
 from benchmarks.untrained import untrained_model
-from heap.collection.store import RunStore
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.boxes import corloc_hit, mask_boxes
-from heap.evaluation.truth import Example
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.boxes import corloc_hit, mask_boxes
+from heap.benchmark.truth import Example
+from heap.features.colour_prior import BoundaryPrior, smoothed_prior
 from heap.model.heap import Heap
-from heap.peers.boundary import BoundaryPrior, smoothed_prior
 from heap.results import ImageResult
+from heap.store.store import RunStore
 
 NAME = "bench_embedded"
 FIRST_OBJECTS = 10

@@ -20,8 +20,8 @@ from PIL import Image
 from benchmarks.architectures import PUBLISHED
 from benchmarks.common import RUNS, images_in, main, once, run_heap
 from benchmarks.report import RESULTS, Row, about_data, write_report
-from heap.collection.store import RunStore
 from heap.encoder.registry import CARDS
+from heap.store.store import RunStore
 
 NAME = "bench_encoders"
 DEMO = Path("demo")

@@ -16,9 +16,9 @@ from benchmarks.common import DATA, RUNS, Data, digest_of, images_in, main, once
 from benchmarks.evaluating import Judge, Method, by_found, by_head, features_of, head_cost
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, rows_of
-from heap.evaluation.datasets import open_dataset
+from heap.benchmark.datasets import open_dataset
+from heap.methods.found import FoundRecipe, FoundSeed
 from heap.model.heap import Heap
-from heap.peers.found import FoundRecipe, FoundSeed
 
 NAME = "bench_fit"
 CONFIGURATIONS = ("heap-alone", "heap-prior")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common import RUNS, main
 from benchmarks.many_objects import make_run
 from benchmarks.report import RESULTS, Row, write_report
-from heap.collection.store import RunStore
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.report.gallery import GALLERY, write_gallery
+from heap.store.store import RunStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

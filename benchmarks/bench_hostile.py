@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.common import RUNS, main, run_heap
 from benchmarks.hostile_files import write_folder
 from benchmarks.report import RESULTS, Row, about_encoder, write_report
-from heap.collection.store import RunStore
 from heap.model.heap import Heap
+from heap.store.store import RunStore
 
 NAME = "bench_hostile"
 

@@ -28,13 +28,13 @@ from benchmarks.composed import compose
 from benchmarks.fitted import fitted_models
 from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.scoring import share
-from heap.collection.clustering import directions
-from heap.evaluation.datasets import open_dataset
-from heap.features import describe
+from heap.benchmark.datasets import open_dataset
+from heap.categories.cluster import directions
+from heap.features.describe import describe
 from heap.images import Picture
 from heap.model.embedding import embed
 from heap.model.heap import Heap
-from heap.objects import tight_box
+from heap.model.objects import tight_box
 
 NAME = "bench_matching"
 BOXES = {

@@ -10,10 +10,10 @@ from typing import Any
 from benchmarks.bench_embedded import discover, score, summary_beside
 from benchmarks.common import DATA, RUNS, Data, digest_of, main
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from heap.collection.store import RunStore
+from heap.benchmark.datasets import open_dataset
 from heap.encoder.registry import PACKAGED
-from heap.evaluation.datasets import open_dataset
 from heap.model.heap import Heap
+from heap.store.store import RunStore
 
 NAME = "bench_package"
 

@@ -11,9 +11,9 @@ from PIL import Image
 from benchmarks.common import DATA, Data, main
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import read, share
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.truth import Example
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.truth import Example
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import ImageResult

@@ -14,9 +14,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from benchmarks.common import RUNS, main, run_heap
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.methods import METHODS, find_method
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.run.methods import METHODS, find_method
 
 NAME = "bench_paper"
 SEEDS = (0, 1, 2)

@@ -13,10 +13,10 @@ from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.report import RESULTS
-from heap.errors import InputError
-from heap.evaluation.methods import CONFIGURATIONS, METHODS
-from heap.evaluation.results import read_results
-from heap.evaluation.tuning import LOG, SETTINGS
+from heap.base.errors import InputError
+from heap.benchmark.results import read_results
+from heap.benchmark.run.methods import CONFIGURATIONS, METHODS
+from heap.benchmark.run.tuning import LOG, SETTINGS
 
 NAME = "peers"
 SEEDS = ("0", "1", "2")

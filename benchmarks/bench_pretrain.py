@@ -21,11 +21,11 @@ from benchmarks.evaluating import Judge, by_head, features_of
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import Scores, difference, means, rows_of
 from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.truth import Example
 from heap.config import Cue
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.registry import packaged_encoder, packaged_head
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.truth import Example
 from heap.model.heap import Heap, ModelConfig
 
 NAME = "bench_pretrain"

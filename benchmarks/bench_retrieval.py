@@ -1,7 +1,7 @@
 """Search for objects against search for whole images: does it find things of the same class?
 
 Each query is an object that `heap discover` has found and whose box has an IoU of at least 0.5 with
-one of VOC's; its class is that of the box with the highest IoU. Search is `heap.collection.search`
+one of VOC's; its class is that of the box with the highest IoU. Search is `heap.store.search`
 among all that was found in the other images, annotated or not. Its opponents compare whole images,
 by `whole_images.VARIANTS` of the same encoder.
 
@@ -34,16 +34,16 @@ from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
 from benchmarks.whole_images import VARIANTS, describe_all
-from heap.collection import schema
-from heap.collection.clustering import directions
-from heap.collection.reading import rows as rows_of
-from heap.collection.reading import vectors
-from heap.collection.search import nearest
-from heap.collection.store import RunStore
-from heap.evaluation.estimate import OfSums
-from heap.evaluation.protocols.retrieval import ANIMALS
-from heap.evaluation.truth import Example
+from heap.benchmark.protocols.retrieval import ANIMALS
+from heap.benchmark.results.estimate import OfSums
+from heap.benchmark.truth import Example
+from heap.categories.cluster import directions
 from heap.model.heap import Heap
+from heap.store import schema
+from heap.store.columns import rows as rows_of
+from heap.store.columns import vectors
+from heap.store.search import nearest
+from heap.store.store import RunStore
 
 NAME = "bench_retrieval"
 RESULTS_OF_A_SEARCH = 10

@@ -25,11 +25,11 @@ import numpy as np
 from benchmarks.common import RUNS, main
 from benchmarks.report import RESULTS, Row, write_report
 from benchmarks.synthetic_objects import PER_IMAGE, VECTORS, Vectors, make_run
-from heap.collection import schema
-from heap.collection.editing import Editor
-from heap.collection.index import make
-from heap.collection.search import Hits, nearest
-from heap.collection.store import RunStore
+from heap.store import schema
+from heap.store.editing import Editor
+from heap.store.index import make
+from heap.store.search import Hits, nearest
+from heap.store.store import RunStore
 
 NAME = "bench_search"
 WHERE = {"all": None, "half": "score > 0.5", "1 %": "score > 0.99"}

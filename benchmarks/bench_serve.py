@@ -17,9 +17,9 @@ import numpy as np
 import heap
 from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from heap.collection.curation import sort_objects
-from heap.collection.editing import Editor
+from heap.categories.edit import sort_objects
 from heap.model.heap import Heap
+from heap.store.editing import Editor
 
 NAME = "bench_serve"
 CONNECTIONS = 6

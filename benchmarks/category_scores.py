@@ -15,7 +15,7 @@ from benchmarks.agreement import SCORES, agreement, tables
 from benchmarks.fitted import LABELS
 from benchmarks.report import Row
 from benchmarks.whole_images import VARIANTS
-from heap.evaluation.estimate import OfSums
+from heap.benchmark.results.estimate import OfSums
 
 AUTO = "auto"
 COUNTS = ("8", "12", "20", AUTO)

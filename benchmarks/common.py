@@ -17,7 +17,7 @@ from typing import IO, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.errors import HeapError, InputError
+from heap.base.errors import HeapError, InputError
 from heap.images import list_images
 
 Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]

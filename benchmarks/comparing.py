@@ -12,10 +12,10 @@ from PIL import Image
 
 from benchmarks.report import Row
 from benchmarks.rereading import Consumer, Mask, Read
-from heap.collection.collection import Collection
 from heap.export.items import read_keys
 from heap.export.names import file_names
 from heap.results import Rle
+from heap.run import Collection
 
 FAITHFUL = 0.98
 """IoU that a mask has to come back with."""

@@ -20,11 +20,11 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.common import DATA, RUNS, Data, main
 from benchmarks.cutouts import Cutout, Ground, cut_out, ground
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.boxes import box_iou
-from heap.evaluation.truth import Example
-from heap.objects import tight_box
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.boxes import box_iou
+from heap.benchmark.truth import Example
+from heap.model.objects import tight_box
 from heap.results import Rle
 
 NAME = "composed"

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from benchmarks.empty_images import background_box, not_background
-from heap.evaluation.truth import Truth
-from heap.objects import largest_piece, tight_box
+from heap.benchmark.truth import Truth
+from heap.model.objects import largest_piece, tight_box
 
 AREA = (0.05, 0.4)
 """Share of its photo that an object may have."""

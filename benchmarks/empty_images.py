@@ -20,9 +20,9 @@ from scipy.ndimage import maximum_filter
 
 from benchmarks.common import DATA, RUNS, Data, images_in, main, once
 from benchmarks.textures import textures
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.truth import Example, Truth
-from heap.fit.empty import Span, largest_rectangle
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.truth import Example, Truth
+from heap.fitting.empty import Span, largest_rectangle
 
 CHOOSE, REPORT = "choose", "report"
 LIST = "images.json"

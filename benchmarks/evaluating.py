@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from benchmarks.scoring import Scores, read, score_oracle, score_saliency
-from heap.evaluation.truth import Example
-from heap.features import FeatureStore, PatchFeatures, describe, geometry
-from heap.fit.collect import Collected, collect
+from heap.base.progress import silent
+from heap.benchmark.truth import Example
+from heap.features.describe import FeatureStore, PatchFeatures, describe, geometry
+from heap.fitting.collect import Collected, collect
 from heap.images import Picture, list_images
+from heap.methods.finding import Observed
+from heap.methods.found import Found, FoundSeed
 from heap.model.heap import Heap, regions_of
-from heap.peers.finding import Observed
-from heap.peers.found import Found, FoundSeed
-from heap.progress import silent
 
 REPEATS = 30
 """Of each timing; the median is taken."""

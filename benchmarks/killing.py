@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.tasks import Task
-from heap.collection.lock import LOCK_NAME
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.base.lock import LOCK_NAME
 
 POLL = 0.005
 """Seconds between two looks at how far a command is."""

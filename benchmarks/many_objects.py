@@ -9,12 +9,12 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter, zoom
 
 from benchmarks.common import images_in
-from heap.collection.curation import reject, rename, sort_objects
-from heap.collection.editing import Editor
-from heap.collection.records import Failure, Finished
-from heap.collection.store import RunStore
-from heap.report.scaling import thumbnail
+from heap.categories.edit import reject, rename, sort_objects
+from heap.masks.scaling import thumbnail
 from heap.results import ImageResult, Objects, Regions, Rle
+from heap.store.editing import Editor
+from heap.store.records import Failure, Finished
+from heap.store.store import RunStore
 
 _PHOTOS = Path("demo/photos")
 _DIM = 16

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heap.evaluation.results import machine, rounded
+from heap.benchmark.results import machine, rounded
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap

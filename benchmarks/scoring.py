@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from benchmarks.report import Row
-from heap.evaluation.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
-from heap.evaluation.metrics.masks import mask_iou, pixel_accuracy
-from heap.evaluation.metrics.regions import region_oracle, regions_at
-from heap.evaluation.metrics.resampling import bootstrap_interval
-from heap.evaluation.truth import Example
+from heap.benchmark.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
+from heap.benchmark.metrics.masks import mask_iou, pixel_accuracy
+from heap.benchmark.metrics.regions import region_oracle, regions_at
+from heap.benchmark.metrics.resampling import bootstrap_interval
+from heap.benchmark.truth import Example
 from heap.images import Geometry, Picture
-from heap.objects import largest_piece
-from heap.refine import GuidedFilter, resize
+from heap.masks.guided_filter import GuidedFilter, resize
+from heap.model.objects import largest_piece
 
 FIELDS = ("iou", "accuracy", "iou_refined", "corloc", "corloc_any", "iou_oracle")
 """IoU and accuracy of the bilinear mask, IoU of the one that follows the edges of the image, hit of

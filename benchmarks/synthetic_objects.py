@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from heap.collection import schema
-from heap.collection.store import RunStore
+from heap.store import schema
+from heap.store.store import RunStore
 
 KINDS, SORTS = 500, 10
 """Kinds of things, and sorts of each; how many objects a sort has is Zipf's law."""

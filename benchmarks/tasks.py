@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from heap.checkpoint import load_checkpoint
-from heap.collection.place import STORE_NAME
-from heap.collection.store import RunStore
-from heap.errors import StoreError
-from heap.fit.training import CHECKPOINT, PRIORS
+from heap.base.checkpoint import load_checkpoint
+from heap.base.errors import StoreError
+from heap.fitting.training import CHECKPOINT, PRIORS
+from heap.store.place import STORE_NAME
+from heap.store.store import RunStore
 
 
 @dataclass(frozen=True)

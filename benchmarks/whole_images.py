@@ -9,9 +9,9 @@ from jaxtyping import Float32, Int64
 from safetensors.torch import load_file, save_file
 from sklearn.cluster import KMeans
 
-from heap.collection.clustering import directions
-from heap.evaluation.truth import Example
-from heap.features import describe, geometry
+from heap.benchmark.truth import Example
+from heap.categories.cluster import directions
+from heap.features.describe import describe, geometry
 from heap.images import Picture
 from heap.model.embedding import embed, whole
 from heap.model.heap import Heap

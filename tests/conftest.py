@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
     from heap.config import FeatureConfig
-    from heap.encoder.encoder import Encoder
+    from heap.encoder.base import Encoder
     from heap.images import Picture
     from heap.model.heap import Heap
 
@@ -111,7 +111,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> "Encoder":
     """That encoder, loaded."""
-    from heap.encoder.encoder import Encoder
+    from heap.encoder.base import Encoder
 
     return Encoder.load(str(encoder_folder), precision="fp32")
 
@@ -130,7 +130,7 @@ def model_folder(
 ) -> Path:
     """A model that was fitted on the photos."""
     from heap.config import FitConfig, HeadConfig, LossConfig
-    from heap.fit.command import fit
+    from heap.fitting.command import fit
 
     folder = tmp_path_factory.mktemp("model")
     fit(

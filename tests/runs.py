@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from heap.collection.editing import Editor
-from heap.collection.photos import note_folders
-from heap.collection.records import Finished
-from heap.collection.store import RunStore
 from heap.results import ImageResult, Objects, Regions, Rle
+from heap.store.editing import Editor
+from heap.store.photos import note_folders
+from heap.store.records import Finished
+from heap.store.store import RunStore
 
 DIM = 3
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from heap.collection.collection import Collection
-    from heap.discover import discover
-    from heap.encoder.encoder import Encoder
-    from heap.fit.command import fit
+    from heap.discovery import discover
+    from heap.encoder.base import Encoder
+    from heap.fitting.command import fit
     from heap.model.heap import Heap
+    from heap.run import Collection
 
 # Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
 # at every start.
@@ -19,11 +19,11 @@ warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 __all__ = ["Collection", "Encoder", "Heap", "discover", "fit", "open"]
 
 _HOMES = {
-    "Collection": "heap.collection.collection",
-    "Encoder": "heap.encoder.encoder",
+    "Collection": "heap.run",
+    "Encoder": "heap.encoder.base",
     "Heap": "heap.model.heap",
-    "discover": "heap.discover",
-    "fit": "heap.fit.command",
+    "discover": "heap.discovery",
+    "fit": "heap.fitting.command",
 }
 
 
@@ -39,7 +39,7 @@ def open(
         InputError: if `photos` is no folder.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
-    from heap.collection.collection import Collection
+    from heap.run import Collection
 
     return Collection(run, photos=photos, urls=urls)
 

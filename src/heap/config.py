@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from heap.errors import ConfigError
+from heap.base.errors import ConfigError
 
 C = TypeVar("C")
 
@@ -56,7 +56,7 @@ class FeatureConfig:
     """Leave images that are smaller than that at their own size, sides rounded to whole patches:
     what the published evaluations do."""
     cues: tuple[Cue, ...] = ()
-    """Hand-made channels joined to the features of a weak encoder, see `heap.cues`."""
+    """Hand-made channels joined to the features of a weak encoder, see `heap.features.cues`."""
     cue_weight: Weight = 1.0
     """Length of the joined cues where the features have length 1."""
 
@@ -129,8 +129,8 @@ class FitConfig:
     batch: Annotated[int, Field(ge=2, le=4096)] = 32
     """Images in a step; the contrastive losses need at least two."""
     empty: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of these that are crops in which the prior has no foreground, see `heap.fit.empty`: for
-    encoders with which a head finds something in everything."""
+    """Share of these that are crops in which the prior has no foreground, see `heap.fitting.empty`:
+    for encoders with which a head finds something in everything."""
     patches: Count = 1024
     """At most so many patches of an image are seen in a step, drawn anew."""
     learning_rate: Positive = 2e-3
@@ -158,7 +158,7 @@ class DiscoverConfig:
     min_score: Fraction = MIN_SCORE
     """As in `HeadConfig`, and taken from there like `merge`."""
     proposals: Annotated[int, Field(ge=0, le=100)] = 0
-    """Further guesses for each image, see `heap.proposals`; they overlap objects and each other."""
+    """Further guesses for each image, see `heap.model.proposals`; they may overlap."""
     refine: bool = True
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
     crop: Resolution = 224

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from heap.cache import cache_dir
-from heap.errors import HeapError
+from heap.base.cache import cache_dir
+from heap.base.errors import HeapError
 
 CODECS = {
     "JPEG": "jpg",
@@ -79,7 +79,7 @@ def _codecs() -> list[Finding]:
 
 
 def _embedded() -> Finding:
-    from heap.encoder.encoder import Encoder
+    from heap.encoder.base import Encoder
 
     hint = "install heap again"
     return _attempt("embedded weights", lambda: Encoder.load("embedded").fingerprint[:12], hint)

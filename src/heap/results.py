@@ -44,7 +44,7 @@ class Objects:
 
     boxes: Float32[np.ndarray, "object 4"]
     scores: Float32[np.ndarray, " object"]
-    """In [0, 1], how sure and how large a part is, see `heap.objects.part_score`."""
+    """In [0, 1], how sure and how large a part is, see `heap.model.objects.part_score`."""
     masks: tuple[Rle, ...]
     """At the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from serving import serving
 
 import heap
-from heap.collection.curation import rename, sort_objects
-from heap.collection.editing import Editor
+from heap.categories.edit import rename, sort_objects
 from heap.model.heap import Heap
+from heap.store.editing import Editor
 
 from .pictures import take_picture
 

@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from runs import make_run, result_of, ring, sort_into
 
-from heap.collection.records import Finished
-from heap.collection.store import RunStore
+from heap.categories.standing import Place, Strip
+from heap.masks.scaling import thumbnail
 from heap.report.cards import Card, Fact, make_card
 from heap.report.gallery import Page as Content
 from heap.report.gallery import write_gallery, write_page
-from heap.report.scaling import thumbnail
-from heap.report.standing import Place, Strip
+from heap.store.records import Finished
+from heap.store.store import RunStore
 
 from .pictures import take_picture
 

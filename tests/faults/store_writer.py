@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from heap.collection.records import Failure, Finished
-from heap.collection.store import RunStore
-from heap.errors import HeapError
+from heap.base.errors import HeapError
 from heap.results import ImageResult, Objects, Regions, Rle
+from heap.store.records import Failure, Finished
+from heap.store.store import RunStore
 
 CONFIG = {"made": "up"}
 DIM = 16

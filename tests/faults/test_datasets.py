@@ -22,8 +22,8 @@ from miniatures import (
 )
 from PIL import Image
 
-from heap.errors import InputError
-from heap.evaluation.datasets import check_dataset, open_dataset
+from heap.base.errors import InputError
+from heap.benchmark.datasets import check_dataset, open_dataset
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -16,7 +16,7 @@ from killing import Worker
 from scenes import folder_set
 
 from heap import cli
-from heap.evaluation.results import Results, read_results
+from heap.benchmark.results import Results, read_results
 
 pytestmark = pytest.mark.timeout(300)
 

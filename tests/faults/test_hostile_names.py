@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from store_writer import record
 
-from heap.collection.records import Failure, Finished
+from heap.categories.standing import Place, Standing, Strip
 from heap.report.cards import make_card
 from heap.report.gallery import Page, write_page
-from heap.report.standing import Place, Standing, Strip
+from heap.store.records import Failure, Finished
 
 NAMES = [
     "<img src=x onerror=alert(1)>.jpg",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.images import Geometry, ImageError, Source, decode, list_images
 from heap.images.source import name_of
 

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
-from heap.discover import Run, discover
+from heap.discovery import Run, discover
 from heap.encoder.features import Features
-from heap.errors import ConfigError, ImageError
 from heap.images import Picture
 from heap.model.heap import Heap
 
@@ -115,7 +115,7 @@ def _picture(path: Path) -> Picture:
 def test_an_error_in_making_or_drawing_objects(
     place: str, heap: Heap, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["heap.model.heap" if place == "find_objects" else "heap.discover"]
+    module = sys.modules["heap.model.heap" if place == "find_objects" else "heap.discovery"]
     broken = breaks_on_bad(
         getattr(module, place),
         MemoryError(),

@@ -19,10 +19,10 @@ import uvicorn
 from serving import serving
 from store_writer import CONFIG, record, write
 
-from heap.collection.records import Finished
-from heap.collection.store import RunStore
 from heap.serve import patience
 from heap.serve.searching import UPLOAD
+from heap.store.records import Finished
+from heap.store.store import RunStore
 
 WRITER = Path(__file__).with_name("store_writer.py")
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from store_writer import CONFIG, record, write
 
-from heap.collection import schema, writer
-from heap.collection.lock import RunLock
-from heap.collection.records import Failure, Finished
-from heap.collection.store import RunStore
-from heap.errors import BusyError, InputError, StoreError
+from heap.base.errors import BusyError, InputError, StoreError
+from heap.base.lock import RunLock
+from heap.store import schema, writer
+from heap.store.records import Failure, Finished
+from heap.store.store import RunStore
 
 WRITER = Path(__file__).with_name("store_writer.py")
 IMAGES, CHUNK = 240, 4

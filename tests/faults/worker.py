@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import heap.benchmark.run.evaluate
+
 # The slow imports; nothing in them has started a thread yet.
 import heap.encoder.vit
-import heap.evaluation.run
 import heap.model.heap
 from heap.config import Cue, DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
 
@@ -28,7 +29,7 @@ def say(stage: str, done: int, total: int | None) -> None:
 
 
 def discover(photos: str, model: str, out: str) -> None:
-    from heap.discover import discover
+    from heap.discovery import discover
 
     found = heap.model.heap.Heap.from_pretrained(model, precision="fp32")
     config = DiscoverConfig(chunk=CHUNK, save=("overlays", "masks"))
@@ -36,9 +37,9 @@ def discover(photos: str, model: str, out: str) -> None:
 
 
 def fit(photos: str, encoder: str, out: str, cache: str, prior: Prior = "boundary") -> None:
-    from heap.fit import priors
-    from heap.fit.command import fit
-    from heap.peers import found
+    from heap.fitting import priors
+    from heap.fitting.command import fit
+    from heap.methods import found
 
     # A few steps of a few images teach the layer, and it is taught by features without cues: with
     # those of colour a head without a prior takes everything for foreground.
@@ -59,10 +60,10 @@ def fit(photos: str, encoder: str, out: str, cache: str, prior: Prior = "boundar
 
 
 def evaluate(data: str, methods: list[str], encoder: str, out: str, cache: str) -> None:
-    from heap.evaluation.bench import Bench, Entry
-    from heap.evaluation.datasets import open_dataset
-    from heap.evaluation.methods import METHODS
-    from heap.evaluation.protocols import PROTOCOLS
+    from heap.benchmark.datasets import open_dataset
+    from heap.benchmark.protocols import PROTOCOLS
+    from heap.benchmark.run.bench import Bench, Entry
+    from heap.benchmark.run.methods import METHODS
 
     features = FeatureConfig(encoder=encoder, resolution=64)
     photos = [str(Path(data) / "images")]
@@ -82,8 +83,8 @@ def evaluate(data: str, methods: list[str], encoder: str, out: str, cache: str) 
               model=Path(out) / f"{name}-model")
         for name in methods
     ]  # fmt: skip
-    task = heap.evaluation.run.Task(protocols, open_dataset(f"folder:{data}"))
-    heap.evaluation.run.evaluate(task, bench, entries, on_progress=say)
+    task = heap.benchmark.run.evaluate.Task(protocols, open_dataset(f"folder:{data}"))
+    heap.benchmark.run.evaluate.evaluate(task, bench, entries, on_progress=say)
 
 
 def run_child(task: dict[str, Any]) -> None:

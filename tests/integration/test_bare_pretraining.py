@@ -1,4 +1,4 @@
-"""`python -m heap.pretrain` in processes of its own: with little installed, and on two devices."""
+"""`python -m heap.pretraining` with little installed, and on two devices."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,7 +36,7 @@ def find_what_is_there(name, path=None, target=None):
 PathFinder.find_spec = find_what_is_there
 for name in [name for name in sys.modules if name.partition(".")[0] in gone]:
     del sys.modules[name]
-runpy.run_module("heap.pretrain", run_name="__main__", alter_sys=True)
+runpy.run_module("heap.pretraining", run_name="__main__", alter_sys=True)
 assert not gone & {name.partition(".")[0] for name in sys.modules}
 """
 
@@ -44,10 +44,10 @@ IN_STEP = """
 import hashlib, json, sys
 from pathlib import Path
 
-from heap.pretrain.architectures import new_model
-from heap.pretrain.config import PretrainConfig
-from heap.pretrain.photos import read_packs
-from heap.pretrain.trainer import Pretrainer, new_accelerator
+from heap.pretraining.architectures import new_model
+from heap.pretraining.config import PretrainConfig
+from heap.pretraining.photos import read_packs
+from heap.pretraining.trainer import Pretrainer, new_accelerator
 
 task = json.loads(sys.argv[1])
 photos, found = read_packs([Path(path) for path in task["packs"]]), []
@@ -159,7 +159,7 @@ def test_two_processes_end_together_and_leave_one_encoder(
     settings |= {"steps": 100_000, "minutes": 0.05}
     out = tmp_path / "encoder"
     done = on_two(
-        "-m", "heap.pretrain", *packs, "--out", out, "--settings", written(settings, tmp_path)
+        "-m", "heap.pretraining", *packs, "--out", out, "--settings", written(settings, tmp_path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("12 images") == 1
@@ -205,7 +205,7 @@ def test_control_c_is_one_line(packs: list[str], settings: dict[str, Any], tmp_p
     out = tmp_path / "encoder"
     command = [*packs, "--out", str(out), "--settings", str(written(settings, tmp_path))]
     with subprocess.Popen(
-        [sys.executable, "-m", "heap.pretrain", *command], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "heap.pretraining", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         while not (out / "checkpoint.pt").exists():
             assert process.poll() is None

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.bench_paper import Places, bench, check
 from miniatures import annotation, coco_json, pairs, picture, voc
 
-from heap.errors import InputError
-from heap.evaluation.results import read_results
+from heap.base.errors import InputError
+from heap.benchmark.results import read_results
 
 METHODS = ("centre", "found")
 

@@ -22,7 +22,7 @@ from preprocessors import add_preprocessor
 from pycocotools.coco import COCO
 
 from heap.encoder.registry import recipe
-from heap.peers.found import FoundRecipe
+from heap.methods.found import FoundRecipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]
@@ -464,7 +464,7 @@ def test_discover_fits_a_head_for_an_encoder_that_has_none(
 ) -> None:
     from transformers import ViTConfig, ViTModel
 
-    monkeypatch.setattr("heap.fit.priors.FoundRecipe", partial(FoundRecipe, steps=1))
+    monkeypatch.setattr("heap.fitting.priors.FoundRecipe", partial(FoundRecipe, steps=1))
     # With patches of 64 pixels the usual resolution is a grid of 7 by 7.
     torch.manual_seed(0)
     config = ViTConfig(

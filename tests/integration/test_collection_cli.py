@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from heap.collection import index
-from heap.collection.editing import Editor
+from heap.store import index
+from heap.store.editing import Editor
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]

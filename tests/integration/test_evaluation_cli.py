@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scenes import coco_set, folder_set
 
-from heap.evaluation.results import read_results
+from heap.benchmark.results import read_results
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]
@@ -298,7 +298,7 @@ def test_what_cannot_be_used(
 def test_protocols_prints_every_choice(run_heap: Run, main: Main) -> None:
     done = run_heap("protocols")
     assert done.returncode == 0, done.stderr
-    from heap.evaluation.protocols import PROTOCOLS as all_protocols
+    from heap.benchmark.protocols import PROTOCOLS as all_protocols
 
     lines = [line.split() for line in done.stdout.splitlines()]
     assert all(any(line[:1] == [name] for line in lines) for name in all_protocols)
@@ -312,7 +312,7 @@ def test_protocols_prints_every_choice(run_heap: Run, main: Main) -> None:
 
 
 def test_methods_prints_settings_and_grids(main: Main) -> None:
-    from heap.evaluation.methods import METHODS
+    from heap.benchmark.run.methods import METHODS
 
     code, out, err = main("methods")
     assert code == 0, err
@@ -328,7 +328,7 @@ def test_methods_prints_settings_and_grids(main: Main) -> None:
 def test_datasets_and_what_is_wrong_in_one(
     run_heap: Run, main: Main, scenes: Path, tmp_path: Path
 ) -> None:
-    from heap.evaluation.datasets import describe_datasets
+    from heap.benchmark.datasets import describe_datasets
 
     done = run_heap("datasets")
     assert done.returncode == 0, done.stderr

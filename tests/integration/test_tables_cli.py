@@ -12,8 +12,8 @@ import pytest
 from runs import blobs, make_run, sort_into
 
 from heap import cli
-from heap.collection.categories import categories
-from heap.collection.store import RunStore
+from heap.categories.listing import categories
+from heap.store.store import RunStore
 
 Main = Callable[..., tuple[int, str, str]]
 

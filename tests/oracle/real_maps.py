@@ -5,11 +5,11 @@ from functools import cache
 from pathlib import Path
 
 from heap.config import FeatureConfig
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.registry import CARDS
-from heap.features import describe
+from heap.features.describe import describe
 from heap.images import Picture, decode, list_images
-from heap.peers.finding import Observed
+from heap.methods.finding import Observed
 
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
 COUNT = 20

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from heap.solver import Bilateral, BilateralGrid
+from heap.masks.bilateral_solver import Bilateral, BilateralGrid
 
 Array = NDArray[np.float64]
 LAMBDA, CONFIDENCE = 256, 0.999

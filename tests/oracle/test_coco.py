@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heap.collection.records import Finished
 from heap.report.coco import write_coco
 from heap.results import ImageResult, Objects, Regions, Rle
+from heap.store.records import Finished
 
 
 def random_result(key: str, seed: int) -> tuple[ImageResult, list[np.ndarray]]:

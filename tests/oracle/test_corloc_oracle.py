@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heap.evaluation.metrics.boxes import box_iou, compute_corloc, update_corloc
+from heap.benchmark.metrics.boxes import box_iou, compute_corloc, update_corloc
 
 DATA = Path(__file__).parents[2] / "../shared/data/voc07-corloc-oracle"
 

@@ -8,9 +8,9 @@ from PIL import Image
 from real_maps import COUNT, real_maps
 from scipy.linalg import eigh
 
-from heap.evaluation.metrics.masks import mask_iou
-from heap.peers.deepspectral import DeepSpectral, colour_links
-from heap.peers.finding import Observed
+from heap.benchmark.metrics.masks import mask_iou
+from heap.methods.deepspectral import DeepSpectral, colour_links
+from heap.methods.finding import Observed
 
 
 def links(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

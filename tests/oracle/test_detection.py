@@ -13,14 +13,14 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from heap.evaluation.metrics.boxes import box_iou
-from heap.evaluation.metrics.detection import (
+from heap.benchmark.metrics.boxes import box_iou
+from heap.benchmark.metrics.detection import (
     Detections,
     compute_detection,
     mask_iou_matrix,
     update_detection,
 )
-from heap.evaluation.protocols import PROTOCOLS
+from heap.benchmark.protocols import PROTOCOLS
 
 STATS = {"AP": 0, "AP50": 1, "AP75": 2, "AR1": 6, "AR10": 7, "AR100": 8}
 SIZE = 24

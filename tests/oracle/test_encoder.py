@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from heap.config import Facet
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
 COMMON = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3}

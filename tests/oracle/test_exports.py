@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from runs import blobs, box_of, make_run, ring, sort_into
 
 from heap.export.command import Choices, export
-from heap.export.outlines import CENTRE, outline, pieces
 from heap.export.splits import Splits
-from heap.objects import largest_piece
+from heap.masks.outlines import CENTRE, outline, pieces
+from heap.model.objects import largest_piece
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -374,7 +374,7 @@ def test_csv_by_the_standard_library_and_pyarrow(run: Path, tmp_path: Path) -> N
 def test_parquet_by_pyarrow(run: Path, tmp_path: Path) -> None:
     from pyarrow.parquet import read_table
 
-    from heap.collection.store import RunStore
+    from heap.store.store import RunStore
 
     choices = Choices(categories=True, splits=SPLITS)
     folder = export(run, "parquet", tmp_path / "out", choices).folder

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from real_maps import COUNT, real_maps
 
-from heap.evaluation.metrics.masks import mask_iou
-from heap.peers.lost import Lost, lost
+from heap.benchmark.metrics.masks import mask_iou
+from heap.methods.lost import Lost, lost
 
 
 def reference(

@@ -5,8 +5,8 @@ import pytest
 from real_maps import COUNT, real_maps
 from scipy.linalg import eigh
 
-from heap.evaluation.metrics.masks import mask_iou
-from heap.peers.maskcut import MaskCut
+from heap.benchmark.metrics.masks import mask_iou
+from heap.methods.maskcut import MaskCut
 
 WEAK = 1e-5
 Cells = set[tuple[int, int]]

@@ -9,9 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import bootstrap
 
-from heap.evaluation.metrics.boxes import box_iou, mask_boxes
-from heap.evaluation.metrics.masks import mask_iou
-from heap.evaluation.metrics.resampling import bootstrap_interval
+from heap.benchmark.metrics.boxes import box_iou, mask_boxes
+from heap.benchmark.metrics.masks import mask_iou
+from heap.benchmark.metrics.resampling import bootstrap_interval
 
 
 def random_mask(random: np.random.Generator) -> np.ndarray:

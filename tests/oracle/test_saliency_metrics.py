@@ -17,8 +17,7 @@ from torchmetrics.functional.classification import (
 )
 from torchmetrics.functional.regression import mean_absolute_error as torch_error
 
-from heap.evaluation.estimate import OfSums
-from heap.evaluation.metrics.curves import (
+from heap.benchmark.metrics.curves import (
     BETA_SQUARE,
     BETA_SQUARE_FOUND,
     THRESHOLDS,
@@ -27,8 +26,9 @@ from heap.evaluation.metrics.curves import (
     max_f_found,
     update_curves,
 )
-from heap.evaluation.metrics.masks import mask_iou, mean_absolute_error, pixel_accuracy
-from heap.evaluation.metrics.structure import s_measure
+from heap.benchmark.metrics.masks import mask_iou, mean_absolute_error, pixel_accuracy
+from heap.benchmark.metrics.structure import s_measure
+from heap.benchmark.results.estimate import OfSums
 
 CASES = 1000
 VOID = -1

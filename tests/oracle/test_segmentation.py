@@ -9,8 +9,8 @@ from torchmetrics.functional.classification import (
     multiclass_jaccard_index,
 )
 
-from heap.evaluation.metrics.segmentation import compute_iou, compute_miou, update_confusion
-from heap.evaluation.truth import VOID
+from heap.benchmark.metrics.segmentation import compute_iou, compute_miou, update_confusion
+from heap.benchmark.truth import VOID
 
 
 def random_maps(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:

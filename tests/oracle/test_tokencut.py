@@ -6,8 +6,8 @@ import torch
 from real_maps import COUNT, real_maps
 from scipy.linalg import eigh
 
-from heap.evaluation.metrics.masks import mask_iou
-from heap.peers.tokencut import Cut, TokenCut, tokencut
+from heap.benchmark.metrics.masks import mask_iou
+from heap.methods.tokencut import Cut, TokenCut, tokencut
 
 GRIDS = [(6, 6), (8, 12), (13, 5), (14, 14), (1, 20), (9, 3)]
 WEAK = 1e-5

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heap.base.errors import ConfigError
 from heap.config import (
     DiscoverConfig,
     FeatureConfig,
@@ -15,8 +16,7 @@ from heap.config import (
     differing_keys,
     from_dict,
 )
-from heap.errors import ConfigError
-from heap.pretrain.config import PretrainConfig
+from heap.pretraining.config import PretrainConfig
 
 KINDS = [FeatureConfig, HeadConfig, LossConfig, FitConfig, DiscoverConfig, PretrainConfig]
 

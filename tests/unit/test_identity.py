@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from heap.collection.inspection import inspect
-from heap.collection.store import RunStore
+from heap.categories.inspection import inspect
 from heap.config import DiscoverConfig
-from heap.discover import Run, discover
+from heap.discovery import Run, discover
 from heap.images.listing import Place
 from heap.model.heap import Heap
+from heap.store.store import RunStore
 
 CONFIG = DiscoverConfig(chunk=2, refine=False, save=())
 

@@ -10,8 +10,8 @@ import cyclopts
 from cyclopts import App
 from rich.console import Console
 
-from heap.errors import HeapError
-from heap.interrupt import heeded
+from heap.base.errors import HeapError
+from heap.base.interrupt import heeded
 
 app = App(
     name="heap",

@@ -5,8 +5,8 @@ from dataclasses import fields
 
 from cyclopts import App
 
-from heap.bars import Bars
 from heap.cli.app import err_console, out_console
+from heap.cli.bars import Bars
 
 
 def protocols(name: str | None = None, /) -> None:
@@ -17,7 +17,7 @@ def protocols(name: str | None = None, /) -> None:
     Args:
         name: One of those listed.
     """
-    from heap.evaluation.protocols import PROTOCOLS, find_protocol
+    from heap.benchmark.protocols import PROTOCOLS, find_protocol
 
     if name is not None:
         protocol = find_protocol(name)
@@ -35,7 +35,7 @@ def protocols(name: str | None = None, /) -> None:
 
 def methods() -> None:
     """List the methods that can be evaluated, their settings, and what `heap tune` tries."""
-    from heap.evaluation.methods import METHODS
+    from heap.benchmark.run.methods import METHODS
 
     for card in METHODS.values():
         out_console.print(f"[bold]{card.name}[/bold]")
@@ -56,7 +56,7 @@ def list_datasets() -> None:
     Nothing is downloaded. What is marked with ? was not verified by us on the data themselves.
     Example: heap datasets check ecssd /data/ECSSD
     """
-    from heap.evaluation.datasets import describe_datasets
+    from heap.benchmark.datasets import describe_datasets
 
     for each in describe_datasets():
         out_console.print(f"[bold]{each['name']}[/bold]", highlight=False)
@@ -83,7 +83,7 @@ def check(name: str, path: str, /) -> int:
         name: One of those that `heap datasets` lists.
         path: Where it is.
     """
-    from heap.evaluation.datasets import check_dataset
+    from heap.benchmark.datasets import check_dataset
 
     with Bars(err_console) as progress:
         problems = check_dataset(name, path, progress)

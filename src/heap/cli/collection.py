@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import cyclopts
 from cyclopts import Parameter
 
+from heap.base.errors import InputError
 from heap.cli.app import err_console
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Seed
-from heap.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from heap.collection.categories import Category
-    from heap.collection.editing import Editor
-    from heap.collection.inspection import Odd
-    from heap.collection.store import RunStore
+    from heap.categories.inspection import Odd
+    from heap.categories.listing import Category
+    from heap.store.editing import Editor
+    from heap.store.store import RunStore
 
 _TYPICAL = 3
 """Members of a category that are named in a line."""
@@ -64,13 +64,13 @@ def categories(
         as_json: Print the categories as JSON on standard output.
     """
     names, merged = _names(name or []), _groups(merge or [])
-    from heap.collection import categories as reading
-    from heap.collection import curation
-    from heap.collection.editing import Editor
+    from heap.categories import edit
+    from heap.categories import listing as reading
+    from heap.store.editing import Editor
 
     with Editor(run) as editor:
         with editor.all_or_nothing():
-            sorted_now = curation.sort_objects(editor, k, again=again, seed=seed)
+            sorted_now = edit.sort_objects(editor, k, again=again, seed=seed)
             _correct(editor, merged, names, reject or [], restore or [])
         found = reading.categories(editor.store)
         apart = reading.count_apart(editor.store)
@@ -95,17 +95,17 @@ def _correct(
     restored: list[int],
 ) -> None:
     """Merge first: what is merged away can neither be named nor rejected."""
-    from heap.collection import curation
+    from heap.categories import edit
 
-    curation.check(editor.store, (*chain.from_iterable(merged), *names, *rejected, *restored))
+    edit.check(editor.store, (*chain.from_iterable(merged), *names, *rejected, *restored))
     for group in merged:
-        curation.merge(editor, group)
+        edit.merge(editor, group)
     if names:
-        curation.rename(editor, names)
+        edit.rename(editor, names)
     if rejected:
-        curation.reject(editor, rejected)
+        edit.reject(editor, rejected)
     if restored:
-        curation.reject(editor, restored, rejected=False)
+        edit.reject(editor, restored, rejected=False)
 
 
 def search(
@@ -145,8 +145,8 @@ def search(
         as_json: Print what was found as JSON on standard output.
     """
     corners = None if box is None else _box(box)
-    from heap.collection.collection import Collection
-    from heap.collection.recall import NEAREST
+    from heap.run import Collection
+    from heap.store.recall import NEAREST
 
     collection = Collection(run, photos=photos.photos, urls=photos.urls)
     if model is not None:
@@ -191,8 +191,8 @@ def inspect(
         count: How many of each kind to show; as JSON all copies and empty images are in it.
         as_json: Print it as JSON on standard output.
     """
-    from heap.collection.inspection import inspect as look
-    from heap.collection.store import RunStore
+    from heap.categories.inspection import inspect as look
+    from heap.store.store import RunStore
 
     found = look(RunStore.open(run), count)
     if as_json:
@@ -220,9 +220,9 @@ def _odd(name: str, objects: "Iterable[Odd]") -> list[tuple[str, str, str]]:
 
 def _write_gallery(store: "RunStore") -> "Path | None":
     """Write the gallery of a run on this machine again; says where."""
-    from heap.bars import Bars
-    from heap.collection.place import folder_of
+    from heap.cli.bars import Bars
     from heap.report.gallery import GALLERY, write_gallery
+    from heap.store.place import folder_of
 
     folder = folder_of(store.run)
     if folder is None:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.bars import Bars
+from heap.base.errors import InputError
+from heap.base.lock import refuse_busy
+from heap.base.progress import OnProgress
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import app, err_console
+from heap.cli.bars import Bars
 from heap.cli.options import Seconds
 from heap.cli.printing import AsJson, print_json
 from heap.cli.reading import Images, given
-from heap.collection.lock import refuse_busy
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
-from heap.errors import InputError
-from heap.progress import OnProgress
 
 if TYPE_CHECKING:
-    from heap.discover import News
+    from heap.discovery import News
 
 _NAMED = 3
 """Images that are named in a line."""
@@ -92,10 +92,10 @@ def discover(
     # What is wrong is said before anything is loaded.
     from_dict(DiscoverConfig, chosen)
     refuse_busy(out)
-    from heap.device import choose_device
-    from heap.discover import discover as run_discover
+    from heap.base.device import choose_device
+    from heap.discovery import discover as run_discover
     from heap.encoder.registry import PACKAGED
-    from heap.fit.command import fit as run_fit
+    from heap.fitting.command import fit as run_fit
     from heap.model.heap import Heap
 
     where = choose_device(device)

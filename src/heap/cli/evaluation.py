@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.bars import Bars
+from heap.base.errors import InputError
 from heap.cli.app import err_console
+from heap.cli.bars import Bars
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Seed, Seeds
-from heap.errors import InputError
 
 if TYPE_CHECKING:
-    from heap.evaluation.bench import Entry
-    from heap.evaluation.results import Results
+    from heap.benchmark.results import Results
+    from heap.benchmark.run.bench import Entry
 
 _AtLeastOne = Parameter(validator=cyclopts.validators.Number(gte=1))
 _NotNegative = Parameter(validator=cyclopts.validators.Number(gte=0))
@@ -70,13 +70,13 @@ def evaluate(
         machine: Where the work is done.
         as_json: Print the values as JSON on standard output, as fractions.
     """
-    from heap.evaluation.bench import Entry
-    from heap.evaluation.datasets import open_dataset
-    from heap.evaluation.methods import find_method
-    from heap.evaluation.protocols import find_protocol
-    from heap.evaluation.run import Task
-    from heap.evaluation.run import evaluate as run_evaluate
-    from heap.evaluation.tuning import merged
+    from heap.benchmark.datasets import open_dataset
+    from heap.benchmark.protocols import find_protocol
+    from heap.benchmark.run.bench import Entry
+    from heap.benchmark.run.evaluate import Task
+    from heap.benchmark.run.evaluate import evaluate as run_evaluate
+    from heap.benchmark.run.methods import find_method
+    from heap.benchmark.run.tuning import merged
 
     # What is named twice is meant once.
     wanted = [find_protocol(name) for name in dict.fromkeys(names)]
@@ -142,9 +142,9 @@ def tune(
         machine: Where the work is done.
         as_json: Print the values as JSON on standard output, as fractions.
     """
-    from heap.evaluation.datasets import open_dataset
-    from heap.evaluation.methods import find_method
-    from heap.evaluation.tuning import tune as run_tune
+    from heap.benchmark.datasets import open_dataset
+    from heap.benchmark.run.methods import find_method
+    from heap.benchmark.run.tuning import tune as run_tune
 
     card = find_method(method)
     with Bars(err_console) as progress:
@@ -192,7 +192,7 @@ def _values(result: "Results") -> dict[str, Any]:
 
 
 def _rows(result: "Results") -> Iterator[tuple[str, str, str]]:
-    from heap.evaluation.tables.words import column_of
+    from heap.benchmark.tables.words import column_of
 
     for protocol, scores in result.protocols.items():
         for metric, found in scores.metrics.items():

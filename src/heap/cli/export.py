@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.bars import Bars
 from heap.cli.app import err_console
+from heap.cli.bars import Bars
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.export.formats import FORMATS, FormatName, ImageMode

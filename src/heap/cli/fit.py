@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from heap.bars import Bars
+from heap.base.lock import refuse_busy
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
+from heap.cli.bars import Bars
 from heap.cli.options import Seconds
 from heap.cli.reading import Images, Seed, given, read_sections
-from heap.collection.lock import refuse_busy
 from heap.config import (
     Cue,
     Facet,
@@ -72,7 +72,7 @@ def fit(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
-    from heap.device import choose_device
+    from heap.base.device import choose_device
     from heap.encoder.registry import recipe
 
     more = read_sections(settings, ("features", "head", "losses", "fit"))
@@ -88,7 +88,7 @@ def fit(
     config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
     refuse_busy(out)
     # Only now: this imports torch, and settings with a fault are to be refused at once.
-    from heap.fit.command import fit as run_fit
+    from heap.fitting.command import fit as run_fit
 
     hint_at_stronger(encoder)
     with Bars(err_console) as progress:

@@ -10,7 +10,7 @@ from heap.cli.reading import given
 from heap.config import Facet, FeatureConfig, Precision, from_dict
 
 if TYPE_CHECKING:
-    from heap.evaluation.bench import Bench
+    from heap.benchmark.run.bench import Bench
 
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_400))]
@@ -93,8 +93,8 @@ def bench_of(features: FeatureOptions, machine: MachineOptions, fit: list[str] |
         ConfigError, InputError, WeightsError: if they cannot be used.
     """
     config = features.config()
-    from heap.device import choose_device
-    from heap.evaluation.bench import Bench
+    from heap.base.device import choose_device
+    from heap.benchmark.run.bench import Bench
 
     return Bench(
         config,

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.bars import Bars
 from heap.cli.app import err_console, out_console
+from heap.cli.bars import Bars
 from heap.cli.reading import Images, Seed, read_settings
 from heap.config import from_dict
-from heap.pretrain.config import TAUGHT, PretrainConfig
+from heap.pretraining.config import TAUGHT, PretrainConfig
 
 
 def pretrain(
@@ -69,7 +69,7 @@ def pretrain(
     values |= {"teacher_resolution": teacher_resolution} | (TAUGHT if teacher else {})
     values |= read_settings(settings)
     config = from_dict(PretrainConfig, values)
-    from heap.pretrain.command import pretrain as run_pretrain
+    from heap.pretraining.command import pretrain as run_pretrain
 
     with Bars(err_console) as progress:
         run_pretrain(
@@ -99,7 +99,7 @@ def pack(
 
     Squares, decoded, with their colour priors: such a machine needs no more than torch,
     transformers, accelerate, safetensors, NumPy and jaxtyping, and runs
-    `python -m heap.pretrain PACKS --out ENCODER --minutes 10`.
+    `python -m heap.pretraining PACKS --out ENCODER --minutes 10`.
 
     Example: heap pack photos/ --out photos.pack
 
@@ -109,7 +109,7 @@ def pack(
         side: Side of the squares, in pixels.
         megabytes: Largest pack; more images go into more packs.
     """
-    from heap.pretrain.command import pack as run_pack
+    from heap.pretraining.command import pack as run_pack
 
     with Bars(err_console) as progress:
         paths = run_pack(

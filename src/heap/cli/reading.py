@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from heap.errors import ConfigError, InputError
+from heap.base.errors import ConfigError, InputError
 
 Images = list[str]
 _GENERATOR = Parameter(validator=cyclopts.validators.Number(gte=0, lt=2**32))

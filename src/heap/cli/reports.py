@@ -5,15 +5,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heap.bars import Bars
+from heap.base.errors import InputError
 from heap.cli.app import err_console, out_console
+from heap.cli.bars import Bars
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Seed
-from heap.errors import InputError
 
 if TYPE_CHECKING:
-    from heap.evaluation.compare import Comparison
+    from heap.benchmark.results.compare import Comparison
 
 
 def compare(first: Path, /, *others: Path, as_json: AsJson = False) -> None:
@@ -28,8 +28,8 @@ def compare(first: Path, /, *others: Path, as_json: AsJson = False) -> None:
         others: Results of other methods on the same images.
         as_json: Print the differences as JSON on standard output, as fractions.
     """
-    from heap.evaluation.compare import compare_files
-    from heap.evaluation.protocols import PROTOCOLS
+    from heap.benchmark.protocols import PROTOCOLS
+    from heap.benchmark.results.compare import compare_files
 
     found = compare_files([first, *others], PROTOCOLS)
     if as_json:
@@ -69,9 +69,9 @@ def tables(
         out: Write the Markdown here instead of to standard output.
         figures: Draw each table as a PNG into this folder.
     """
-    from heap.evaluation.charts import write_charts
-    from heap.evaluation.results import read_results
-    from heap.evaluation.tables import tables as make_tables
+    from heap.benchmark.results import read_results
+    from heap.benchmark.tables import tables as make_tables
+    from heap.benchmark.tables.charts import write_charts
 
     found = [read_results(path) for path in _files(results)]
     text = make_tables(found, table)
@@ -118,10 +118,10 @@ def figure(
         features: The encoder and its features.
         machine: Where the work is done.
     """
-    from heap.evaluation.bench import Entry
-    from heap.evaluation.figure import figure_rows, read_objects
-    from heap.evaluation.methods import find_method
-    from heap.evaluation.tuning import merged
+    from heap.benchmark.run.bench import Entry
+    from heap.benchmark.run.methods import find_method
+    from heap.benchmark.run.tuning import merged
+    from heap.benchmark.tables.figure import figure_rows, read_objects
     from heap.images import decode, list_images
     from heap.report.comparison import draw_figure, file_kind
 
@@ -147,7 +147,7 @@ def figure(
 
 
 def _difference(each: "Comparison") -> tuple[str, ...]:
-    from heap.evaluation.tables.words import column_of
+    from heap.benchmark.tables.words import column_of
 
     gap, scale = each.difference, column_of(each.protocol, each.metric).scale
     sign = "" if gap.low <= 0 <= gap.high else " *"

@@ -7,9 +7,9 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from heap.base.errors import InputError
 from heap.cli.app import err_console
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
-from heap.errors import InputError
 
 
 def serve(

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from heap.base.errors import WeightsError
 from heap.encoder.files import EncoderFiles, read_json
-from heap.errors import WeightsError
 
 TransformerKind = Literal["vit", "dinov2", "dinov2_with_registers", "dinov3_vit"]
 PyramidKind = Literal["resnet", "convnext", "dinov3_convnext", "segformer"]

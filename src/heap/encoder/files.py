@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heap.errors import WeightsError
+from heap.base.errors import WeightsError
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"

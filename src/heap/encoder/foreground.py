@@ -4,12 +4,12 @@ from pathlib import Path
 
 from torch import nn
 
-from heap.encoder.encoder import Encoder
+from heap.base.errors import ConfigError, WeightsError
+from heap.encoder.base import Encoder
 from heap.encoder.files import FOREGROUND_BIAS, FOREGROUND_WEIGHT, HEADS
 from heap.encoder.pyramid import Pyramid
 from heap.encoder.registry import resolve
 from heap.encoder.weights import read_state
-from heap.errors import ConfigError, WeightsError
 
 
 def foreground_layer(encoder: Encoder) -> nn.Linear:

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from heap.base.errors import WeightsError
 from heap.encoder import hub
 from heap.encoder.files import file_digest, find_files
 from heap.encoder.registry import CARDS, Card, is_local, resolve
-from heap.errors import WeightsError
 
 UNGATED = {
     "dinov3-vits16": "dinov2-vits14-reg",

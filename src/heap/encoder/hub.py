@@ -4,7 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from heap.deadline import within
+from heap.base.deadline import within
+from heap.base.errors import InputError, WeightsError
 from heap.encoder.files import (
     CONFIG,
     INDEX,
@@ -14,7 +15,6 @@ from heap.encoder.files import (
     find_files,
     shard_names,
 )
-from heap.errors import InputError, WeightsError
 
 TIMEOUT_S = 4.5
 """How long the hub may take for its first answer, and again for the files that are small."""

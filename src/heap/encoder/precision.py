@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from heap.errors import ConfigError
+from heap.base.errors import ConfigError
 
 _CHOICES = "auto, fp32, bf16"
 """Not read from `heap.config`: a bare GPU machine that pretrains has no pydantic."""

@@ -8,11 +8,11 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from heap.base.errors import ConfigError, WeightsError
 from heap.config import Facet
-from heap.encoder.encoder import Encoder, Origin
+from heap.encoder.base import Encoder, Origin
 from heap.encoder.features import Features, Outputs
 from heap.encoder.stages import STRIDE, join_stages, pooled
-from heap.errors import ConfigError, WeightsError
 
 _PROBE = 64
 """Side of the image that shows what maps there are, in pixels: no stride may be larger."""

@@ -9,11 +9,11 @@ from typing import get_args
 
 from safetensors import SafetensorError, safe_open
 
+from heap.base.errors import InputError
 from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
 from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
-from heap.errors import InputError
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """A folder for each encoder that comes with the package: `encoder`, and the `head` on it."""

@@ -10,7 +10,7 @@ from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_
 
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
-from heap.encoder.encoder import Encoder, Origin
+from heap.encoder.base import Encoder, Origin
 from heap.encoder.features import Features, Outputs
 
 _QUERY, _KEY = "attention.q_proj", "attention.k_proj"

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
+from heap.base.errors import WeightsError
 from heap.encoder.architecture import Architecture, read_architecture
 from heap.encoder.families import FAMILIES
 from heap.encoder.files import PREPROCESSOR, SUFFIX, EncoderFiles, file_digest, read_json
 from heap.encoder.quiet import without_bars
-from heap.errors import WeightsError
 
 _EXAMPLE = (
     'for most that were trained on ImageNet {"image_mean": [0.485, 0.456, 0.406], '

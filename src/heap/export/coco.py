@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from heap.export.items import Item, Labelled
-from heap.export.outlines import edges
 from heap.export.writer import Add
 from heap.images.source import name_of
+from heap.masks.outlines import edges
 from heap.report.coco import coco_file
 from heap.results import coco_annotation
 

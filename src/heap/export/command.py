@@ -5,11 +5,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from heap.collection.photos import Photos
-from heap.collection.place import folder_of
-from heap.collection.records import Failure
-from heap.collection.store import RunStore
-from heap.errors import ConfigError, ImageError, InputError
+from heap.base.errors import ConfigError, ImageError, InputError
+from heap.base.progress import OnProgress, silent
 from heap.export.coco import coco, coco_polygons
 from heap.export.crops import write_crops
 from heap.export.earlier import refuse_less
@@ -26,8 +23,11 @@ from heap.export.tables import csv, parquet
 from heap.export.voc import voc
 from heap.export.writer import Add, Writer
 from heap.export.yolo import yolo
-from heap.progress import OnProgress, silent
 from heap.report.coco import FAILURES, write_failures
+from heap.store.photos import Photos
+from heap.store.place import folder_of
+from heap.store.records import Failure
+from heap.store.store import RunStore
 
 _WRITERS: Mapping[FormatName, Writer] = {
     "coco": coco,

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from heap.collection.records import Failure
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.export.folder import MARKER
+from heap.store.records import Failure
 
 _IMAGES = re.compile(r"^.*: (\d+) images, \d+ objects$", re.MULTILINE)
 _CROPS = "\ncrops: "

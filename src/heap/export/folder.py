@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 
 MARKER = "heap-export.txt"
 """Tells an export from a folder of the user's own; no reader of a format takes it for its own."""

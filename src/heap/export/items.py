@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from heap.collection import schema
-from heap.collection.database import reading
-from heap.collection.reading import rows
-from heap.collection.records import Finished
-from heap.collection.store import RunStore
-from heap.collection.titles import OTHER, check_titles, printed, title_of
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.categories.titles import OTHER, check_titles, printed, title_of
 from heap.export.names import text_of
 from heap.images.source import name_of
 from heap.results import Rle
+from heap.store import schema
+from heap.store.columns import rows
+from heap.store.database import reading
+from heap.store.records import Finished
+from heap.store.store import RunStore
 
 OBJECT = "object"
 """Class of every object where categories are no classes."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from heap.export.items import Item, Labelled
-from heap.export.outlines import CENTRE, pieces
 from heap.export.writer import Add, file_in
 from heap.images.source import is_url
+from heap.masks.outlines import CENTRE, pieces
 
 _VERSION = "5.5.0"
 """The version of LabelMe whose files these are like; it opens those of any version from 5."""
@@ -20,7 +20,7 @@ def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
     """Writes `NAME.json`, in the folder of the split, beside the image; see `Writer`.
 
     Pieces of one object share a `group_id`, which is LabelMe's way. Holes are joined to the outline
-    as `heap.export.outlines` says: shapes of type `mask` would keep them too, but LabelMe reads
+    as `heap.masks.outlines` says: shapes of type `mask` would keep them too, but LabelMe reads
     them only from 5.4 on, and nobody can move their edges. `description` says the id and the score.
     """
     for split in splits:

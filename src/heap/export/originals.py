@@ -8,14 +8,14 @@ from typing import cast
 
 from PIL import ExifTags, Image
 
-from heap.collection.photos import Photo, Photos
-from heap.errors import ImageError
+from heap.base.errors import ImageError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
 from heap.export.reencoding import kind_again, save_upright
 from heap.export.writer import file_in
 from heap.images import FORMATS, Limits, Picture, decode_bytes
 from heap.images.source import is_url
+from heap.store.photos import Photo, Photos
 
 _WHOLE = Limits(draft_side=Limits().side)
 """Images are decoded at their full size."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import fsum, isclose
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 
 _SEEDS = 20
 """Seeds that are tried for one with which no split is empty."""

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from heap.collection.titles import printed_plainly
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.categories.titles import printed_plainly
 from heap.export.items import Item, Labelled
-from heap.export.outlines import pieces
 from heap.export.writer import Add, file_in
+from heap.masks.outlines import pieces
 
 _MOST = 254
 """Values of a label map that are neither background (0) nor of no class (255)."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from heap.export.items import Item
-from heap.export.outlines import CENTRE, outline
 from heap.export.writer import Add, file_in
+from heap.masks.outlines import CENTRE, outline
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def yolo(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterato
     """Writes `data.yaml` and `labels/SPLIT/NAME.txt` beside `images/SPLIT`; see `Writer`.
 
     A line is the number of a class, from 0, and one polygon in shares of the width and height; the
-    format knows no holes and no pieces, so they are joined as `heap.export.outlines` says. Images
+    format knows no holes and no pieces, so they are joined as `heap.masks.outlines` says. Images
     without objects have an empty file: to a trainer they are background.
     """
     numbers = {name: number for number, name in enumerate(classes)}

@@ -1,6 +1,6 @@
 """Lists images, decodes them safely to upright RGB, and maps the model's grid to their pixels."""
 
-from heap.errors import ImageError
+from heap.base.errors import ImageError
 from heap.images.decode import Limits, Picture, decode, decode_bytes
 from heap.images.formats import FORMATS
 from heap.images.geometry import Geometry

@@ -16,8 +16,8 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from heap.deadline import within
-from heap.errors import ImageError
+from heap.base.deadline import within
+from heap.base.errors import ImageError
 from heap.images import process
 from heap.images.colour import to_rgb
 from heap.images.deep import Again

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeVar
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.images.distinct import apart
 from heap.images.formats import FORMATS
 from heap.images.links import LocalWalk

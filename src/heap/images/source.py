@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 
 BYTE_LIMIT = 512 * 2**20
 """Default limit of `Source.read`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.export.folder import MARKER
 from heap.images.outputs import written_in
 from heap.images.skipped import HIDDEN, OURS, Skipped

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from heap.attempts import in_halves
-from heap.encoder.encoder import Encoder
-from heap.errors import InputError
-from heap.features import fitting_together
+from heap.base.errors import InputError
+from heap.encoder.base import Encoder
+from heap.features.describe import fitting_together
 from heap.images import Geometry, Picture
+from heap.images.failures import in_halves
 
 Box = Sequence[float]
 """Xyxy, in pixels of the upright original."""

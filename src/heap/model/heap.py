@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from heap.attempts import apart, attempt
+from heap.base.errors import ConfigError, ImageError, InputError, WeightsError
 from heap.config import (
     CHECKED,
     DiscoverConfig,
@@ -24,21 +24,21 @@ from heap.config import (
     from_dict,
 )
 from heap.encoder import hub
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.registry import PACKAGED, packaged_head
-from heap.errors import ConfigError, ImageError, InputError, WeightsError
-from heap.features import PatchFeatures, feature_dim, try_describe
+from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
+from heap.images.failures import apart, attempt
 from heap.images.listing import Place
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
+from heap.model.objects import find_objects
 from heap.model.weights import digest_of, load_head, save_head
-from heap.objects import find_objects
 from heap.results import ImageResult, Regions
 
 if TYPE_CHECKING:
-    from heap.discover import Run
+    from heap.discovery import Run
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -116,15 +116,15 @@ class Heap(nn.Module, ModelHubMixin):
     @classmethod
     def fit(cls, images: Place | Sequence[Place], out: Path | str, **options: Any) -> "Heap":
         """Fit a head on unlabelled images and save the model in `out`, see `heap.fit`."""
-        from heap.fit.command import fit
+        from heap.fitting.command import fit
 
         return fit(images, out, **options)
 
     def discover(
         self, images: Place | Sequence[Place], out: Path | str = "heap-run", **options: Any
     ) -> "Run":
-        """Find the objects of many images into the folder `out`, see `heap.discover.discover`."""
-        from heap.discover import discover
+        """Find the objects of many images into the folder `out`, see `heap.discovery.discover`."""
+        from heap.discovery import discover
 
         return discover(self, images, out, **options)
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from heap.errors import WeightsError
+from heap.base.errors import WeightsError
 from heap.model.head import GroupingHead
 
 _CHECKSUM = "sha256"

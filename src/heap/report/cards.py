@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from heap.collection.records import Finished
+from heap.categories.standing import Place, Standing
+from heap.masks.palette import OBJECTS
+from heap.masks.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
 from heap.report.outlines import canvas_of, region_map, svg_path
-from heap.report.palette import OBJECTS
-from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask
-from heap.report.standing import Place, Standing
 from heap.report.tiles import square_around
+from heap.store.records import Finished
 
 LOW_CONFIDENCE = 0.25
 """An image whose best object scores less is listed as one to look at."""

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from heap.collection.records import Failure, Finished
+from heap.base.files import replacing
 from heap.images.source import name_of
-from heap.report.files import replacing
 from heap.results import coco_annotation
+from heap.store.records import Failure, Finished
 
 FAILURES = "failed.jsonl"
 """Where a run and a model list the images that could not be used."""

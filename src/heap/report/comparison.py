@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from heap.errors import InputError
-from heap.report.files import replacing
-from heap.report.scaling import encoded
+from heap.base.errors import InputError
+from heap.base.files import replacing
+from heap.masks.scaling import encoded
 
 CELL = 320
 """Side of the square that every panel fits in, in pixels."""

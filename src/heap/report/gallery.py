@@ -10,13 +10,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heap.collection.records import Failure
-from heap.collection.store import RunStore
-from heap.progress import OnProgress, silent
+from heap.base.files import replacing
+from heap.base.progress import OnProgress, silent
+from heap.categories.standing import Standing, Strip, read_standing
+from heap.masks.palette import OBJECTS
 from heap.report.cards import Card, make_card
-from heap.report.files import replacing
-from heap.report.palette import OBJECTS
-from heap.report.standing import Standing, Strip, read_standing
+from heap.store.records import Failure
+from heap.store.store import RunStore
 
 GALLERY = "gallery.html"
 """Where the gallery of a run is, in its folder."""

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from PIL import Image
 
-from heap.report.palette import REGIONS, rgb
-from heap.report.scaling import THUMBNAIL_SIDE, encoded, fitted, smooth_labels
+from heap.masks.palette import REGIONS, rgb
+from heap.masks.scaling import THUMBNAIL_SIDE, encoded, fitted, smooth_labels
 from heap.results import ImageResult, Regions
 
 Ring = Int64[np.ndarray, "_ 2"]

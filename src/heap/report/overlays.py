@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 from PIL import Image, ImageDraw
 
-from heap.report.files import file_stem, replacing
-from heap.report.palette import OBJECTS, REGIONS, rgb
-from heap.report.scaling import encoded, fitted, scaled_mask, smooth_labels
+from heap.base.files import file_stem, replacing
+from heap.masks.palette import OBJECTS, REGIONS, rgb
+from heap.masks.scaling import encoded, fitted, scaled_mask, smooth_labels
 from heap.results import ImageResult
 
 if TYPE_CHECKING:

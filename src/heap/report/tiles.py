@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from heap.report.scaling import encoded
+from heap.masks.scaling import encoded
 
 Box = Float32[np.ndarray, " 4"] | tuple[float, float, float, float]
 

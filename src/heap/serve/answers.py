@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
-from heap.collection.search import Hit
+from heap.store.search import Hit
 
 ImageKind = Literal["sure", "low", "none"]
 """Whether an image has a certain object, only uncertain ones, or none."""

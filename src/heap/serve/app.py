@@ -15,8 +15,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from heap.collection.collection import Collection
-from heap.errors import BusyError, ConfigError, HeapError, ImageError, InputError
+from heap.base.errors import BusyError, ConfigError, HeapError, ImageError, InputError
+from heap.run import Collection
 from heap.serve import browsing, correcting, exporting, pictures, searching
 from heap.serve.access import Access
 from heap.serve.exporting import Exporter

@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from jaxtyping import Int64
 
-from heap.collection.database import reading
 from heap.report.outlines import canvas_of
 from heap.serve.answers import (
     CategoryAnswer,
@@ -25,6 +24,7 @@ from heap.serve.drawing import outlines
 from heap.serve.served import ServedRun
 from heap.serve.snapshot import Snapshot
 from heap.serve.wording import name_of, without_folders
+from heap.store.database import reading
 
 router = APIRouter(prefix="/api", tags=["browse"])
 

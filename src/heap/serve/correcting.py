@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Depends, HTTPException
 
-from heap.collection import curation
-from heap.collection.editing import Editor
+from heap.categories import edit
 from heap.serve.answers import (
     CategoryRejection,
     Corrected,
@@ -17,6 +16,7 @@ from heap.serve.answers import (
 )
 from heap.serve.browsing import Served, categories
 from heap.serve.served import ServedRun
+from heap.store.editing import Editor
 
 
 async def writable(served: Served) -> None:
@@ -34,14 +34,14 @@ async def sort(served: Served, wanted: Sorting) -> Corrected:
     return await _correct(
         served,
         wanted,
-        lambda editor: curation.sort_objects(editor, wanted.count, again=wanted.again),
+        lambda editor: edit.sort_objects(editor, wanted.count, again=wanted.again),
     )
 
 
 @router.post("/categories/merge")
 async def merge(served: Served, wanted: Merging) -> Corrected:
     """Make one category of several: the first, with all members."""
-    return await _correct(served, wanted, lambda editor: curation.merge(editor, wanted.ids))
+    return await _correct(served, wanted, lambda editor: edit.merge(editor, wanted.ids))
 
 
 @router.post("/categories/rejected")
@@ -50,7 +50,7 @@ async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
     return await _correct(
         served,
         wanted,
-        lambda editor: curation.reject(editor, wanted.ids, rejected=wanted.rejected),
+        lambda editor: edit.reject(editor, wanted.ids, rejected=wanted.rejected),
     )
 
 
@@ -58,7 +58,7 @@ async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
 async def rename(served: Served, category: int, wanted: NewName) -> Corrected:
     """Name a category."""
     return await _correct(
-        served, wanted, lambda editor: curation.rename(editor, {category: wanted.name})
+        served, wanted, lambda editor: edit.rename(editor, {category: wanted.name})
     )
 
 
@@ -68,7 +68,7 @@ async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
     return await _correct(
         served,
         wanted,
-        lambda editor: curation.reject_objects(editor, wanted.ids, rejected=wanted.rejected),
+        lambda editor: edit.reject_objects(editor, wanted.ids, rejected=wanted.rejected),
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from heap.masks.palette import OBJECTS
+from heap.masks.scaling import scaled_mask
 from heap.report.outlines import svg_path
-from heap.report.palette import OBJECTS
-from heap.report.scaling import scaled_mask
 from heap.results import Objects
 
 Box = tuple[float, float, float, float]

@@ -11,7 +11,7 @@ from typing import IO, cast
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from heap.errors import HeapError, InputError
+from heap.base.errors import HeapError, InputError
 from heap.export.command import Choices, export
 from heap.export.formats import FORMATS, FormatName
 from heap.export.splits import Splits

@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from heap.collection.photos import CHANGED, GONE, REFUSED
-from heap.errors import ImageError
+from heap.base.errors import ImageError
 from heap.images import Limits, Picture, decode_bytes
 from heap.images.decode import DEFAULT_LIMITS
 from heap.serve.served import ServedRun
+from heap.store.photos import CHANGED, GONE, REFUSED
 
 _SAID = {
     GONE: "the photo is not where it was; start heap serve with --photos FOLDER if it was moved",

@@ -13,8 +13,8 @@ from PIL import Image
 
 from heap.images import Limits, Picture
 from heap.images.colour import as_srgb
+from heap.masks.scaling import encoded, fitted
 from heap.report.outlines import canvas_of, region_map
-from heap.report.scaling import encoded, fitted
 from heap.report.tiles import tile
 from heap.serve.browsing import Served, known_image
 from heap.serve.drawing import Box, boxes_svg, masks_svg, outlines

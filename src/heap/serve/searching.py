@@ -7,9 +7,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from heap.collection.condition import EXAMPLE, LENGTH
-from heap.collection.search import nearest
-from heap.errors import ImageError
+from heap.base.errors import ImageError
 from heap.images import Picture
 from heap.images.decode import Limits, decode_bytes
 from heap.report.outlines import canvas_of, region_map
@@ -19,6 +17,8 @@ from heap.serve.drawing import outlines
 from heap.serve.photos import read_again
 from heap.serve.served import ServedRun
 from heap.serve.wording import without_folders
+from heap.store.condition import EXAMPLE, LENGTH
+from heap.store.search import nearest
 
 router = APIRouter(prefix="/api", tags=["search"])
 

@@ -7,13 +7,13 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from heap.collection import schema
-from heap.collection.collection import Collection
-from heap.collection.database import reading
-from heap.collection.editing import Editor
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.run import Collection
 from heap.serve.snapshot import Snapshot, versions_of
 from heap.serve.turns import Turns
+from heap.store import schema
+from heap.store.database import reading
+from heap.store.editing import Editor
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float32, Int64
 
-from heap.collection import schema
-from heap.collection.database import Table, reading
-from heap.collection.reading import rows, width
-from heap.collection.records import Finished
-from heap.collection.rows import to_finished
-from heap.collection.store import RunStore
 from heap.report.cards import LOW_CONFIDENCE
+from heap.store import schema
+from heap.store.columns import rows, width
+from heap.store.database import Table, reading
+from heap.store.records import Finished
+from heap.store.rows import to_finished
+from heap.store.store import RunStore
 
 _IMAGE = [
     *("key", "status", "width", "height", "digest", "checksum"),

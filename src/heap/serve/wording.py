@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from heap.errors import BusyError, HeapError, ImageError, StoreError
+from heap.base.errors import BusyError, HeapError, ImageError, StoreError
 
 _FOLDERS = re.compile(r"(?<![\w./:\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"]+[/\\])+(?=[^\s/\\])")
 

@@ -17,7 +17,7 @@ from benchmarks.bench_abstention import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heap.evaluation.results import (
+from heap.benchmark.results import (
     AboutData,
     AboutEncoder,
     AboutMethod,
@@ -27,7 +27,7 @@ from heap.evaluation.results import (
     Scores,
     write_results,
 )
-from heap.evaluation.tables.markdown import to_markdown
+from heap.benchmark.tables.markdown import to_markdown
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "results" / "abstention"
 Rows = list[dict[str, Any]]

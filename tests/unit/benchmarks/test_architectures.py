@@ -14,7 +14,7 @@ from heap.encoder.architecture import (
     TransformerArchitecture,
     read_architecture,
 )
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.files import CONFIG, EncoderFiles
 from heap.encoder.registry import CARDS, PACKAGED
 from heap.encoder.stages import STRIDE

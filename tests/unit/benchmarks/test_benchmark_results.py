@@ -18,7 +18,7 @@ from benchmarks.category_scores import table as categories_table
 from benchmarks.scoring import pack
 
 from heap.config import from_dict
-from heap.pretrain.config import PretrainConfig
+from heap.pretraining.config import PretrainConfig
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 COMMITTED = sorted(RESULTS.glob("*.json"))

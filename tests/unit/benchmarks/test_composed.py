@@ -10,10 +10,10 @@ from benchmarks.cutouts import Cutout, cut_out, ground
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.metrics.boxes import mask_boxes
-from heap.evaluation.truth import Dataset, Truth
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.boxes import mask_boxes
+from heap.benchmark.truth import Dataset, Truth
 
 HEIGHT, WIDTH = 210, 300
 PHOTOS = 8

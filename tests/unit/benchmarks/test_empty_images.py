@@ -21,9 +21,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from miniatures import voc_xml
 from PIL import Image
 
-from heap.evaluation.datasets import open_dataset
-from heap.evaluation.truth import Truth
-from heap.fit.empty import Span, largest_rectangle
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.truth import Truth
+from heap.fitting.empty import Span, largest_rectangle
 
 Mask = np.ndarray
 SMALL = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=6))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from benchmarks.bench_peers import COMPARED, ENCODERS, SEEDS, SETS, UNTUNED, Set
 
-from heap.evaluation.methods import METHODS
-from heap.evaluation.protocols import PROTOCOLS
-from heap.evaluation.results import Metric, read_results
-from heap.evaluation.tables import tables
+from heap.benchmark.protocols import PROTOCOLS
+from heap.benchmark.results import Metric, read_results
+from heap.benchmark.run.methods import METHODS
+from heap.benchmark.tables import tables
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 FOLDER = RESULTS / "peers"

@@ -20,8 +20,8 @@ from benchmarks.scoring import (
 )
 from miniatures import HEIGHT, WIDTH, pairs
 
-from heap.errors import InputError
-from heap.evaluation.datasets import open_dataset
+from heap.base.errors import InputError
+from heap.benchmark.datasets import open_dataset
 from heap.images import Picture
 
 

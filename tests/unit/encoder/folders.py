@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from heap.encoder.encoder import Encoder
-from heap.errors import WeightsError
+from heap.base.errors import WeightsError
+from heap.encoder.base import Encoder
 
 
 def load(folder: Path) -> Encoder:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from heap.base.errors import InputError
 from heap.encoder import getting, hub
 from heap.encoder.getting import BY_STRENGTH, UNGATED, card_of, stronger_than, terms
 from heap.encoder.registry import CARDS
-from heap.errors import InputError
 
 
 def test_every_card_has_a_strength_and_every_gated_one_a_substitute() -> None:

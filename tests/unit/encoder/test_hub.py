@@ -91,7 +91,7 @@ def run(code: str, cache: Path, patience: float = 60.0, **environment: str) -> s
     program = f"""
 import sys
 from heap.encoder import getting, hub
-from heap.errors import HeapError
+from heap.base.errors import HeapError
 hub.TIMEOUT_S = {patience}
 try:
     print({code}, end="")
@@ -251,7 +251,7 @@ def refuse(event, arguments):
     if event.startswith("socket."):
         raise SystemExit(f"{{event}} {{arguments}}")
 from heap.encoder.registry import CARDS, is_local
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 sys.addaudithook(refuse)
 Encoder.load({str(folder)!r})
 sys.exit(any(is_local(card) for card in CARDS.values() if card.repo))

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from heap.base.errors import ConfigError
 from heap.encoder.precision import choose_precision, has_bf16
-from heap.errors import ConfigError
 
 
 def test_bf16_is_used_where_the_processor_lists_an_instruction_for_it() -> None:

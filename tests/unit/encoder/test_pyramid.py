@@ -14,10 +14,10 @@ from preprocessors import add_preprocessor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from heap.base.errors import ConfigError, InputError
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.pyramid import Pyramid
-from heap.errors import ConfigError, InputError
 
 from .folders import change_config, load, refusal
 
@@ -395,7 +395,7 @@ def test_loading_says_nothing_and_leaves_no_trace(
 
 
 def test_a_head_is_fitted_on_a_pyramid(folder: Path, photos: Path, tmp_path: Path) -> None:
-    from heap.fit.command import fit
+    from heap.fitting.command import fit
     from heap.model.heap import Heap
 
     fit(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from heap.base.errors import InputError, WeightsError
 from heap.config import FeatureConfig
 from heap.encoder.registry import (
     CARDS,
@@ -21,7 +22,6 @@ from heap.encoder.registry import (
     recipe,
     resolve,
 )
-from heap.errors import InputError, WeightsError
 
 
 def test_it_imports_neither_torch_nor_transformers() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heap.base.errors import ConfigError, InputError, WeightsError
 from heap.config import Facet
-from heap.encoder.encoder import Encoder
+from heap.encoder.base import Encoder
 from heap.encoder.registry import CARDS, PACKAGED
-from heap.errors import ConfigError, InputError, WeightsError
 
 from .folders import refusal
 

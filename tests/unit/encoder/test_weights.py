@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from heap.errors import WeightsError
+from heap.base.errors import WeightsError
 
 from .folders import change_config, load, refusal
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from runs import make_run, ring, sort_into, with_source
 
+from heap.base.errors import InputError, StoreError
 from heap.cli.export import export as export_command
-from heap.errors import InputError, StoreError
 from heap.export.command import Choices, Exported, export
 from heap.export.formats import FORMATS, FormatName
 from heap.export.splits import Splits

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.export.folder import MARKER, replacing_folder
 
 

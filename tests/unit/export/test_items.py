@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from runs import box_of, make_run, ring, sort_into
 
-from heap.collection.store import RunStore
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.export.items import Item, Labels, items, read_keys, read_labels
 from heap.export.names import file_names
+from heap.store.store import RunStore
 
 SIZE = (60, 80)
 MASKS = [ring(SIZE, (30, x), 12, 4) for x in (15, 40, 65)]

@@ -8,13 +8,13 @@ from PIL import Image
 from profiles import swapped_profile
 from runs import result_of, ring
 
-from heap.collection.photos import Photos, note_folders
-from heap.collection.store import RunStore
-from heap.errors import ImageError
+from heap.base.errors import ImageError
 from heap.export.crops import write_crops
 from heap.export.formats import FORMATS, FormatName
 from heap.export.items import Item, Labelled
 from heap.export.originals import read_original
+from heap.store.photos import Photos, note_folders
+from heap.store.store import RunStore
 
 SIZE = (60, 80)
 MASK = ring(SIZE, (30, 40), 20, 8)

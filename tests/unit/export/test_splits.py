@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.export.splits import Splits
 
 KEYS = [f"folder/{number}.jpg" for number in range(4000)]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.images import Source, list_images
 from heap.images.source import is_url, key_of, name_of
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from heap.encoder.encoder import Encoder
-from heap.errors import InputError
+from heap.base.errors import InputError
+from heap.encoder.base import Encoder
 from heap.images import Picture
 from heap.model.embedding import embed, whole
 from heap.model.heap import Heap

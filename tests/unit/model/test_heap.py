@@ -11,9 +11,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from heap.base.errors import ConfigError, InputError, WeightsError
 from heap.config import DiscoverConfig
-from heap.encoder.encoder import Encoder
-from heap.errors import ConfigError, InputError, WeightsError
+from heap.encoder.base import Encoder
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import ImageResult

@@ -5,9 +5,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from heap.base.errors import WeightsError
 from heap.config import HeadConfig
 from heap.encoder.registry import packaged_head
-from heap.errors import WeightsError
 from heap.model.head import GroupingHead
 from heap.model.weights import digest_of, load_head, save_head
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from heap.collection.records import Failure, Finished
 from heap.report.coco import write_coco, write_failures
+from heap.store.records import Failure, Finished
 
 from .conftest import Make
 

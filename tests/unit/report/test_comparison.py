@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from heap.errors import InputError
+from heap.base.errors import InputError
 from heap.report.comparison import CELL, FigureRow, Panel, compose, draw_figure, file_kind
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 200), (0, 150, 0)

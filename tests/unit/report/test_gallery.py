@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from heap.collection.curation import reject, reject_objects
-from heap.collection.editing import Editor
-from heap.collection.records import Failure, Finished
-from heap.collection.store import RunStore
+from heap.categories.edit import reject, reject_objects
+from heap.masks.palette import REGIONS, rgb
+from heap.masks.scaling import thumbnail
 from heap.report.cards import make_card
 from heap.report.gallery import Page as Content
 from heap.report.gallery import write_gallery, write_page
-from heap.report.palette import REGIONS, rgb
-from heap.report.scaling import thumbnail
+from heap.store.editing import Editor
+from heap.store.records import Failure, Finished
+from heap.store.store import RunStore
 
 from .conftest import HEIGHT, WIDTH, Make
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from heap.masks.palette import OBJECTS, REGIONS, rgb
+from heap.masks.scaling import THUMBNAIL_SIDE, fitted, scaled_mask, thumbnail
 from heap.report.overlays import draw_foreground, draw_overlay, draw_regions, save_overlay
-from heap.report.palette import OBJECTS, REGIONS, rgb
-from heap.report.scaling import THUMBNAIL_SIDE, fitted, scaled_mask, thumbnail
 
 from .conftest import HEIGHT, WIDTH, Make
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from heap.report.scaling import thumbnail
+from heap.masks.scaling import thumbnail
 from heap.report.tiles import TILE_SIDE, square_around, tile
 
 EDGES = st.floats(0, 1)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from heap.collection.curation import sort_objects
-from heap.collection.editing import Editor
+from heap.categories.edit import sort_objects
 from heap.serve.app import make_app
+from heap.store.editing import Editor
 
 PHOTOS = Path(__file__).parents[3] / "demo" / "photos"
 USED = ("astronaut", "bricks", "cat", "chickens", "coffee", "dog")

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import heap
-from heap.collection.categories import count_apart
+from heap.categories.listing import count_apart
 
 from .conftest import USED
 

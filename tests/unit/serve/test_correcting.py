@@ -6,9 +6,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 import heap
-from heap.collection.editing import Editor
-from heap.collection.store import RunStore
 from heap.serve.app import make_app
+from heap.store.editing import Editor
+from heap.store.store import RunStore
 
 from .conftest import BASE
 

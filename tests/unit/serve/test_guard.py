@@ -3,7 +3,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from heap.report.palette import OBJECTS
+from heap.masks.palette import OBJECTS
 from heap.serve.access import is_loopback
 from heap.serve.app import STATIC
 

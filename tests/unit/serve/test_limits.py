@@ -17,12 +17,12 @@ from PIL import Image
 from runs import make_run, ring, sort_into
 
 import heap
-from heap.collection.editing import Editor
-from heap.collection.store import RunStore
-from heap.errors import HeapError
+from heap.base.errors import HeapError
 from heap.serve import guard
 from heap.serve.app import make_app
 from heap.serve.turns import Turns
+from heap.store.editing import Editor
+from heap.store.store import RunStore
 
 from .conftest import BASE
 

@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import heap
-from heap.collection.editing import Editor
-from heap.report.palette import REGIONS, rgb
+from heap.masks.palette import REGIONS, rgb
 from heap.serve.app import make_app
+from heap.store.editing import Editor
 
 from .conftest import BASE, PHOTOS
 

@@ -1,0 +1,1 @@
+"""Ground floor: errors, files, locks, checkpoints, signals, progress; nothing imports torch."""

@@ -1,0 +1,27 @@
+"""Where what can be computed again is kept."""
+
+import os
+from pathlib import Path
+
+from heap.base.errors import InputError
+
+
+def cache_dir() -> Path:
+    """Folder for caches: $HEAP_CACHE_DIR, else $XDG_CACHE_HOME/heap, else ~/.cache/heap.
+
+    It is not made here.
+
+    Raises:
+        InputError: if none of the three is known.
+    """
+    chosen = os.environ.get("HEAP_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    # The XDG specification has relative paths ignored.
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if shared.is_absolute():
+        return shared / "heap"
+    try:
+        return Path.home() / ".cache" / "heap"
+    except RuntimeError as error:
+        raise InputError("there is no home folder for caches; set HEAP_CACHE_DIR") from error

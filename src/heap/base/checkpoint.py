@@ -1,0 +1,75 @@
+"""Checkpoints that a kill cannot tear, and that hold nothing but tensors and plain values.
+
+Beside them grows a log, which is cut back to the checkpoint that training goes on from.
+"""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heap.base.errors import StoreError
+
+_CHECKSUM_BYTES = 64
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that `path` holds either the old checkpoint or the new one, never a part.
+
+    A checksum follows what torch writes, and does not keep it from reading that.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w+b") as file:
+        torch.save(state, file)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, os.SEEK_END)
+        file.write(checksum.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU without running any code in it.
+
+    Raises:
+        StoreError: if the file is damaged or holds anything but tensors and plain values.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__) from error
+    whole, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+    if hashlib.sha256(whole).hexdigest().encode() != checksum:
+        raise _unusable(path, "wrong checksum")
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # What torch says is left out: it is long, and advises to run the file's code.
+        raise _unusable(path, type(error).__name__) from error
+    return state
+
+
+def cut_log(log: Path, step: int) -> None:
+    """Drop the lines that a killed process logged after its last checkpoint, and a torn one."""
+    if not log.exists():
+        return
+    kept = []
+    for line in log.read_text().splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    partial = log.with_name(log.name + ".partial")
+    partial.write_text("".join(kept))
+    partial.replace(log)
+
+
+def _unusable(path: Path, reason: str) -> StoreError:
+    return StoreError(f"{path} is not a usable checkpoint ({reason}); delete it to start again")

@@ -1,0 +1,86 @@
+"""One writer per run: a lock of the system, which ends with the process that holds it.
+
+So no lock is ever stale, whatever is in its file: that only tells others who the writer is.
+"""
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from heap.base.errors import BusyError, InputError
+
+LOCK_NAME = ".lock"
+_PATIENCE = 0.3
+"""Seconds: enough for a process that is just ending, not to wait for one that works."""
+
+
+class RunLock:
+    """The right to write to the run in a folder; a context manager that holds it.
+
+    Raises:
+        BusyError: at once if another process is writing there.
+        InputError: if the folder is read-only.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        self._lock = FileLock(self._path, thread_local=False)
+        try:
+            self._lock.acquire(timeout=_PATIENCE, poll_interval=0.02)
+        except Timeout:
+            raise BusyError(
+                f"{folder} is being written by {_holder(self._path)}; wait for it to end or choose "
+                "another --out"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be written ({error.strerror}); choose another --out"
+            ) from error
+        about = f"{os.getpid()}\n{socket.gethostname()}\n"
+        with suppress(OSError):  # On a full disk it is still locked.
+            self._path.write_text(about, encoding="utf-8")
+
+    def __enter__(self) -> "RunLock":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let others write there."""
+        # Before it is released: whoever waits for this very file sees that it is gone.
+        with suppress(OSError):
+            self._path.unlink()
+        self._lock.release()
+
+
+def lock_run(folder: Path) -> RunLock:
+    """Take the lock of the run in `folder`, see `RunLock`."""
+    return RunLock(folder)
+
+
+def refuse_busy(folder: Path) -> None:
+    """See that no process is writing to the run in `folder`, before anything slow is begun.
+
+    Raises:
+        BusyError: if one is.
+    """
+    if (folder / LOCK_NAME).is_file():
+        RunLock(folder).release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        pid, host, *_ = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {pid} on {host}"

@@ -1,0 +1,76 @@
+"""Unsupervised semantic segmentation: objects are clustered, clusters are matched to classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from heap.benchmark.metrics.clustering import cluster, cluster_iou, match_clusters
+from heap.benchmark.protocols.base import Protocol, Row
+from heap.benchmark.protocols.segments import (
+    SegmentProtocol,
+    confusion,
+    embeddings_of,
+    named,
+    shared_out,
+)
+from heap.benchmark.results.estimate import OfSums, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering(SegmentProtocol):
+    """Semantic segmentation by clustering (MaskContrast): k-means, then Hungarian matching.
+
+    The embeddings of all objects of the split are whitened to 32 dimensions and clustered; cluster
+    and class are matched one to one for the largest sum of IoU. What is in no object is background
+    and takes no part in the matching. Fitted and scored on the same images; the value is the mean
+    over several seeds of k-means. Classes that the split does not have are named and left out.
+    """
+
+    clusters: int = 20
+    """Of k-means."""
+    seeds: int = 5
+    """Of k-means; the value is the mean."""
+    size: int | None = None
+    splits: tuple[str, ...] | None = ("val",)
+    task = "clustering"
+
+    def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
+        """Give each object one class for each seed."""
+        embeddings = embeddings_of(rows)
+        names = [self._matched(rows, embeddings, seed) for seed in range(self.seeds)]
+        each = list(zip(*names, strict=True))
+        finished = [named(r, n) for r, n in zip(rows, shared_out(rows, each), strict=True)]
+        return finished, {"absent": self.absent(finished)}
+
+    def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
+        """Mean IoU, mean over the seeds."""
+        per_seed = [self.miou(rows, seed) for seed in range(self.seeds)]
+        states = np.concatenate([each.states for each in per_seed], axis=1)
+
+        def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
+            parts = total.reshape(self.seeds, -1)
+            found = [each.compute(part)[0] for each, part in zip(per_seed, parts, strict=True)]
+            return [float(np.mean(found))]
+
+        return [OfSums(("miou",), states, compute, resamples=500)]
+
+    def _matched(self, rows: Sequence[Row], embeddings: np.ndarray, seed: int) -> list[int]:
+        if not len(embeddings):
+            return []
+        # Clusters are numbered from 1: 0 is the background.
+        labels = cluster(embeddings, self.clusters, seed) + 1
+        shared = shared_out(rows, [(int(label),) for label in labels])
+        raw = [named(row, each) for row, each in zip(rows, shared, strict=True)]
+        overlap = cluster_iou(np.sum([confusion(row, 0) for row in raw], axis=0))
+        mapping = match_clusters(overlap[1:, 1:])
+        return [int(mapping[label - 1]) + 1 for label in labels]
+
+
+CLUSTERING: tuple[Protocol, ...] = (
+    Clustering(name="clustering-voc12-v1"),
+    Clustering(name="clustering-voc12-v1-single", objects="all as one"),
+)
+"""The protocols of clustering."""

@@ -1,0 +1,207 @@
+"""Objects as pieces of a class map: what retrieval and clustering have in common.
+
+Which classes lie in a mask, and how many pixels of each, is all that is needed to score whatever
+name the mask gets later; so a row holds these counts and no masks.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from PIL import Image
+from scipy.ndimage import label
+
+from heap.base.errors import InputError
+from heap.benchmark.datasets.voc import CLASSES as VOC
+from heap.benchmark.metrics.segmentation import compute_miou
+from heap.benchmark.protocols.base import Protocol, Row
+from heap.benchmark.protocols.outcome import Outcome
+from heap.benchmark.results.estimate import OfSums
+from heap.benchmark.truth import VOID, Dataset
+from heap.methods.finding import THRESHOLD
+
+Objects = Literal["as found", "all as one", "connected parts"]
+Features = Literal["the encoder's", "the method's"]
+Pixels = dict[str, int]
+"""Pixels of each class, by its number as JSON has it; what is not scored is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentProtocol(Protocol):
+    """What retrieval and clustering choose alike."""
+
+    objects: Objects = "as found"
+    """What is an object."""
+    min_area: float = 0.01
+    """Share of the image below which an object is dropped."""
+    size: int | None = 512
+    """Side of the square to which masks and annotation are squeezed; None: left as they are."""
+    classes: tuple[str, ...] = VOC[1:]
+    """Those that are scored, besides the background; pixels of others are void."""
+    with_background: bool = True
+    """Whether the background is one of the classes of the mean."""
+    features: Features = "the encoder's"
+    """Of the patches."""
+    embedding: str = (
+        "mean feature of the patches, each by the share of it that the mask covers, at length 1"
+    )
+    """Of an object."""
+    variants = ("objects", "features")
+    words = Protocol.words | {
+        ("objects", "as found"): "as found (those that the method reports, masks interpolated)",
+        ("objects", "all as one"): "all as one (the foreground of an image, saliency above 0.5)",
+        ("objects", "connected parts"): "connected parts (the 4-connected ones of the foreground)",
+        ("features", "the encoder's"): "the encoder's (the same for every method)",
+        ("features", "the method's"): (
+            "the method's (those it compares objects by, the encoder's if it has no others)"
+        ),
+        ("min_area", 0.01): "0.01 of the image (what is smaller is background, unless all is one)",
+        ("size", 512): "512 (masks and annotation are squeezed to 512 x 512 pixels)",
+        ("size", None): "that of the original",
+        ("with_background", True): "yes (it is one of the classes of the mean)",
+        ("with_background", False): "no (but to take background for a class is wrong)",
+    }
+
+    def check(self, data: Dataset) -> None:
+        """Refuse a data set without the splits, or with other classes than PASCAL VOC's.
+
+        Raises:
+            InputError: naming what is missing.
+        """
+        super().check(data)
+        check_voc(self.name, data)
+
+    def measure(self, outcome: Outcome, split: str) -> Row:
+        """Embedding and classes of each object, and the classes of what is in none."""
+        truth = self._truth(self.require(outcome.truth, "classes"))
+        patches = self._features(outcome)
+        found, rest = [], np.ones(truth.shape, dtype=bool)
+        for mask in self._masks(outcome, truth.shape):
+            rest &= ~mask
+            embedding = _embedding(mask, patches, outcome.finding.saliency.shape)
+            found.append({"embedding": embedding.tolist(), "pixels": _count(truth[mask])})
+        return {"split": split, "segments": found, "rest": _count(truth[rest])}
+
+    def miou(self, rows: Sequence[Row], labels: int = 0) -> OfSums:
+        """Mean IoU of named rows, by the confusion of the whole set; `labels` is which naming."""
+        states = np.array([confusion(row, labels).ravel() for row in rows], dtype=np.float64)
+        among = self.numbers
+
+        def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
+            return [compute_miou(total.reshape(len(VOC), -1), among)[0]]
+
+        return OfSums(("miou",), states, compute)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The classes of the mean, by number."""
+        return [0] * self.with_background + [VOC.index(name) for name in self.classes]
+
+    def absent(self, rows: Sequence[Row]) -> list[str]:
+        """Names of the classes that no row has in its annotation."""
+        total = np.sum([confusion(row, 0) for row in rows], axis=0)
+        return [VOC[number] for number in compute_miou(total.astype(np.float64), self.numbers)[1]]
+
+    def _features(self, outcome: Outcome) -> Float32[np.ndarray, "patch dim"]:
+        own = outcome.finding.whitened
+        if self.features == "the method's" and own is not None:
+            return own
+        return outcome.observed.features.patches.numpy()
+
+    def _truth(self, classes: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "height width"]:
+        scored = np.array([0, *(VOC.index(name) for name in self.classes)])
+        kept = np.full(VOID + 1, VOID, dtype=np.uint8)
+        kept[scored] = scored
+        return _squeezed(kept[classes], self.size)
+
+    def _masks(
+        self, outcome: Outcome, shape: tuple[int, ...]
+    ) -> list[Bool[np.ndarray, "height width"]]:
+        if self.objects == "as found":
+            masks: Iterable[np.ndarray] = (_squeezed(mask, self.size) for mask in outcome.masks)
+        else:
+            mask = _squeezed(outcome.smooth > THRESHOLD, self.size)
+            if self.objects == "all as one":
+                return [mask] if mask.any() else []
+            numbered, count = label(mask)
+            masks = (numbered == number for number in range(1, count + 1))
+        least = self.min_area * shape[0] * shape[1]
+        return [mask for mask in masks if mask.any() and mask.sum() >= least]
+
+
+def check_voc(protocol: str, data: Dataset) -> None:
+    """Refuse a data set without class maps of PASCAL VOC's classes.
+
+    Raises:
+        InputError: naming protocol and data set.
+    """
+    if data.classes != VOC:
+        raise InputError(
+            f"protocol {protocol} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
+            f"which {data.name} in {data.place} does not have; use voc2012-seg"
+        )
+
+
+def confusion(row: Row, which: int) -> Int64[np.ndarray, "truth prediction"]:
+    """Pixels of an image by true and predicted class; each segment has one name for each naming."""
+    found = np.zeros((len(VOC), len(VOC)), dtype=np.int64)
+    for names, pixels in row["segments"]:
+        _add(found, pixels, names[which])
+    _add(found, row["rest"], 0)
+    return found
+
+
+def majority(pixels: Pixels) -> int:
+    """The class that most pixels have, but for the background; 0 if there is none."""
+    objects = {int(number): count for number, count in pixels.items() if number != "0"}
+    return max(objects, key=lambda number: (objects[number], -number), default=0)
+
+
+def named(row: Row, names: Sequence[Sequence[int]]) -> Row:
+    """The row with names instead of embeddings: for each segment a list, one for each naming."""
+    pairs = zip(names, row["segments"], strict=True)
+    return {"segments": [[list(n), s["pixels"]] for n, s in pairs], "rest": row["rest"]}
+
+
+def embeddings_of(rows: Sequence[Row]) -> Float64[np.ndarray, "segment dim"]:
+    """Embeddings of all segments of unfinished rows, in their order."""
+    found = [segment["embedding"] for row in rows for segment in row["segments"]]
+    return np.array(found, dtype=np.float64) if found else np.zeros((0, 0))
+
+
+def shared_out(rows: Sequence[Row], each: Sequence[Any]) -> list[list[Any]]:
+    """What belongs to all segments, cut up by row."""
+    remaining = iter(each)
+    return [[next(remaining) for _ in row["segments"]] for row in rows]
+
+
+def _add(found: Int64[np.ndarray, "t p"], pixels: Mapping[str, int], prediction: int) -> None:
+    for number, count in pixels.items():
+        found[int(number), prediction] += count
+
+
+def _count(classes: UInt8[np.ndarray, " pixel"]) -> Pixels:
+    numbers = np.bincount(classes, minlength=VOID + 1)[:VOID]
+    return {str(number): int(numbers[number]) for number in np.flatnonzero(numbers)}
+
+
+def _squeezed(plane: np.ndarray, size: int | None) -> np.ndarray:
+    if size is None:
+        return plane
+    image = Image.fromarray(plane).resize((size, size), Image.Resampling.NEAREST)
+    return np.asarray(image, dtype=plane.dtype)
+
+
+def _embedding(
+    mask: Bool[np.ndarray, "height width"],
+    patches: Float32[np.ndarray, "patch dim"],
+    grid: tuple[int, ...],
+) -> Float32[np.ndarray, " dim"]:
+    """Each patch counts by the share of it that the mask covers."""
+    cover = Image.fromarray(mask.astype(np.float32))
+    share = np.asarray(cover.resize((grid[1], grid[0]), Image.Resampling.BOX))
+    mean = share.ravel() @ patches
+    unit: np.ndarray = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return unit.astype(np.float32)

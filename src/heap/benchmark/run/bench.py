@@ -1,0 +1,100 @@
+"""What methods work on: one encoder, its features, and images to learn from."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from heap.base.cache import cache_dir
+from heap.base.progress import OnProgress
+from heap.benchmark.run.learning import Learned, Setup
+from heap.benchmark.run.methods import MethodCard
+from heap.config import FeatureConfig, Precision
+from heap.encoder.base import Encoder
+from heap.features.describe import FeatureStore, PatchFeatures, describe
+from heap.images import Picture
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method in an evaluation, and where its results go."""
+
+    card: MethodCard
+    out: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    model: Path | None = None
+    """For a method that learns: where its model is or will be."""
+    label: str = ""
+    """As tables print it; empty for that of the method."""
+
+
+class Seen(NamedTuple):
+    """Features of a picture, and how long they took; None if they were there already."""
+
+    features: PatchFeatures
+    seconds: float | None
+
+
+class Bench:
+    """An encoder and the store of its features, the same for all methods."""
+
+    def __init__(
+        self,
+        features: FeatureConfig,
+        *,
+        photos: Sequence[str] = (),
+        encoder_label: str = "",
+        cache: Path | None = None,
+        device: str = "cpu",
+        precision: Precision = "auto",
+    ) -> None:
+        """Load the encoder.
+
+        Args:
+            features: The encoder, and which of its features.
+            photos: Unlabelled images for methods that learn.
+            encoder_label: As tables print it; empty for its name.
+            cache: Folder of the feature store; None for the user's.
+            device: Where the encoder works.
+            precision: In which it does.
+
+        Raises:
+            InputError, WeightsError: if the encoder cannot be had.
+        """
+        self.features, self.photos = features, tuple(photos)
+        self.encoder = Encoder.load(features.encoder, device=device, precision=precision)
+        self.encoder_label = encoder_label or Path(features.encoder).name
+        self.store = FeatureStore(cache or cache_dir() / "features", self.encoder, features)
+
+    def learn(self, entry: Entry, on_progress: OnProgress) -> Learned:
+        """The method of an entry, after it has learned what it has to.
+
+        Raises:
+            ConfigError: if its settings are wrong.
+            InputError: if there is nothing to learn from, or its model is another one.
+        """
+        settings = entry.card.settings(entry.settings)
+        if entry.card.learn is None:
+            return Learned(settings, asdict(settings))
+        setup = Setup(
+            self.encoder,
+            self.features,
+            self.store,
+            self.photos,
+            entry.model,
+            entry.seed,
+            on_progress,
+        )
+        return entry.card.learn(settings, setup)
+
+    def see(self, picture: Picture) -> Seen:
+        """Features of a picture, always as the store gives them: in half precision."""
+        found = self.store.get(picture.digest)
+        if found is not None:
+            return Seen(found, None)
+        began = time.perf_counter()
+        fresh = describe(self.encoder, [picture], self.features, boundary=True)[0]
+        seconds = time.perf_counter() - began
+        return Seen(self.store.keep(picture.digest, fresh), seconds)

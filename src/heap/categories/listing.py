@@ -1,0 +1,77 @@
+"""Categories of the objects of a run, as they are.
+
+Categories are numbered from 1 and numbers are never used again; an object of no category has 0,
+and one that was found after the last sorting has none.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from heap.categories.titles import title_of
+from heap.store import schema
+from heap.store.columns import rows
+from heap.store.store import RunStore
+
+NONE = 0
+"""Category of an object that fits into none."""
+TYPICAL = 12
+"""Most typical members that are named."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """Objects that are alike."""
+
+    id: int
+    name: str
+    """Given by a person; empty if nobody has."""
+    rejected: bool
+    """A person has said that these are no objects."""
+    size: int
+    """Members, without rejected ones."""
+    coherence: float
+    """Mean cosine of the members with the prototype; nan without members."""
+    typical: tuple[str, ...]
+    """Ids of the members nearest to the prototype, nearest first."""
+    prototype: Float32[np.ndarray, " dim"]
+    """Mean direction of the members that it was made of."""
+
+    @property
+    def title(self) -> str:
+        """The name, or what stands for it."""
+        return title_of(self.id, self.name)
+
+
+def count_apart(store: RunStore) -> int:
+    """How many objects fit into no category, without rejected ones."""
+    table = store.find(schema.OBJECTS)
+    return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
+
+
+def categories(store: RunStore) -> list[Category]:
+    """The categories of a run, by number; none if its objects were never sorted."""
+    table = store.find(schema.CATEGORIES)
+    if table is None:
+        return []
+    columns = ["id", "category", "similarity"]
+    members = rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
+    of = members["category"].to_numpy()
+    similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())
+    found = []
+    for row in sorted(table.to_arrow().to_pylist(), key=lambda row: int(row["id"])):
+        mine = np.flatnonzero(of == row["id"])
+        order = mine[np.lexsort((ids[mine], -similarity[mine]))]
+        found.append(
+            Category(
+                id=row["id"],
+                name=row["name"],
+                rejected=row["rejected"],
+                size=len(mine),
+                coherence=float(similarity[mine].mean()) if len(mine) else float("nan"),
+                typical=tuple(ids[order[:TYPICAL]].tolist()),
+                prototype=np.asarray(row["prototype"], dtype=np.float32),
+            )
+        )
+    return found

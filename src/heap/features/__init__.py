@@ -1,0 +1,1 @@
+"""Patch features of pictures, their store on disk, and hand-made channels beside them."""

@@ -1,0 +1,175 @@
+"""Features of the images that a head is fitted on, computed once."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from heap.base.errors import FitError, InputError
+from heap.base.progress import OnProgress
+from heap.encoder.base import Encoder
+from heap.features.describe import FeatureStore, PatchFeatures, describe, try_describe
+from heap.images import ImageError, Limits, Picture, Source, decode, decode_bytes
+from heap.images.decode import DEFAULT_LIMITS, read
+from heap.images.prefetch import ahead, chunks
+
+logger = logging.getLogger(__name__)
+
+STAGE = "features"
+FLAT = "contrast"
+"""Stage of images in which there is nothing to see."""
+_LEAST_SPREAD = 0.01
+"""Of the colour prior: where it calls everything equally likely, no edge keeps anything apart."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Images with features in a store, read when they are asked for."""
+
+    sources: list[Source]
+    digests: list[str]
+    encoder: Encoder
+    store: FeatureStore
+    failures: list[ImageError]
+    copies: int = 0
+    """Images with the very content of another one; they are left out."""
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def flat(self) -> int:
+        """Images without contrast; they are among the failures."""
+        return sum(failure.stage == FLAT for failure in self.failures)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __getitem__(self, index: int) -> PatchFeatures:
+        """Features of an image; computed again if the store has lost or damaged them."""
+        features = self.store.get(self.digests[index])
+        if features is None:
+            picture = self.picture(index)
+            fresh = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
+            features = self.store.keep(picture.digest, fresh)
+        return features
+
+    def spread(self, about: int) -> range:
+        """Indices of `about` as many images, or all if they are fewer, spread evenly."""
+        return range(0, len(self), max(1, len(self) // about))
+
+    def picture(self, index: int) -> Picture:
+        """The picture itself, decoded again."""
+        return decode(self.sources[index], self.limits)
+
+    def pixels(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Its pixels."""
+        return self.picture(index).pixels
+
+
+def collect(
+    sources: Sequence[Source],
+    encoder: Encoder,
+    store: FeatureStore,
+    pool: ThreadPoolExecutor,
+    on_progress: OnProgress,
+    limits: Limits = DEFAULT_LIMITS,
+    batch: int = 8,
+) -> Collected:
+    """Fill `store` with the features of every image; what is there already is not computed again.
+
+    Copies are left out, and so are images without contrast, in which nothing can be learned.
+
+    Raises:
+        InputError: if fewer than two images can be used.
+        FitError: if that is because they are copies of each other or without contrast.
+    """
+    used: dict[str, Source] = {}
+    failures: list[ImageError] = []
+    copies = 0
+    prepared = ahead(sources, lambda source: _prepare(source, store, limits), pool, 4 * batch)
+    for done, pairs in enumerate(chunks(zip(sources, prepared, strict=True), batch)):
+        faults = _describe([found for _, found in pairs], encoder, store, batch)
+        for source, found in pairs:
+            outcome = _outcome(source.key, found, faults, store)
+            if isinstance(outcome, ImageError):
+                logger.warning("left out %s", outcome)
+                failures.append(outcome)
+            elif outcome in used:
+                copies += 1
+            else:
+                used[outcome] = source
+        on_progress(STAGE, min((done + 1) * batch, len(sources)), len(sources))
+    digests = list(used)
+    collected = Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
+    _check_enough(collected, len(sources))
+    return collected
+
+
+def _describe(
+    prepared: Sequence[Picture | str | ImageError],
+    encoder: Encoder,
+    store: FeatureStore,
+    batch: int,
+) -> dict[str, ImageError]:
+    """Keep the features of the pictures; what goes wrong is returned, by digest."""
+    fresh = {found.digest: found for found in prepared if isinstance(found, Picture)}
+    described = try_describe(encoder, list(fresh.values()), store.config, batch, boundary=True)
+    faults = {}
+    for digest, features in zip(fresh, described, strict=True):
+        if isinstance(features, ImageError):
+            faults[digest] = features
+        else:
+            store.put(digest, features)
+    return faults
+
+
+def _outcome(
+    key: str,
+    prepared: Picture | str | ImageError,
+    faults: Mapping[str, ImageError],
+    store: FeatureStore,
+) -> str | ImageError:
+    """The digest of an image that can be learned from, or why it cannot."""
+    if isinstance(prepared, ImageError):
+        return prepared
+    digest = prepared if isinstance(prepared, str) else prepared.digest
+    if digest in faults:  # of the first of its copies
+        return ImageError(key, faults[digest].stage, faults[digest].reason)
+    prior = store.boundary(digest)
+    if prior is not None and prior.max() - prior.min() < _LEAST_SPREAD:
+        return ImageError(key, FLAT, "it has no contrast: there is nothing to learn from")
+    return digest
+
+
+def _check_enough(images: Collected, listed: int) -> None:
+    if len(images) >= 2:
+        return
+    if images.flat or images.copies:
+        raise FitError(
+            f"there is nothing to learn from: of {listed} images {images.flat} are without "
+            f"contrast, {images.copies} are copies of others and "
+            f"{len(images.failures) - images.flat} cannot be used; fitting needs photos that differ"
+        )
+    raise InputError(
+        f"fitting needs at least two images that can be read; {len(images)} of {listed} can"
+    )
+
+
+def evenly(sources: Iterator[Source], most: int) -> list[Source]:
+    """At most `most` of the images, spread evenly over the listing."""
+    listed = list(sources)
+    count = min(most, len(listed))
+    return [listed[index * len(listed) // count] for index in range(count)]
+
+
+def _prepare(source: Source, store: FeatureStore, limits: Limits) -> Picture | str | ImageError:
+    """The digest if the features are there, else the picture that they are to be computed from."""
+    try:
+        data = read(source, limits)
+        digest = hashlib.sha256(data).hexdigest()
+        return digest if digest in store else decode_bytes(source.key, data, limits)
+    except ImageError as error:
+        return error

@@ -1,0 +1,101 @@
+"""The whole of `heap fit`: list, describe, train, check, save."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from heap.base.cache import cache_dir
+from heap.base.files import make_folder
+from heap.base.interrupt import Interruptible
+from heap.base.lock import lock_run
+from heap.base.progress import OnProgress, silent
+from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
+from heap.encoder.base import Encoder
+from heap.encoder.registry import recipe
+from heap.features.describe import FeatureStore
+from heap.fitting.collect import collect, evenly
+from heap.fitting.comparing import learn_to_compare
+from heap.fitting.place import refuse_strangers
+from heap.fitting.trainer import Trainer
+from heap.fitting.training import train
+from heap.images import Limits, list_images
+from heap.images.listing import Place
+from heap.images.skipped import Skipped
+from heap.model.heap import Heap, ModelConfig
+from heap.report.coco import FAILURES, write_failures
+from heap.store.records import Failure
+
+
+def fit(
+    images: Place | Sequence[Place],
+    out: Path | str,
+    *,
+    encoder: str = "embedded",
+    features: FeatureConfig | None = None,
+    head: HeadConfig | None = None,
+    losses: LossConfig | None = None,
+    config: FitConfig | None = None,
+    device: str = "cpu",
+    precision: Precision = "auto",
+    cache: Path | None = None,
+    timeout: float = Limits().seconds,
+    on_skipped: Callable[[Skipped], None] = lambda skipped: None,
+    on_progress: OnProgress = silent,
+) -> Heap:
+    """Fit a head on unlabelled images and save the model in `out`.
+
+    Settings that are not given are those of the recipe of `encoder`; `features` name an encoder
+    themselves. Images that cannot be used, or take longer than `timeout` seconds to be read or to
+    be decoded, are left out and listed in `failed.jsonl` there. `on_skipped` is told what the
+    listing passed over, if anything.
+
+    The same call goes on where an earlier one was stopped, and ends with the same model. Features
+    are kept in `cache` (default: the user's cache folder) and serve later fits.
+
+    Raises:
+        FitError: if there is nothing to learn from, or what came out is of no use: collapsed,
+            constant, or without a foreground.
+        InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work,
+            or if `out` holds something that is no model of ours.
+    """
+    usual = recipe(features.encoder if features else encoder)
+    features = features or usual.features(encoder)
+    losses, config = losses or usual.losses, config or usual.fit
+    out = Path(out)
+    refuse_strangers(out)
+    listing = list_images(images)
+    sources = evenly(listing, config.images)
+    if listing.skipped:
+        on_skipped(listing.skipped)
+    loaded = Encoder.load(features.encoder, device=device, precision=precision)
+    make_folder(out)
+    store = FeatureStore(cache or cache_dir() / "features", loaded, features)
+    model = Heap(
+        loaded,
+        ModelConfig(
+            features=features,
+            head=head or usual.head,
+            encoder_fingerprint=loaded.fingerprint,
+        ),
+    )
+    with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def on_stage(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
+
+        collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
+        left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
+        write_failures(left_out, out / FAILURES)
+        trainer = Trainer(model, collected, losses, config)
+        train(trainer, out, on_stage)
+        monitor = trainer.finish()
+        learn_to_compare(model, collected, on_stage)
+        left = {"without_contrast": collected.flat, "copies": collected.copies}
+        provenance = trainer.provenance(monitor) | {"left_out": left}
+        model.config = replace(model.config, provenance=provenance)
+        model.save_pretrained(out)
+        model.location = str(out.resolve())
+    return model

@@ -1,0 +1,126 @@
+"""Priors: a foreground for every image that is fitted on, made without labels.
+
+A prior tells the head which side is the foreground, and makes its masks tight. It comes from
+FOUND's background seed, from colour, from what the encoder was pretrained to call foreground, or
+from the three losses of HEAP themselves. A linear layer that teaches itself may stand between: it
+is too simple to learn the faults of single images. In the end each mask is drawn along the edges of
+its image by the bilateral solver.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from heap.base.files import replacing
+from heap.base.progress import OnProgress
+from heap.config import Prior
+from heap.encoder.base import Encoder
+from heap.encoder.foreground import foreground_layer
+from heap.features.describe import PatchFeatures
+from heap.fitting.collect import Collected
+from heap.methods.found import FoundRecipe, background_seed
+from heap.methods.lessons import SolvedLessons, SolvedMasks
+from heap.model.heap import Heap
+
+STAGE = "prior masks"
+VERSION = 1
+"""Raised when the same settings come to other masks: those that were kept are made again."""
+
+Mask = Bool[Tensor, " _patch"]
+"""Of one image; in a list of them each has its own length."""
+SaliencyMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
+
+
+def saliency_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> SaliencyMap:
+    """How far the patches of an image are foreground, to begin with; above 0.5 they are.
+
+    `seed` and `found`: all but FOUND's background, on the encoder's features without the cues that
+    are joined to them; `self`: what `alone`, a head fitted by the three losses, calls foreground;
+    `boundary`: the smoothed prior from colour alone; `encoder`: what the encoder was pretrained to
+    call foreground.
+
+    Raises:
+        ConfigError: if the encoder was not pretrained to call anything foreground.
+        WeightsError: if what it was taught with is damaged.
+    """
+    if kind == "self" and alone is not None:
+        return lambda image: alone.group(image).saliency[0].cpu()
+    if kind == "boundary":
+        return _boundary
+    return _encoders(encoder) if kind == "encoder" else _without_background(encoder.dim)
+
+
+def make_masks(
+    kind: Prior,
+    images: Collected,
+    encoder: Encoder,
+    seed: int,
+    alone: Heap | None,
+    on_progress: OnProgress,
+) -> list[Mask]:
+    """The prior of every image; `found` and `self` are taught first, see `FoundRecipe`."""
+    saliency, solve = saliency_map(kind, encoder, alone), SolvedMasks(images.pixels)
+    if kind in ("found", "self"):
+        first = saliency
+        lessons = SolvedLessons(images, solve, lambda image: first(image) <= 0.5)
+        layer = FoundRecipe(solver=True).teach(lessons, seed, on_progress)
+
+        def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
+            logits: Tensor = layer(image.patches)
+            return logits.sigmoid()
+
+    masks = []
+    for index in range(len(images)):
+        image = images[index]
+        masks.append(solve.of_saliency(index, image.grid, saliency(image)))
+        on_progress(STAGE, index + 1, len(images))
+    return masks
+
+
+def save_masks(masks: list[Mask], path: Path) -> None:
+    """Keep the masks for later fits, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lengths = torch.tensor([len(mask) for mask in masks])
+    with replacing(path) as file:
+        file.write(save({"masks": torch.cat(masks), "lengths": lengths}))
+
+
+def load_masks(path: Path, count: int) -> list[Mask] | None:
+    """The masks of so many images; None if they are not there, or not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            masks, lengths = file.get_tensor("masks"), file.get_tensor("lengths")
+    except (FileNotFoundError, SafetensorError):
+        return None
+    whole = len(lengths) == count and int(lengths.sum()) == len(masks)
+    return list(torch.split(masks, lengths.tolist())) if whole else None
+
+
+def _without_background(key_dim: int) -> SaliencyMap:
+    def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        keys = image.patches[None, :, :key_dim]
+        return (~background_seed(keys, image.cls_attention[None])[0]).float()
+
+    return saliency
+
+
+def _boundary(image: PatchFeatures) -> Float[Tensor, " patch"]:
+    if image.boundary is None:
+        raise ValueError("the features were computed without the boundary prior")
+    return image.boundary
+
+
+def _encoders(encoder: Encoder) -> SaliencyMap:
+    layer, dim = foreground_layer(encoder), encoder.dim
+
+    def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        logits: Tensor = layer(F.normalize(image.patches[:, :dim], dim=-1) * dim**0.5)
+        return logits[:, 0].sigmoid()
+
+    return saliency

@@ -1,0 +1,221 @@
+"""`heap fit`: trains a grouping head on the features of unlabelled images."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from heap.base.device import fresh_accelerator
+from heap.base.errors import ConfigError, FitError, StoreError
+from heap.config import FitConfig, LossConfig, differing_keys
+from heap.features.describe import PatchFeatures
+from heap.fitting.collect import Collected
+from heap.fitting.orientation import Monitor, border_cells, orient
+from heap.fitting.priors import VERSION, Mask
+from heap.methods.lessons import Images
+from heap.model.head import Grouping, GroupingHead
+from heap.model.heap import Heap
+from heap.model.losses import heap_losses, total_loss
+
+_CHECKED_IMAGES = 200
+"""The fitted head is oriented and checked on so many images."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of several images, in random order; each gives as many as the smallest one has."""
+
+    features: Float[Tensor, "batch patch dim"]
+    prior: Float[Tensor, "batch patch"] | None
+    border: Bool[Tensor, "image patch"]
+    whole: int
+    """How many are images; those after them are empty crops."""
+
+
+class Trainer:
+    """Head, optimiser and prior, and the step that moves them.
+
+    Every draw of a step comes from the seed and the number of the step, so that training that goes
+    on from a checkpoint is the training that was not interrupted.
+    """
+
+    def __init__(
+        self, heap: Heap, images: Collected, losses: LossConfig, config: FitConfig
+    ) -> None:
+        self.heap, self.images, self.losses, self.config = heap, images, losses, config
+        device = heap.head.centre.device
+        self.accelerator = fresh_accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            fresh = GroupingHead(
+                len(heap.head.centre), heap.encoder.embedding_dim, heap.config.head
+            )
+        heap.head.load_state_dict(fresh.state_dict())
+        optimizer = torch.optim.AdamW(
+            heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.head, self.optimizer = self.accelerator.prepare(heap.head, optimizer)
+        self.prior: list[Mask] | None = None
+        self.crops: Images | None = None
+        self.step = 0
+
+    def start(self) -> None:
+        """Prepare what a checkpoint would otherwise bring: the mean feature."""
+        if self.heap.config.head.centred:
+            means = [image.patches.mean(dim=0) for image in self._sample()]
+            self.heap.head.centre.copy_(torch.stack(means).mean(dim=0))
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be gone on from."""
+        digest = hashlib.sha256("".join(self.images.digests).encode()).hexdigest()
+        model = asdict(self.heap.config)
+        return {
+            "features": model["features"],
+            "head": model["head"],
+            "encoder": self.heap.config.encoder_fingerprint,
+            "losses": asdict(self.losses),
+            "fit": asdict(self.config),
+            "images": digest,
+        }
+
+    def prior_settings(self) -> dict[str, Any]:
+        """What the prior masks depend on: with `self`, also on how the head is fitted."""
+        kind, settings = self.losses.prior, self.settings()
+        about = {name: settings[name] for name in ("features", "encoder", "images")}
+        if kind == "self":
+            about |= {name: settings[name] for name in ("losses", "fit")}
+        return about | {"prior": kind, "seed": self.config.seed, "version": VERSION}
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "step": self.step,
+            "settings": json.dumps(self.settings()),
+            "head": self.heap.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], where: Path) -> None:
+        """Go on from a checkpoint, read from the file `where`.
+
+        Raises:
+            ConfigError: if it was made with other settings, naming the differing keys.
+            StoreError: if it is no checkpoint of a fit.
+        """
+        if state.keys() != self.state().keys():
+            raise StoreError(f"{where} is not of a fit; choose another --out")
+        made_with = json.loads(state["settings"])
+        if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
+            raise ConfigError(
+                f"{where.parent} holds a fit with other settings: {', '.join(keys)}; choose "
+                f"another --out, or delete {where.parent} to start again"
+            )
+        self.heap.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def advance(self) -> dict[str, float]:
+        """Take one step; returns its losses and monitors.
+
+        Raises:
+            FitError: if a loss is not finite.
+        """
+        batch = self._draw()
+        grouping: Grouping = self.head(batch.features)
+        centred = self.heap.head.centred(batch.features)
+        losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.whole)
+        total = total_loss(losses, self.losses)
+        values = {name: value.item() for name, value in losses.items()}
+        if not math.isfinite(total.item()):
+            raise FitError(f"step {self.step}: the loss is not finite ({values}); lower the "
+                           "learning rate, or look for damaged features")  # fmt: skip
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rate(self.step, self.config.steps)
+        self.optimizer.zero_grad()
+        self.accelerator.backward(total)
+        clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.step += 1
+        seen = grouping.first(batch.whole)
+        return values | asdict(Monitor.of(seen, batch.border))
+
+    def _draw(self) -> Batch:
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        crops = round(self.config.batch * self.config.empty) if self.crops else 0
+        mine = self._pick(len(self.images), self.config.batch - crops, generator)
+        empty = self._pick(len(self.crops or ()), crops, generator)
+        images = [self.images[index] for index in mine]
+        chosen = images + [self.crops[index] for index in empty if self.crops]
+        length = min(self.config.patches, *(len(image.patches) for image in chosen))
+        kept = [torch.randperm(len(i.patches), generator=generator)[:length] for i in chosen]
+        prior = None
+        if self.prior is not None:
+            masks = [self.prior[i][keep].float() for i, keep in zip(mine, kept, strict=False)]
+            prior = self._stack(masks + [torch.zeros(length)] * len(empty))
+        pairs = zip(images, kept, strict=False)
+        border = self._stack([border_cells(i.grid)[keep] for i, keep in pairs])
+        patches = [i.patches[keep] for i, keep in zip(chosen, kept, strict=True)]
+        return Batch(self._stack(patches), prior, border, len(images))
+
+    def _pick(self, count: int, most: int, generator: torch.Generator) -> list[int]:
+        picks = torch.randperm(count, generator=generator)[:most].tolist()
+        return picks[self.accelerator.process_index :: self.accelerator.num_processes]
+
+    def _stack(self, parts: list[Tensor]) -> Tensor:
+        return torch.stack(parts).to(self.accelerator.device)
+
+    @torch.inference_mode()
+    def finish(self) -> Monitor:
+        """Orient and check the fitted head on a sample of whole images, and learn to compare parts.
+
+        Raises:
+            FitError: if the head is of no use.
+        """
+        self.heap.eval()
+        self.heap.head.learn_whitening(image.patches for image in self._sample())
+        monitor = self._monitor()
+        if orient(self.heap.head, monitor):
+            monitor = self._monitor()
+        monitor.check()
+        return monitor
+
+    def _monitor(self) -> Monitor:
+        found = [
+            Monitor.of(self.heap.group(image), border_cells(image.grid)[None])
+            for image in self._sample()
+        ]
+        # An image that is so thin that it is all border has no interior to look at.
+        return Monitor(**{
+            name: torch.tensor([getattr(each, name) for each in found]).nanmean().item()
+            for name in asdict(found[0])
+        })  # fmt: skip
+
+    def _sample(self) -> Iterator[PatchFeatures]:
+        return (self.images[index] for index in self.images.spread(_CHECKED_IMAGES))
+
+    def provenance(self, monitor: Monitor) -> dict[str, Any]:
+        """How the model came about, for its configuration and card."""
+        return {
+            "heap_version": version("heap"),
+            "images": len(self.images),
+            "losses": asdict(self.losses),
+            "fit": asdict(self.config),
+            "monitor": {name: round(value, 4) for name, value in asdict(monitor).items()},
+        }
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the learning rate at a step: a tenth of the steps up, then down as a cosine."""
+    rising = max(1, steps // 10)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising))

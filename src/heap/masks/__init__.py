@@ -1,0 +1,1 @@
+"""Masks in plain NumPy: outlines, boxes, sizes, colours, and refinement along image edges."""

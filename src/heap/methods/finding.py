@@ -1,0 +1,88 @@
+"""What every method gets and gives: features and pixels in; saliency, objects and regions out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+from scipy.ndimage import label
+from scipy.special import expit
+
+from heap.features.describe import PatchFeatures
+
+THRESHOLD = 0.5
+"""Saliency above which a patch is foreground, for every method."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One image as a method sees it."""
+
+    features: PatchFeatures
+    pixels: UInt8[np.ndarray, "height width 3"]
+    """The upright original; the grid of the features covers all of it."""
+
+
+@dataclass(frozen=True)
+class GridObject:
+    """One object on the patch grid."""
+
+    cells: Bool[np.ndarray, "grid_h grid_w"]
+    score: float
+    """In [0, 1]; only its order within a data set matters."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a method says about one image."""
+
+    saliency: Float32[np.ndarray, "grid_h grid_w"]
+    """In [0, 1]; foreground is above `THRESHOLD`."""
+    objects: tuple[GridObject, ...]
+    """Disjoint parts of the foreground, best score first; none where nothing was found."""
+    label_map: Int64[np.ndarray, "grid_h grid_w"] | None = None
+    """Region of each patch, for methods that have regions."""
+    region_embeddings: Float32[np.ndarray, "region dim"] | None = None
+    """Of the regions as the method sees them; `label_map` has the numbers of the rows."""
+    whitened: Float32[np.ndarray, "patch dim"] | None = None
+    """Features of the patches as the method compares objects; None: as the encoder gives them."""
+    proposals: tuple[GridObject, ...] = ()
+    """Further guesses, less sure than any object; they may overlap objects and each other."""
+    logits: Float32[np.ndarray, "grid_h grid_w"] | None = None
+    """Of the saliency, for a method that interpolates these; None: it interpolates its saliency."""
+
+    @classmethod
+    def of_saliency(cls, saliency: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
+        """Objects are the 4-connected foreground parts, see `connected_objects`."""
+        return cls(saliency, connected_objects(saliency))
+
+    @classmethod
+    def of_logits(cls, logits: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
+        """The same for a method that interpolates before its sigmoid."""
+        return replace(cls.of_saliency(expit(logits)), logits=logits)
+
+    @classmethod
+    def of_mask(cls, foreground: Bool[np.ndarray, "grid_h grid_w"]) -> "Finding":
+        """The same for a method that says yes or no."""
+        return cls.of_saliency(foreground.astype(np.float32))
+
+
+Method = Callable[[Observed], Finding]
+
+
+def connected_objects(
+    saliency: Float32[np.ndarray, "grid_h grid_w"],
+) -> tuple[GridObject, ...]:
+    """The 4-connected parts above `THRESHOLD`, best first; of equal scores the larger first.
+
+    The score is the mean saliency of the part times its share of the foreground: a method that says
+    yes or no is equally sure of a crumb and of what the crumb has fallen off.
+    """
+    numbered, count = label(saliency > THRESHOLD)
+    parts = [numbered == number for number in range(1, count + 1)]
+    foreground = np.count_nonzero(numbered)
+    found = [
+        GridObject(cells, float(saliency[cells].mean()) * np.count_nonzero(cells) / foreground)
+        for cells in parts
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.score, -np.count_nonzero(each.cells))))

@@ -1,0 +1,185 @@
+"""The whole of `heap pretrain` and `heap pack`: decode the images into memory, train, save."""
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from heap.base.errors import InputError
+from heap.base.files import make_folder
+from heap.base.interrupt import Interruptible
+from heap.base.lock import lock_run
+from heap.base.progress import OnProgress, silent
+from heap.encoder import hub
+from heap.encoder.registry import resolve
+from heap.features.colour_prior import SMOOTHING_GRID, smoothed_prior
+from heap.fitting.collect import evenly
+from heap.images import ImageError, Source, list_images
+from heap.images.listing import Place
+from heap.images.prefetch import ahead, chunks, read_picture
+from heap.pretraining.config import PretrainConfig
+from heap.pretraining.loop import run
+from heap.pretraining.photos import Photos, read_packs
+from heap.pretraining.quality import measure
+
+logger = logging.getLogger(__name__)
+
+SIDE = 128
+"""Images are held as squares of this side, in pixels."""
+
+Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "cells cells"]]
+
+
+def pretrain(
+    images: Place | Sequence[Place],
+    out: Path | str,
+    config: PretrainConfig | None = None,
+    *,
+    side: int | None = None,
+    limit: int | None = None,
+    start: str | None = None,
+    teacher: str | None = None,
+    quality: Path | None = None,
+    quality_every: int = 1000,
+    on_progress: OnProgress = silent,
+) -> None:
+    """Pretrain an encoder on unlabelled images, or packs of them, into the folder `out`.
+
+    The same call goes on where an earlier one was stopped. Images are held as squares of `side`
+    pixels, at most `limit` of them, spread evenly over those listed. `start` names an encoder whose
+    weights are gone on from (`embedded`, or a folder), `teacher` a stronger one to learn from,
+    which a weight of `config` has to ask for; what it says of the images is computed once, and
+    kept in `out`. `quality` is a folder with images/ and masks/ on
+    which TokenCut and a quickly fitted head are scored every so many steps.
+
+    Raises:
+        InputError: if fewer than two images can be read, or `start` is no encoder here.
+        ConfigError: if `out` holds a pretraining with other settings, naming the keys, or what
+            another teacher said.
+        WeightsError: if the teacher cannot be had.
+        FitError: if the loss is not finite.
+    """
+    config, out = config or PretrainConfig(), Path(out)
+    begun = _start(start)
+    _fetch(teacher)
+    make_folder(out)
+    with lock_run(out), Interruptible() as stop:
+        photos = _photos(images, side or _side(config), limit, on_progress)
+
+        def on_lesson(stage: str, done: int, total: int | None) -> None:
+            on_progress(stage, done, total)
+            stop.check()
+
+        def on_step(progress: float, losses: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
+            on_progress(f"pretraining: {shown}", round(1000 * progress), 1000)
+            stop.check()
+
+        run(
+            photos, out, config, on_step,
+            start=begun,
+            teacher=teacher,
+            on_progress=on_lesson,
+            measure=None if quality is None else lambda encoder: asdict(
+                measure(encoder, quality, out / "quality")),
+            measure_every=quality_every,
+        )  # fmt: skip
+
+
+def pack(
+    images: Place | Sequence[Place],
+    stem: Path,
+    *,
+    side: int = SIDE,
+    most_bytes: int = 60_000_000,
+    on_progress: OnProgress = silent,
+) -> list[Path]:
+    """Write the images into packs `stem`-001.safetensors and so on, for `pretrain` elsewhere.
+
+    Raises:
+        InputError: if fewer than two images can be read.
+    """
+    make_folder(stem.parent)
+    return _photos(images, side, None, on_progress).write(stem, most_bytes)
+
+
+_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
+PACK = ".safetensors"
+
+
+def _side(config: PretrainConfig) -> int:
+    """Large enough for a teacher to see the images as sharp as it would see their files."""
+    return max(SIDE, config.teacher_resolution) if config.taught else SIDE
+
+
+def _photos(
+    images: Place | Sequence[Place], side: int, limit: int | None, on_progress: OnProgress
+) -> Photos:
+    places = [images] if isinstance(images, str | os.PathLike) else list(images)
+    packs = [Path(str(place)) for place in places if str(place).endswith(PACK)]
+    if packs and len(packs) < len(places):
+        raise InputError("give either packs or images, not both")
+    if packs:
+        if limit is not None:
+            raise InputError("packs are taken whole: leave --limit out")
+        return read_packs(packs)
+    if side % 2:
+        raise InputError(f"the side {side} is odd: colour is kept at half of it")
+    sources = list(list_images(images))
+    if limit is not None:
+        sources = evenly(iter(sources), limit)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        loaded = ahead(sources, lambda source: _load(source, side), pool, 64)
+        return _gather(loaded, len(sources), on_progress)
+
+
+def _load(source: Source, side: int) -> Loaded | ImageError:
+    picture = read_picture(source)
+    if isinstance(picture, ImageError):
+        return picture
+    image = Image.fromarray(picture.pixels).resize((side, side), Image.Resampling.BICUBIC)
+    prior = smoothed_prior(picture.pixels, SMOOTHING_GRID)
+    return np.asarray(image).transpose(2, 0, 1).copy(), prior
+
+
+def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress) -> Photos:
+    parts, count = [], 0
+    # In parts, because the colours take twice the room of what is kept of them.
+    for part in chunks(loaded, 512):
+        good = [found for found in part if not isinstance(found, ImageError)]
+        for found in part:
+            if isinstance(found, ImageError):
+                logger.warning("left out %s", found)
+        count += len(part)
+        on_progress("images", count, total)
+        if good:
+            pixels = torch.from_numpy(np.stack([pixels for pixels, _ in good]))
+            priors = torch.from_numpy(np.stack([prior for _, prior in good]))
+            parts.append(Photos.of(pixels, priors))
+    kept = sum(map(len, parts))
+    if kept < 2:
+        raise InputError(f"pretraining needs at least two images; {kept} of {total} can be read")
+    return Photos.joined(parts)
+
+
+def _fetch(teacher: str | None) -> None:
+    """See that the teacher can be had, before the images are read."""
+    place = None if teacher is None else resolve(teacher)
+    if isinstance(place, str):
+        hub.fetch(place)
+
+
+def _start(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    place = resolve(name)
+    if not isinstance(place, Path):
+        raise InputError(f"--start {name} is not on this machine: fetch it, and name its folder")
+    return place

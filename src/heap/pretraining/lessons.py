@@ -1,0 +1,241 @@
+"""What a stronger encoder says of every photo, computed once and kept in a file.
+
+The file is only appended to, image by image: its length says how far it is, so that a kill costs
+at most one batch.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from huggingface_hub import ModelCard
+from jaxtyping import Float, Float16, Int64
+from torch import Tensor
+from yaml import YAMLError
+
+from heap.base.errors import ConfigError, StoreError, WeightsError
+from heap.base.progress import OnProgress
+from heap.encoder.base import Encoder
+from heap.encoder.registry import CARDS, resolve
+from heap.pretraining.photos import Photos
+from heap.pretraining.student import Widths
+
+VALUES, HEADER = "lessons.f16", "lessons.json"
+FORMAT = "heap lessons 1"
+STANDARD_IMAGES = 2000
+"""Mean and covariance of patches are those of so many images, spread evenly."""
+_LARGEST = torch.finfo(torch.float16).max
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the values of the file are."""
+
+    format: str
+    teacher: str
+    """Fingerprint of the encoder."""
+    photos: str
+    """Digest of the images."""
+    images: int
+    resolution: int
+    grid: int
+    """Rows and columns of patches."""
+    patch_width: int
+    whole_width: int
+
+    @property
+    def row(self) -> int:
+        """Values for each image: the whole, then the patches in row-major order."""
+        return self.whole_width + self.grid**2 * self.patch_width
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Makes vectors vary alike in every direction: x -> (x - mean) (covariance + ridge)^-1/2."""
+
+    mean: Float[Tensor, " dim"]
+    matrix: Float[Tensor, "dim dim"]
+
+    @classmethod
+    def of(cls, parts: Iterable[Float[Tensor, "_ dim"]], ridge: float) -> "Standard":
+        """For vectors like these; `ridge` counts in shares of the mean variance."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for part in parts:
+            rows = part.double()
+            count, total = count + len(rows), total + rows.sum(dim=0)
+            squares = squares + rows.T @ rows
+        mean = total / count
+        variances, directions = torch.linalg.eigh(squares / count - mean[:, None] * mean)
+        variances = variances.clamp_min(0)
+        # A teacher that says the same of everything has no variance: it then stays nothing.
+        floor = (ridge * variances.mean()).clamp_min(1e-12)
+        matrix = (directions * (variances + floor).rsqrt()) @ directions.T
+        return cls(mean.float(), matrix.float())
+
+    def __call__(self, rows: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
+        """The same vectors, standardised."""
+        standardised: Tensor = (rows - self.mean) @ self.matrix
+        return standardised
+
+    def to(self, device: torch.device) -> "Standard":
+        """The same on `device`."""
+        return Standard(self.mean.to(device), self.matrix.to(device))
+
+
+class Lessons:
+    """What the encoder says of every photo, and how to standardise what it says."""
+
+    def __init__(
+        self,
+        values: Float16[Tensor, "image row"],
+        header: Header,
+        origin: str,
+        ridge: float,
+        device: torch.device,
+    ) -> None:
+        self.header, self.origin = header, origin
+        # In the memory of a GPU; of a CPU it stays in the file.
+        self.values = values.to(device)
+        self.patch = Standard.of(self._spread_patches(), ridge).to(device)
+        self.whole = Standard.of(self.values[:, : header.whole_width].split(1024), ridge).to(device)
+
+    @property
+    def widths(self) -> Widths:
+        """Of what is said of a patch and of the whole."""
+        return Widths(self.header.patch_width, self.header.whole_width)
+
+    def pick(
+        self, chosen: Int64[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch width grid grid"], Float[Tensor, "batch whole_width"]]:
+        """Map and whole of the images `chosen`, as they were said."""
+        rows = self.values[chosen].float()
+        maps = self._patches(rows).transpose(1, 2)
+        grid = self.header.grid
+        return maps.unflatten(2, (grid, grid)), rows[:, : self.header.whole_width]
+
+    def _patches(self, rows: Float[Tensor, "image row"]) -> Float[Tensor, "image patch width"]:
+        patches: Tensor = rows[:, self.header.whole_width :].unflatten(
+            1, (-1, self.header.patch_width)
+        )
+        return patches
+
+    def _spread_patches(self) -> Iterator[Float16[Tensor, "_ width"]]:
+        count = len(self.values)
+        used = min(count, STANDARD_IMAGES)
+        for part in torch.tensor([index * count // used for index in range(used)]).split(16):
+            yield self._patches(self.values[part.to(self.values.device)]).flatten(0, 1)
+
+
+def learn(
+    teacher: Encoder,
+    photos: Photos,
+    folder: Path,
+    resolution: int,
+    on_progress: OnProgress,
+) -> None:
+    """Write into `folder` what `teacher` says of the photos, on from where an earlier call stopped.
+
+    Raises:
+        ConfigError: if the teacher cannot see squares of `resolution`, or the folder holds what
+            another teacher said, or of other photos.
+        WeightsError: if what it says is not finite.
+    """
+    header, path = _header(teacher, photos, resolution), folder / VALUES
+    _claim(folder, header)
+    row, batch = 2 * header.row, 8 if teacher.mean.device.type == "cpu" else 128
+    with path.open("ab") as file:
+        done = path.stat().st_size // row
+        file.truncate(done * row)
+        on_progress("teacher", done, len(photos))
+        for first in range(done, len(photos), batch):
+            end = min(first + batch, len(photos))
+            pixels, _ = photos.pick(torch.arange(first, end), teacher.mean.device)
+            values = _say(teacher, pixels, resolution)
+            file.write(values.cpu().numpy().tobytes())
+            file.flush()
+            on_progress("teacher", end, len(photos))
+
+
+def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) -> Lessons:
+    """What `learn` left in `folder`."""
+    header = _read_header(folder / HEADER)
+    shape = (header.images, header.row)
+    values = torch.from_numpy(np.memmap(folder / VALUES, np.float16, "c", shape=shape))
+    return Lessons(values, header, origin, ridge, device)
+
+
+def origin_of(teacher: Encoder) -> str:
+    """Name, fingerprint and, where it is known, licence of the teacher, for the student's card."""
+    card = CARDS.get(teacher.name)
+    licence = card.licence if card else _licence_in(resolve(teacher.name))
+    # The name of a folder, not where it lies on this machine.
+    name = Path(teacher.name).name if card is None and Path(teacher.name).is_dir() else teacher.name
+    terms = f"its licence is {licence}" if licence else "its licence is not stated beside it"
+    return f"{name} (fingerprint {teacher.fingerprint[:12]}; {terms})"
+
+
+def _licence_in(place: Path | str) -> str | None:
+    readme = place / "README.md" if isinstance(place, Path) else None
+    if readme is None or not readme.is_file():
+        return None
+    try:
+        about: dict[str, Any] = ModelCard.load(readme).data.to_dict()
+    except (ValueError, YAMLError):
+        return None
+    licence = about.get("license")
+    return licence if isinstance(licence, str) else None
+
+
+def _say(
+    teacher: Encoder, pixels: Float[Tensor, "batch 3 side side"], resolution: int
+) -> Float16[Tensor, "batch row"]:
+    size = (resolution, resolution)
+    square = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+    said = teacher.outputs(square.clamp(0, 1))
+    values = torch.cat([said.whole, said.patches.flatten(1)], dim=1)
+    if not values.isfinite().all():
+        raise WeightsError(f"the teacher {teacher.name} says something that is not finite; try "
+                           "another one")  # fmt: skip
+    return values.clamp(-_LARGEST, _LARGEST).half()
+
+
+def _header(teacher: Encoder, photos: Photos, resolution: int) -> Header:
+    if resolution % teacher.patch:
+        below = resolution // teacher.patch * teacher.patch
+        raise ConfigError(
+            f"the teacher {teacher.name} has patches of {teacher.patch} pixels and cannot see "
+            f"squares of {resolution}: choose {below or teacher.patch} or {below + teacher.patch}"
+        )
+    return Header(
+        FORMAT, teacher.fingerprint, photos.digest(), len(photos), resolution,
+        resolution // teacher.patch, teacher.dim, teacher.embedding_dim,
+    )  # fmt: skip
+
+
+def _claim(folder: Path, header: Header) -> None:
+    """Say what the values in the folder are, or see that it is what is wanted."""
+    path = folder / HEADER
+    if not path.exists():
+        (folder / VALUES).unlink(missing_ok=True)
+        path.write_text(json.dumps(asdict(header), indent=2) + "\n")
+        return
+    there = asdict(_read_header(path))
+    changed = [key for key, value in asdict(header).items() if there[key] != value]
+    if changed:
+        raise ConfigError(
+            f"{folder / VALUES} holds what a teacher said, but with another {', '.join(changed)}; "
+            "choose another --out, or delete it to ask the teacher again"
+        )
+
+
+def _read_header(path: Path) -> Header:
+    try:
+        return Header(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and {VALUES} to ask the "
+                         "teacher again") from error  # fmt: skip

@@ -1,0 +1,144 @@
+"""Pretraining from its first step, or from a checkpoint, to its last."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.base.errors import ConfigError
+from heap.base.progress import OnProgress, silent
+from heap.pretraining.architectures import new_model, old_model
+from heap.pretraining.config import PretrainConfig
+from heap.pretraining.export import load_heads, save_encoder
+from heap.pretraining.photos import Photos
+from heap.pretraining.trainer import Pretrainer, new_accelerator
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from heap.pretraining.lessons import Lessons
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+QUALITY = "quality.jsonl"
+
+OnStep = Callable[[float, dict[str, float]], None]
+"""Called with the progress from 0 to 1 and the losses of each step, on the first device."""
+Measure = Callable[[Path], dict[str, float]]
+"""Figures of the encoder in a folder."""
+
+
+def run(
+    photos: Photos,
+    out: Path,
+    config: PretrainConfig,
+    on_step: OnStep,
+    *,
+    start: Path | None = None,
+    teacher: str | None = None,
+    on_progress: OnProgress = silent,
+    measure: Measure | None = None,
+    measure_every: int = 1000,
+) -> None:
+    """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
+
+    `start` is an encoder whose weights are gone on from. `teacher` names a stronger one to learn
+    from; what it says of the photos is kept in `out`, and `on_progress` is told how far that is.
+    `measure` is called every so many steps
+    and at the end; its figures go to a log and onto the model's card.
+
+    Raises:
+        InputError: if there is no such architecture, or `start` cannot be loaded.
+        ConfigError: if the checkpoint was made with other settings, naming the keys, or what is
+            kept of a teacher is of another one or of other photos, or there is a teacher and no
+            weight for what it says.
+        WeightsError: if the weights of the teacher cannot be had.
+        FitError: if the loss is not finite.
+    """
+    if config.taught != (teacher is not None):
+        raise ConfigError(
+            "PretrainConfig: distill_weight, class_weight and alike_weight need an encoder to "
+            "learn from (--teacher), and it needs one of them"
+        )
+    accelerator = new_accelerator()
+    lessons = None
+    if teacher is not None:
+        lessons = _learn(teacher, photos, out, config, accelerator, on_progress)
+    torch.manual_seed(config.seed)
+    backbone = new_model(config.architecture) if start is None else old_model(start)
+    trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
+    if start is not None:
+        load_heads(trainer.raw, start)
+        trainer.teacher.load_state_dict(trainer.raw.state_dict())
+    checkpoint, main = out / CHECKPOINT, trainer.accelerator.is_main_process
+    if checkpoint.exists():
+        trainer.restore(load_checkpoint(checkpoint))
+    if main:
+        cut_log(out / LOG, trainer.step)
+        # The figures of the end are measured again below.
+        cut_log(out / QUALITY, trainer.step - (trainer.progress >= 1))
+    while trainer.progress < 1:
+        began = time.monotonic()
+        losses = trainer.advance()
+        trainer.spend(time.monotonic() - began)
+        due = trainer.progress >= 1 or trainer.step % config.checkpoint_every == 0
+        if due and main:
+            _log(out / LOG, {"step": trainer.step, **losses})
+            save_checkpoint(checkpoint, trainer.state())
+        if measure and main and trainer.step % measure_every == 0 and trainer.progress < 1:
+            save(trainer, out, None)
+            _log(out / QUALITY, {"step": trainer.step, **measure(out)})
+        if main:
+            on_step(trainer.progress, losses)
+    if main:
+        save(trainer, out, None)
+        if measure:
+            quality = measure(out)
+            _log(out / QUALITY, {"step": trainer.step, **quality})
+            save(trainer, out, quality)
+    # The group of processes is left to the end of the process: taken down before, its threads can
+    # wait for Python's lock while the network that uses it waits for them.
+    trainer.accelerator.wait_for_everyone()
+
+
+def _learn(
+    teacher: str,
+    photos: Photos,
+    out: Path,
+    config: PretrainConfig,
+    accelerator: "Accelerator",
+    on_progress: OnProgress,
+) -> "Lessons":
+    # Only now: it needs more packages than the rest.
+    from heap.encoder.base import Encoder
+    from heap.pretraining.lessons import learn, open_lessons, origin_of
+
+    # The others wait for the first process, and find all done.
+    with accelerator.main_process_first():
+        encoder = Encoder.load(teacher, device=str(accelerator.device))
+        learn(encoder, photos, out, config.teacher_resolution, on_progress)
+    return open_lessons(out, origin_of(encoder), config.ridge, accelerator.device)
+
+
+def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> None:
+    """Write the encoder as it is now."""
+    about: dict[str, Any] = {
+        "settings": asdict(trainer.config),
+        "images": len(trainer.photos),
+        "steps": trainer.step,
+        "seconds": trainer.seconds,
+        "precision": trainer.accelerator.mixed_precision,
+    }
+    if trainer.lessons:
+        about["teacher"] = trainer.lessons.origin
+    save_encoder(trainer.teacher, out, about, quality)
+
+
+def _log(path: Path, values: dict[str, Any]) -> None:
+    with path.open("a") as lines:
+        lines.write(json.dumps(values) + "\n")

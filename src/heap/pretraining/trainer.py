@@ -1,0 +1,283 @@
+"""The step of pretraining: crops, teacher, student, losses."""
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, convert_conv2d_weight_memory_format
+from transformers import PreTrainedModel
+
+from heap.base.device import choose_device, fresh_accelerator
+from heap.base.errors import ConfigError, FitError, StoreError
+from heap.encoder.precision import has_bf16
+from heap.pretraining.augment import Crops, random_crops, recolour
+from heap.pretraining.config import PretrainConfig
+from heap.pretraining.losses import (
+    alike_loss,
+    cosine_loss,
+    foreground_loss,
+    grown_trust,
+    image_loss,
+    monitors,
+    patch_loss,
+)
+from heap.pretraining.objective import random_blocks
+from heap.pretraining.photos import Photos, patch_colours
+from heap.pretraining.student import Seen, Student
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    # Asking a stronger encoder needs more packages than a bare GPU machine has.
+    from heap.pretraining.lessons import Lessons
+
+LOCAL_AREA = (0.08, 0.4)
+SIDES = (3 / 4, 1.0, 5 / 4)
+"""Global crops come in these multiples of their side, so that the encoder meets other grids."""
+SMALLEST = 32
+"""Crops are not made smaller than the stride of the coarsest map of a pyramid, in pixels."""
+WARMUP = 0.05
+MASKED = 0.35
+"""Share of an image that is hidden, where any is."""
+
+Losses = dict[str, Tensor]
+
+
+def new_accelerator() -> "Accelerator":
+    """For all devices there are; in bfloat16 where they have instructions for it.
+
+    Where they have none, a matrix product in bfloat16 takes many times as long as in float32.
+    """
+    native = has_bf16(torch.device(choose_device("auto")))
+    return fresh_accelerator(cpu=False, mixed_precision="bf16" if native else "no")
+
+
+class Pretrainer:
+    """Student, its moving average as a teacher, the optimiser, and the step that moves them.
+
+    `lessons` are what a stronger encoder says of the photos, where there is one.
+
+    Every random draw of a step comes from the seed, the number of the step and that of the device,
+    so a run that goes on from a checkpoint draws what the uninterrupted one would have drawn.
+    """
+
+    def __init__(
+        self,
+        accelerator: "Accelerator",
+        backbone: PreTrainedModel,
+        photos: Photos,
+        config: PretrainConfig,
+        lessons: "Lessons | None" = None,
+    ) -> None:
+        self.config, self.accelerator, self.lessons = config, accelerator, lessons
+        self.device: torch.device = self.accelerator.device
+        # All in the memory of the device: a GPU would wait for anything slower.
+        self.photos = photos.to(self.device)
+        student = Student(backbone, config, lessons.widths if lessons else None)
+        convert_conv2d_weight_memory_format(student, torch.channels_last)
+        self.teacher = student.teacher().to(self.device)
+        optimizer = torch.optim.AdamW(
+            _groups(student), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.student, self.optimizer = self.accelerator.prepare(student, optimizer)
+        # Several devices start from the weights of the first.
+        self.teacher.load_state_dict(self.raw.state_dict())
+        self.step = 0
+        self.seconds = 0.0
+        """That training has taken, over all calls."""
+
+    @property
+    def raw(self) -> Student:
+        """The student without what several devices put around it."""
+        student: Student = self.accelerator.unwrap_model(self.student)
+        return student
+
+    @property
+    def progress(self) -> float:
+        """Share of training that is done, from 0 to 1: of the steps, or of the time."""
+        config = self.config
+        spent = self.seconds / (60 * config.minutes) if config.minutes else 0.0
+        return min(1.0, max(self.step / config.steps, spent))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "config": asdict(self.config),
+            "student": self.raw.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ConfigError: if it was made with another configuration, naming the keys.
+            StoreError: if it is no checkpoint of a pretraining, or of another model.
+        """
+        if state.keys() != self.state().keys():
+            raise StoreError("the checkpoint is not of a pretraining; choose another --out")
+        ours = asdict(self.config)
+        changed = [
+            f"{key} ({old!r} -> {ours.get(key)!r})"
+            for key, old in state["config"].items()
+            if ours.get(key) != old
+        ]
+        if changed:
+            raise ConfigError(
+                f"the checkpoint was made with other settings: {', '.join(changed)}; choose "
+                "another --out"
+            )
+        try:
+            self.raw.load_state_dict(state["student"])
+            self.teacher.load_state_dict(state["teacher"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise StoreError(
+                "the checkpoint is of another model: the architecture or --start has changed; "
+                "choose another --out"
+            ) from error
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def spend(self, seconds: float) -> None:
+        """Note what a step took: the same on all devices, so that they end after the same step."""
+        spent = self.accelerator.reduce(torch.tensor(seconds, device=self.device), "mean")
+        self.seconds += spent.item()
+
+    def advance(self) -> dict[str, float]:
+        """Take one step; returns the losses and the collapse monitors.
+
+        Raises:
+            FitError: if the loss is not finite.
+        """
+        config, progress = self.config, self.progress
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * _warm_cosine(progress)
+        losses, signs = self._losses(progress)
+        total = sum(getattr(config, f"{name}_weight") * loss for name, loss in losses.items())
+        if not torch.isfinite(total):
+            raise FitError(f"the loss of step {self.step} is not finite; lower the learning rate")
+        self.optimizer.zero_grad()
+        self.accelerator.backward(total)
+        clip_grad_norm_(self.student.parameters(), config.clip)
+        self.optimizer.step()
+        self._share_statistics()
+        # At the start the teacher is young, so it has to learn faster than it will later.
+        self.teacher.follow(self.raw, min(self._momentum(progress), 1 - 1 / (self.step + 2)))
+        self.step += 1
+        return {name: value.item() for name, value in (losses | signs).items()}
+
+    def _losses(self, progress: float) -> tuple[Losses, Losses]:
+        config, generator = self.config, self._generator()
+        pick = torch.randint(
+            len(self.photos), (config.batch,), generator=generator, device=self.device
+        )
+        images, priors = self.photos.pick(pick, self.device)
+        grid = self._grid(progress, generator)
+        views = [
+            random_crops(images, grid * self.raw.patch, (config.crop_area, 1.0), generator)
+            for _ in range(config.global_crops)
+        ]
+        side = self._patches(config.local_crop) * self.raw.patch
+        small = [
+            random_crops(images, side, LOCAL_AREA, generator)
+            for _ in range(config.local_crops if config.image_weight else 0)
+        ]
+        masks = [
+            random_blocks(config.batch, grid, grid, MASKED, generator)
+            for _ in (views if config.patch_weight else ())
+        ]
+        taught: list[Seen] = []
+        if config.self_taught:
+            with torch.no_grad(), self.accelerator.autocast():
+                taught = self.teacher([crops.pixels for crops in views])
+        pixels = [recolour(crops.pixels, generator) for crops in views + small]
+        with self.accelerator.autocast():
+            seen = self.student(pixels, masks)
+        losses = {}
+        if config.image_weight:
+            losses["image"] = image_loss(taught, seen, config)
+        if config.patch_weight:
+            losses["patch"] = patch_loss(taught, seen, masks, config)
+        if config.dense_weight:
+            cut = [crops.sample(priors, grid).flatten(1) for crops in views]
+            colours = [patch_colours(crops.pixels, grid) for crops in views]
+            trust = grown_trust(progress, config)
+            losses["dense"] = foreground_loss(taught, seen, cut, colours, trust)
+        if self.lessons:
+            losses |= self._lesson_losses(
+                self.lessons, pick, list(zip(views, seen, strict=False)), generator
+            )
+        return losses, monitors(taught[0] if taught else seen[0])
+
+    def _lesson_losses(
+        self,
+        lessons: "Lessons",
+        pick: Int64[Tensor, " batch"],
+        views: list[tuple[Crops, Seen]],
+        generator: torch.Generator,
+    ) -> Losses:
+        maps, whole = lessons.pick(pick)
+        found: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
+        for crops, seen in views:
+            grid = crops.pixels.shape[-1] // self.raw.patch
+            said = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
+            order = torch.randperm(said.shape[1], generator=generator, device=self.device)
+            if seen.distill is not None:
+                found["distill"].append(cosine_loss(seen.distill, lessons.patch(said)))
+            if seen.whole is not None:
+                found["class"].append(cosine_loss(seen.whole, lessons.whole(whole)))
+            if self.config.alike_weight:
+                found["alike"].append(alike_loss(said, whole, seen, order))
+        return {name: torch.stack(values).mean() for name, values in found.items() if values}
+
+    def _momentum(self, progress: float) -> float:
+        momentum = self.config.teacher_momentum
+        if not self.config.self_taught:
+            # Nothing learns from the average, which then has to end where the student is annealed.
+            return momentum
+        return 1 - (1 - momentum) * (math.cos(math.pi * progress) + 1) / 2
+
+    def _generator(self) -> torch.Generator:
+        number = self.step * self.accelerator.num_processes + self.accelerator.process_index
+        seed = self.config.seed * 1_000_003 + number
+        # Models draw from the generator of the process: which blocks they leave out, for one.
+        torch.manual_seed(seed)
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _grid(self, progress: float, generator: torch.Generator) -> int:
+        """Side of the global crops, in patches."""
+        config = self.config
+        last = config.last_crop and progress >= 1 - config.last_share
+        draw = torch.randint(len(SIDES), (1,), generator=generator, device=self.device)
+        return self._patches((config.last_crop if last else config.crop) * SIDES[int(draw)])
+
+    def _patches(self, side: int | float) -> int:
+        patch = self.raw.patch
+        return max(math.ceil(SMALLEST / patch), round(side / patch))
+
+    @torch.no_grad()
+    def _share_statistics(self) -> None:
+        """Give every device the mean of what they found for batch normalisation."""
+        if self.accelerator.num_processes > 1:
+            for buffer in self.raw.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.accelerator.reduce(buffer, "mean"))
+
+
+def _groups(module: nn.Module) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels, none for biases and norms."""
+    decayed = [weight for weight in module.parameters() if weight.ndim > 1]
+    plain = [weight for weight in module.parameters() if weight.ndim <= 1]
+    return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _warm_cosine(progress: float) -> float:
+    if progress < WARMUP:
+        return (progress + 1e-3) / (WARMUP + 1e-3)
+    return (math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)) + 1) / 2

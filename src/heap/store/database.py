@@ -1,0 +1,148 @@
+"""LanceDB as the store uses it: connections, tables, and errors in our words."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import lancedb
+import pyarrow as pa
+
+from heap.base.errors import ConfigError, HeapError, StoreError
+from heap.store import schema
+
+Database = lancedb.DBConnection
+Table = lancedb.table.Table
+
+_SEAL = "checksum"
+"""Key of the checksum in the stored configuration."""
+
+
+_DAMAGE = re.compile(
+    "corrupt|protobuf|invalid range|too small|whole buffer|not found|invalid direct|metadata region"
+    "|magic|truncated|unexpected end|have changed|to unpack|reshape|buffer size|invalid .*layout",
+    re.IGNORECASE,
+)
+"""In the messages of LanceDB, Arrow, NumPy and our own about files and rows that are not whole.
+LanceDB raises the same classes for these as for a disk that does not answer or a wrong question."""
+
+
+@contextmanager
+def reading(run: object) -> Iterator[None]:
+    """Report whatever goes wrong inside as a store that is damaged, or else cannot be read."""
+    with _translated(lambda error: _unread(run, error)):
+        yield
+
+
+@contextmanager
+def writing(run: object) -> Iterator[None]:
+    """Report whatever goes wrong inside as a store that cannot be written."""
+    advice = "check its space and permissions, then repeat the command: it goes on from here"
+    with _translated(
+        lambda error: f"the store of {run} cannot be written ({_short(error)}); {advice}"
+    ):
+        yield
+
+
+@contextmanager
+def _translated(message: Callable[[BaseException], str]) -> Iterator[None]:
+    try:
+        yield
+    except HeapError:
+        raise
+    except Exception as error:
+        raise StoreError(message(error)) from error
+    except BaseException as error:
+        # A panic in LanceDB's Rust code is no Exception, and its class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise StoreError(message(error)) from error
+
+
+def _unread(run: object, error: BaseException) -> str:
+    # A KeyError: rows lack a column.
+    known = isinstance(error, json.JSONDecodeError | KeyError)
+    if known or _DAMAGE.search(str(error)):
+        return f"the store of {run} is damaged ({_short(error)}); delete {run} to start again"
+    return (
+        f"the store of {run} cannot be read ({_short(error)}); nothing in it was changed: check "
+        "its permissions and connection, and repeat it with --debug to see where this is from"
+    )
+
+
+def create_tables(database: Database, config: Mapping[str, Any], model: str) -> None:
+    """Make an empty store; the table of objects follows when the dimension is known."""
+    database.create_table(schema.IMAGES, schema=schema.IMAGES_SCHEMA)
+    row = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "heap_version": version("heap"),
+        "config": _sealed(config, model),
+        "model": model,
+    }
+    rows = pa.Table.from_pylist([row], schema=schema.CONFIG_SCHEMA)
+    database.create_table(schema.CONFIG, rows)
+
+
+def find_table(database: Database, name: str) -> Table | None:
+    """Open the latest version of a table, or None if there is no such table."""
+    try:
+        return database.open_table(name)
+    except ValueError as error:
+        if "was not found" not in str(error):
+            raise
+        return None
+
+
+def read_config(database: Database, run: object) -> tuple[int, dict[str, Any]]:
+    """Schema version of the store, and the configuration that it was made with.
+
+    Raises:
+        StoreError: if the store is of a newer schema version, or damaged.
+    """
+    with reading(run):
+        table = find_table(database, schema.CONFIG)
+        if table is None:
+            raise StoreError(f"{run} holds no complete run; give the folder of one")
+        (row,) = table.to_arrow().to_pylist()
+        if not 1 <= row["schema_version"] <= schema.SCHEMA_VERSION:
+            raise StoreError(
+                f"{run} has a store of version {row['schema_version']}, made by heap "
+                f"{row['heap_version']}; heap {version('heap')} reads versions 1 to "
+                f"{schema.SCHEMA_VERSION}: use the heap that made it, or choose another --out"
+            )
+        config: dict[str, Any] = json.loads(row["config"])
+        seal = config.pop(_SEAL, None)  # Stores of earlier versions have none.
+        if seal is not None and seal != _checksum(config, row["model"] or ""):
+            raise StoreError(
+                f"the store of {run} is damaged: the configuration that it was made with has "
+                "changed; choose another --out"
+            )
+    return int(row["schema_version"]), config
+
+
+def _sealed(config: Mapping[str, Any], model: str) -> str:
+    """The configuration as JSON, with a checksum of it and of the model's name."""
+    return json.dumps({**config, _SEAL: _checksum(config, model)}, sort_keys=True)
+
+
+def _checksum(config: Mapping[str, Any], model: str) -> str:
+    whole = json.dumps([config, model], sort_keys=True).encode()
+    return hashlib.blake2b(whole, digest_size=16).hexdigest()
+
+
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as JSON gives it back, so that it compares with a stored one."""
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the configuration is not plain JSON: {error}") from None
+    return found
+
+
+def _short(error: BaseException) -> str:
+    """The first line of the message, without the place in LanceDB's source that it ends with."""
+    first = (str(error).splitlines() or [""])[0].split(", /")[0]
+    return first[:200] or type(error).__name__

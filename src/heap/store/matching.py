@@ -1,0 +1,192 @@
+"""Which of the images that were listed a run has already: those of the same place and content."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import BytesIO
+from os.path import realpath
+from pathlib import Path
+from typing import NoReturn
+
+from heap.base.errors import ImageError, InputError
+from heap.base.progress import OnProgress
+from heap.images import Source
+from heap.images.decode import read
+from heap.images.distinct import apart, ends_with
+from heap.images.names import parts_of, text_of
+from heap.images.prefetch import ahead
+from heap.images.source import STANDARD_INPUT, is_url, local_path, name_of
+from heap.store.records import Stored
+
+STAGE = "comparing"
+_DEPTH = 32
+"""Files that are read at the same time."""
+
+
+@dataclass
+class Matched:
+    """The images of a listing, as the run calls them."""
+
+    sources: list[Source]
+    left: set[str] = field(default_factory=set)
+    """Keys of the images that are to be worked on."""
+    changed: list[str] = field(default_factory=list)
+    """Keys of those with another content than they had."""
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By the key of an image that is as it was: where it is now, and its stamp there."""
+    gone: list[str] = field(default_factory=list)
+    """Keys of images of the run that are no longer where they were, and were not listed."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """An image that was listed, and the one of the run that it is or may be."""
+
+    source: Source
+    stamp: str
+    row: Stored | None
+    moved: bool = False
+    """Whether it has the content alone to be known by."""
+
+    def needs_reading(self) -> bool:
+        """Whether only the content says if the image is as it was."""
+        if self.row is None or self.row.failed or self.source.location == STANDARD_INPUT:
+            return False
+        return self.moved or self.stamp != self.row.stamp
+
+    def is_same(self, digest: str) -> bool:
+        """Whether both are the same image, perhaps with another content."""
+        if self.row is None:
+            return False
+        return not self.moved or self.row.failed or digest == self.row.digest
+
+
+def match(
+    listed: Sequence[Source],
+    stored: Sequence[Stored],
+    pool: ThreadPoolExecutor,
+    on_progress: OnProgress,
+) -> Matched:
+    """Find the images of a run in a listing.
+
+    An image keeps its key as long as it is at its place, or where it is gone from there as long as
+    its content is the same and its name still ends the path. A file is read for that only where its
+    size or times have changed. All others are new, and get keys that no other image has.
+    """
+    known = _Known(stored)
+    pairs = [known.find(_kept(source)) for source in listed]
+    digests = _digests([pair for pair in pairs if pair.needs_reading()], pool, on_progress)
+    matched = Matched([pair.source for pair in pairs])
+    new = []
+    for at, pair in enumerate(pairs):
+        digest = digests.get(pair.source.key, "")
+        if pair.row is None or not pair.is_same(digest):
+            new.append(at)
+            continue
+        matched.sources[at] = replace(pair.source, key=pair.row.key)
+        if pair.row.failed or (digest and digest != pair.row.digest):
+            matched.left.add(pair.row.key)
+            matched.changed += [] if pair.row.failed else [pair.row.key]
+        elif digest:
+            matched.places[pair.row.key] = (text_of(pair.source.location), pair.stamp)
+    named = apart([pairs[at].source for at in new], {row.key for row in stored})
+    for at, source in zip(new, named, strict=True):
+        matched.sources[at] = source
+        matched.left.add(source.key)
+    ours = {source.key for source in matched.sources}
+    matched.gone = [row.key for row in stored if row.key not in ours and is_gone(row.source)]
+    return matched
+
+
+def is_gone(source: str) -> bool:
+    """Whether a file of this machine is not where it was; of all else nobody knows."""
+    path = local_path(source) or source
+    return bool(path) and not is_url(path) and not Path(path).exists()
+
+
+class _Known:
+    """The images of a run by their places and names; none is found twice."""
+
+    def __init__(self, stored: Sequence[Stored]) -> None:
+        self._by_place = {row.source: row for row in stored if row.source}
+        self._by_name: defaultdict[str, list[Stored]] = defaultdict(list)
+        for row in stored:
+            self._by_name[name_of(row.key).rpartition("/")[2]].append(row)
+        self._read_once = {row.digest or row.key: row for row in stored if not row.source}
+        self._used: set[str] = set()
+
+    def find(self, source: Source) -> _Pair:
+        """The image with the one of the run that is at its place, or may have been moved there."""
+        pair = self._find(source)
+        if pair.row is not None:
+            self._used.add(pair.row.key)
+        return pair
+
+    def _find(self, source: Source) -> _Pair:
+        # Before anything is read, so that what changes meanwhile is noticed the next time.
+        stamp = source.stamp()
+        if source.location == STANDARD_INPUT:
+            row = self._read_once.get(_digest(source)) or self._read_once.get(source.key)
+            return _Pair(source, stamp, row)
+        if row := self._by_place.get(text_of(source.location)):
+            return _Pair(source, stamp, row)
+        name = (parts_of(source.location) or [""])[-1]
+        alike = [row for row in self._by_name.get(name, ()) if row.key not in self._used]
+        for row in alike:
+            if _is_same_file(row.source, source.location):
+                return _Pair(source, stamp, row)
+        for row in alike:
+            if ends_with(source.location, row.key) and _may_have_moved(row.source, source.location):
+                return _Pair(source, stamp, row, moved=True)
+        return _Pair(source, stamp, None)
+
+
+def _is_same_file(before: str, location: str) -> bool:
+    if is_url(location) or not before or is_url(before):
+        return False
+    return realpath(before) == realpath(location)
+
+
+def _may_have_moved(before: str, location: str) -> bool:
+    """Whether an image is certainly not where it was, or its address has but another signature."""
+    if is_url(before) and not local_path(before):
+        return before.partition("?")[0] == location.partition("?")[0]
+    return not before or is_gone(before)
+
+
+def _digests(
+    pairs: Sequence[_Pair], pool: ThreadPoolExecutor, on_progress: OnProgress
+) -> dict[str, str]:
+    """Digests of what was listed, by its key in the listing; none where it cannot be read."""
+    digests = {}
+    answers = ahead((pair.source for pair in pairs), _digest, pool, _DEPTH)
+    for done, (pair, digest) in enumerate(zip(pairs, answers, strict=True)):
+        on_progress(STAGE, done, len(pairs))
+        digests[pair.source.key] = digest
+    return digests
+
+
+def _digest(source: Source) -> str:
+    try:
+        return hashlib.sha256(read(source)).hexdigest()
+    except ImageError:
+        return ""
+
+
+def _kept(source: Source) -> Source:
+    """What comes on standard input is read at once, and called by its content."""
+    if source.location != STANDARD_INPUT:
+        return source
+    try:
+        data = source.read()
+    except InputError as error:
+        return replace(source, opener=partial(_refuse, error))
+    name = f"{source.key}-{hashlib.sha256(data).hexdigest()[:8]}"
+    return replace(source, key=name, opener=partial(BytesIO, data))
+
+
+def _refuse(error: InputError) -> NoReturn:
+    raise error

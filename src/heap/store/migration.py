@@ -1,0 +1,51 @@
+"""Stores of earlier schema versions are brought up to date where they lie."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from heap.store import schema
+from heap.store.database import Database, find_table
+
+
+def migrate(database: Database, since: int) -> None:
+    """Bring a store of the schema version `since` to the current one, one version at a time.
+
+    What a kill leaves half done is finished by the next call: the version is raised last, and a
+    step leaves alone what it finds done.
+    """
+    for step in range(since, schema.SCHEMA_VERSION):
+        _STEPS[step](database)
+        table = database.open_table(schema.CONFIG)
+        table.update(values={"schema_version": step + 1, "heap_version": version("heap")})
+
+
+def _add(database: Database, name: str, columns: dict[str, str]) -> None:
+    """Add the columns that a table does not have yet, each with what SQL makes of its value."""
+    table = find_table(database, name)
+    if table is not None:
+        missing = {column: of for column, of in columns.items() if column not in table.schema.names}
+        if missing:
+            table.add_columns(missing)
+
+
+def _from_1(database: Database) -> None:
+    """Where images and the model come from, and categories."""
+    _add(database, schema.CONFIG, {"model": "CAST('' AS STRING)"})
+    _add(database, schema.IMAGES, {"source": "CAST('' AS STRING)"})
+    _add(
+        database,
+        schema.OBJECTS,
+        {
+            "category": "CAST(NULL AS BIGINT)",
+            "similarity": "CAST(NULL AS FLOAT)",
+            "rejected": "FALSE",
+        },
+    )
+
+
+def _from_2(database: Database) -> None:
+    """What tells a changed file: not known yet, so the next `heap discover` reads it once."""
+    _add(database, schema.IMAGES, {"stamp": "CAST('' AS STRING)"})
+
+
+_STEPS: dict[int, Callable[[Database], None]] = {1: _from_1, 2: _from_2}

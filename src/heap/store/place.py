@@ -1,0 +1,60 @@
+"""Where a run is: a folder, which is locked and made in one step, or an object-store URL."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from fsspec.core import split_protocol
+
+from heap.base.errors import InputError
+from heap.base.lock import LOCK_NAME
+
+STORE_NAME = "store"
+_PARTIAL = ".store-partial"
+
+
+def folder_of(run: Path | str) -> Path | None:
+    """The folder of a run on this machine, or None for one in an object store."""
+    protocol, path = split_protocol(str(run))
+    return Path(path) if protocol in (None, "file", "local") else None
+
+
+def store_url(run: Path | str) -> str:
+    """Where LanceDB finds the store of `run`."""
+    folder = folder_of(run)
+    return f"{str(run).rstrip('/')}/{STORE_NAME}" if folder is None else str(folder / STORE_NAME)
+
+
+def has_store(folder: Path) -> bool:
+    """Whether there is a store, damaged or not."""
+    return any((folder / STORE_NAME).glob("*.lance"))
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a run, if need be.
+
+    Raises:
+        InputError: if it cannot be made, or if it holds something that is no run.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A run that was killed in its first moments leaves a lock and a part of a store.
+        ours = (LOCK_NAME, _PARTIAL)
+        strangers = any(not path.name.startswith(ours) for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be used as a run folder ({error.strerror}); choose another --out"
+        ) from error
+    if strangers and not has_store(folder):
+        raise InputError(
+            f"{folder} is not empty and holds no run; choose another --out or an empty folder"
+        )
+
+
+def make_store(folder: Path, fill: Callable[[str], None]) -> None:
+    """Let `fill` make a store at the path that it is given, unless there is one; all or nothing."""
+    if not has_store(folder):
+        partial = folder / _PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)
+        fill(str(partial))
+        partial.rename(folder / STORE_NAME)

@@ -1,0 +1,134 @@
+"""Search: the objects nearest to a vector, among those that a filter allows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float32
+
+from heap.base.errors import InputError
+from heap.store import schema
+from heap.store.columns import rows, width
+from heap.store.condition import quoted, read_condition, storable
+from heap.store.database import reading
+from heap.store.index import FINDABLE, Index, look, usable
+from heap.store.store import RunStore
+
+_COLUMNS = ["id", "key", "x1", "y1", "x2", "y2", "score", "category"]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An object that was found."""
+
+    id: str
+    key: str
+    """Name of its image in the run."""
+    box: tuple[float, float, float, float]
+    """Xyxy, in pixels of the upright original."""
+    score: float
+    category: int | None
+    """0: of no category; None: not sorted yet."""
+    similarity: float
+    """Cosine with what was looked for, in [-1, 1]."""
+
+
+class Hits(list[Hit]):
+    """Objects that were found, most alike first."""
+
+    def __init__(self, hits: Iterable[Hit] = (), searched_with: Index | None = None) -> None:
+        super().__init__(hits)
+        self.searched_with = searched_with
+        """The index that was used, with its recall; None: every object was looked at."""
+
+
+def nearest(
+    store: RunStore,
+    vector: Float32[np.ndarray, " dim"],
+    count: int = 20,
+    *,
+    where: str | None = None,
+    without: Sequence[str] = (),
+    exact: bool | None = None,
+) -> Hits:
+    """The objects most like `vector`, most alike first.
+
+    Every one of them is looked at if there are at most `heap.store.index.SIZE` that fit, or
+    the run has no index yet, or `exact`. Otherwise the index is used; so it is for any number of
+    objects if `exact` is False.
+
+    Rejected objects, and those of rejected categories, are never found, nor those whose id is in
+    `without`. `where` is a condition such as `score > 0.5 AND category = 3`, see
+    `heap.store.condition`.
+
+    Raises:
+        InputError: if `where` is no such condition, the vector has another length or nan in it, or
+            `count` is below 1.
+        StoreError: if the store is damaged.
+    """
+    if count < 1:
+        raise InputError(f"count is {count}, and at least 1 object has to be looked for")
+    asked = [] if where is None else [read_condition(where)]
+    table = store.find(schema.OBJECTS)
+    if table is None:
+        return Hits()
+    _check(store, vector, width(table))
+    with reading(store.run):
+        fitting = int(table.count_rows(*asked))
+    condition = " AND ".join([*asked, FINDABLE, *_accepted(store)])
+    # No more are asked for than there are, for the store makes room for as many.
+    wanted = max(1, min(count + len(without), fitting))
+    with reading(store.run):
+        index = usable(store.database, fitting, exact)
+        look_for = partial(look, table, vector, wanted, columns=_COLUMNS, condition=condition)
+        found = look_for(probes=None if index is None else index.probes_among(fitting))
+        # The parts that were looked through may hold too few of those that fit.
+        if index is not None and len(found) < wanted:
+            index, found = None, look_for()
+    hits = [
+        Hit(
+            row["id"], row["key"], (row["x1"], row["y1"], row["x2"], row["y2"]), row["score"],
+            row["category"], 1 - row["_distance"],
+        )
+        for row in found
+        if row["id"] not in without
+    ]  # fmt: skip
+    return Hits(hits[:count], index)
+
+
+def _accepted(store: RunStore) -> list[str]:
+    """The condition that an object's category was not rejected; none if no category was."""
+    made = store.find(schema.CATEGORIES)
+    with reading(store.run):
+        refused = [] if made is None else rows(made, ["id"], "rejected")["id"].to_pylist()
+    if not refused:
+        return []
+    return [f"(category IS NULL OR category NOT IN ({', '.join(map(str, refused))}))"]
+
+
+def _check(store: RunStore, vector: Float32[np.ndarray, " _"], dim: int) -> None:
+    """See that a vector can be compared with the objects of a run."""
+    if len(vector) != dim:
+        raise InputError(
+            f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "
+            f"has {len(vector)}; use the model that the run was made with"
+        )
+    if not np.isfinite(vector).all():
+        raise InputError("what is looked for has an embedding with nan or inf in it")
+
+
+def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
+    """The embedding of an object of the run.
+
+    Raises:
+        InputError: if there is no such object.
+    """
+    table = store.find(schema.OBJECTS)
+    found = []
+    if table is not None and storable(object_id):
+        with reading(store.run):
+            found = rows(table, ["vector"], f"id = {quoted(object_id)}").to_pylist()
+    if not found:
+        raise InputError(f"{store.run} has no object {object_id!r}; its ids are KEY#NUMBER")
+    return np.asarray(found[0]["vector"], dtype=np.float32)

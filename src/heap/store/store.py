@@ -1,0 +1,299 @@
+"""The store of a run: results go in by chunks, survive a kill, and come out in key order."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lancedb
+
+from heap.base.errors import ConfigError, StoreError
+from heap.base.lock import RunLock, lock_run
+from heap.base.progress import OnProgress, silent
+from heap.config import differing_keys
+from heap.results import ImageResult
+from heap.store import place, schema
+from heap.store.columns import KeyIndex, joined, rows, texts, width
+from heap.store.database import (
+    Database,
+    Table,
+    create_tables,
+    find_table,
+    plain,
+    read_config,
+    reading,
+    writing,
+)
+from heap.store.index import refresh
+from heap.store.migration import migrate
+from heap.store.records import Counts, Failure, Finished, Stored
+from heap.store.rows import to_failure, to_finished
+from heap.store.writer import Writer, find_objects
+
+logger = logging.getLogger(__name__)
+
+
+class RunStore:
+    """The results of one run, in `store` under the run's folder or object-store URL.
+
+    Use `open` to read and `create_or_open` to write. A store is a context manager; one that writes
+    holds the lock of its run until it is closed. An object store has no lock: let one process at a
+    time write there.
+
+    All methods raise `StoreError` if the store is damaged. Where that is only what is stored of
+    some images, these are left out and named, and count as images that were never worked on.
+    """
+
+    def __init__(self, run: Path | str, database: Database, lock: RunLock | None = None) -> None:
+        self.run = run
+        self.database = database
+        """For those that write; everybody else reads tables by `table` and `find`."""
+        self._lock = lock
+        self._writer: Writer | None = None
+        self._damaged: set[str] = set()
+        """Keys of the images that were left out."""
+        since, config = read_config(database, run)
+        self.config: dict[str, Any] = config
+        """The complete configuration that the run was made with."""
+        if since < schema.SCHEMA_VERSION:
+            self._migrate(since)
+
+    @classmethod
+    def open(cls, run: Path | str) -> "RunStore":
+        """Open a run for reading.
+
+        A store of an earlier schema version is brought up to date first.
+
+        Raises:
+            StoreError: if there is no run, or a damaged one, or one of a newer schema version.
+            BusyError: if it is of an earlier version, and another process is writing there.
+        """
+        folder = place.folder_of(run)
+        if folder is not None and not place.has_store(folder):
+            raise StoreError(f"{run} holds no run; give a folder that `heap discover` has written")
+        return cls(run, lancedb.connect(place.store_url(run)))
+
+    @classmethod
+    def create_or_open(
+        cls, run: Path | str, config: Mapping[str, Any], model: str = ""
+    ) -> "RunStore":
+        """Make the store of a new run, or open that of an unfinished one, for writing.
+
+        A new one notes where its `model` can be loaded again.
+
+        Raises:
+            BusyError: if another process is writing there.
+            InputError: if the folder holds something else or cannot be written.
+            ConfigError: if the run was made with another configuration; names the differing keys.
+            StoreError: if the store is damaged or of a newer schema version.
+        """
+        wanted = plain(config)
+        folder = place.folder_of(run)
+        if folder is None:
+            return cls._create_or_open(run, wanted, model, None)
+        place.prepare_folder(folder)
+        lock = lock_run(folder)
+        try:
+            with writing(run):
+                place.make_store(
+                    folder, lambda at: create_tables(lancedb.connect(at), wanted, model)
+                )
+            return cls._create_or_open(run, wanted, model, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _create_or_open(
+        cls, run: Path | str, config: Mapping[str, Any], model: str, lock: RunLock | None
+    ) -> "RunStore":
+        database = lancedb.connect(place.store_url(run))
+        if lock is None and find_table(database, schema.CONFIG) is None:
+            with writing(run):
+                create_tables(database, config, model)
+        store = cls(run, database, lock)
+        if keys := differing_keys(store.config, config):
+            raise ConfigError(
+                f"{run} holds a run with another configuration: {', '.join(keys)}; choose another "
+                f"--out, or delete {run} to start again"
+            )
+        store._start_writing()
+        return store
+
+    def _migrate(self, since: int) -> None:
+        folder = place.folder_of(self.run)
+        lock = None if self._lock or folder is None else lock_run(folder)
+        try:
+            with writing(self.run):
+                # Another process may have done it while this one waited for the lock.
+                migrate(self.database, max(since, read_config(self.database, self.run)[0]))
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _start_writing(self) -> None:
+        with reading(self.run):
+            writer = Writer(self.database)
+        with writing(self.run):
+            writer.recover()
+        for _ in chain(self.records(), self.failures()):
+            pass  # Only now is it known which of them are damaged.
+        self._writer = writer
+
+    def __enter__(self) -> "RunStore":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock, if this store holds one; it cannot be written any more."""
+        self._writer = None
+        if self._lock is not None:
+            self._lock.release()
+
+    def add(self, records: Sequence[Finished | Failure]) -> None:
+        """Store one chunk of images; those that are already there are replaced.
+
+        Raises:
+            StoreError: if it cannot be written; what was added before is not affected.
+        """
+        with writing(self.run):
+            self._writing().add(records)
+        self._damaged -= {record.key for record in records}
+
+    def move(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Say where images are now, and their stamps there, by their keys.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().move(places)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove images with their objects.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with writing(self.run):
+            self._writing().drop(keys)
+
+    def compact(self, on_progress: OnProgress = silent) -> None:
+        """Tidy up after a run: few files, and no earlier versions that others could be reading.
+
+        The index of very many objects is brought up to date, see `heap.store.index`.
+        """
+        with writing(self.run):
+            self._writing().compact()
+            refresh(self.database, on_progress)
+
+    def finished(self) -> set[str]:
+        """Keys of the images that need no more work, failed ones included."""
+        with reading(self.run):
+            stored = set(texts(rows(self.table(schema.IMAGES), ["key"])["key"]))
+        return stored - self._damaged
+
+    def stored(self) -> list[Stored]:
+        """Place and content of every image, failed ones included, in the order of keys.
+
+        Those that are damaged are not among them: not even their keys can be relied on.
+        """
+        columns = ["key", "source", "digest", "stamp", "status"]
+        with reading(self.run):
+            found = rows(self.table(schema.IMAGES), columns)
+            cells = sorted(zip(*(texts(found[name]) for name in columns), strict=True))
+        return [
+            Stored(key, source, digest, stamp, failed=status == "failed")
+            for key, source, digest, stamp, status in cells
+            if key not in self._damaged
+        ]
+
+    def results(self) -> Iterator[ImageResult]:
+        """All results in the order of keys, a block at a time in memory."""
+        return (record.result for record in self.records())
+
+    def records(self) -> Iterator[Finished]:
+        """All results with their thumbnails and notes, in the order of keys."""
+        with reading(self.run):
+            images = self.table(schema.IMAGES)
+            objects = find_objects(self.database, images)
+        for key, found, parts in joined(images, objects, self.run):
+            with reading(self.run):
+                try:
+                    (image,) = found
+                    record = to_finished(image, parts, width(objects))
+                except (ValueError, TypeError) as error:
+                    self._leave_out(key, error)
+                    continue
+            yield record
+
+    def failures(self) -> Iterator[Failure]:
+        """The images that could not be worked on, in the order of keys."""
+        with reading(self.run):
+            index = KeyIndex(self.table(schema.IMAGES), "status = 'failed'")
+        for key, found in index.readable(index.keys()).items():
+            with reading(self.run):
+                try:
+                    (row,) = found
+                    failure = to_failure(row)
+                except (ValueError, TypeError) as error:
+                    self._leave_out(key, error)
+                    continue
+            yield failure
+
+    def _leave_out(self, key: str, error: Exception) -> None:
+        if key not in self._damaged:
+            logger.error(
+                "%s: what is stored of %r is damaged (%s) and is left out; `heap discover` with "
+                "the same images does it again", self.run, key, error,
+            )  # fmt: skip
+        self._damaged.add(key)
+
+    def counts(self) -> Counts:
+        """How many images and objects the run holds so far."""
+        with reading(self.run):
+            found = rows(self.table(schema.IMAGES), ["status", "objects"])
+            status = found["status"].to_pylist()
+            return Counts(
+                done=status.count("done"),
+                empty=status.count("empty"),
+                failed=status.count("failed"),
+                objects=sum(filter(None, found["objects"].to_pylist())),
+            )
+
+    def notes(self) -> Counter[str]:
+        """How many images have each note, such as "first of 3 frames"."""
+        with reading(self.run):
+            notes = rows(self.table(schema.IMAGES), ["note"])["note"].to_pylist()
+        return Counter(filter(None, notes))
+
+    @property
+    def model(self) -> str:
+        """Where the model of the run was loaded: embedded, a folder or a hub name; may be empty."""
+        with reading(self.run):
+            return str(self.table(schema.CONFIG).to_arrow()["model"][0].as_py() or "")
+
+    def find(self, name: str) -> Table | None:
+        """One of the store's tables as it is now, or None if nothing was written to it yet."""
+        with reading(self.run):
+            return find_table(self.database, name)
+
+    def table(self, name: str) -> Table:
+        """One of the store's LanceDB tables as it is now, see `heap.store.schema`."""
+        with reading(self.run):
+            return self.database.open_table(name)
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self.run} is open for reading only")
+        return self._writer

@@ -1,0 +1,121 @@
+"""Writing to a store so that a kill at any moment costs no more than the chunk in hand.
+
+A chunk's objects are written before its images, and an image without a row counts as not worked
+on: whatever a kill left half done is removed before the next chunk is written.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+import pyarrow as pa
+
+from heap.store import schema
+from heap.store.columns import rows, texts
+from heap.store.database import Database, Table, find_table
+from heap.store.records import Failure, Finished
+from heap.store.rows import image_row, object_rows
+
+_FIRST_COMPACTION = 2048
+"""Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
+READERS = timedelta(minutes=10)
+"""How long an earlier version stays for those who are reading it."""
+_KEYS_PER_FILTER = 200
+
+
+class Writer:
+    """The only writer of a store; call `recover` before anything else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._images = database.open_table(schema.IMAGES)
+        self._objects = find_objects(database, self._images)
+        self._begun = set(texts(rows(self._images, ["key"])["key"]))
+        """Keys that may have rows."""
+        self._orphans = self._find_orphans()
+        self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
+
+    def recover(self) -> None:
+        """Remove the objects of images that were never finished."""
+        if self._objects is not None:
+            _delete(self._objects, self._orphans)
+
+    def add(self, records: Sequence[Finished | Failure]) -> None:
+        """Store one chunk; keys that are already there are replaced."""
+        if not records:
+            return
+        latest = {record.key: record for record in records}
+        known = latest.keys() & self._begun
+        self._remove(known)
+        self._begun |= latest.keys()
+        results = [record.result for record in latest.values() if isinstance(record, Finished)]
+        objects = [row for result in results for row in object_rows(result)]
+        if objects:
+            table = self._objects_table(results[0].objects.embeddings.shape[1])
+            table.add(pa.Table.from_pylist(objects, schema=table.schema))
+        images = [image_row(record) for record in latest.values()]
+        self._images.add(pa.Table.from_pylist(images, schema=schema.IMAGES_SCHEMA))
+        self._added += len(latest)
+        if self._added >= self._next_compaction:
+            self.compact()
+
+    def move(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Set source and stamp of images, by their keys."""
+        if places:
+            changed = [(key, source, stamp) for key, (source, stamp) in places.items()]
+            columns = dict(zip(("key", "source", "stamp"), zip(*changed, strict=True), strict=True))
+            self._images.merge_insert("key").when_matched_update_all().execute(pa.table(columns))
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove images with their objects."""
+        self._remove(keys)
+        self._begun -= set(keys)
+
+    def compact(self) -> None:
+        """Merge the small files of the chunks, and remove what nobody can be reading any more."""
+        for table in (self._images, self._objects):
+            if table is not None:
+                # Only this process writes here, so no unverified file is another's work.
+                table.optimize(cleanup_older_than=READERS, delete_unverified=True)
+        self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
+
+    def _objects_table(self, dim: int) -> Table:
+        if self._objects is None:
+            self._objects = self._database.create_table(
+                schema.OBJECTS, schema=schema.objects_schema(dim)
+            )
+        return self._objects
+
+    def _find_orphans(self) -> set[str]:
+        if self._objects is None:
+            return set()
+        return set(texts(rows(self._objects, ["key"])["key"])) - self._begun
+
+    def _remove(self, keys: Iterable[str]) -> None:
+        """Images first: a kill between the two leaves objects without an image, not the reverse."""
+        _delete(self._images, keys)
+        if self._objects is not None:
+            _delete(self._objects, keys)
+
+
+def find_objects(database: Database, images: Table) -> Table | None:
+    """The table of objects; None where there are none, ValueError where it is gone."""
+    table = find_table(database, schema.OBJECTS)
+    if table is None and images.count_rows("objects > 0"):
+        raise ValueError("the table of objects is gone")
+    return table
+
+
+def _delete(table: Table, keys: Iterable[str]) -> None:
+    for among in _filters(keys):
+        table.delete(among)
+
+
+def _filters(keys: Iterable[str]) -> Iterator[str]:
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), _KEYS_PER_FILTER):
+        names = ", ".join(map(_quoted, ordered[start : start + _KEYS_PER_FILTER]))
+        yield f"key IN ({names})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,71 @@
+"""Parts of the foreground are cut where their halves have nothing special in common."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import label
+
+from heap.model.separation import separate
+
+
+def strip(angles: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """A part of three rows, and directions in the plane, one for each of its columns."""
+    turned = np.deg2rad(np.tile(angles, 3))
+    whitened = np.stack([np.cos(turned), np.sin(turned)], axis=1).astype(np.float32)
+    return np.ones((3, len(angles)), dtype=bool), whitened
+
+
+@pytest.mark.parametrize(("turn", "count"), [(0, 1), (70, 1), (80, 2), (180, 2)])
+def test_halves_are_two_things_where_their_cosine_is_not_above_the_threshold(
+    turn: float, count: int
+) -> None:
+    """cos 70° is 0.34 and cos 80° is 0.17."""
+    cells, whitened = strip([0, 0, 0, turn, turn])
+    pieces = separate(cells, whitened, 0.25, 1)
+    assert len(pieces) == count
+    if count == 2:
+        left = next(piece for piece in pieces if piece[0, 0])
+        assert left.tolist() == [[True, True, True, False, False]] * 3
+
+
+def test_halves_are_cut_again() -> None:
+    cells, whitened = strip([0, 0, 120, 120, 240, 240])
+    sizes = sorted(int(piece.sum()) for piece in separate(cells, whitened, 0.25, 1))
+    assert sizes == [6, 6, 6]
+
+
+def test_what_is_small_is_not_cut_off() -> None:
+    cells, whitened = strip([0, 0, 0, 180])
+    assert len(separate(cells, whitened, 0.25, 3)) == 2
+    assert len(separate(cells, whitened, 0.25, 4)) == 1
+
+
+def test_two_things_that_are_alike_but_do_not_touch_within_a_part_stay_apart() -> None:
+    """The bridge between them is unlike them, and its ends belong to two pieces."""
+    cells, whitened = strip([0, 0, 180, 180, 0, 0])
+    assert len(separate(cells, whitened, 0.25, 1)) == 3
+
+
+def test_a_single_patch_is_itself() -> None:
+    cells = np.zeros((2, 2), dtype=bool)
+    cells[1, 0] = True
+    (piece,) = separate(cells, np.ones((4, 3), dtype=np.float32), 0.25, 1)
+    assert piece.tolist() == cells.tolist()
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 10_000),
+    alike=st.floats(-1, 1),
+    smallest=st.integers(1, 6),
+)
+def test_pieces_are_connected_and_make_up_the_part(seed: int, alike: float, smallest: int) -> None:
+    draw = np.random.default_rng(seed)
+    numbered, count = label(draw.random((8, 9)) > 0.4)
+    cells = numbered == draw.integers(1, count + 1)
+    whitened = draw.normal(size=(72, 3)).astype(np.float32)
+    pieces = separate(cells, whitened, alike, smallest)
+    assert (np.sum(pieces, axis=0) == cells).all(), "all of it, and nothing twice"
+    assert all(label(piece)[1] == 1 for piece in pieces)
+    assert len(pieces) == 1 or min(int(piece.sum()) for piece in pieces) >= smallest

@@ -1,0 +1,219 @@
+"""What a teacher says of photos: computed once, kept, standardised, and learned from."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from heap.base.errors import ConfigError, StoreError
+from heap.base.progress import silent
+from heap.encoder.base import Encoder
+from heap.encoder.registry import TAUGHT_PYRAMID, recipe
+from heap.pretraining.augment import Crops
+from heap.pretraining.lessons import Standard, learn, open_lessons, origin_of
+from heap.pretraining.loop import run
+from heap.pretraining.photos import Photos
+
+from .conftest import Architecture, Config
+
+CPU = torch.device("cpu")
+RESOLUTION = 56
+
+
+def ignore(progress: float, losses: dict[str, float]) -> None:
+    pass
+
+
+def test_standardised_by_hand() -> None:
+    """Variances 8 and 2 in the directions of the axes, so a mean of 5 and a ridge of 1 = 0.2 · 5.
+
+    (4, 0) is 4 from the mean: 4 / √(8 + 1); (0, 2) is 2 / √(2 + 1).
+    """
+    rows = torch.tensor([[4.0, 0], [-4, 0], [0, 2], [0, -2]]) + torch.tensor([10.0, -3])
+    standard = Standard.of([rows[:1], rows[1:]], ridge=0.2)
+    torch.testing.assert_close(standard.mean, torch.tensor([10.0, -3]))
+    expected = torch.tensor([[4 / 3, 0], [-4 / 3, 0], [0, 2 / 3**0.5], [0, -2 / 3**0.5]])
+    torch.testing.assert_close(standard(rows), expected)
+
+
+def test_no_direction_takes_all() -> None:
+    """A direction of a thousand times the deviation of the others, and no axis among them."""
+    generator = torch.Generator().manual_seed(0)
+    turned = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
+    spread = torch.tensor([1000.0, 1, 1, 1, 1, 1])
+    rows = (torch.randn(4000, 6, generator=generator) * spread) @ turned
+    covariance = Standard.of([rows], ridge=1e-9)(rows).T.cov()
+    torch.testing.assert_close(covariance, torch.eye(6), atol=0.02, rtol=0)
+
+
+def test_a_teacher_that_says_one_thing_of_everything() -> None:
+    rows = torch.full((8, 3), 7.0)
+    assert Standard.of([rows], ridge=0.1)(rows).abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["dinov2", "resnet"])
+def test_what_is_kept_is_what_the_encoder_says(
+    kind: int, teachers: list[str], squares: Photos, tmp_path: Path
+) -> None:
+    encoder = Encoder.load(teachers[kind], precision="fp32")
+    learn(encoder, squares, tmp_path, RESOLUTION, silent)
+    lessons = open_lessons(tmp_path, "a teacher", 0.1, CPU)
+    chosen = torch.tensor([7, 2])
+    maps, whole = lessons.pick(chosen)
+    pixels, _ = squares.pick(chosen, CPU)
+    seen = torch.nn.functional.interpolate(
+        pixels, size=(RESOLUTION, RESOLUTION), mode="bilinear", antialias=True
+    ).clamp(0, 1)
+    grid = RESOLUTION // encoder.patch
+    assert maps.shape == (2, encoder.dim, grid, grid)
+    if kind == 0:
+        output = encoder.model((seen - encoder.mean) / encoder.std).last_hidden_state
+        patches = output[:, 1:]
+    else:
+        patches = encoder(seen, facet="token").patches
+    direct = patches.transpose(1, 2).unflatten(2, (grid, grid))
+    assert torch.equal(maps, direct.half().float())
+    assert torch.equal(whole, encoder.embed(seen).half().float())
+
+
+def test_a_mirrored_crop_learns_the_mirrored_map() -> None:
+    maps = torch.arange(2 * 3 * 16.0).view(2, 3, 4, 4)
+    mirrored = torch.tensor([[-1.0, 0, 0], [0, 1, 0]]).expand(2, -1, -1)
+    crops = Crops(torch.zeros(2, 3, 8, 8), mirrored)
+    torch.testing.assert_close(crops.sample_channels(maps, 4), maps.flip(3))
+
+
+def test_a_crop_learns_its_part_of_the_map() -> None:
+    """The right half of the lower half: the crop reaches from the centre to the corner."""
+    maps = torch.arange(16.0).view(1, 1, 4, 4)
+    corner = torch.tensor([[[0.5, 0, 0.5], [0, 0.5, 0.5]]])
+    crops = Crops(torch.zeros(1, 3, 8, 8), corner)
+    assert crops.sample_channels(maps, 2)[0, 0].tolist() == [[10, 11], [14, 15]]
+
+
+def test_a_teacher_that_was_stopped_goes_on(
+    teachers: list[str], squares: Photos, tmp_path: Path
+) -> None:
+    """After the first of two batches, and with a torn row at the end of the file."""
+    encoder = Encoder.load(teachers[0], precision="fp32")
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    for folder in (whole, torn):
+        folder.mkdir()
+    learn(encoder, squares, whole, RESOLUTION, silent)
+    seen: list[int] = []
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        assert (stage, total) == ("teacher", 12)
+        seen.append(done)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(encoder, squares, torn, RESOLUTION, stop)
+    with (torn / "lessons.f16").open("ab") as file:
+        file.write(b"torn")
+    learn(encoder, squares, torn, RESOLUTION, stop)
+    learn(encoder, squares, torn, RESOLUTION, stop)
+    assert seen == [0, 8, 8, 12, 12]
+    assert (torn / "lessons.f16").read_bytes() == (whole / "lessons.f16").read_bytes()
+
+
+def test_what_is_kept_of_something_else_is_refused(
+    teachers: list[str], squares: Photos, tmp_path: Path
+) -> None:
+    encoder = Encoder.load(teachers[0], precision="fp32")
+    learn(encoder, squares, tmp_path, RESOLUTION, silent)
+    with pytest.raises(ConfigError, match=r"lessons\.f16 .* another resolution, grid; choose"):
+        learn(encoder, squares, tmp_path, 2 * RESOLUTION, silent)
+    with pytest.raises(ConfigError, match=r"another teacher, grid, patch_width"):
+        learn(Encoder.load(teachers[1]), squares, tmp_path, RESOLUTION, silent)
+    fewer = Photos(squares.luma[1:], squares.chroma[1:], squares.priors[1:])
+    with pytest.raises(ConfigError, match=r"another photos, images"):
+        learn(encoder, fewer, tmp_path, RESOLUTION, silent)
+    with pytest.raises(
+        ConfigError, match=r"patches of 14 pixels .* squares of 60: choose 56 or 70"
+    ):
+        learn(encoder, squares, tmp_path, 60, silent)
+    (tmp_path / "lessons.json").write_text("{")
+    with pytest.raises(StoreError, match=r"lessons\.json cannot be read .*; delete it and"):
+        learn(encoder, squares, tmp_path, RESOLUTION, silent)
+
+
+def test_training_by_a_teacher_goes_on_and_ends_the_same(
+    teachers: list[str], taught: Config, squares: Photos, tmp_path: Path
+) -> None:
+    plain, out = tmp_path / "plain", tmp_path / "out"
+    plain.mkdir()
+    out.mkdir()
+    run(squares, plain, taught(), ignore, teacher=teachers[0])
+    steps = []
+
+    def stop(progress: float, losses: dict[str, float]) -> None:
+        steps.append(progress)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(squares, out, taught(), stop, teacher=teachers[0])
+    run(squares, out, taught(), ignore, teacher=teachers[0])
+    for name in ("model.safetensors", "heads.safetensors", "log.jsonl"):
+        assert (out / name).read_bytes() == (plain / name).read_bytes()
+    card = (out / "README.md").read_text()
+    assert "- **Teacher.** dinov2 (fingerprint " in card
+    assert "its licence is not stated beside it" in card
+    assert "is derived from it" in card
+    # There is no layer for foreground, so the recipe cannot ask for one.
+    heads = load_file(out / "heads.safetensors")
+    assert {name.partition(".")[0] for name in heads} == {"distill_head", "class_head"}
+    assert recipe(str(out)) == TAUGHT_PYRAMID
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_a_student_learns(
+    kind: str, teachers: list[str], architecture: Architecture, taught: Config, squares: Photos,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    config = taught(architecture=architecture(kind), steps=60, checkpoint_every=1, batch=8,
+                    global_crops=1, learning_rate=1e-2)  # fmt: skip
+    run(squares, tmp_path, config, ignore, teacher=teachers[0])
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    for name in ("distill", "class", "alike"):
+        early, late = (sum(line[name] for line in part) for part in (log[:10], log[-10:]))
+        assert late < 0.95 * early, name
+
+
+def test_weights_and_teachers_belong_together(
+    teachers: list[str], taught: Config, tiny: Config, squares: Photos, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="alike_weight need an encoder to learn from"):
+        run(squares, tmp_path, taught(), ignore)
+    plain = tiny(teacher_resolution=RESOLUTION)
+    with pytest.raises(ConfigError, match="and it needs one of them"):
+        run(squares, tmp_path, plain, ignore, teacher=teachers[0])
+
+
+def test_the_encoder_that_is_saved_ends_where_the_student_does(
+    teachers: list[str], taught: Config, squares: Photos, tmp_path: Path
+) -> None:
+    """Its average follows by the same tenth to the end, and does not stop before training does."""
+    config = taught(steps=12, teacher_momentum=0.9, checkpoint_every=1)
+    kept = []
+
+    def keep(progress: float, losses: dict[str, float]) -> None:
+        kept.append(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+
+    run(squares, tmp_path, config, keep, teacher=teachers[0])
+    name = "distill_head.weight"
+    before, after = kept[-2]["teacher"][name], kept[-1]["teacher"][name]
+    torch.testing.assert_close(after, 0.9 * before + 0.1 * kept[-1]["student"][name])
+
+
+def test_the_licence_beside_a_teacher_is_on_the_card(teachers: list[str], tmp_path: Path) -> None:
+    folder = shutil.copytree(teachers[0], tmp_path / "strong")
+    (folder / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n# An encoder\n")
+    assert origin_of(Encoder.load(str(folder))).endswith("; its licence is cc-by-4.0)")
+    (folder / "README.md").write_text("---\nlicense: [\n---\n")
+    assert "not stated" in origin_of(Encoder.load(str(folder)))

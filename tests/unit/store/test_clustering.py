@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import adjusted_rand_score
+
+from heap.categories.cluster import Clusters, cluster, directions, matched, numbers_tried
+
+
+def blobs(
+    sizes: tuple[int, ...], dim: int = 16, noise: float = 0.15
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions near different axes, of any length, and which axis it is."""
+    draw = np.random.default_rng(5)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    vectors = np.eye(dim)[truth] + noise * draw.normal(size=(len(truth), dim))
+    return (vectors * draw.uniform(0.1, 9, (len(truth), 1))).astype(np.float32), truth
+
+
+@pytest.mark.parametrize("count", [3, None])
+def test_what_is_alike_is_found_whatever_its_length(count: int | None) -> None:
+    vectors, truth = blobs((40, 60, 25))
+    clusters = cluster(vectors, count)
+    labels, similarity = clusters.assign(vectors)
+    assert len(clusters.prototypes) == 3
+    kept = labels >= 0
+    assert kept.mean() > 0.9
+    assert adjusted_rand_score(truth[kept], labels[kept]) == 1
+    # By size, largest first.
+    assert [int(np.bincount(truth[labels == each]).argmax()) for each in range(3)] == [1, 0, 2]
+    np.testing.assert_allclose(np.linalg.norm(clusters.prototypes, axis=1), 1, rtol=1e-5)
+    near = np.einsum("vd,vd->v", directions(vectors), clusters.prototypes[labels])
+    np.testing.assert_allclose(similarity[kept], near[kept], rtol=1e-5)
+
+
+def test_what_fits_nowhere_is_kept_apart() -> None:
+    vectors, _ = blobs((50, 50))
+    stray = -np.ones((1, 16), dtype=np.float32)
+    labels, _ = cluster(np.concatenate([vectors, stray]), 2).assign(stray)
+    assert labels.tolist() == [-1]
+
+
+def test_of_what_is_all_the_same_nothing_is_cast_out() -> None:
+    same = np.ones((9, 4), dtype=np.float32)
+    labels, similarity = cluster(same, 1).assign(same)
+    assert labels.tolist() == [0] * 9
+    np.testing.assert_allclose(similarity, 1, rtol=1e-5)
+
+
+def test_the_same_vectors_give_the_same_clusters() -> None:
+    vectors, _ = blobs((30, 30, 30))
+    first, second = cluster(vectors, None), cluster(vectors, None)
+    assert np.array_equal(first.prototypes, second.prototypes)
+    assert np.array_equal(first.least, second.least)
+
+
+@given(vectors=arrays(np.float32, st.tuples(st.integers(2, 12), st.just(3)),
+                      elements=st.floats(-1, 1, width=32)))  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_any_vectors_can_be_clustered(vectors: np.ndarray) -> None:
+    labels, similarity = cluster(vectors, None).assign(vectors)
+    assert np.isfinite(similarity).all()
+    assert labels.max() >= 0
+
+
+def test_numbers_that_are_tried() -> None:
+    assert numbers_tried(2) == [2]
+    assert numbers_tried(30) == [2, 3, 4, 6, 8]
+    assert numbers_tried(10**6)[-1] <= 96
+
+
+def test_a_cluster_goes_on_the_one_that_it_shares_most_with() -> None:
+    new = np.array([0, 0, 0, 1, 1, 2, -1, 0])
+    old = np.array([7, 7, 9, 9, 9, -1, 7, -1])
+    assert matched(new, old) == {0: 7, 1: 9}
+    # One to one: the second best match is worth more in sum.
+    new = np.array([0] * 6 + [1] * 3)
+    old = np.array([7] * 4 + [9] * 2 + [7] * 3)
+    assert matched(new, old) == {0: 9, 1: 7}
+    assert matched(np.array([0, 1]), np.array([-1, -1])) == {}
+
+
+def test_nearest_prototype_by_hand() -> None:
+    clusters = Clusters(np.eye(2, dtype=np.float32), np.array([0.5, 0.99], dtype=np.float32))
+    found, similarity = clusters.assign(np.array([[3, 1], [1, 3], [0, -1]], dtype=np.float32))
+    assert found.tolist() == [0, -1, -1]
+    np.testing.assert_allclose(similarity, [3 / 10**0.5, 3 / 10**0.5, 0], rtol=1e-5)

@@ -1,0 +1,107 @@
+"""Stores of earlier versions, which earlier versions of this package have written."""
+
+import zipfile
+from pathlib import Path
+
+import lancedb
+import pytest
+
+from heap.base.errors import InputError
+from heap.base.lock import lock_run
+from heap.store import schema
+from heap.store.database import read_config
+from heap.store.records import Counts, Failure, Finished, Stored
+from heap.store.store import RunStore
+
+from .test_store import CONFIG, contents, example, plain
+
+STORE = Path(__file__).with_name("store-v1.zip")
+"""Two images with two and one objects, and one that could not be read."""
+STORE_2 = Path(__file__).with_name("store-v2.zip")
+"""The same, with places; one name has a % in it, escaped as it was then."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(STORE) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+def version_of(run: Path) -> int:
+    return read_config(lancedb.connect(run / "store"), run)[0]
+
+
+def test_reading_brings_it_up_to_date_and_loses_nothing(run: Path) -> None:
+    assert version_of(run) == 1
+    for _ in range(2):
+        store = RunStore.open(run)
+        assert version_of(run) == schema.SCHEMA_VERSION
+        assert contents(run) == [
+            plain(example("a", 2)), plain(example("b", 1, seed=1)), Failure("c", "decode", "torn")
+        ]  # fmt: skip
+        (first, second) = store.records()
+        assert (first.thumbnail, first.digest, first.note) == (b"jpeg", "abc", "note")
+        assert (first.source, second.source) == ("", "")
+        assert store.counts() == Counts(done=2, empty=0, failed=1, objects=3)
+    assert not (run / ".lock").exists()
+
+
+def test_its_tables_are_those_of_a_new_store(
+    run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fresh = tmp_path_factory.mktemp("fresh")
+    with RunStore.create_or_open(fresh, CONFIG) as store:
+        store.add([Finished(example("a", 2))])
+        for name in (schema.IMAGES, schema.OBJECTS):
+            old = RunStore.open(run).table(name).schema
+            assert old.names == store.table(name).schema.names
+            assert old.types == store.table(name).schema.types
+    assert RunStore.open(run).table(schema.OBJECTS).count_rows("rejected") == 0
+    assert RunStore.open(run).table(schema.OBJECTS).count_rows("category IS NULL") == 3
+
+
+def test_it_can_be_written_on(run: Path) -> None:
+    with RunStore.create_or_open(run, CONFIG) as store:
+        store.add(
+            [Finished(example("c", 1, seed=4), source="/photos/c"), Finished(example("a", 1))]
+        )
+    assert contents(run) == [
+        plain(example("a", 1)), plain(example("b", 1, seed=1)), plain(example("c", 1, seed=4))
+    ]  # fmt: skip
+
+
+def test_what_was_left_half_done_is_finished(run: Path) -> None:
+    images = lancedb.connect(run / "store").open_table(schema.IMAGES)
+    images.add_columns({"source": "CAST('' AS STRING)"})
+    assert [record.source for record in RunStore.open(run).records()] == ["", ""]
+    assert version_of(run) == schema.SCHEMA_VERSION
+
+
+def test_version_2_gets_stamps_that_the_next_listing_fills(tmp_path: Path) -> None:
+    with zipfile.ZipFile(STORE_2) as archive:
+        archive.extractall(tmp_path)
+    assert version_of(tmp_path) == 2
+    store = RunStore.open(tmp_path)
+    assert version_of(tmp_path) == schema.SCHEMA_VERSION
+    assert store.stored() == [
+        Stored("100%25.jpg", "/photos/100%.jpg", "def", "", False),
+        Stored("a", "/photos/a", "abc", "", False),
+        Stored("c", "", "", "", True),
+    ]
+    assert contents(tmp_path)[1:] == [plain(example("a", 2)), Failure("c", "decode", "torn")]
+    with RunStore.create_or_open(tmp_path, CONFIG) as store:
+        store.move({"a": ("/elsewhere/a", "1-2-3")})
+        moved = Stored("a", "/elsewhere/a", "abc", "1-2-3", False)
+        assert store.stored()[1] == moved
+    assert contents(tmp_path)[1] == plain(example("a", 2))
+
+
+def test_while_another_process_writes_it_stays_as_it_is(run: Path) -> None:
+    lock = lock_run(run)
+    try:
+        with pytest.raises(InputError, match="is being written by process"):
+            RunStore.open(run)
+        assert version_of(run) == 1
+    finally:
+        lock.release()

@@ -1,0 +1,130 @@
+"""A run of real pictures as a collection, in Python."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import heap as package
+from heap.base.errors import ConfigError, InputError, StoreError
+from heap.categories.edit import sort_objects
+from heap.images import Picture
+from heap.model.heap import Heap
+from heap.run import Collection
+from heap.store import schema
+from heap.store.editing import Editor
+
+
+@pytest.fixture(scope="module")
+def run(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("collection") / "run"
+    heap.discover(photos, out)
+    with Editor(out) as editor:
+        sort_objects(editor, 2)
+    return out
+
+
+@pytest.fixture
+def collection(run: Path) -> Collection:
+    return package.open(run)
+
+
+def test_what_it_holds(collection: Collection) -> None:
+    results = list(collection.results())
+    assert len(collection) == len(results) == 12
+    assert len(collection.objects) == sum(len(each.objects) for each in results)
+    frame = collection.objects.to_pandas()
+    assert list(frame["id"]) != []
+    first = next(each for each in results if len(each.objects))
+    row = frame[frame["id"] == f"{first.key}#0"].iloc[0]
+    assert [row[side] for side in ("x1", "y1", "x2", "y2")] == first.objects.boxes[0].tolist()
+    np.testing.assert_array_equal(row["vector"], first.objects.embeddings[0])
+    assert [each.id for each in collection.categories] == [1, 2]
+    sizes = [len(collection.objects.to_arrow(f"category = {each}")) for each in (1, 2)]
+    assert sizes == [each.size for each in collection.categories]
+
+
+def test_an_image_of_the_run_finds_its_own_object(
+    collection: Collection, photos: Path, heap: Heap, pictures: list[Picture]
+) -> None:
+    picture = pictures[0]
+    objects = heap([picture])[0].objects
+    for image in (photos / picture.key, str(photos / picture.key), picture):
+        best = collection.search(image)[0]
+        assert best.id == f"{picture.key}#0"
+        assert best.similarity == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(best.box, objects.boxes[0])
+    others = collection.search(object_id=best.id, count=3)
+    assert best.id not in {hit.id for hit in others}
+    assert len(others) == 3
+
+
+def test_a_box_of_an_image_finds_the_object_in_it(
+    collection: Collection, pictures: list[Picture]
+) -> None:
+    frame = collection.objects.to_pandas()
+    row = frame[frame["key"] == pictures[0].key].iloc[0]
+    box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
+    best = collection.search(pictures[0], box=box)[0]
+    assert best.id == row["id"]
+    assert best.similarity == pytest.approx(1, abs=1e-4)
+    with pytest.raises(InputError, match=r"nothing of .* in the box"):
+        collection.search(pictures[0], box=(5.0, 5.0, 5.0, 9.0))
+
+
+def test_an_image_is_embedded_as_the_objects_were(
+    photos: Path, heap: Heap, pictures: list[Picture], tmp_path: Path
+) -> None:
+    heap.discover(photos, tmp_path / "run", config=replace(heap.defaults, crop=64))
+    best = package.open(tmp_path / "run").search(pictures[0])[0]
+    assert best.id == f"{pictures[0].key}#0"
+    assert best.similarity == pytest.approx(1, abs=1e-4)
+    (usual,) = heap(pictures[:1])
+    (small,) = heap(pictures[:1], replace(heap.defaults, crop=64))
+    assert not np.allclose(usual.objects.embeddings, small.objects.embeddings, rtol=1e-3)
+
+
+def test_a_run_of_an_earlier_version_is_searched_by_its_objects_only(
+    run: Path, heap: Heap, pictures: list[Picture], photos: Path, tmp_path: Path
+) -> None:
+    old = Path(shutil.copytree(run, tmp_path / "old"))
+    with Editor(old) as editor:
+        config = editor.store.config
+        del config["discover"]["crop"]
+        editor.store.table(schema.CONFIG).update(values={"config": json.dumps(config)})
+    collection = package.open(old)
+    assert len(collection.search(object_id=f"{pictures[0].key}#0", count=3)) == 3
+    with pytest.raises(InputError, match=r"made by an earlier version.*discover them again"):
+        collection.search(pictures[0])
+    with pytest.raises(ConfigError, match=r"discover\.crop \(None -> 224\)"):
+        heap.discover(photos, old)
+
+
+def test_what_cannot_be_searched(collection: Collection, photos: Path, tmp_path: Path) -> None:
+    image = next(photos.iterdir())
+    for arguments in (
+        {},
+        {"image": image, "object_id": "a"},
+        {"object_id": "a", "box": (0.0, 0.0, 1.0, 1.0)},
+    ):
+        with pytest.raises(InputError, match="search takes"):
+            collection.search(**arguments)
+    (tmp_path / "x.txt").write_text("nothing")
+    with pytest.raises(StoreError, match="holds no run"):
+        package.open(tmp_path)
+
+
+def test_another_model_is_refused(collection: Collection) -> None:
+    with pytest.raises(InputError, match="made with another model than embedded"):
+        collection.model("embedded")
+
+
+def test_where_images_came_from_is_known(collection: Collection, photos: Path) -> None:
+    record = next(collection.store.records())
+    assert record.source == str((photos / record.result.key).resolve())
+    with Image.open(record.source) as image:
+        assert image.size == (record.result.width, record.result.height)
