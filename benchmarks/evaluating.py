@@ -20,7 +20,7 @@ from heap.fitting.collect import Collected, collect
 from heap.images import Picture, list_images
 from heap.methods.finding import Observed
 from heap.methods.found import Found, FoundSeed
-from heap.model.heap import Heap, regions_of
+from heap.model.heap import Heap
 
 REPEATS = 30
 """Of each timing; the median is taken."""
@@ -63,7 +63,7 @@ def by_head(heap: Heap) -> Method:
     def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
         grouping = heap.group(features)
         saliency = grouping.saliency[0].reshape(features.grid).numpy()
-        return saliency, regions_of(grouping, features.grid).label_map
+        return saliency, heap.regions(features, grouping).label_map
 
     return method
 

@@ -72,7 +72,7 @@ class HeadConfig:
     """Shape of the grouping head."""
 
     groups: Groups = 24
-    """Group tokens: the largest number of regions in an image."""
+    """Group tokens, by which foreground and background are told apart."""
     blocks: Annotated[int, Field(ge=0, le=24)] = 2
     """Cross-attention blocks in which the tokens adapt to the image."""
     heads: Annotated[int, Field(ge=1, le=64)] = 3
@@ -85,6 +85,8 @@ class HeadConfig:
     """τ of the assignment softmax."""
     centred: bool = True
     """Take the mean feature of the training images off first."""
+    regions: Groups = 12
+    """An image has at most so many regions, see `heap.model.regions`."""
     merge: Cosine = MERGE
     """Neighbouring parts of the foreground whose mean whitened features have a higher cosine are
     one thing."""

@@ -34,6 +34,7 @@ from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
 from heap.model.objects import find_objects
+from heap.model.regions import make_regions
 from heap.model.weights import digest_of, load_head, save_head
 from heap.results import ImageResult, Regions
 
@@ -186,6 +187,14 @@ class Heap(nn.Module, ModelHubMixin):
         return grouping
 
     @torch.inference_mode()
+    def regions(self, features: PatchFeatures, grouping: Grouping) -> Regions:
+        """Regions of one image, from its features and the grouping of these."""
+        patches = self.head.centred(features.patches.to(self.head.centre))
+        saliency = grouping.saliency[0]
+        most = self.config.head.regions
+        return make_regions(patches.cpu(), saliency.cpu(), features.grid, most)
+
+    @torch.inference_mode()
     def embed(
         self, crops: Sequence[tuple[Picture, Box]], config: DiscoverConfig | None = None
     ) -> Float32[np.ndarray, "crop dim"]:
@@ -206,8 +215,8 @@ class Heap(nn.Module, ModelHubMixin):
         saliency = grouping.saliency[0].cpu().reshape(features.grid).numpy()
         if not np.isfinite(saliency).all():
             raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
-        regions = regions_of(grouping, features.grid)
         patches = self.head.centred(features.patches.to(self.head.centre))
+        regions = self.regions(features, grouping)
         objects = find_objects(
             saliency,
             regions,
@@ -247,17 +256,6 @@ class Heap(nn.Module, ModelHubMixin):
 
 def _key(found: tuple[Picture, ImageResult]) -> str:
     return found[0].key
-
-
-def regions_of(grouping: Grouping, grid: tuple[int, int]) -> Regions:
-    """Regions of the first image of a batch; groups that no patch chose are left out."""
-    chosen, label_map = grouping.assignment[0].argmax(dim=-1).unique(return_inverse=True)
-    return Regions(
-        label_map.cpu().reshape(grid).numpy(),
-        grouping.embeddings[0, chosen].cpu().numpy(),
-        grouping.foreground[0, chosen].cpu().numpy(),
-        grouping.area[0, chosen].cpu().numpy(),
-    )
 
 
 def _folder(name: str | Path) -> Path:

@@ -31,7 +31,7 @@ from heap.fitting.command import fit
 from heap.images import decode, list_images
 from heap.methods.finding import Finding, GridObject, Method, Observed
 from heap.methods.found import Found, FoundRecipe
-from heap.model.heap import Heap, regions_of
+from heap.model.heap import Heap
 from heap.model.objects import Part, foreground_parts, proposed_parts
 
 _LAYER = "found.safetensors"
@@ -78,7 +78,7 @@ class ByHead:
         grouping = self.heap.group(image.features)
         grid = image.features.grid
         saliency = grouping.saliency[0].cpu().reshape(grid).numpy()
-        regions = regions_of(grouping, grid)
+        regions = self.heap.regions(image.features, grouping)
         patches = self.heap.head.centred(image.features.patches.to(self.heap.head.centre))
         whitened = self.heap.head.whitening(patches).cpu().numpy()
         parts = foreground_parts(saliency, regions, whitened, config)

@@ -1,0 +1,81 @@
+"""Regions of an image: patches merged by their features and by how far they are foreground.
+
+Patch → region → image: the head says of each patch how far it is foreground. Patches are then
+merged into ever larger regions, always the two whose union varies least (Ward), and the foreground
+counts as one more channel of their features. So a region hardly ever lies across the outline of an
+object, which regions by features alone often do. Hierarchy and further channel are our choice.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int64
+from scipy.cluster.hierarchy import fcluster, linkage
+from torch import Tensor
+
+from heap.results import Regions
+
+_SAMPLE = 4096
+"""The hierarchy is made of so many patches at most, for its cost is quadratic; the others join the
+region whose mean is nearest."""
+
+
+def merge_patches(
+    patches: Float[Tensor, "patch dim"], saliency: Float[Tensor, " patch"], most: int
+) -> Int64[np.ndarray, " patch"]:
+    """Region of each patch, numbered from 0 as they come up; at most so many regions.
+
+    Features count by their direction, saliency as it is, in [0, 1]: two opposite patches are as far
+    from each other as foreground and background are, times 2. The same hierarchy is cut for every
+    `most`, so that the regions of a smaller one are unions of those of a larger one.
+    """
+    points = torch.cat([F.normalize(patches, dim=-1), saliency[:, None]], dim=1).double()
+    step = -(-len(points) // _SAMPLE)
+    sample = points[::step]
+    if len(sample) < 2:
+        return np.zeros(len(points), dtype=np.int64)
+    # Scipy's own distances of so many channels take longer than the hierarchy.
+    apart = torch.cdist(sample, sample).numpy()[np.triu_indices(len(sample), 1)]
+    labels = fcluster(linkage(apart, "ward"), most, "maxclust").astype(np.int64)
+    if step > 1:
+        labels = _nearest(points, sample, torch.from_numpy(labels))
+    return _numbered(labels)
+
+
+def make_regions(
+    patches: Float32[Tensor, "patch dim"],
+    saliency: Float32[Tensor, " patch"],
+    grid: tuple[int, int],
+    most: int,
+) -> Regions:
+    """Regions of one image with their mean features, mean saliency and shares of the image."""
+    labels = merge_patches(patches, saliency, most)
+    member = F.one_hot(torch.from_numpy(labels)).to(patches)
+    sizes = member.sum(dim=0)
+    return Regions(
+        labels.reshape(grid),
+        (member.mT @ patches / sizes[:, None]).numpy(),
+        (saliency @ member / sizes).numpy(),
+        (sizes / len(labels)).numpy(),
+    )
+
+
+def _nearest(
+    points: Float[Tensor, "point channel"],
+    sample: Float[Tensor, "sampled channel"],
+    labels: Int64[Tensor, " sampled"],
+) -> Int64[np.ndarray, " point"]:
+    """Label of the sampled cluster whose mean is nearest to each point."""
+    numbers = labels.unique()
+    means = torch.stack([sample[labels == number].mean(dim=0) for number in numbers])
+    nearest: np.ndarray = numbers[torch.cdist(points, means).argmin(dim=1)].numpy()
+    return nearest
+
+
+def _numbered(labels: Int64[np.ndarray, " patch"]) -> Int64[np.ndarray, " patch"]:
+    """The same labels, numbered in the order in which they first occur."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.empty(len(first), dtype=np.int64)
+    order[np.argsort(first)] = np.arange(len(first))
+    numbered: np.ndarray = order[inverse]
+    return numbered
