@@ -64,8 +64,8 @@ def test_values_are_those_of_the_model_itself(
         classes = example.truth(picture).classes
         assert classes is not None
         features = packaged.see(picture).features
-        grouping = heap.group(features)
-        chosen = grouping.assignment[0].argmax(dim=-1).numpy()
+        chosen = heap.regions(features, heap.group(features)).label_map.ravel()
+        centred = (features.patches - heap.head.centre).numpy()
         rows, cols = (
             ((np.arange(pixels) + 0.5) * patches / pixels).astype(int)
             for pixels, patches in zip(classes.shape, features.grid, strict=True)
@@ -78,7 +78,7 @@ def test_values_are_those_of_the_model_itself(
             names = [name for name in np.unique(inside) if np.mean(inside == name) > 0.5]
             name = int(names[0]) if names else 0
             mean = features.patches.numpy()[chosen == number].mean(axis=0)
-            head = grouping.embeddings[0, number].numpy()
+            head = centred[chosen == number].mean(axis=0)
             for kind, embedding in (("features", mean), ("head", head)):
                 kinds[kind].append((image, name, embedding / np.linalg.norm(embedding)))
         oracles.append((best & (classes > 0)).sum() / (best | (classes > 0)).sum())
