@@ -287,21 +287,6 @@ def test_settings_with_a_fault_are_refused_before_torch_is_there(
     assert "groups = 1000000000.0" in one_line(done.stderr)
 
 
-@pytest.mark.fault("F50")
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["discover", "--help"], ["fit", "--help"], ["models"], ["--version"]]
-)
-def test_what_needs_no_torch_does_not_import_it(arguments: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "heap", *arguments],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "heap.cli" in imported
-    assert not imported & {"torch", "transformers", "lancedb", "scipy"}
-    assert done.stdout
-
-
 def test_help_names_every_command(run_heap: Run) -> None:
     text = run_heap("--help").stdout
     assert all(name in text for name in ("discover", "fit", "pretrain", "pack", "models", "doctor"))

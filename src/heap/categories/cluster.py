@@ -9,10 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import silhouette_score
 
 CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
@@ -88,6 +84,8 @@ def matched(new: Int64[np.ndarray, " vector"], old: Int64[np.ndarray, " vector"]
 
     Numbers below 0 are no clusters. New ones that share nothing with any old one left are missing.
     """
+    from scipy.optimize import linear_sum_assignment
+
     both = (new >= 0) & (old >= 0)
     news, olds = np.unique(new[both]), np.unique(old[both])
     common = np.zeros((len(news), len(olds)), dtype=np.int64)
@@ -99,6 +97,10 @@ def matched(new: Int64[np.ndarray, " vector"], old: Int64[np.ndarray, " vector"]
 
 
 def _k_means(found: Vectors, count: int, seed: int) -> Int64[np.ndarray, " vector"]:
+    # scikit-learn takes half a second to import, and a run is opened far more often than sorted.
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     kind = MiniBatchKMeans if len(found) > _MANY else KMeans
     with warnings.catch_warnings():
         # Of vectors that are equal there can be fewer clusters than were asked for.
@@ -113,6 +115,8 @@ def _silhouette(found: Vectors, labels: Int64[np.ndarray, " vector"], seed: int)
     sample = np.random.default_rng(seed).permutation(len(found))[:_SCORED]
     if not 2 <= len(np.unique(labels[sample])) < len(sample):
         return -1.0
+    from sklearn.metrics import silhouette_score
+
     return float(silhouette_score(found[sample], labels[sample], metric="cosine"))
 
 

@@ -1,15 +1,14 @@
 """What a person should look at in a run: copies, what is typical, what is odd, what is empty."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import NearestNeighbors
 
 from heap.base.errors import InputError
 from heap.categories.cluster import directions
@@ -25,6 +24,8 @@ ALIKE = 0.97
 """Correlation of two pictures above which they are near-duplicates."""
 NEIGHBOURS = 5
 """An object is typical if so many others are like it."""
+_BLOCK = 2048
+"""Rows that are compared with all others at a time: 800 MB for 100,000 objects."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,22 @@ def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarra
     others = min(NEIGHBOURS, len(embeddings) - 1)
     if others < 1:
         return np.full(len(embeddings), np.nan, dtype=np.float32)
-    found = directions(embeddings)
-    distance, _ = NearestNeighbors(n_neighbors=others, metric="cosine").fit(found).kneighbors()
-    return np.asarray(1 - distance.mean(axis=1), dtype=np.float32)
+    nearest = [
+        np.partition(cosines, -others, axis=1)[:, -others:].mean(axis=1)
+        for _, cosines in _with_others(directions(embeddings))
+    ]
+    return np.concatenate(nearest)
+
+
+def _with_others(
+    unit: Float32[np.ndarray, "row dim"],
+) -> Iterator[tuple[int, Float32[np.ndarray, "block row"]]]:
+    """Cosines of a block of rows with all rows, and where it begins; with themselves, minus inf."""
+    for start in range(0, len(unit), _BLOCK):
+        cosines = unit[start : start + _BLOCK] @ unit.T
+        block = np.arange(len(cosines))
+        cosines[block, start + block] = -np.inf
+        yield start, cosines
 
 
 def signature(thumbnail: bytes) -> Float32[np.ndarray, " pixel"]:
@@ -136,13 +150,11 @@ def _alike(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
     told = np.flatnonzero(pictures.any(axis=1))
     if len(told) < 2:
         return []
-    near = NearestNeighbors(radius=1 - ALIKE, metric="cosine").fit(pictures[told])
-    places: list[Int64[np.ndarray, " _"]] = near.radius_neighbors(return_distance=False)
     return [
-        (shown[told[at]], shown[told[other]])
-        for at, others in enumerate(places)
-        for other in others
-        if at < other
+        (shown[told[start + row]], shown[told[other]])
+        for start, cosines in _with_others(pictures[told])
+        for row, other in np.argwhere(cosines >= ALIKE)
+        if start + row < other
     ]
 
 

@@ -70,17 +70,18 @@ class Encoder(nn.Module, ABC):
             ConfigError: if `precision` is.
             WeightsError: if the weights cannot be had, are damaged, or are not the model's.
         """
-        # Only now: both are made of this class.
-        from heap.encoder.pyramid import Pyramid
-        from heap.encoder.vit import VisionTransformer
-
         where, place = _device(device), resolve(name)
         chosen = choose_precision(precision, where)
         files = find_files(place if isinstance(place, Path) else hub.fetch(place))
         model, architecture = load_model(files)
         origin = Origin(name, files.digest(), chosen, read_normalisation(files))
+        # Only now: both are made of this class.
         if isinstance(architecture, TransformerArchitecture):
+            from heap.encoder.vit import VisionTransformer
+
             return VisionTransformer(model, origin, architecture).to(where)
+        from heap.encoder.pyramid import Pyramid
+
         return Pyramid(model, origin).to(where)
 
     @abstractmethod

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
-from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_emb
 
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
@@ -125,6 +124,9 @@ class VisionTransformer(Encoder):
             part.view(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in (query, keys)
         )  # (batch, head, 1 or token, dim of a head)
         if rotation:
+            # A network of this family is what has imported it; the others never need it.
+            from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_emb
+
             # The CLS token has no place in the image, so its query is not rotated.
             _, keys = apply_rotary_pos_emb(keys, keys, *rotation["position_embeddings"])
         scores: Tensor = (query * keys).sum(-1) * (self.dim // self.heads) ** -0.5

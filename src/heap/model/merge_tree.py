@@ -4,8 +4,6 @@ import warnings
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from sklearn.cluster import ward_tree
-from sklearn.feature_extraction.image import grid_to_graph
 
 
 def merge_tree(
@@ -17,6 +15,10 @@ def merge_tree(
     Pieces are numbered: first the places that are set in `cells`, row by row, then each union. A
     union needs a common edge of two patches.
     """
+    # scikit-learn takes half a second to import, which not everybody who loads a model needs.
+    from sklearn.cluster import ward_tree
+    from sklearn.feature_extraction.image import grid_to_graph
+
     directions = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

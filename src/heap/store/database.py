@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-import lancedb
 import pyarrow as pa
 
 from heap.base.errors import ConfigError, HeapError, StoreError
 from heap.store import schema
+from heap.store.lance import lancedb
 
 Database = lancedb.DBConnection
 Table = lancedb.table.Table

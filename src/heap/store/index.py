@@ -14,12 +14,11 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
-from lancedb.index import Bitmap, IvfSq
-from lancedb.query import LanceVectorQueryBuilder
 
 from heap.base.progress import OnProgress, silent
 from heap.store import schema
 from heap.store.database import Database, Table, find_table
+from heap.store.lance import lancedb
 from heap.store.recall import Questions, ask, recall
 
 SIZE = 200_000
@@ -101,9 +100,11 @@ def make(database: Database, table: Table, on_progress: OnProgress = silent) -> 
     on_progress("index", 0, 2)
     _write(database, [])  # Until the new one is measured there is none that could be used.
     parts = max(1, round(table.count_rows() ** 0.5))
-    table.create_index("vector", config=IvfSq(distance_type="cosine", num_partitions=parts))
+    table.create_index(
+        "vector", config=lancedb.index.IvfSq(distance_type="cosine", num_partitions=parts)
+    )
     # Without it a search reads this column of all objects, which takes longer than all the rest.
-    table.create_index("rejected", config=Bitmap())
+    table.create_index("rejected", config=lancedb.index.Bitmap())
     on_progress("index", 1, 2)
     index = _measured(table, parts)
     _write(database, [index])
@@ -124,7 +125,7 @@ def look(
 
     `probes` is the number of parts of the index to look through; None looks at every row.
     """
-    asked = cast(LanceVectorQueryBuilder, table.search(vector.astype(np.float32)))
+    asked = cast(lancedb.query.LanceVectorQueryBuilder, table.search(vector.astype(np.float32)))
     query = asked.distance_type("cosine").where(condition, prefilter=True)
     if probes is None:
         query = query.bypass_vector_index()

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import lancedb
-
 from heap.base.errors import ConfigError, StoreError
 from heap.base.lock import RunLock, lock_run
 from heap.base.progress import OnProgress, silent
@@ -28,6 +26,7 @@ from heap.store.database import (
     writing,
 )
 from heap.store.index import refresh
+from heap.store.lance import lancedb
 from heap.store.migration import migrate
 from heap.store.records import Counts, Failure, Finished, Stored
 from heap.store.rows import to_failure, to_finished

@@ -14,6 +14,7 @@ from benchmarks.bench_encoders import table
 from benchmarks.bench_matching import WAYS as MATCHING
 from benchmarks.bench_retrieval import table as retrieval_table
 from benchmarks.bench_search import table as search_table
+from benchmarks.bench_start import LIMITS as STARTS
 from benchmarks.category_scores import table as categories_table
 from benchmarks.scoring import pack
 
@@ -39,6 +40,7 @@ PROTOCOLS = {
     "bench_categories": "categories-v1",
     "bench_matching": "matching-v1",
     "bench_search": "search-v1",
+    "bench_start": "start-v1",
     "bench_retrieval": "retrieval-objects-v1",
 }
 LARGEST = 500_000
@@ -78,6 +80,11 @@ MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | d
 )
 MINIATURES: dict[str, list[dict[str, Any]]] = {
     "bench_matching": [MATCHED, MATCHED | {"box": False}],
+    "bench_start": [
+        {"command": command, "state": state, "repeat": repeat, "cpu_seconds": seconds}
+        for command in STARTS
+        for state, seconds, repeat in (("before", 6.0, 0), ("now", 1.0, 0), ("now", 0.25, 1))
+    ],
     "bench_serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
     "bench_search": [
         SEARCHED
@@ -410,6 +417,12 @@ class TestSummariesByHand:
         assert cell["exact"]["median_ms"] == 9
         assert cell["indexed"]["recall"] == pytest.approx(0.8)
         assert cell["times_faster"] == 4.5
+
+    def test_start_takes_the_least(self) -> None:
+        found = self.summary("bench_start")["heap models"]
+        assert found["now"] == {"least": 0.25, "median": 0.625}
+        assert found["before"]["least"] == 6.0
+        assert found["passed"]
 
     def test_retrieval_is_the_mean_over_classes_and_heads(self) -> None:
         found = self.summary("bench_retrieval")["embedded"]
