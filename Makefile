@@ -4,12 +4,15 @@ PYTHON ?= python3
 # The CPU build. For a GPU: make TORCH=torch==2.13.0 demo
 TORCH ?= torch==2.13.0$(if $(filter Linux,$(shell uname -s)),+cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# A worker takes about 1.5 GB. Each keeps whole files, so that what a file prepares is made once.
+WORKERS ?= 2
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser check format bench-% clean
+.PHONY: help demo test test-browser audit soak check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,12 +31,18 @@ demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 	$(BIN)/heap discover demo/photos --out runs/demo
 
 test: check ## Format, lint, types and tests
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
 	$(BIN)/python -m pytest tests/browser
 
-check: $(VENV)/ready
+audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
+	$(BIN)/python $(PYTEST) tests/audit
+
+soak: $(VENV)/ready ## Every property with ten times as many random examples; takes an hour
+	HEAP_SOAK=10 $(BIN)/python $(PYTEST)
+
+check: $(VENV)/ready ## Format, lint and types
 	$(BIN)/python tools/no_heavy_dependencies.py
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -1,8 +1,10 @@
 """What all tests share: no network, generated photos, a tiny encoder and a head fitted on it."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from preprocessors import add_preprocessor
 from scipy.ndimage import gaussian_filter
@@ -21,18 +24,27 @@ if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 SIZES = [(96, 64), (64, 96), (80, 80)]
 COLOURS = [(220, 40, 40), (240, 200, 30), (60, 60, 230), (250, 250, 250)]
 
 # Read when huggingface_hub is imported; nothing in this file does, but a conftest in a folder may.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Read when torch and NumPy are: workers would else run dozens of threads on a few cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SOAK = "HEAP_SOAK"
+"""Environment variable: so many times as many examples of every property, for `make soak`."""
+EXAMPLES = 40
+"""Of a property that does not say its own number."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Hypothesis fails an example that takes 0.2 s, which a busy machine may need for any.
-    hypothesis.settings.register_profile("untimed", deadline=None)
-    hypothesis.settings.load_profile("untimed")
+    times = int(os.environ.get(SOAK, "1"))
+    hypothesis.settings.register_profile("heap", deadline=None, max_examples=EXAMPLES * times)
+    hypothesis.settings.load_profile("heap")
     sys.addaudithook(_refuse_network)
 
 
@@ -71,12 +83,35 @@ def draw_photo(number: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Lets the first worker that needs a folder fill it; the others wait and take it as it is."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def fill(name: str, make: Callable[[Path], object]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                # A worker that failed has left it half full.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def photos(once: Once) -> Path:
     """A folder of twelve generated photos in three shapes."""
-    folder = tmp_path_factory.mktemp("photos")
-    for number in range(12):
-        Image.fromarray(draw_photo(number)).save(folder / f"{number:02d}.png")
-    return folder
+
+    def make(folder: Path) -> None:
+        for number in range(12):
+            Image.fromarray(draw_photo(number)).save(folder / f"{number:02d}.png")
+
+    return once("photos", make)
 
 
 @pytest.fixture(scope="session")
@@ -88,12 +123,15 @@ def pictures(photos: Path) -> list["Picture"]:
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder_folder(once: Once) -> Path:
     """A tiny vision transformer with random weights, as transformers saves it."""
+    return once("encoder", _make_encoder)
+
+
+def _make_encoder(folder: Path) -> None:
     import torch
     from transformers import ViTConfig, ViTModel
 
-    folder = tmp_path_factory.mktemp("encoder")
     config = ViTConfig(
         hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48,
         patch_size=8, image_size=64,
@@ -105,7 +143,6 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weight.data = 0.2 * torch.randn(weight.shape, generator=generator)
     model.save_pretrained(folder)
     add_preprocessor(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -125,24 +162,23 @@ def feature_config(encoder_folder: Path) -> "FeatureConfig":
 
 
 @pytest.fixture(scope="session")
-def model_folder(
-    tmp_path_factory: pytest.TempPathFactory, photos: Path, feature_config: "FeatureConfig"
-) -> Path:
+def model_folder(once: Once, photos: Path, feature_config: "FeatureConfig") -> Path:
     """A model that was fitted on the photos."""
     from heap.config import FitConfig, HeadConfig, LossConfig
     from heap.fitting.command import fit
 
-    folder = tmp_path_factory.mktemp("model")
-    fit(
-        photos,
-        folder,
-        features=feature_config,
-        head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
-        losses=LossConfig(prior="boundary"),
-        config=FitConfig(steps=60, batch=6, learning_rate=1e-2, checkpoint_every=10),
-        precision="fp32",
-    )
-    return folder
+    def make(folder: Path) -> None:
+        fit(
+            photos,
+            folder,
+            features=feature_config,
+            head=HeadConfig(groups=4, blocks=1, heads=2, width=16),
+            losses=LossConfig(prior="boundary"),
+            config=FitConfig(steps=60, batch=6, learning_rate=1e-2, checkpoint_every=10),
+            precision="fp32",
+        )
+
+    return once("model", make)
 
 
 @pytest.fixture(scope="session")
@@ -154,11 +190,27 @@ def heap(model_folder: Path) -> "Heap":
 
 
 @pytest.fixture(scope="session")
-def run_heap() -> Run:
-    """Runs the real command in a process of its own."""
+def python() -> Iterator[list[str]]:
+    """Stands for `sys.executable` in commands: an interpreter whose slow imports are done.
+
+    See `forking_server.py`. What depends on how an interpreter starts is tested with a real one.
+    """
+    here = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/socket"
+        server = subprocess.Popen(
+            [sys.executable, str(here / "forking_server.py"), address], stdin=subprocess.PIPE
+        )
+        yield [sys.executable, "-I", "-S", str(here / "forked.py"), address]
+        server.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def run_heap(python: list[str]) -> Run:
+    """Runs the command in a process of its own."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "heap", *map(str, arguments)]
+        command = [*python, "-m", "heap", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
     return run

@@ -159,8 +159,12 @@ def test_the_lock_of_a_dead_process_is_taken_over(
 
 
 @pytest.mark.fault("F32")
-@pytest.mark.parametrize("pid", [None, os.getpid(), os.getppid(), 1, 999_999_999])
-@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"])
+@pytest.mark.parametrize(
+    "pid",
+    [None, os.getpid(), os.getppid(), 1, 999_999_999],
+    ids=["none", "own", "parent", "first", "free"],
+)
+@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"], ids=["here", "elsewhere"])
 def test_f32_a_lock_that_nobody_holds_is_taken_over_whatever_is_in_it(
     tmp_path: Path, pid: int | None, host: str
 ) -> None:

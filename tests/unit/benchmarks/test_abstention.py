@@ -1,4 +1,4 @@
-"""The threshold of the abstention benchmark and what comes of it, by hand; committed results."""
+"""The threshold of the abstention benchmark and what comes of it, by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,7 @@ from heap.benchmark.results import (
     Scores,
     write_results,
 )
-from heap.benchmark.tables.markdown import to_markdown
 
-FOLDER = Path(__file__).parents[3] / "benchmarks" / "results" / "abstention"
 Rows = list[dict[str, Any]]
 
 
@@ -179,8 +177,3 @@ class TestTable:
         write(tmp_path, "tokencut", None, 0.5)
         (tmp_path / "tiny" / "ecssd500" / "tokencut.json.gz").unlink()
         assert set(self.values(tmp_path)) == {"BOUNDARY"}
-
-
-def test_the_committed_table_is_made_of_the_results() -> None:
-    made = to_markdown(table_of(FOLDER)) + "\n"
-    assert (FOLDER / "tables.md").read_text(encoding="utf-8") == made

@@ -1,49 +1,21 @@
-"""Every committed result is scored again from its rows."""
+"""Results of benchmarks: summaries by hand, and what a result must hold."""
 
 import json
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark_results import PROTOCOLS, check, flat
 from benchmarks import report
-from benchmarks.architectures import PUBLISHED
-from benchmarks.bench_collection import table as collection_table
-from benchmarks.bench_encoders import table
 from benchmarks.bench_matching import WAYS as MATCHING
-from benchmarks.bench_retrieval import table as retrieval_table
-from benchmarks.bench_search import table as search_table
 from benchmarks.bench_start import LIMITS as STARTS
-from benchmarks.category_scores import table as categories_table
 from benchmarks.scoring import pack
 
 from heap.config import from_dict
 from heap.pretraining.config import PretrainConfig
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
-COMMITTED = sorted(RESULTS.glob("*.json"))
-PROTOCOLS = {
-    "bench_embedded": "saliency-discover-v1",
-    "bench_package": "saliency-discover-v1",
-    "bench_fit": "saliency-448-v1",
-    "bench_pairs": "pairs-v1",
-    "bench_kill": "kill-v1",
-    "bench_hostile": "hostile-v1",
-    "bench_demo": "demo-v1",
-    "bench_pretrain": "saliency-grid-v1",
-    "bench_continue": "saliency-void-v1",
-    "bench_encoders": "encoders-v1",
-    "bench_gallery": "gallery-v1",
-    "bench_serve": "serve-v1",
-    "bench_collection": "collection-v1",
-    "bench_categories": "categories-v1",
-    "bench_matching": "matching-v1",
-    "bench_search": "search-v1",
-    "bench_start": "start-v1",
-    "bench_retrieval": "retrieval-objects-v1",
-}
-LARGEST = 500_000
 PAIR = {"different_regions": True, "object_in_each_half": False}
 GOOD = {"file": "a.jpg", "kind": "good", "status": "done", "objects": 0, "reason": None}
 BAD = {"file": "b.jpg", "kind": "empty", "status": "failed", "objects": None, "reason": "read: ..."}
@@ -232,74 +204,6 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
 def test_settings_of_pretraining_can_be_used(name: str) -> None:
     path = RESULTS.parent / "settings" / f"{name}.json"
     assert from_dict(PretrainConfig, json.loads(path.read_text()))
-
-
-def flat(value: Any, at: str = "") -> dict[str, Any]:
-    """Nested figures by their dotted names."""
-    if isinstance(value, list | dict):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return {key: each for k, v in pairs for key, each in flat(v, f"{at}.{k}").items()}
-    return {at: value}
-
-
-def check(path: Path) -> None:
-    """Refuse a result that lacks something, or whose summary is not that of its rows."""
-    result = json.loads(path.read_text(encoding="utf-8"))
-    assert path.stat().st_size < LARGEST
-    name = result["name"]
-    assert name == path.stem
-    assert result["protocol"] == PROTOCOLS[name]
-    assert re.fullmatch(rf"python -m benchmarks\.{name}( .*)?", result["command"])
-    assert " /" not in result["command"], "a path of one machine says nothing to others"
-    assert result["data"]["images"] > 0
-    assert len(result["encoder"]["fingerprint"]) == 16
-    assert result["versions"].keys() == {"heap", "torch", "transformers", "python"}
-    assert result["machine"]["cores"] > 0
-    assert result["machine"]["processor"]
-    assert "/" not in "".join(str(row.get("image", "")) for row in result["rows"])
-    again = import_module(f"benchmarks.{name}").summarise(result["rows"])
-    assert flat(result["summary"]) == pytest.approx(flat(again), abs=1e-5)
-
-
-@pytest.mark.parametrize("path", COMMITTED or [None], ids=lambda path: path and path.stem)
-def test_the_committed_figures_follow_from_their_rows(path: Path | None) -> None:
-    if path is not None:
-        check(path)
-
-
-@pytest.mark.skipif(
-    not (RESULTS / "bench_encoders.json").exists(), reason="not all encoders are measured yet"
-)
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("bench_encoders.md")) or [None])
-def test_the_committed_table_of_the_encoders_is_made_of_its_rows(path: Path | None) -> None:
-    if path is not None:
-        rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["rows"]
-        assert path.read_text(encoding="utf-8") == table(rows)
-        assert {row["encoder"] for row in rows} == set(PUBLISHED)
-
-
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("bench_c*.md")) or [None])
-def test_the_committed_tables_of_collections_are_made_of_their_rows(path: Path | None) -> None:
-    if path is not None:
-        result = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        made = {
-            "bench_collection": lambda: collection_table(result["rows"]),
-            "bench_categories": lambda: categories_table(result["summary"]),
-        }
-        assert path.read_text(encoding="utf-8") == made[path.stem]()
-
-
-@pytest.mark.parametrize(
-    "path", [*RESULTS.glob("bench_search.md"), *RESULTS.glob("bench_retrieval.md")] or [None]
-)
-def test_the_committed_tables_of_search_are_made_of_their_results(path: Path | None) -> None:
-    if path is not None:
-        result = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        made = {
-            "bench_search": lambda: search_table(result["rows"], result["measured"]["runs"]),
-            "bench_retrieval": lambda: retrieval_table(result["summary"]),
-        }
-        assert path.read_text(encoding="utf-8") == made[path.stem]()
 
 
 @pytest.fixture(params=PROTOCOLS)
