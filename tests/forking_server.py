@@ -159,9 +159,9 @@ def become(command: Command) -> None:
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         binary = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
         by_line = number == 2 or os.isatty(number)
-        stream = io.TextIOWrapper(binary, "utf-8", errors, line_buffering=by_line)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+        text = io.TextIOWrapper(binary, "utf-8", errors, line_buffering=by_line)
+        setattr(sys, name, text)
+        setattr(sys, f"__{name}__", text)
 
 
 def main() -> None:
