@@ -177,6 +177,9 @@ def main() -> None:
     if option == "-m":
         sys.argv, sys.path[0] = rest, command.place
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif option == "-c":
+        sys.argv, sys.path[0] = ["-c", *rest[1:]], ""
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
     else:
         sys.argv, sys.path[0] = command.arguments, str(Path(option).resolve().parent)
         runpy.run_path(option, run_name="__main__")

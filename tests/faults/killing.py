@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,35 +19,26 @@ class Outcome:
 
 
 class Worker:
-    def __init__(self) -> None:
-        script = Path(__file__).with_name("worker.py")
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    """Runs tasks by an interpreter, such as that of the fixture `python`."""
+
+    def __init__(self, python: list[str]) -> None:
+        self.command = [*python, str(Path(__file__).with_name("worker.py"))]
 
     def run(
         self, task: dict[str, Any], kill: int = signal.SIGKILL, after: int = -1, wait: float = 0.0
     ) -> Outcome:
         """Run a task; send the signal `wait` seconds after line number `after` of its progress."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(task) + "\n")
-        self.process.stdin.flush()
-        pid = int(self.process.stdout.readline().split()[1])
         stages: dict[str, list[int]] = {}
-        for number, line in enumerate(self.process.stdout):
-            if line.startswith("end "):
-                return Outcome(int(line.split()[1]), stages)
-            stage, done, _ = line.rsplit(maxsplit=2)
-            stages.setdefault(stage, []).append(int(done))
-            if number == after:
-                time.sleep(wait)
-                os.kill(pid, kill)
-        raise AssertionError("the worker is gone")
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(20)
-        self.process.stdout.close()
+        with subprocess.Popen(
+            [*self.command, json.dumps(task)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            # Of the task itself: what a forked interpreter shows is only its front.
+            pid = int(process.stdout.readline().split()[1])
+            for number, line in enumerate(process.stdout):
+                stage, done, _ = line.rsplit(maxsplit=2)
+                stages.setdefault(stage, []).append(int(done))
+                if number == after:
+                    time.sleep(wait)
+                    os.kill(pid, kill)
+            return Outcome(process.wait(60), stages)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,8 @@ images and the end."""
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    it = Worker()
-    yield it
-    it.close()
+def worker(python: list[str]) -> Worker:
+    return Worker(python)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +150,7 @@ def test_f29_evaluate_stores_the_image_in_hand_when_interrupted(
 
 
 def test_the_command_itself_can_be_killed_and_interrupted(
-    encoder_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    python: list[str], encoder_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     album = folder_set(tmp_path / "album", 20)
 
@@ -166,7 +163,7 @@ def test_the_command_itself_can_be_killed_and_interrupted(
     def stop(how: int, rows: int) -> tuple[int, str]:
         journal = tmp_path / "a.json.partial.jsonl"
         process = subprocess.Popen(
-            [sys.executable, "-m", "heap", *command("a.json")], stderr=subprocess.PIPE, text=True
+            [*python, "-m", "heap", *command("a.json")], stderr=subprocess.PIPE, text=True
         )
         with process:
             while not journal.exists() or journal.read_bytes().count(b"\n") < 1 + rows:

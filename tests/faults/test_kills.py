@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,8 @@ BAD = 2
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    it = Worker()
-    yield it
-    it.close()
+def worker(python: list[str]) -> Worker:
+    return Worker(python)
 
 
 @pytest.fixture(scope="module")

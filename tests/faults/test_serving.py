@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -28,9 +29,13 @@ WRITER = Path(__file__).with_name("store_writer.py")
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
 IMAGES, CHUNK = 240, 4
 
+Heap = Callable[..., list[str]]
 
-def heap(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "heap", *map(str, arguments)]
+
+@pytest.fixture
+def heap(python: list[str]) -> Heap:
+    """The command line of `heap` with these arguments."""
+    return lambda *arguments: [*python, "-m", "heap", *map(str, arguments)]
 
 
 def get(client: httpx.Client, path: str, **values: Any) -> Any:
@@ -39,12 +44,18 @@ def get(client: httpx.Client, path: str, **values: Any) -> Any:
     return answer.json()
 
 
-def test_discovering_goes_on_while_another_process_serves(tmp_path: Path) -> None:
+def test_discovering_goes_on_while_another_process_serves(
+    heap: Heap, python: list[str], tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    subprocess.run(heap("discover", PHOTOS, "--out", run, "--limit", 3), check=True, timeout=300)
-    with serving(run) as address, httpx.Client(base_url=address, timeout=60) as client:
+    discover = heap("discover", PHOTOS, "--out", run, "--encoder", "embedded-small")
+    subprocess.run([*discover, "--limit", "3"], check=True, timeout=300)
+    with (
+        serving(run, python=python) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
         assert get(client, "/api/run")["images"] == 3
-        child = subprocess.Popen(heap("discover", PHOTOS, "--out", run))
+        child = subprocess.Popen(discover)
         seen, refused, answered = 3, 0, 0
         while child.poll() is None:
             told = get(client, "/api/run")
@@ -65,7 +76,7 @@ def test_discovering_goes_on_while_another_process_serves(tmp_path: Path) -> Non
         assert client.post("/api/objects/rejected", json=change).status_code == 200
 
 
-def test_reads_and_writes_at_the_same_moment(tmp_path: Path) -> None:
+def test_reads_and_writes_at_the_same_moment(python: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, CHUNK, CHUNK)
     stored = [CHUNK]
@@ -78,7 +89,7 @@ def test_reads_and_writes_at_the_same_moment(tmp_path: Path) -> None:
                 store.compact()
 
     with (
-        serving(run) as address,
+        serving(run, python=python) as address,
         httpx.Client(base_url=address, timeout=60) as client,
         RunStore.create_or_open(run, CONFIG) as store,
     ):
@@ -109,10 +120,10 @@ def test_reads_and_writes_at_the_same_moment(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F48")
-def test_a_large_upload_is_refused_before_it_has_come(tmp_path: Path) -> None:
+def test_a_large_upload_is_refused_before_it_has_come(python: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
-    with serving(run) as address:
+    with serving(run, python=python) as address:
         place = urlsplit(address)
         connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
         connection.putrequest("POST", "/api/discover")
@@ -123,7 +134,7 @@ def test_a_large_upload_is_refused_before_it_has_come(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F48")
-def test_f48_others_need_the_address_that_is_printed(tmp_path: Path) -> None:
+def test_f48_others_need_the_address_that_is_printed(heap: Heap, tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
     command = heap("serve", run, "--host", "0.0.0.0", "--port", 0)  # noqa: S104
@@ -149,13 +160,13 @@ def test_f48_others_need_the_address_that_is_printed(tmp_path: Path) -> None:
 
 @pytest.mark.fault("F48")
 def test_f48_a_client_that_vanishes_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, temporary = tmp_path / "run", tmp_path / "temporary"
     write(run, 4, CHUNK)
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    with serving(run) as address:
+    with serving(run, python=python) as address:
         place = urlsplit(address)
         for path in ("/api/discover", "/api/objects/rejected"):
             with socket.create_connection((place.hostname, place.port)) as client:
@@ -219,7 +230,7 @@ def is_ended(client: socket.socket, letter: bytes) -> bool:
     return False
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named(heap: Heap, tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -232,7 +243,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["nothing", "folder"])
-def test_what_is_no_run_is_not_served(tmp_path: Path, missing: str) -> None:
+def test_what_is_no_run_is_not_served(heap: Heap, tmp_path: Path, missing: str) -> None:
     (tmp_path / "folder").mkdir()
     command = heap("serve", tmp_path / missing)
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -240,7 +251,7 @@ def test_what_is_no_run_is_not_served(tmp_path: Path, missing: str) -> None:
     assert "heap discover" in ended.stderr
 
 
-def test_interrupting_it_ends_it(tmp_path: Path) -> None:
+def test_interrupting_it_ends_it(heap: Heap, tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
     child = subprocess.Popen(heap("serve", run, "--port", 0), stderr=subprocess.PIPE, text=True)
@@ -253,9 +264,9 @@ def test_interrupting_it_ends_it(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
-def test_its_interface_can_be_read_by_programs(tmp_path: Path) -> None:
+def test_its_interface_can_be_read_by_programs(python: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     write(run, 4, CHUNK)
-    with serving(run) as address:
+    with serving(run, python=python) as address:
         described = json.loads(httpx.get(f"{address}/openapi.json").text)
         assert described["info"]["title"] == "heap serve"

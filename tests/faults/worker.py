@@ -1,21 +1,17 @@
-"""Runs tasks in children of its own, which tests kill.
+"""Does one task, in JSON as its argument, until tests kill it; see `killing.py`.
 
-The slow imports are done once. Each line of standard input is a task in JSON; its child says
-`pid N`, then `STAGE DONE TOTAL` as it goes on, and `end STATUS` follows when it is gone.
+It says `pid N`, then `STAGE DONE TOTAL` as it goes on.
 """
 
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import heap.benchmark.run.evaluate
-
-# The slow imports; nothing in them has started a thread yet.
 import heap.encoder.vit
 import heap.model.heap
 from heap.config import Cue, DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig, Prior
@@ -87,32 +83,19 @@ def evaluate(data: str, methods: list[str], encoder: str, out: str, cache: str) 
     heap.benchmark.run.evaluate.evaluate(task, bench, entries, on_progress=say)
 
 
-def run_child(task: dict[str, Any]) -> None:
+def main() -> int:
     sys.stdout.write(f"pid {os.getpid()}\n")
     sys.stdout.flush()
-    status = 1
+    work: dict[str, Callable[..., None]] = {
+        "discover": discover, "fit": fit, "evaluate": evaluate,
+    }  # fmt: skip
+    task = json.loads(sys.argv[1])
     try:
-        work: dict[str, Callable[..., None]] = {
-            "discover": discover, "fit": fit, "evaluate": evaluate,
-        }  # fmt: skip
         work[task.pop("do")](**task)
-        status = 0
     except KeyboardInterrupt:
-        status = 130
-    except BaseException:
-        traceback.print_exc()
-    os._exit(status)
-
-
-def main() -> None:
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            run_child(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"end {os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

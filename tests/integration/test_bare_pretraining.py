@@ -200,12 +200,14 @@ def losses_of(folder: Path) -> list[dict[str, float]]:
             for step in json.loads((folder / f"{rank}.json").read_text())[0][3]]  # fmt: skip
 
 
-def test_control_c_is_one_line(packs: list[str], settings: dict[str, Any], tmp_path: Path) -> None:
+def test_control_c_is_one_line(
+    python: list[str], packs: list[str], settings: dict[str, Any], tmp_path: Path
+) -> None:
     settings |= {"steps": 100_000, "checkpoint_every": 1}
     out = tmp_path / "encoder"
     command = [*packs, "--out", str(out), "--settings", str(written(settings, tmp_path))]
     with subprocess.Popen(
-        [sys.executable, "-m", "heap.pretraining", *command], stderr=subprocess.PIPE, text=True
+        [*python, "-m", "heap.pretraining", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         while not (out / "checkpoint.pt").exists():
             assert process.poll() is None

@@ -421,12 +421,12 @@ def test_a_fit_of_no_use_exits_with_one(
 
 @pytest.mark.fault("F29")
 def test_f29_control_c_exits_with_130_and_the_same_command_goes_on(
-    main: Main, photos: Path, fit_options: list[object], tmp_path: Path
+    python: list[str], main: Main, photos: Path, fit_options: list[object], tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     command = ["fit", str(photos), "--out", str(model), *map(str, fit_options), "--steps", "150"]
     with subprocess.Popen(
-        [sys.executable, "-m", "heap", *command], stderr=subprocess.PIPE, text=True
+        [*python, "-m", "heap", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         while not (model / "checkpoint.pt").exists():
             assert process.poll() is None
@@ -478,7 +478,7 @@ def test_discover_fits_a_head_for_an_encoder_that_has_none(
 
 @pytest.mark.fault("F30")
 def test_f30_a_full_disk_is_one_line_and_goes_on_with_space(
-    main: Main, photos: Path, fit_options: list[object], tmp_path: Path
+    python: list[str], main: Main, photos: Path, fit_options: list[object], tmp_path: Path
 ) -> None:
     """No file may grow beyond a limit, as on a disk that is full."""
     model = tmp_path / "model"
@@ -489,7 +489,7 @@ def test_f30_a_full_disk_is_one_line_and_goes_on_with_space(
     )
     command = ["fit", str(photos), "--out", str(model), *map(str, fit_options), "--steps", "10"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+        [*python, "-c", code, *command], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

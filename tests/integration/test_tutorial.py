@@ -29,7 +29,8 @@ NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 RUN_NOTEBOOK = ROOT / "tools" / "run_notebook.py"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RUNNERS = {"sh": ["bash", "-e", "-u", "-c"], "python": [sys.executable, "-c"]}
+RUN = {"sh", "python"}
+"""Languages of the blocks that are run."""
 MOST_BYTES = 600_000
 
 
@@ -56,18 +57,25 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": programs, "COLUMNS": "120"}
 
 
-def test_blocks_of_the_tutorial_do_what_it_says(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "demo" / "photos", tmp_path / "demo" / "photos")
+def test_blocks_of_the_tutorial_do_what_it_says(python: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "tutorial"
+    shutil.copytree(ROOT / "demo" / "photos", folder / "demo" / "photos")
+    program = tmp_path / "heap"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(python)} -m heap "$@"\n')
+    program.chmod(0o755)
+    about = environment()
+    about["PATH"] = os.pathsep.join([str(tmp_path), about["PATH"]])
+    runners = {"sh": ["bash", "-e", "-u", "-c"], "python": [*python, "-c"]}
     printed = ""
     for block in blocks():
         where = f"{TUTORIAL.name}, line {block.line}"
         if block.language == "text":
             assert is_what_was_said(printed, block.content), f"{where}:\n{printed}"
-        elif block.language in RUNNERS:
+        elif block.language in runners:
             done = subprocess.run(
-                [*RUNNERS[block.language], block.content],
-                cwd=tmp_path,
-                env=environment(),
+                [*runners[block.language], block.content],
+                cwd=folder,
+                env=about,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -84,8 +92,8 @@ def is_what_was_said(printed: str, said: str) -> bool:
 
 def test_every_block_of_the_tutorial_is_tested() -> None:
     found = [block.language for block in blocks()]
-    assert set(found) == {*RUNNERS, "text", "console"}
-    assert all(before in RUNNERS for before, after in pairwise(found) if after == "text")
+    assert set(found) == {*RUN, "text", "console"}
+    assert all(before in RUN for before, after in pairwise(found) if after == "text")
 
 
 def test_commands_that_are_not_run_are_understood() -> None:
