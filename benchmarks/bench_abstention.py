@@ -15,7 +15,7 @@ from statistics import mean, stdev
 import numpy as np
 from jaxtyping import Float64
 
-from benchmarks.bench_peers import ENCODERS, Set, evaluate, tune
+from benchmarks.bench_peers import ENCODERS, Set, evaluate, studied, tune
 from benchmarks.common import DATA, RUNS, Data, main
 from benchmarks.empty_images import CHOOSE, REPORT, build
 from benchmarks.report import RESULTS
@@ -77,14 +77,15 @@ def bench(
         images: Folder of the pictures without an object.
     """
     build(data, images)
-    for each in encoder:
-        for name in method:
-            tune(name, each, data, work)
+    for name in encoder:
+        methods = studied(method, name)
+        for each in methods:
+            tune(each, name, data, work)
         for used in SETS:
             # The empty pictures are no part of the data, and have a folder of their own.
             spec = used.spec.format(images if used.name in (CHOOSE, REPORT) else data)
             at = Set(used.name, spec, used.label, used.protocols)
-            evaluate(method, each, at, data, out, work)
+            evaluate(methods, name, at, data, out, work)
     (out / "tables.md").write_text(to_markdown(table_of(out)) + "\n", encoding="utf-8")
 
 

@@ -26,6 +26,8 @@ COMPARED = tuple(name for name in METHODS if name != "heap-self")
 """The methods of the study. HEAP taught by itself has a folder of its own among the results."""
 UNTUNED = ("heap-self",)
 """It is used as it comes, with the settings of HEAP with prior."""
+OF_SOLVER = "solver"
+"""Part of the names of a method and of protocols that solve a bilateral system for each image."""
 DISCOVERY = (
     "corloc-found-v1",
     "corloc-lost-v1",
@@ -97,11 +99,38 @@ SETS = (
         (*DISCOVERY, "ap-mask-v1", "ap-mask-v1-guided", *SALIENCY[:3]),
     ),
 )
+
+
+@dataclass(frozen=True)
+class Studied:
+    """An encoder of the study, and what is done with it."""
+
+    options: tuple[str, ...]
+    """Of `heap evaluate`."""
+    methods: tuple[str, ...] = COMPARED
+    solver: bool = True
+    """Whether methods and protocols with the bilateral solver are run: on grids of 32 x 32 and
+    full images they take more than all others together."""
+    tuned_on: int | None = None
+    """Settings are tried on so many tune photos; None for all."""
+
+
 ENCODERS = {
-    "embedded": ("--encoder", "embedded", "--encoder-label", "embedded"),
-    "vit-tiny-supervised": (
-        *("--encoder", "../shared/encoders/vit-tiny-supervised", "--layer", "8"),
-        *("--resolution", "448", "--square", "--encoder-label", "supervised ViT-Ti"),
+    "embedded": Studied(
+        ("--encoder", "embedded", "--encoder-label", "DINOv2-S, restored"),
+        # The recipe of its family has no prior, so `heap` is `heap-alone` there.
+        tuple(m for m in METHODS if m != "heap" and OF_SOLVER not in m),
+        solver=False,
+        tuned_on=100,
+    ),
+    "embedded-small": Studied(
+        ("--encoder", "embedded-small", "--encoder-label", "embedded-small")
+    ),
+    "vit-tiny-supervised": Studied(
+        (
+            *("--encoder", "../shared/encoders/vit-tiny-supervised", "--layer", "8"),
+            *("--resolution", "448", "--square", "--encoder-label", "supervised ViT-Ti"),
+        )
     ),
 }
 
@@ -110,7 +139,7 @@ def bench(
     *,
     data: Data = DATA,
     encoder: Sequence[str] = tuple(ENCODERS),
-    method: Sequence[str] = COMPARED,
+    method: Sequence[str] = tuple(METHODS),
     out: Path = RESULTS / NAME,
     work: Path = RUNS / NAME,
 ) -> None:
@@ -119,20 +148,28 @@ def bench(
     Args:
         data: Folder with `duts-tr`, `ecssd500`, `voc12-animals` and `coco-val100`.
         encoder: Those of `ENCODERS` to do.
-        method: Methods to do.
+        method: Methods to do, of those that are studied with the encoder.
         out: Folder of the results.
         work: Folder of features, models and trials; what is there is not done again.
     """
-    for each in encoder:
-        for name in method:
-            tune(name, each, data, work)
-            keep_log(name, each, out, work)
+    for name in encoder:
+        methods = studied(method, name)
+        for each in methods:
+            tune(each, name, data, work)
+            keep_log(each, name, out, work)
         for used in SETS:
-            evaluate(method, each, used, data, out, work)
-        for name in ABLATIONS if (ABLATED[0] in method and each == ABLATED[1]) else ():
-            ablate(name, data, out, work)
+            evaluate(methods, name, used, data, out, work)
+        for change in ABLATIONS if (ABLATED[0] in method and name == ABLATED[1]) else ():
+            ablate(change, data, out, work)
     results = [str(path) for path in sorted(out.rglob("*.json.gz"))]
     run_heap("tables", *results, "--out", out / "tables.md", "--figures", out / "charts")
+
+
+def studied(methods: Sequence[str], encoder: str) -> list[str]:
+    """The methods that are studied with an encoder; HEAP is there in any case."""
+    usual = ENCODERS[encoder].methods
+    names = [name if name in usual or name != "heap" else "heap-alone" for name in methods]
+    return [name for name in dict.fromkeys(names) if name in usual]
 
 
 def tune(method: str, encoder: str, data: Path, work: Path) -> None:
@@ -142,6 +179,7 @@ def tune(method: str, encoder: str, data: Path, work: Path) -> None:
         run_heap(
             *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
             *("--configurations", str(CONFIGURATIONS), "--minutes", MINUTES),
+            *_limit(ENCODERS[encoder].tuned_on),
             *common(encoder, data, work),
         )
 
@@ -176,8 +214,10 @@ def evaluate(
             take_over(work / encoder, name)
     tuned = {name: work / encoder / "tuned" / name / SETTINGS for name in left if _searched(name)}
     used_settings = tuned | {name: path for name, path in (settings or {}).items() if name in left}
+    solver = ENCODERS[encoder].solver
+    protocols = [each for each in used.protocols if solver or OF_SOLVER not in each]
     run_heap(
-        *("evaluate", *used.protocols, "--data", used.spec.format(data)),
+        *("evaluate", *protocols, "--data", used.spec.format(data)),
         *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),
         *_each("--method", left),
         *_each("--settings", list(used_settings.values())),
@@ -227,7 +267,11 @@ def take_over(work: Path, method: str) -> None:
 def common(encoder: str, data: Path, work: Path) -> tuple[str, ...]:
     """Encoder, images to learn from, and the store of features."""
     fit = ("--fit", f"{data}/duts-tr/fit", "--cache", str(work / "features"))
-    return (*ENCODERS[encoder], *fit)
+    return (*ENCODERS[encoder].options, *fit)
+
+
+def _limit(count: int | None) -> tuple[str, ...]:
+    return () if count is None else ("--limit", str(count))
 
 
 def _searched(method: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.bench_abstention import table_of
-from benchmarks.bench_peers import COMPARED, ENCODERS, SEEDS, SETS, UNTUNED, Set
+from benchmarks.bench_peers import ENCODERS, SEEDS, SETS, UNTUNED, Set
 from changes import ROOT, to_score
 
 from heap.benchmark.protocols import PROTOCOLS
@@ -66,7 +66,7 @@ def test_every_method_is_there_with_its_seeds(encoder: str, used: Set) -> None:
     found = {path.name.removesuffix(".json.gz") for path in folder.glob("*.json.gz")}
     wanted = {
         name
-        for card in (METHODS[name] for name in COMPARED)
+        for card in (METHODS[name] for name in ENCODERS[encoder].methods)
         for name in ([f"{card.name}-{s}" for s in SEEDS] if card.learn else [card.name])
     }
     assert found == wanted
@@ -78,7 +78,7 @@ def test_every_method_is_there_with_its_seeds(encoder: str, used: Set) -> None:
     [
         ("vit-tiny-supervised/ecssd500/found-0.json.gz", "saliency-sod-v1"),
         ("vit-tiny-supervised/coco-val100/heap-0.json.gz", "ap-mask-v1"),
-        ("embedded/voc12-animals/heap-0.json.gz", "retrieval-voc12-animals-v1"),
+        ("embedded-small/voc12-animals/heap-0.json.gz", "retrieval-voc12-animals-v1"),
     ],
 )
 def test_the_intervals_come_out_of_the_rows_again(path: str, name: str) -> None:
@@ -116,7 +116,7 @@ def test_the_table_of_abstention_is_made_of_its_results() -> None:
 def test_every_method_was_tuned_with_the_same_budget() -> None:
     budgets = set()
     for encoder in ENCODERS:
-        for card in METHODS.values():
+        for card in (METHODS[name] for name in ENCODERS[encoder].methods):
             if not card.grid or card.name in UNTUNED:
                 continue
             log = json.loads((FOLDER / encoder / "tuning" / f"{card.name}.json").read_text())
