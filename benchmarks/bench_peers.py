@@ -123,9 +123,7 @@ ENCODERS = {
         solver=False,
         tuned_on=100,
     ),
-    "embedded-small": Studied(
-        ("--encoder", "embedded-small", "--encoder-label", "embedded-small")
-    ),
+    "embedded-small": Studied(("--encoder", "embedded-small", "--encoder-label", "embedded-small")),
     "vit-tiny-supervised": Studied(
         (
             *("--encoder", "../shared/encoders/vit-tiny-supervised", "--layer", "8"),

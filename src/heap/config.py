@@ -20,7 +20,7 @@ Facet = Literal["key", "token", "output"]
 Cue = Literal["colour", "boundary", "position"]
 IntraForm = Literal["ncut", "modularity", "correlation"]
 Affinity = Literal["relu", "linear"]
-Prior = Literal["none", "self", "seed", "found", "boundary", "encoder"]
+Prior = Literal["auto", "none", "self", "seed", "found", "boundary", "encoder"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
 
@@ -117,9 +117,10 @@ class LossConfig:
     """β of the `correlation` form."""
     rank_decay: Weight = 0.25
     """α: how fast the weight of a region pair falls with its rank."""
-    prior: Prior = "found"
+    prior: Prior = "auto"
     """Orientation: `none` is HEAP's three losses and a border test on the fitted model; `self`
-    begins with these, and learns from its own masks."""
+    begins with these, and learns from its own masks; `auto` fits by several, and keeps the one
+    whose masks fit their images best, see `heap.fitting.choosing`."""
     prior_weight: Weight = 30.0
 
 

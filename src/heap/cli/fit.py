@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from heap.base.lock import refuse_busy
 from heap.cli.about import hint_at_stronger
@@ -20,6 +21,9 @@ from heap.config import (
     Prior,
     from_dict,
 )
+
+LEAST_FIT = 0.1
+"""Masks that follow their images less than this are seldom of use: 0 is what chance gives."""
 
 
 def fit(
@@ -63,7 +67,8 @@ def fit(
         native: Leave images that are smaller than that at their own size.
         cues: Hand-made channels to join: colour, boundary, position.
         groups: Group tokens, the largest number of regions in an image.
-        prior: What tells foreground from background; none is a border test afterwards.
+        prior: What tells foreground from background: none is a border test afterwards, auto tries
+            several and keeps the one whose masks follow their images best.
         steps: Training steps.
         seed: Seed of everything that is drawn.
         settings: JSON file with more settings under features, head, losses and fit.
@@ -106,6 +111,7 @@ def fit(
             on_skipped=lambda skipped: err_console.print(f"Passed over: {skipped}", markup=False),
             on_progress=progress,
         )
+    print_priors(model.config.provenance)
     left = model.config.provenance["left_out"]
     if any(left.values()):
         err_console.print(
@@ -114,3 +120,23 @@ def fit(
     if (out / "failed.jsonl").stat().st_size:
         err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")
     err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")
+
+
+def print_priors(provenance: dict[str, Any]) -> None:
+    """Say which prior was chosen among which; warn where none leads to masks that fit."""
+    tried: dict[str, float | str] = provenance["priors"]
+    if not tried:
+        return
+    told = ", ".join(
+        f"{prior} {100 * score:.1f}" if isinstance(score, float) else f"{prior} refused"
+        for prior, score in tried.items()
+    )
+    chosen = provenance["losses"]["prior"]
+    err_console.print(f"Prior: {chosen}. How well masks follow their images: {told}", markup=False)
+    best = tried[chosen]
+    if isinstance(best, float) and best < LEAST_FIT:
+        err_console.print(
+            "These masks hardly follow their images. Try another --encoder (`heap models`), "
+            "--facet or --layer, or more varied images",
+            markup=False,
+        )

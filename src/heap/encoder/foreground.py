@@ -12,6 +12,14 @@ from heap.encoder.registry import resolve
 from heap.encoder.weights import read_state
 
 
+def knows_foreground(encoder: Encoder) -> bool:
+    """Whether pretraining put such a layer on it."""
+    path = _heads(encoder)
+    if path is None:
+        return False
+    return {FOREGROUND_WEIGHT, FOREGROUND_BIAS} <= read_state(path).keys()
+
+
 def foreground_layer(encoder: Encoder) -> nn.Linear:
     """The layer that pretraining put on the features of a pyramid; gives logits.
 
@@ -22,9 +30,8 @@ def foreground_layer(encoder: Encoder) -> nn.Linear:
         ConfigError: if the encoder has none.
         WeightsError: if its file is damaged.
     """
-    place = resolve(encoder.name)
-    path = place / HEADS if isinstance(place, Path) else None
-    if path is None or not path.is_file() or not isinstance(encoder, Pyramid):
+    path = _heads(encoder)
+    if path is None:
         raise ConfigError(
             f"encoder {encoder.name} is no pyramid that `heap pretrain` made, so it has no idea of "
             "foreground; choose another --prior"
@@ -45,3 +52,11 @@ def foreground_layer(encoder: Encoder) -> nn.Linear:
         {"weight": state[FOREGROUND_WEIGHT].float(), "bias": state[FOREGROUND_BIAS].float()}
     )
     return layer.requires_grad_(False)
+
+
+def _heads(encoder: Encoder) -> Path | None:
+    """File of what a pyramid was pretrained with; None where there is none."""
+    place = resolve(encoder.name)
+    path = place / HEADS if isinstance(place, Path) else None
+    usable = path is not None and path.is_file() and isinstance(encoder, Pyramid)
+    return path if usable else None

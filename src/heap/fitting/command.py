@@ -18,8 +18,7 @@ from heap.features.describe import FeatureStore
 from heap.fitting.collect import collect, evenly
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.place import refuse_strangers
-from heap.fitting.trainer import Trainer
-from heap.fitting.training import train
+from heap.fitting.training import train_head
 from heap.images import Limits, list_images
 from heap.images.listing import Place
 from heap.images.skipped import Skipped
@@ -89,12 +88,10 @@ def fit(
         collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
         left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
         write_failures(left_out, out / FAILURES)
-        trainer = Trainer(model, collected, losses, config)
-        train(trainer, out, on_stage)
-        monitor = trainer.finish()
+        trained = train_head(model, collected, losses, config, out, on_stage)
         learn_to_compare(model, collected, on_stage)
         left = {"without_contrast": collected.flat, "copies": collected.copies}
-        provenance = trainer.provenance(monitor) | {"left_out": left}
+        provenance = trained.provenance() | {"left_out": left}
         model.config = replace(model.config, provenance=provenance)
         model.save_pretrained(out)
         model.location = str(out.resolve())

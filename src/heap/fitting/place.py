@@ -6,10 +6,10 @@ from pathlib import Path
 from heap.base.errors import InputError
 from heap.base.lock import LOCK_NAME
 from heap.benchmark.run.models import ABOUT
-from heap.fitting.training import ALONE, CHECKPOINT, LOG
+from heap.fitting.training import ALONE, CANDIDATES, CHECKPOINT, LOG
 from heap.report.coco import FAILURES
 
-_BEGUN = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE)
+_BEGUN = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE, CANDIDATES)
 """What is there before a fit, or after one that was killed before it had a model; parts, too."""
 
 

@@ -2,14 +2,24 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
 
 from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.base.errors import ConfigError
 from heap.base.files import make_folder
 from heap.base.progress import OnProgress
+from heap.config import FitConfig, LossConfig, Prior
 from heap.encoder.registry import recipe
+from heap.fitting.choosing import Candidate, candidates, choose, fit_of_masks
+from heap.fitting.collect import Collected
 from heap.fitting.empty import find_crops
+from heap.fitting.orientation import Monitor
 from heap.fitting.priors import Mask, load_masks, make_masks, save_masks
 from heap.fitting.trainer import Trainer
 from heap.model.heap import Heap
@@ -20,6 +30,69 @@ PRIORS = "priors"
 """Folder in that of the features."""
 ALONE = "alone"
 """Folder of the head that gives `self` its first masks."""
+CANDIDATES = "candidates"
+"""Folder of the heads that `auto` has tried, one for each prior."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head after its last step, on its side and checked."""
+
+    trainer: Trainer
+    monitor: Monitor
+    tried: tuple[Candidate, ...] = ()
+    """Priors that were compared; none where one was asked for."""
+
+    def provenance(self) -> dict[str, Any]:
+        """How the head came about, for the configuration and card of its model."""
+        about = self.trainer.provenance(self.monitor)
+        return about | {"priors": {each.prior: each.about() for each in self.tried}}
+
+
+def train_head(
+    heap: Heap,
+    images: Collected,
+    losses: LossConfig,
+    config: FitConfig,
+    out: Path,
+    on_progress: OnProgress,
+) -> Trained:
+    """Train the head of `heap`; where the prior is `auto`, by each of them, and keep the best.
+
+    Raises:
+        FitError: if no head is of any use.
+    """
+    _refuse_other_choice(losses.prior, out)
+    if losses.prior != "auto":
+        trainer = Trainer(heap, images, losses, config)
+        train(trainer, out, on_progress)
+        return Trained(trainer, trainer.finish())
+    heads: dict[Prior, tuple[Trained, dict[str, Tensor]]] = {}
+
+    def try_out(prior: Prior) -> Float64[np.ndarray, " image"]:
+        def on_stage(stage: str, done: int, total: int | None) -> None:
+            on_progress(f"{stage}, prior {prior}", done, total)
+
+        folder = out / CANDIDATES / prior
+        make_folder(folder)
+        own = train_head(heap, images, replace(losses, prior=prior), config, folder, on_stage)
+        heads[prior] = own, {name: value.clone() for name, value in heap.head.state_dict().items()}
+        return fit_of_masks(heap, images)
+
+    prior, tried = choose(candidates(heap.encoder), try_out)
+    trained, state = heads[prior]
+    heap.head.load_state_dict(state)
+    return replace(trained, tried=tuple(tried))
+
+
+def _refuse_other_choice(prior: Prior, out: Path) -> None:
+    """Fits by one prior and by the best of several do not share a folder."""
+    by_one, by_several = (out / CHECKPOINT).exists(), (out / CANDIDATES).exists()
+    if by_one if prior == "auto" else by_several:
+        raise ConfigError(
+            f"{out} holds a fit {'by one prior' if by_one else 'with --prior auto'}, and this is "
+            f"one with --prior {prior}; choose another --out, or delete {out} to start again"
+        )
 
 
 def train(trainer: Trainer, out: Path, on_progress: OnProgress) -> None:
