@@ -21,9 +21,9 @@ from benchmarks.fitted import LABELS, fitted_models
 from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.rereading import CONSUMERS
 from heap.base.errors import InputError
-from heap.categories.cluster import directions
 from heap.model.heap import Heap
-from heap.run import Collection
+from heap.run import Run
+from heap.store.columns import directions
 
 NAME = "bench_collection"
 FOLDERS = ("voc12-animals/VOCdevkit/VOC2012/JPEGImages", "coco-val100/images", "ecssd500/images")
@@ -138,7 +138,7 @@ def exported(format: str, run: Path, place: Path, held: Held, step: Step) -> lis
 
 def searches(run: Path, step: Step) -> list[Row]:
     """Look for the best object of the run in four ways; is the answer the right one?"""
-    collection = Collection(run)
+    collection = Run(run)
     found = collection.objects.to_pandas().sort_values(["score", "id"], ascending=[False, True])
     vectors = directions(np.stack(found["vector"].to_list()))
     best = found.iloc[0]

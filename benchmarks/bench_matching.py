@@ -29,12 +29,12 @@ from benchmarks.fitted import fitted_models
 from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
 from benchmarks.scoring import share
 from heap.benchmark.datasets import open_dataset
-from heap.categories.cluster import directions
 from heap.features.describe import describe
 from heap.images import Picture
 from heap.model.embedding import embed
 from heap.model.heap import Heap
 from heap.model.objects import tight_box
+from heap.store.columns import directions
 
 NAME = "bench_matching"
 BOXES = {

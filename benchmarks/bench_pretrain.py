@@ -24,7 +24,7 @@ from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
 from heap.benchmark.datasets import open_dataset
 from heap.benchmark.truth import Example
 from heap.config import Cue
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import packaged_encoder, packaged_head
 from heap.model.heap import Heap, ModelConfig
 
@@ -122,7 +122,7 @@ def throughput(work: Path) -> dict[str, float]:
     ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
     batch = torch.rand(8, 3, SIDE, SIDE)
     facets = {"embedded": "token", "vit_s16": "key"}
-    encoders = {"embedded": Encoder.load(SHIPPED), "vit_s16": Encoder.load(str(folder))}
+    encoders = {"embedded": load_encoder(SHIPPED), "vit_s16": load_encoder(str(folder))}
     seconds: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(REPEATS + 1):
         for name, encoder in encoders.items():

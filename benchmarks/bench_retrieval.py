@@ -37,11 +37,10 @@ from benchmarks.whole_images import VARIANTS, describe_all
 from heap.benchmark.protocols.retrieval import ANIMALS
 from heap.benchmark.results.estimate import OfSums
 from heap.benchmark.truth import Example
-from heap.categories.cluster import directions
 from heap.model.heap import Heap
 from heap.store import schema
+from heap.store.columns import directions, vectors
 from heap.store.columns import rows as rows_of
-from heap.store.columns import vectors
 from heap.store.search import nearest
 from heap.store.store import RunStore
 

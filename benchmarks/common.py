@@ -18,6 +18,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.base.errors import HeapError, InputError
+from heap.base.files import replacing
 from heap.images import list_images
 
 Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
@@ -86,11 +87,9 @@ def run_heap(*arguments: str | Path) -> Child:
 def once(path: Path, make: Callable[[], Any]) -> Any:
     """What `make` gives, as JSON; kept in `path` and not made again if it is there."""
     if not path.exists():
-        made = json.dumps(make())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(made, encoding="utf-8")
-        partial.replace(path)
+        content = json.dumps(make())
+        with replacing(path) as file:
+            file.write(content.encode())
     return json.loads(path.read_text(encoding="utf-8"))
 
 

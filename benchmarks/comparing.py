@@ -15,7 +15,7 @@ from benchmarks.rereading import Consumer, Mask, Read
 from heap.export.items import read_keys
 from heap.export.names import file_names
 from heap.results import Rle
-from heap.run import Collection
+from heap.run import Run
 
 FAITHFUL = 0.98
 """IoU that a mask has to come back with."""
@@ -52,7 +52,7 @@ class Held:
 
 def read_store(run: Path) -> Held:
     """Read a run by `heap.open`; objects of no category are of the class `other`."""
-    collection = Collection(run)
+    collection = Run(run)
     titles = {each.id: each.title for each in collection.categories}
     table = collection.objects.to_arrow()
     labels = {

@@ -15,7 +15,8 @@ import torch
 from benchmarks.scoring import Scores, read, score_oracle, score_saliency
 from heap.base.progress import silent
 from heap.benchmark.truth import Example
-from heap.features.describe import FeatureStore, PatchFeatures, describe, geometry
+from heap.features.describe import PatchFeatures, describe, geometry
+from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.images import Picture, list_images
 from heap.methods.finding import Observed

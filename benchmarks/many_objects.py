@@ -10,10 +10,11 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from benchmarks.common import images_in
 from heap.categories.edit import reject, rename, sort_objects
+from heap.images.failures import Failure
 from heap.masks.scaling import thumbnail
 from heap.results import ImageResult, Objects, Regions, Rle
 from heap.store.editing import Editor
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.store import RunStore
 
 _PHOTOS = Path("demo/photos")

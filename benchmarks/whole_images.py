@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 from sklearn.cluster import KMeans
 
 from heap.benchmark.truth import Example
-from heap.categories.cluster import directions
 from heap.features.describe import describe, geometry
 from heap.images import Picture
 from heap.model.embedding import embed, whole
 from heap.model.heap import Heap
+from heap.store.columns import directions
 
 VARIANTS = {
     "as objects": "what an object has: the encoder's own feature at the size of a box, whitened",

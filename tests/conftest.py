@@ -148,9 +148,9 @@ def _make_encoder(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> "Encoder":
     """That encoder, loaded."""
-    from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
 
-    return Encoder.load(str(encoder_folder), precision="fp32")
+    return load_encoder(str(encoder_folder), precision="fp32")
 
 
 @pytest.fixture(scope="session")

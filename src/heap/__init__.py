@@ -1,4 +1,7 @@
-"""HEAP: finds the objects in unlabelled images."""
+"""HEAP: finds the objects in unlabelled images.
+
+This is the public face: whatever else is imported by a user may change without notice.
+"""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -6,31 +9,49 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from heap.discovery import discover
+    from heap.discovery import Discovery, discover
     from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
     from heap.fitting.command import fit
     from heap.model.heap import Heap
-    from heap.run import Collection
+    from heap.results import ImageResult, Objects, Regions
+    from heap.run import Run
 
 # Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
 # at every start.
 warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 
-__all__ = ["Collection", "Encoder", "Heap", "discover", "fit", "open"]
+__all__ = [
+    "Discovery",
+    "Encoder",
+    "Heap",
+    "ImageResult",
+    "Objects",
+    "Regions",
+    "Run",
+    "discover",
+    "fit",
+    "load_encoder",
+    "open",
+]
 
+# No module of the package may have the name of a function here: importing `heap.x` binds `x`.
 _HOMES = {
-    "Collection": "heap.run",
+    "Discovery": "heap.discovery",
     "Encoder": "heap.encoder.base",
     "Heap": "heap.model.heap",
+    "ImageResult": "heap.results",
+    "Objects": "heap.results",
+    "Regions": "heap.results",
+    "Run": "heap.run",
     "discover": "heap.discovery",
     "fit": "heap.fitting.command",
+    "load_encoder": "heap.encoder.load",
 }
 
 
-def open(
-    run: "Path | str", *, photos: "Path | str | None" = None, urls: bool = False
-) -> "Collection":
-    """The run in a folder or at a URL as a collection.
+def open(run: "Path | str", *, photos: "Path | str | None" = None, urls: bool = False) -> "Run":
+    """Open the run in a folder or at a URL.
 
     Its photos are read again where they were, or below the folder `photos` if they were moved;
     those that came from URLs only with `urls`.
@@ -39,9 +60,9 @@ def open(
         InputError: if `photos` is no folder.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
-    from heap.run import Collection
+    from heap.run import Run
 
-    return Collection(run, photos=photos, urls=urls)
+    return Run(run, photos=photos, urls=urls)
 
 
 def __getattr__(name: str) -> Any:

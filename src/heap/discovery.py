@@ -3,13 +3,13 @@
 import glob
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from PIL import Image
@@ -17,23 +17,25 @@ from PIL import Image
 from heap.base.files import file_stem, replacing
 from heap.base.interrupt import Interruptible
 from heap.base.progress import OnProgress, silent
-from heap.config import DiscoverConfig, Saved
+from heap.config import DiscoverConfig, Precision, Saved, from_dict
+from heap.encoder.registry import PACKAGED
+from heap.export.coco import write_coco
+from heap.fitting.command import fit
 from heap.images import ImageError, Limits, Picture, Source, list_images
 from heap.images.colour import as_srgb
-from heap.images.failures import attempt
+from heap.images.failures import FAILURES, Failure, attempt, write_failures
 from heap.images.listing import Place
 from heap.images.names import text_of
 from heap.images.prefetch import ahead, chunks, read_picture
 from heap.images.source import STANDARD_INPUT
 from heap.masks.scaling import encoded, thumbnail
 from heap.model.heap import Heap
-from heap.report.coco import FAILURES, write_coco, write_failures
 from heap.report.gallery import GALLERY, write_gallery
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.results import ImageResult
 from heap.store.matching import Matched, match
 from heap.store.photos import note_folders
-from heap.store.records import Counts, Failure, Finished
+from heap.store.records import Counts, Finished
 from heap.store.store import RunStore
 
 
@@ -54,7 +56,7 @@ class News:
 
 
 @dataclass(frozen=True)
-class Run:
+class Discovery:
     """A finished run."""
 
     folder: Path
@@ -80,17 +82,26 @@ class Run:
 
 
 def discover(
-    heap: Heap,
     images: Place | Sequence[Place],
-    out: Path | str,
+    out: Path | str = "heap-run",
     *,
-    config: DiscoverConfig | None = None,
+    model: Heap | Path | str | None = None,
+    encoder: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    config: DiscoverConfig | Mapping[str, Any] | None = None,
     limit: int | None = None,
     timeout: float = Limits().seconds,
     prune: bool = False,
+    on_fit: Callable[[Path], None] = lambda folder: None,
     on_progress: OnProgress = silent,
-) -> Run:
+) -> Discovery:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
+
+    `model` is one that is loaded, or the name of one: embedded, a folder or a hub name; `encoder`
+    says where its encoder is now. Without a model it is the one inside the package or, for another
+    `encoder`, one that is fitted on the images first, into the folder `out`-model: `on_fit` is told
+    so. `config` holds all settings, or those that differ from what the model does by itself.
 
     Images are worked on by chunks; what a chunk gives is stored before the next one begins. The
     chunks of a listing are always the same, so that an interrupted run ends with the very results
@@ -108,7 +119,10 @@ def discover(
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
-    config, out = config or heap.defaults, Path(out)
+    out = Path(out)
+    heap = _load(images, out, model, encoder, device, precision, timeout, on_fit, on_progress)
+    if not isinstance(config, DiscoverConfig):
+        config = from_dict(DiscoverConfig, asdict(heap.defaults) | dict(config or {}))
     listing = list_images(images)
     listed = list(islice(listing, limit))
     started, worked = time.monotonic(), 0
@@ -159,7 +173,45 @@ def discover(
         gone, changed = tuple(matched.gone), tuple(matched.changed)
         news = News(changed, len(matched.places), gone, prune, dict(listing.skipped))
         seconds = time.monotonic() - started
-        return Run(out, store.counts(), worked, store.notes(), seconds, len(usable), news)
+        return Discovery(out, store.counts(), worked, store.notes(), seconds, len(usable), news)
+
+
+def _load(
+    images: Place | Sequence[Place],
+    out: Path,
+    model: Heap | Path | str | None,
+    encoder: str | None,
+    device: str,
+    precision: Precision,
+    timeout: float,
+    on_fit: Callable[[Path], None],
+    on_progress: OnProgress,
+) -> Heap:
+    """Load the model, or fit one on the images; see `discover`."""
+    if isinstance(model, Heap):
+        return model
+    if model is not None or encoder in (None, *PACKAGED):
+        name = model or encoder or PACKAGED[0]
+        return Heap.from_pretrained(name, encoder=encoder, device=device, precision=precision)
+    whole = out.resolve()
+    folder = whole.with_name(whole.name + "-model")
+    waiting = [folder]
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        # Only now: nothing is said of a fit that is refused at once.
+        if waiting:
+            on_fit(waiting.pop())
+        on_progress(stage, done, total)
+
+    return fit(
+        images,
+        folder,
+        encoder=encoder,
+        device=device,
+        precision=precision,
+        timeout=timeout,
+        on_progress=report,
+    )
 
 
 class _Places:

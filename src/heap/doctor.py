@@ -79,10 +79,10 @@ def _codecs() -> list[Finding]:
 
 
 def _embedded() -> Finding:
-    from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
 
     hint = "install heap again"
-    return _attempt("embedded weights", lambda: Encoder.load("embedded").fingerprint[:12], hint)
+    return _attempt("embedded weights", lambda: load_encoder("embedded").fingerprint[:12], hint)
 
 
 def _hub() -> Finding:

@@ -1,4 +1,4 @@
-"""A run as a collection: its objects, its categories, and search among them."""
+"""A run: its results, its objects, its categories, and search among them."""
 
 import os
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ class ObjectTable:
         return self.to_arrow(where).to_pandas()
 
 
-class Collection:
+class Run:
     """What `heap discover` has found in many images; `heap.open` makes one.
 
     It reads what is stored at the moment, also while another process writes there.

@@ -13,7 +13,7 @@ from serving import serving
 
 import heap
 from heap.categories.edit import rename, sort_objects
-from heap.model.heap import Heap
+from heap.discovery import discover
 from heap.store.editing import Editor
 
 from .pictures import take_picture
@@ -348,7 +348,7 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
     for name in (INERT, "<script>window.hit=1</script>.jpg"):
         (photos / name.replace("/", "_")).write_bytes((PHOTOS / "cat.jpg").read_bytes())
     (photos / f"torn {INERT}").write_bytes(b"no image")
-    Heap.from_pretrained("embedded-small").discover(photos, tmp_path / "run")
+    discover(photos, tmp_path / "run", model="embedded-small")
     with Editor(tmp_path / "run") as editor:
         sort_objects(editor, 2)
         rename(editor, {1: "<img src=x onerror=window.hit=1>"})

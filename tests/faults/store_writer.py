@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from heap.base.errors import HeapError
+from heap.images.failures import Failure
 from heap.results import ImageResult, Objects, Regions, Rle
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.store import RunStore
 
 CONFIG = {"made": "up"}

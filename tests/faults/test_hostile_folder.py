@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 from pycocotools.coco import COCO
 
-from heap.discovery import Run, discover
+from heap.discovery import Discovery, discover
 from heap.model.heap import Heap
 
 Photo = Callable[[int], Image.Image]
@@ -78,8 +78,8 @@ def folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, heap: Heap, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return discover(heap, folder, tmp_path_factory.mktemp("out") / "run")
+def run(folder: Path, heap: Heap, tmp_path_factory: pytest.TempPathFactory) -> Discovery:
+    return discover(folder, tmp_path_factory.mktemp("out") / "run", model=heap)
 
 
 def name_of(key: str) -> str:
@@ -87,7 +87,7 @@ def name_of(key: str) -> str:
 
 
 @pytest.mark.fault("F01", "F02", "F03", "F09")
-def test_every_good_image_is_done_and_every_bad_one_listed(run: Run, folder: Path) -> None:
+def test_every_good_image_is_done_and_every_bad_one_listed(run: Discovery, folder: Path) -> None:
     assert run.counts.failed == len(BAD)
     assert run.counts.done + run.counts.empty == 3 + len(ODD)
     assert run.images == len(list(folder.iterdir()))
@@ -101,7 +101,7 @@ def test_every_good_image_is_done_and_every_bad_one_listed(run: Run, folder: Pat
 
 
 @pytest.mark.fault("F15")
-def test_names_survive(run: Run, folder: Path) -> None:
+def test_names_survive(run: Discovery, folder: Path) -> None:
     coco = COCO(str(run.folder / "objects.json"))
     names = {name_of(image["file_name"]) for image in coco.loadImgs(coco.getImgIds())}
     assert names == {path.name for path in folder.iterdir()} - BAD.keys()
@@ -113,7 +113,7 @@ def test_names_survive(run: Run, folder: Path) -> None:
     assert all(name.isprintable() and "<" not in name for name in overlays)
 
 
-def test_masks_have_the_size_of_the_image(run: Run, folder: Path) -> None:
+def test_masks_have_the_size_of_the_image(run: Discovery, folder: Path) -> None:
     for result in run.results():
         with Image.open(folder / name_of(result.key)) as image:
             size = image.size
@@ -126,7 +126,7 @@ def test_masks_have_the_size_of_the_image(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.fault("F05")
-def test_a_turned_photo_gives_what_the_upright_one_gives(run: Run) -> None:
+def test_a_turned_photo_gives_what_the_upright_one_gives(run: Discovery) -> None:
     found = {result.key: result for result in run.results()}
     turned, upright = found["turned.png"].to_coco(), found["upright.png"].to_coco()
     assert turned == upright
@@ -134,11 +134,11 @@ def test_a_turned_photo_gives_what_the_upright_one_gives(run: Run) -> None:
 
 
 def test_a_second_run_of_the_same_folder_is_the_same(
-    run: Run, folder: Path, heap: Heap, tmp_path: Path
+    run: Discovery, folder: Path, heap: Heap, tmp_path: Path
 ) -> None:
-    again = discover(heap, folder, tmp_path / "run")
+    again = discover(folder, tmp_path / "run", model=heap)
     for name in ("objects.json", "failed.jsonl"):
         assert (again.folder / name).read_bytes() == (run.folder / name).read_bytes()
-    third = discover(heap, folder, tmp_path / "run")
+    third = discover(folder, tmp_path / "run", model=heap)
     assert third.images == 0
     assert third.counts == again.counts

@@ -5,9 +5,10 @@ import pytest
 from store_writer import record
 
 from heap.categories.standing import Place, Standing, Strip
+from heap.images.failures import Failure
 from heap.report.cards import make_card
 from heap.report.gallery import Page, write_page
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 
 NAMES = [
     "<img src=x onerror=alert(1)>.jpg",

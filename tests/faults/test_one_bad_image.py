@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
-from heap.discovery import Run, discover
+from heap.discovery import Discovery, discover
 from heap.encoder.features import Features
 from heap.images import Picture
 from heap.model.heap import Heap
@@ -61,7 +61,7 @@ def breaks_on_bad(
     return broken
 
 
-def assert_only_bad_failed(run: Run, stage: str, reason: str) -> None:
+def assert_only_bad_failed(run: Discovery, stage: str, reason: str) -> None:
     assert (run.counts.failed, run.counts.done + run.counts.empty) == (1, 12)
     failures = (run.folder / "failed.jsonl").read_text().splitlines()
     (failure,) = map(json.loads, failures)
@@ -84,10 +84,10 @@ def test_an_error_in_the_encoder(
             raise error
 
     fresh.encoder.register_forward_pre_hook(refuse)
-    run = discover(fresh, folder, tmp_path / "run", config=CONFIG)
+    run = discover(folder, tmp_path / "run", model=fresh, config=CONFIG)
     assert_only_bad_failed(run, "encode", reason)
     (folder / BAD).unlink()
-    whole = discover(heap, folder, tmp_path / "whole", config=CONFIG)
+    whole = discover(folder, tmp_path / "whole", model=heap, config=CONFIG)
     for ours, theirs in zip(run.results(), whole.results(), strict=True):
         assert (ours.key, len(ours.objects)) == (theirs.key, len(theirs.objects))
         np.testing.assert_allclose(ours.saliency, theirs.saliency, atol=1e-5)
@@ -99,7 +99,7 @@ def test_features_that_are_not_finite(fresh: Heap, folder: Path, tmp_path: Path)
         return replace(features, patches=features.patches + wrong)
 
     fresh.encoder.register_forward_hook(spoil)
-    run = discover(fresh, folder, tmp_path / "run", config=CONFIG)
+    run = discover(folder, tmp_path / "run", model=fresh, config=CONFIG)
     assert_only_bad_failed(run, "encode", "features are not finite; --precision fp32 may help")
     with pytest.raises(ImageError, match=BAD):
         fresh([_picture(folder / BAD)])
@@ -125,7 +125,7 @@ def test_an_error_in_making_or_drawing_objects(
         ),
     )
     monkeypatch.setattr(module, place, broken)
-    run = discover(heap, folder, tmp_path / "run", config=CONFIG)
+    run = discover(folder, tmp_path / "run", model=heap, config=CONFIG)
     stage = "objects" if place == "find_objects" else "draw"
     assert_only_bad_failed(run, stage, "out of memory with this image alone")
 
@@ -140,7 +140,7 @@ def test_an_error_in_comparing_its_objects(fresh: Heap, folder: Path, tmp_path: 
         return vectors + torch.where(is_bad(pixels), torch.nan, 0.0)[:, None]
 
     fresh.encoder.embed = embed  # type: ignore[method-assign]
-    run = discover(fresh, folder, tmp_path / "run", config=config)
+    run = discover(folder, tmp_path / "run", model=fresh, config=config)
     assert_only_bad_failed(run, "embed", "embeddings of its objects are not finite")
 
 
@@ -152,4 +152,4 @@ def test_what_is_wrong_with_every_image_ends_the_run(
 
     fresh.encoder.register_forward_pre_hook(refuse)
     with pytest.raises(ConfigError, match="no such layer"):
-        discover(fresh, folder, tmp_path / "run", config=CONFIG)
+        discover(folder, tmp_path / "run", model=fresh, config=CONFIG)

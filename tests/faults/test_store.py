@@ -17,8 +17,9 @@ from store_writer import CONFIG, record, write
 
 from heap.base.errors import BusyError, InputError, StoreError
 from heap.base.lock import RunLock
+from heap.images.failures import Failure
 from heap.store import schema, writer
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.store import RunStore
 
 WRITER = Path(__file__).with_name("store_writer.py")

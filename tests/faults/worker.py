@@ -29,7 +29,7 @@ def discover(photos: str, model: str, out: str) -> None:
 
     found = heap.model.heap.Heap.from_pretrained(model, precision="fp32")
     config = DiscoverConfig(chunk=CHUNK, save=("overlays", "masks"))
-    discover(found, photos, out, config=config, on_progress=say)
+    discover(photos, out, model=found, config=config, on_progress=say)
 
 
 def fit(photos: str, encoder: str, out: str, cache: str, prior: Prior = "boundary") -> None:

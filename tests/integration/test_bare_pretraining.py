@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -149,7 +149,7 @@ def test_it_needs_six_packages_and_what_they_need(
     lines = done.stderr.splitlines()
     assert lines[0] == "12 images"
     assert [line.split()[0] for line in lines[1:]] == ["25", "50", "75", "100"]
-    assert Encoder.load(str(out)).patch == 8
+    assert load_encoder(str(out)).patch == 8
 
 
 def test_two_processes_end_together_and_leave_one_encoder(
@@ -164,7 +164,7 @@ def test_two_processes_end_together_and_leave_one_encoder(
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("12 images") == 1
     assert done.stderr.splitlines()[-1].startswith("100 %")
-    assert Encoder.load(str(out)).patch == 8
+    assert load_encoder(str(out)).patch == 8
 
 
 def test_two_processes_keep_in_step(

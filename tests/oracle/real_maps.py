@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from heap.config import FeatureConfig
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import CARDS
 from heap.features.describe import describe
 from heap.images import Picture, decode, list_images
@@ -26,7 +26,7 @@ def real_maps(*, centred: bool) -> list[Observed]:
     """
     pictures = _pictures()
     encoder, recipe = (
-        Encoder.load("embedded-small", precision="fp32"),
+        load_encoder("embedded-small", precision="fp32"),
         CARDS["embedded-small"].recipe,
     )
     config = FeatureConfig(

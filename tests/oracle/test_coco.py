@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heap.report.coco import write_coco
+from heap.export.coco import write_coco
 from heap.results import ImageResult, Objects, Regions, Rle
 from heap.store.records import Finished
 

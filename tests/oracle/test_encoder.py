@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from heap.config import Facet
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
 COMMON = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3}
@@ -97,7 +98,7 @@ def load_both(case: Case, folder: Path) -> tuple[nn.Module, Encoder]:
     """A model of transformers, and the encoder that was loaded from its folder."""
     model = case.build(folder)
     save(model, folder)
-    return model, Encoder.load(str(folder), precision="fp32")
+    return model, load_encoder(str(folder), precision="fp32")
 
 
 def expected(model: nn.Module, case: Case, pixels: Tensor) -> Any:
@@ -217,7 +218,7 @@ def test_checkpoints_with_older_key_names_load(
     assert sum(old != new for new, old in names.items()) >= 3 * 8  # the renaming renames
     save(model, tmp_path, names)
     pixels = torch.rand(1, 3, 4 * case.patch, 5 * case.patch)
-    tokens = Encoder.load(str(tmp_path), precision="fp32")(pixels, -1, "token").patches
+    tokens = load_encoder(str(tmp_path), precision="fp32")(pixels, -1, "token").patches
     truth = expected(model, case, pixels).hidden_states[-1][:, case.prefix :]
     torch.testing.assert_close(tokens, truth, rtol=1e-4, atol=1e-5)
 
@@ -237,6 +238,6 @@ def test_the_swiglu_weights_of_the_hub_are_split(tmp_path: Path, prefixed: bool)
         state[f"dinov2.{name}" if prefixed else name] = value.clone()
     save_file(state, tmp_path / "model.safetensors")
     pixels = torch.rand(1, 3, 56, 56)
-    tokens = Encoder.load(str(tmp_path), precision="fp32")(pixels, -1, "token").patches
+    tokens = load_encoder(str(tmp_path), precision="fp32")(pixels, -1, "token").patches
     truth = expected(model, case, pixels).hidden_states[-1][:, 1:]
     torch.testing.assert_close(tokens, truth, rtol=1e-4, atol=1e-5)

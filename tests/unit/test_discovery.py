@@ -13,7 +13,7 @@ from heap.base.errors import ConfigError, InputError
 from heap.base.files import file_stem
 from heap.categories.edit import reject_objects, sort_objects
 from heap.config import DiscoverConfig
-from heap.discovery import Run, _save_masks, discover
+from heap.discovery import Discovery, _save_masks, discover
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import Rle
@@ -25,16 +25,18 @@ REPORTS = ("objects.json", "failed.jsonl", "gallery.html")
 
 
 @pytest.fixture(scope="module")
-def whole(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return discover(heap, photos, tmp_path_factory.mktemp("whole") / "run", config=CONFIG)
+def whole(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Discovery:
+    return discover(photos, tmp_path_factory.mktemp("whole") / "run", model=heap, config=CONFIG)
 
 
-def assert_same(ours: Run, theirs: Run) -> None:
+def assert_same(ours: Discovery, theirs: Discovery) -> None:
     for name in REPORTS:
         assert (ours.folder / name).read_bytes() == (theirs.folder / name).read_bytes()
 
 
-def test_a_run_holds_what_the_model_says(whole: Run, heap: Heap, pictures: list[Picture]) -> None:
+def test_a_run_holds_what_the_model_says(
+    whole: Discovery, heap: Heap, pictures: list[Picture]
+) -> None:
     for ours, theirs in zip(whole.results(), heap(pictures, CONFIG), strict=True):
         assert ours.key == theirs.key
         assert ours.to_coco() == theirs.to_coco()
@@ -45,33 +47,35 @@ def test_a_run_holds_what_the_model_says(whole: Run, heap: Heap, pictures: list[
 
 @pytest.mark.parametrize("limit", [1, 5, 7])
 def test_a_limit_can_be_lifted_later(
-    limit: int, heap: Heap, photos: Path, whole: Run, tmp_path: Path
+    limit: int, heap: Heap, photos: Path, whole: Discovery, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    first = discover(heap, photos, out, config=CONFIG, limit=limit)
+    first = discover(photos, out, model=heap, config=CONFIG, limit=limit)
     assert first.images == first.counts.done + first.counts.empty == limit
-    second = discover(heap, photos, out, config=CONFIG)
+    second = discover(photos, out, model=heap, config=CONFIG)
     assert second.images == 12 - limit
     # The title of the gallery is the name of the folder, which is the same.
     assert_same(second, whole)
 
 
-def test_images_can_be_added_later(heap: Heap, photos: Path, whole: Run, tmp_path: Path) -> None:
+def test_images_can_be_added_later(
+    heap: Heap, photos: Path, whole: Discovery, tmp_path: Path
+) -> None:
     growing = tmp_path / "photos"
     growing.mkdir()
     for path in sorted(photos.iterdir())[:10]:
         shutil.copy(path, growing)
-    discover(heap, growing, tmp_path / "run", config=CONFIG)
+    discover(growing, tmp_path / "run", model=heap, config=CONFIG)
     for path in sorted(photos.iterdir())[10:]:
         shutil.copy(path, growing)
-    grown = discover(heap, growing, tmp_path / "run", config=CONFIG)
+    grown = discover(growing, tmp_path / "run", model=heap, config=CONFIG)
     assert grown.images == 2
     assert_same(grown, whole)
 
 
 def test_corrections_stay_when_images_are_added(heap: Heap, photos: Path, tmp_path: Path) -> None:
     growing = Path(shutil.copytree(photos, tmp_path / "photos"))
-    discover(heap, growing, tmp_path / "run", config=CONFIG)
+    discover(growing, tmp_path / "run", model=heap, config=CONFIG)
     with Editor(tmp_path / "run") as editor:
         sort_objects(editor, 2)
         ids = RunStore.open(tmp_path / "run").table("objects").to_arrow()["id"].to_pylist()
@@ -84,33 +88,33 @@ def test_corrections_stay_when_images_are_added(heap: Heap, photos: Path, tmp_pa
     before = said()
     # It comes first, and so into every chunk another image.
     shutil.copy(next(iter(sorted(photos.iterdir()))), growing / "0 new.png")
-    grown = discover(heap, growing, tmp_path / "run", config=CONFIG)
+    grown = discover(growing, tmp_path / "run", model=heap, config=CONFIG)
     assert grown.images == 1
     after = said()
     assert {each: after[each] for each in before} == before
     assert sum(rejected for _, rejected in after.values()) == 3
 
 
-def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Run, tmp_path: Path) -> None:
+def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Discovery, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(discover, heap, photos, tmp_path / "run", config=CONFIG).result()
+        run = pool.submit(discover, photos, tmp_path / "run", model=heap, config=CONFIG).result()
     assert_same(run, whole)
 
 
 def test_another_configuration_or_folder_is_refused(
-    heap: Heap, photos: Path, whole: Run, tmp_path: Path
+    heap: Heap, photos: Path, whole: Discovery, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"discover\.merge \(0\.25 -> 0\.5\)"):
-        discover(heap, photos, whole.folder, config=replace(CONFIG, merge=0.5))
+        discover(photos, whole.folder, model=heap, config=replace(CONFIG, merge=0.5))
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no run"):
-        discover(heap, photos, tmp_path, config=CONFIG)
+        discover(photos, tmp_path, model=heap, config=CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_label_maps_number_the_objects(heap: Heap, photos: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, save=("masks", "regions", "overlays"))
-    run = discover(heap, photos, tmp_path / "run", config=config)
+    run = discover(photos, tmp_path / "run", model=heap, config=config)
     for kind in config.save:
         assert len(list((run.folder / kind).iterdir())) == 12
     for result in run.results():
@@ -160,7 +164,7 @@ def test_a_photo_with_a_profile_has_its_colours_in_the_gallery_and_the_overlays(
     red = Image.new("RGB", (64, 64), (250, 0, 0))
     red.save(tmp_path / "photos" / "a.png", icc_profile=swapped_profile())
     config = replace(CONFIG, save=("overlays",), min_score=1.0)
-    run = discover(heap, tmp_path / "photos", tmp_path / "run", config=config)
+    run = discover(tmp_path / "photos", tmp_path / "run", model=heap, config=config)
     (record,) = RunStore.open(run.folder).records()
     (overlay,) = (run.folder / "overlays").iterdir()
     for file in (BytesIO(record.thumbnail), overlay):

@@ -13,20 +13,20 @@ from PIL import Image
 
 from heap.categories.inspection import inspect
 from heap.config import DiscoverConfig
-from heap.discovery import Run, discover
+from heap.discovery import Discovery, discover
 from heap.images.listing import Place
 from heap.model.heap import Heap
 from heap.store.store import RunStore
 
 CONFIG = DiscoverConfig(chunk=2, refine=False, save=())
 
-Discover = Callable[..., Run]
+Discover = Callable[..., Discovery]
 
 
 @pytest.fixture
 def run_of(heap: Heap, tmp_path: Path) -> Discover:
-    def run(*places: Place, **options: object) -> Run:
-        return discover(heap, list(places), tmp_path / "run", config=CONFIG, **options)  # type: ignore[arg-type]
+    def run(*places: Place, **options: object) -> Discovery:
+        return discover(list(places), tmp_path / "run", model=heap, config=CONFIG, **options)  # type: ignore[arg-type]
 
     return run
 
@@ -46,7 +46,7 @@ def copy(photos: Path, tmp_path: Path) -> Callable[[int, str], Path]:
 Copy = Callable[[int, str], Path]
 
 
-def sizes(run: Run) -> dict[str, tuple[int, int]]:
+def sizes(run: Discovery) -> dict[str, tuple[int, int]]:
     """By the name in objects.json; photos 0, 1 and 2 differ in size."""
     images = json.loads((run.folder / "objects.json").read_text())["images"]
     return {image["file_name"]: (image["width"], image["height"]) for image in images}
@@ -154,13 +154,13 @@ def test_photos_that_are_gone_are_said_and_dropped_if_asked(
     config = DiscoverConfig(chunk=2, refine=False, save=("overlays", "masks"))
     out = tmp_path / "run"
     paths = [copy(number, f"p/{number}.png") for number in range(3)]
-    discover(heap, tmp_path / "p", out, config=config)
+    discover(tmp_path / "p", out, model=heap, config=config)
     paths[1].unlink()
-    kept = discover(heap, tmp_path / "p", out, config=config)
+    kept = discover(tmp_path / "p", out, model=heap, config=config)
     assert (kept.news.gone, kept.news.pruned) == (("1.png",), False)
     assert inspect(RunStore.open(out)).gone == ("1.png",)
     assert len(sizes(kept)) == len(list((out / "overlays").iterdir())) == 3
-    pruned = discover(heap, tmp_path / "p", out, config=config, prune=True)
+    pruned = discover(tmp_path / "p", out, model=heap, config=config, prune=True)
     assert (pruned.news.gone, pruned.news.pruned) == (("1.png",), True)
     assert sizes(pruned) == {"0.png": WIDE, "2.png": SQUARE}
     assert len(list((out / "overlays").iterdir())) == len(list((out / "masks").iterdir())) == 2
@@ -172,7 +172,7 @@ def test_photos_that_are_gone_are_said_and_dropped_if_asked(
 def test_every_image_on_standard_input_is_worked_on_once(
     run_of: Discover, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def piped(number: int) -> Run:
+    def piped(number: int) -> Discovery:
         data = (photos / f"{number:02d}.png").read_bytes()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         return run_of("-")
@@ -190,7 +190,7 @@ def test_a_folder_that_holds_its_own_run_stays_as_it_is(
     monkeypatch.chdir(tmp_path / "photos")
     config = DiscoverConfig(refine=False, save=("overlays", "regions", "masks"))
     for images in (2, 0):
-        run = discover(heap, ".", "heap-run", config=config)
+        run = discover(".", "heap-run", model=heap, config=config)
         assert run.images == images
         assert sizes(run) == {"x.png": WIDE, "sub/y.png": HIGH}
     assert run.news.skipped["folders that heap has written"] == 4

@@ -12,9 +12,10 @@ from PIL import Image
 import heap as package
 from heap.base.errors import ConfigError, InputError, StoreError
 from heap.categories.edit import sort_objects
+from heap.discovery import discover
 from heap.images import Picture
 from heap.model.heap import Heap
-from heap.run import Collection
+from heap.run import Run
 from heap.store import schema
 from heap.store.editing import Editor
 
@@ -22,18 +23,18 @@ from heap.store.editing import Editor
 @pytest.fixture(scope="module")
 def run(heap: Heap, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("collection") / "run"
-    heap.discover(photos, out)
+    discover(photos, out, model=heap)
     with Editor(out) as editor:
         sort_objects(editor, 2)
     return out
 
 
 @pytest.fixture
-def collection(run: Path) -> Collection:
+def collection(run: Path) -> Run:
     return package.open(run)
 
 
-def test_what_it_holds(collection: Collection) -> None:
+def test_what_it_holds(collection: Run) -> None:
     results = list(collection.results())
     assert len(collection) == len(results) == 12
     assert len(collection.objects) == sum(len(each.objects) for each in results)
@@ -49,7 +50,7 @@ def test_what_it_holds(collection: Collection) -> None:
 
 
 def test_an_image_of_the_run_finds_its_own_object(
-    collection: Collection, photos: Path, heap: Heap, pictures: list[Picture]
+    collection: Run, photos: Path, heap: Heap, pictures: list[Picture]
 ) -> None:
     picture = pictures[0]
     objects = heap([picture])[0].objects
@@ -63,9 +64,7 @@ def test_an_image_of_the_run_finds_its_own_object(
     assert len(others) == 3
 
 
-def test_a_box_of_an_image_finds_the_object_in_it(
-    collection: Collection, pictures: list[Picture]
-) -> None:
+def test_a_box_of_an_image_finds_the_object_in_it(collection: Run, pictures: list[Picture]) -> None:
     frame = collection.objects.to_pandas()
     row = frame[frame["key"] == pictures[0].key].iloc[0]
     box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
@@ -79,7 +78,7 @@ def test_a_box_of_an_image_finds_the_object_in_it(
 def test_an_image_is_embedded_as_the_objects_were(
     photos: Path, heap: Heap, pictures: list[Picture], tmp_path: Path
 ) -> None:
-    heap.discover(photos, tmp_path / "run", config=replace(heap.defaults, crop=64))
+    discover(photos, tmp_path / "run", model=heap, config=replace(heap.defaults, crop=64))
     best = package.open(tmp_path / "run").search(pictures[0])[0]
     assert best.id == f"{pictures[0].key}#0"
     assert best.similarity == pytest.approx(1, abs=1e-4)
@@ -101,10 +100,10 @@ def test_a_run_of_an_earlier_version_is_searched_by_its_objects_only(
     with pytest.raises(InputError, match=r"made by an earlier version.*discover them again"):
         collection.search(pictures[0])
     with pytest.raises(ConfigError, match=r"discover\.crop \(None -> 224\)"):
-        heap.discover(photos, old)
+        discover(photos, old, model=heap)
 
 
-def test_what_cannot_be_searched(collection: Collection, photos: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_searched(collection: Run, photos: Path, tmp_path: Path) -> None:
     image = next(photos.iterdir())
     for arguments in (
         {},
@@ -118,12 +117,12 @@ def test_what_cannot_be_searched(collection: Collection, photos: Path, tmp_path:
         package.open(tmp_path)
 
 
-def test_another_model_is_refused(collection: Collection) -> None:
+def test_another_model_is_refused(collection: Run) -> None:
     with pytest.raises(InputError, match="made with another model than embedded"):
         collection.model("embedded")
 
 
-def test_where_images_came_from_is_known(collection: Collection, photos: Path) -> None:
+def test_where_images_came_from_is_known(collection: Run, photos: Path) -> None:
     record = next(collection.store.records())
     assert record.source == str((photos / record.result.key).resolve())
     with Image.open(record.source) as image:

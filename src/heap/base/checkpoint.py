@@ -10,9 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from heap.base.errors import StoreError
+from heap.base.files import replacing
 
 _CHECKSUM_BYTES = 64
 
@@ -22,16 +21,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     A checksum follows what torch writes, and does not keep it from reading that.
     """
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w+b") as file:
+    import torch
+
+    with replacing(path) as file:
         torch.save(state, file)
         file.seek(0)
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0, os.SEEK_END)
         file.write(checksum.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -40,6 +37,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: if the file is damaged or holds anything but tensors and plain values.
     """
+    import torch
+
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -66,9 +65,8 @@ def cut_log(log: Path, step: int) -> None:
                 kept.append(line + "\n")
         except ValueError:
             break
-    partial = log.with_name(log.name + ".partial")
-    partial.write_text("".join(kept))
-    partial.replace(log)
+    with replacing(log) as file:
+        file.write("".join(kept).encode())
 
 
 def _unusable(path: Path, reason: str) -> StoreError:

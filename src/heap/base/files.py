@@ -1,34 +1,43 @@
-"""Files that are written whole or not at all, and names for them."""
+"""Files and folders that are written whole or not at all, and names for them."""
 
 import hashlib
 import os
 import re
+import shutil
 import unicodedata
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from heap.base.errors import InputError
 
+MARKER = "heap-export.txt"
+"""Tells an export from a folder of the user's own; no reader of a format takes it for its own."""
 _READABLE_BYTES = 150
 _UNSAFE = re.compile(r"[^\w-]+")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block ends without an error.
+def replacing(path: Path, *, cache: bool = False) -> Iterator[BufferedRandom]:
+    """File, to be written and read, that takes the place of `path` if the block ends well.
+
+    A file of a `cache` may be written by several processes at the same time, and need not survive
+    a loss of power, so that nothing waits for the disk.
 
     Raises:
         InputError: if it cannot be written; `path` is as it was.
     """
-    partial = path.with_name(path.name + ".partial")
+    writer = f".{uuid.uuid4().hex}" if cache else ""
+    partial = path.with_name(f"{path.name}{writer}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with partial.open("w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if not cache:
+                os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise InputError(
@@ -38,6 +47,34 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def replacing_folder(out: Path) -> Iterator[Path]:
+    """Folder that takes the place of `out` when the block ends without an error.
+
+    The block writes `MARKER` into it. An earlier export is replaced.
+
+    Raises:
+        InputError: at once if `out` is there already and is neither an export nor empty, and later
+            if something cannot be written; `out` is as it was then.
+    """
+    out = out.resolve()
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        _refuse_strangers(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        partial.mkdir()
+        yield partial
+        _replace(out, partial)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written ({error.strerror or error}); check the space and permissions "
+            "there, or choose another --out"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:
@@ -68,3 +105,31 @@ def file_stem(key: str) -> str:
     readable = safe.encode()[-_READABLE_BYTES:].decode(errors="ignore")
     digest = hashlib.blake2b(key.encode(), digest_size=5).hexdigest()
     return f"{readable}-{digest}" if readable else digest
+
+
+def _refuse_strangers(out: Path) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file()):
+        raise InputError(
+            f"{out} is there already and no export; choose another --out, or delete it first"
+        )
+
+
+def _replace(out: Path, partial: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    _remove(old)
+    if out.exists():
+        out.rename(old)
+    try:
+        partial.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from heap.store.columns import directions
+
 CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
     "0.9 of the best"
@@ -47,12 +49,6 @@ class Clusters:
         nearest = similarity.argmax(axis=1)
         best = similarity.max(axis=1)
         return np.where(best >= self.least[nearest], nearest, -1), best.astype(np.float32)
-
-
-def directions(vectors: Vectors) -> Vectors:
-    """The vectors at length 1."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
 
 
 def cluster(vectors: Vectors, count: int | None, seed: int = 0) -> Clusters:

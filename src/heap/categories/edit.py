@@ -10,12 +10,12 @@ import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
 from heap.base.errors import InputError
-from heap.categories.cluster import CRITERION, Clusters, cluster, directions, matched
+from heap.categories.cluster import CRITERION, Clusters, cluster, matched
 from heap.categories.listing import NONE
 from heap.categories.naming import checked
 from heap.categories.titles import check_titles, title_of
 from heap.store import schema
-from heap.store.columns import rows, vectors
+from heap.store.columns import directions, rows, vectors
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 

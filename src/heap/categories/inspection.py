@@ -11,9 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from heap.base.errors import InputError
-from heap.categories.cluster import directions
 from heap.store import schema
-from heap.store.columns import rows, vectors
+from heap.store.columns import directions, rows, vectors
 from heap.store.database import reading
 from heap.store.matching import is_gone
 from heap.store.store import RunStore

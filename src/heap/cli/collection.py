@@ -145,10 +145,10 @@ def search(
         as_json: Print what was found as JSON on standard output.
     """
     corners = None if box is None else _box(box)
-    from heap.run import Collection
+    from heap.run import Run
     from heap.store.recall import NEAREST
 
-    collection = Collection(run, photos=photos.photos, urls=photos.urls)
+    collection = Run(run, photos=photos.photos, urls=photos.urls)
     if model is not None:
         collection.model(model)
     hits = collection.search(

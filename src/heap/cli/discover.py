@@ -12,7 +12,6 @@ from cyclopts import Parameter
 
 from heap.base.errors import InputError
 from heap.base.lock import refuse_busy
-from heap.base.progress import OnProgress
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import app, err_console
 from heap.cli.bars import Bars
@@ -92,48 +91,28 @@ def discover(
     # What is wrong is said before anything is loaded.
     from_dict(DiscoverConfig, chosen)
     refuse_busy(out)
-    from heap.base.device import choose_device
     from heap.discovery import discover as run_discover
-    from heap.encoder.registry import PACKAGED
-    from heap.fitting.command import fit as run_fit
-    from heap.model.heap import Heap
 
-    where = choose_device(device)
     if model is None:
         hint_at_stronger(encoder or "embedded")
+
+    def on_fit(folder: Path) -> None:
+        text = f"No head was ever fitted on {encoder}: fitting one on these images in {folder}"
+        err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     with Bars(err_console) as progress:
-        if model is None and encoder not in (None, *PACKAGED):
-            whole = out.resolve()
-            fitted = whole.with_name(whole.name + "-model")
-            found = run_fit(
-                images,
-                fitted,
-                encoder=encoder,
-                device=where,
-                precision=precision,
-                timeout=timeout,
-                on_progress=_saying(
-                    f"No head was ever fitted on {encoder}: fitting one on these images in "
-                    f"{fitted}",
-                    progress,
-                ),
-            )
-        else:
-            found = Heap.from_pretrained(
-                model or encoder or PACKAGED[0],
-                encoder=encoder,
-                device=where,
-                precision=precision,
-            )
-        config = from_dict(DiscoverConfig, asdict(found.defaults) | chosen)
         run = run_discover(
-            found,
             images,
             out,
-            config=config,
+            model=model,
+            encoder=encoder,
+            device=device,
+            precision=precision,
+            config=chosen,
             limit=limit,
             timeout=timeout,
             prune=prune,
+            on_fit=on_fit,
             on_progress=progress,
         )
     _summarise(run, as_json)
@@ -149,18 +128,6 @@ def _unknown(option: str) -> str:
     close = get_close_matches(name, names, n=1) or begun[:1]
     meant = f"; did you mean {close[0]}?" if close else ";"
     return f"unknown option {name}{meant} a file of this name is ./{name}"
-
-
-def _saying(text: str, progress: OnProgress) -> OnProgress:
-    """Progress that begins with a line: nothing is said of what may be refused at once."""
-    waiting = [text]
-
-    def report(stage: str, done: int, total: int | None) -> None:
-        if waiting:
-            err_console.print(waiting.pop(), markup=False, highlight=False, soft_wrap=True)
-        progress(stage, done, total)
-
-    return report
 
 
 def _summarise(run: Any, as_json: bool) -> None:

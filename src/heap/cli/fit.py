@@ -77,7 +77,6 @@ def fit(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
-    from heap.base.device import choose_device
     from heap.encoder.registry import recipe
 
     more = read_sections(settings, ("features", "head", "losses", "fit"))
@@ -104,7 +103,7 @@ def fit(
             head=head,
             losses=losses,
             config=config,
-            device=choose_device(device),
+            device=device,
             precision=precision,
             cache=cache,
             timeout=timeout,

@@ -93,7 +93,6 @@ def bench_of(features: FeatureOptions, machine: MachineOptions, fit: list[str] |
         ConfigError, InputError, WeightsError: if they cannot be used.
     """
     config = features.config()
-    from heap.base.device import choose_device
     from heap.benchmark.run.bench import Bench
 
     return Bench(
@@ -101,6 +100,6 @@ def bench_of(features: FeatureOptions, machine: MachineOptions, fit: list[str] |
         photos=fit or (),
         encoder_label=features.encoder_label,
         cache=machine.cache,
-        device=choose_device(machine.device),
+        device=machine.device,
         precision=machine.precision,
     )

@@ -1,8 +1,7 @@
-"""What every frozen encoder can do, whichever network it is made of."""
+"""Interface of every frozen encoder, whichever network it is made of."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -10,14 +9,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, InputError
-from heap.config import Facet, Precision
-from heap.encoder import hub
-from heap.encoder.architecture import TransformerArchitecture
+from heap.config import Facet
 from heap.encoder.features import Features, Outputs
-from heap.encoder.files import find_files
-from heap.encoder.precision import choose_precision
-from heap.encoder.registry import resolve
-from heap.encoder.weights import Colour, load_model, read_normalisation
+from heap.encoder.weights import Colour
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Origin:
 
 
 class Encoder(nn.Module, ABC):
-    """Network in evaluation mode for good, without gradients; see `Encoder.load`."""
+    """Network in evaluation mode for good, without gradients; see `heap.encoder.load`."""
 
     mean: Tensor
     std: Tensor
@@ -57,32 +51,6 @@ class Encoder(nn.Module, ABC):
         self.precision = origin.precision
         for buffer, values in zip(("mean", "std"), origin.colours, strict=True):
             self.register_buffer(buffer, torch.tensor(values).view(3, 1, 1), persistent=False)
-
-    @staticmethod
-    def load(name: str, *, device: str = "cpu", precision: Precision = "auto") -> "Encoder":
-        """Load an encoder by alias, hub name or local folder; only a hub name uses the network.
-
-        Its config.json says whether it is a vision transformer or a pyramid. `auto` precision is
-        bf16 where the device has instructions for it.
-
-        Raises:
-            InputError: if `name` or `device` is unknown.
-            ConfigError: if `precision` is.
-            WeightsError: if the weights cannot be had, are damaged, or are not the model's.
-        """
-        where, place = _device(device), resolve(name)
-        chosen = choose_precision(precision, where)
-        files = find_files(place if isinstance(place, Path) else hub.fetch(place))
-        model, architecture = load_model(files)
-        origin = Origin(name, files.digest(), chosen, read_normalisation(files))
-        # Only now: both are made of this class.
-        if isinstance(architecture, TransformerArchitecture):
-            from heap.encoder.vit import VisionTransformer
-
-            return VisionTransformer(model, origin, architecture).to(where)
-        from heap.encoder.pyramid import Pyramid
-
-        return Pyramid(model, origin).to(where)
 
     @abstractmethod
     def forward(
@@ -143,18 +111,3 @@ class Encoder(nn.Module, ABC):
                 f"patches of encoder {self.name}; resize them to multiples of {self.patch}"
             )
         return height // self.patch, width // self.patch
-
-
-def _device(name: str) -> torch.device:
-    try:
-        # A number is read back, for there is a device, meta, that has none.
-        probe = torch.zeros(1, device=name)
-        probe.item()
-        return probe.device
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        # torch lists every type that anybody has ever made one for.
-        known = "there is no such kind" if "Expected one of" in reason else reason
-        raise InputError(
-            f"device {name!r} cannot be used ({known}); give cpu, cuda, mps or auto"
-        ) from error

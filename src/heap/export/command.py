@@ -6,11 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from heap.base.errors import ConfigError, ImageError, InputError
+from heap.base.files import MARKER, replacing_folder
 from heap.base.progress import OnProgress, silent
 from heap.export.coco import coco, coco_polygons
 from heap.export.crops import write_crops
 from heap.export.earlier import refuse_less
-from heap.export.folder import MARKER, replacing_folder
 from heap.export.formats import FORMATS, Format, FormatName, ImageMode
 from heap.export.items import Item, items, read_keys, read_labels
 from heap.export.labelme import labelme
@@ -23,10 +23,9 @@ from heap.export.tables import csv, parquet
 from heap.export.voc import voc
 from heap.export.writer import Add, Writer
 from heap.export.yolo import yolo
-from heap.report.coco import FAILURES, write_failures
+from heap.images.failures import FAILURES, Failure, write_failures
 from heap.store.photos import Photos
 from heap.store.place import folder_of
-from heap.store.records import Failure
 from heap.store.store import RunStore
 
 _WRITERS: Mapping[FormatName, Writer] = {

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heap.base.errors import InputError
-from heap.export.folder import MARKER
-from heap.store.records import Failure
+from heap.base.files import MARKER
+from heap.images.failures import Failure
 
 _IMAGES = re.compile(r"^.*: (\d+) images, \d+ objects$", re.MULTILINE)
 _CROPS = "\ncrops: "

@@ -1,21 +1,15 @@
 """Features of pictures: what the head sees, computed once and kept on disk if wanted."""
 
-import hashlib
-import json
 import logging
-import uuid
-import zlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from heap.base.errors import ImageError
@@ -25,9 +19,11 @@ from heap.encoder.features import Features
 from heap.features.colour_prior import smoothed_prior
 from heap.features.cues import CUE_WIDTHS, cues
 from heap.images import Geometry, Picture
-from heap.images.failures import apart, in_halves
+from heap.images.failures import apart, is_out_of_memory
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STAGE = "encode"
 _PATCHES_TOGETHER = 8192
@@ -146,10 +142,10 @@ def _encode(
     """Run the encoder; a batch that does not fit into memory goes through in parts."""
 
     def work(part: UInt8[Tensor, "_ height width 3"]) -> Features:
-        found: Features = encoder(
+        features: Features = encoder(
             part.permute(0, 3, 1, 2).float() / 255, config.layer, config.facet
         )
-        return found
+        return features
 
     first, *others = in_halves(work, pixels)
     if not others:
@@ -174,90 +170,12 @@ def _join(
     return torch.cat([F.normalize(patches, dim=-1), config.cue_weight * extra], dim=-1)
 
 
-class FeatureStore:
-    """Features on disk, named by the content of the image and by all that they depend on.
-
-    Kept in half precision. A file that is damaged, by a kill or otherwise, counts as absent.
-    """
-
-    def __init__(self, root: Path, encoder: Encoder, config: FeatureConfig) -> None:
-        self.config = config
-        settings = {
-            **asdict(config),
-            "encoder": encoder.fingerprint,
-            "precision": encoder.precision,
-        }
-        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
-        self.folder = root / name
-
-    def __contains__(self, digest: str) -> bool:
-        return self._path(digest).exists()
-
-    def put(self, digest: str, features: PatchFeatures) -> None:
-        """Keep the features of the image whose bytes have this SHA-256, with their prior."""
-        if features.boundary is None:
-            raise ValueError("features are kept for fitting, which may need the boundary prior")
-        tensors = {
-            "patches": features.patches.half(),
-            "cls_attention": features.cls_attention.half(),
-            "boundary": features.boundary.half(),
-        }
-        path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: another fit may be writing the features of the same image.
-        partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")
-        grid = "{} {}".format(*features.grid)
-        whole = save(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            {"grid": grid, "crc32": str(_checksum(tensors, grid))},
-        )
-        try:
-            partial.write_bytes(whole)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def keep(self, digest: str, features: PatchFeatures) -> PatchFeatures:
-        """Put them, and give them as `get` does from now on: in half precision."""
-        self.put(digest, features)
-        return self.get(digest) or features
-
-    def get(self, digest: str) -> PatchFeatures | None:
-        """What was put, or None if it is not there or not whole."""
-        path = self._path(digest)
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in _FIELDS}
-                about = file.metadata() or {}
-            rows, cols = map(int, about["grid"].split())
-            if int(about["crc32"]) != _checksum(tensors, about["grid"]):
-                raise ValueError("wrong checksum")
-        except FileNotFoundError:
-            return None
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            logger.warning("cached features %s are damaged (%s), computing them again", path, error)
-            path.unlink(missing_ok=True)
-            return None
-        return PatchFeatures(**{n: t.float() for n, t in tensors.items()}, grid=(rows, cols))
-
-    def boundary(self, digest: str) -> Float[Tensor, " patch"] | None:
-        """Only the prior of what was put, as quick as can be; None if it cannot be read."""
-        try:
-            with safe_open(self._path(digest), framework="pt") as file:
-                prior: Tensor = file.get_tensor("boundary").float()
-        except (SafetensorError, OSError):
-            return None
-        return prior
-
-    def _path(self, digest: str) -> Path:
-        return self.folder / digest[:2] / f"{digest}.safetensors"
-
-
-_FIELDS = ("patches", "cls_attention", "boundary")
-
-
-def _checksum(tensors: dict[str, Tensor], grid: str) -> int:
-    value = zlib.crc32(grid.encode())
-    for name in _FIELDS:
-        value = zlib.crc32(tensors[name].contiguous().numpy().tobytes(), value)
-    return value
+def in_halves(work: Callable[[torch.Tensor], T], batch: torch.Tensor) -> list[T]:
+    """Results of `work` on the batch, or on parts of it where it does not fit into memory."""
+    try:
+        return [work(batch)]
+    except (RuntimeError, MemoryError) as error:
+        if len(batch) == 1 or not is_out_of_memory(error):
+            raise
+    logger.warning("out of memory with a batch of %d images, going on with half", len(batch))
+    return [part for half in batch.tensor_split(2) for part in in_halves(work, half)]

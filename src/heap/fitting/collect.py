@@ -12,7 +12,8 @@ from jaxtyping import UInt8
 from heap.base.errors import FitError, InputError
 from heap.base.progress import OnProgress
 from heap.encoder.base import Encoder
-from heap.features.describe import FeatureStore, PatchFeatures, describe, try_describe
+from heap.features.describe import PatchFeatures, describe, try_describe
+from heap.features.store import FeatureStore
 from heap.images import ImageError, Limits, Picture, Source, decode, decode_bytes
 from heap.images.decode import DEFAULT_LIMITS, read
 from heap.images.prefetch import ahead, chunks

@@ -12,19 +12,18 @@ from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
 from heap.base.progress import OnProgress, silent
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import recipe
-from heap.features.describe import FeatureStore
+from heap.features.store import FeatureStore
 from heap.fitting.collect import collect, evenly
 from heap.fitting.comparing import learn_to_compare
-from heap.fitting.place import refuse_strangers
+from heap.fitting.folder import refuse_strangers
 from heap.fitting.training import train_head
 from heap.images import Limits, list_images
+from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.skipped import Skipped
 from heap.model.heap import Heap, ModelConfig
-from heap.report.coco import FAILURES, write_failures
-from heap.store.records import Failure
 
 
 def fit(
@@ -36,7 +35,7 @@ def fit(
     head: HeadConfig | None = None,
     losses: LossConfig | None = None,
     config: FitConfig | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     precision: Precision = "auto",
     cache: Path | None = None,
     timeout: float = Limits().seconds,
@@ -68,7 +67,7 @@ def fit(
     sources = evenly(listing, config.images)
     if listing.skipped:
         on_skipped(listing.skipped)
-    loaded = Encoder.load(features.encoder, device=device, precision=precision)
+    loaded = load_encoder(features.encoder, device=device, precision=precision)
     make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model = Heap(

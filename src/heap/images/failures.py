@@ -1,19 +1,37 @@
-"""Work on images of which a bad one must not stop the others."""
+"""Images that cannot be used: a bad one must not stop the others, and all are listed."""
 
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from heap.base.errors import HeapError, ImageError
-from heap.images.source import reason_of
+from heap.base.files import replacing
+from heap.images.source import name_of, reason_of
 
 logger = logging.getLogger(__name__)
 
+FAILURES = "failed.jsonl"
+"""Where a run and a model list the images that could not be used."""
+
 S = TypeVar("S")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be worked on."""
+
+    key: str
+    stage: str
+    """Where it failed: `decode`, `encode`, ..."""
+    reason: str
+    """What went wrong, in a sentence."""
+    source: str = ""
+    """Absolute path, or URL, that it was read from; empty if it cannot be read again."""
 
 
 def attempt(key: str, stage: str, work: Callable[[], T]) -> T | ImageError:
@@ -57,22 +75,27 @@ def apart(
     return alone
 
 
-def in_halves(work: Callable[[torch.Tensor], T], batch: torch.Tensor) -> list[T]:
-    """Results of `work` on the batch, or on parts of it where it does not fit into memory."""
-    try:
-        return [work(batch)]
-    except (RuntimeError, MemoryError) as error:
-        if len(batch) == 1 or not is_out_of_memory(error):
-            raise
-    logger.warning("out of memory with a batch of %d images, going on with half", len(batch))
-    return [part for half in batch.tensor_split(2) for part in in_halves(work, half)]
-
-
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the memory of a GPU or of the machine did not suffice."""
+    # Not before: whoever only lists failures shall not wait for torch.
+    import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
     # Torch has no class of its own for the memory of the machine.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or should_reduce_batch_size(
         error
     )
+
+
+def write_failures(failures: Iterable[Failure], path: Path) -> None:
+    """Write one JSON object per line for each image that failed: its name, stage and reason.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    with replacing(path) as file:
+        for failure in failures:
+            name = name_of(failure.key)
+            line = {"path": name, "stage": failure.stage, "reason": failure.reason}
+            # Plain ASCII survives any reader's idea of an encoding.
+            file.write(json.dumps(line).encode("ascii") + b"\n")

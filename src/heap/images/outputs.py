@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import get_args
 
+from heap.base.files import MARKER
 from heap.config import Saved
-from heap.export.folder import MARKER
 
 _TABLES = ("store/config.lance", "store/images.lance")
 _WRITTEN = ("store", *get_args(Saved))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heap.base.errors import InputError
-from heap.export.folder import MARKER
+from heap.base.files import MARKER
 from heap.images.outputs import written_in
 from heap.images.skipped import HIDDEN, OURS, Skipped
 

@@ -16,9 +16,9 @@ from background, without a label (HEAP, AAAI 2024; the head's details and the or
 choices of the `heap` package). It finds what stands out in everyday photos; it does not name it.
 
 ```python
-from heap import Heap
+import heap
 
-run = Heap.from_pretrained("THIS FOLDER OR HUB NAME").discover("photos/", "run/")
+run = heap.discover("photos/", "run/", model="THIS FOLDER OR HUB NAME")
 ```
 
 ## Made from

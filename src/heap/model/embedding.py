@@ -10,9 +10,8 @@ from torch import Tensor
 
 from heap.base.errors import InputError
 from heap.encoder.base import Encoder
-from heap.features.describe import fitting_together
+from heap.features.describe import fitting_together, in_halves
 from heap.images import Geometry, Picture
-from heap.images.failures import in_halves
 
 Box = Sequence[float]
 """Xyxy, in pixels of the upright original."""

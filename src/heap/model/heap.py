@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +25,11 @@ from heap.config import (
 )
 from heap.encoder import hub
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import PACKAGED, packaged_head
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
 from heap.images.failures import apart, attempt
-from heap.images.listing import Place
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
@@ -37,9 +37,6 @@ from heap.model.objects import find_objects
 from heap.model.regions import make_regions
 from heap.model.weights import digest_of, load_head, save_head
 from heap.results import ImageResult, Regions
-
-if TYPE_CHECKING:
-    from heap.discovery import Run
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -59,7 +56,8 @@ class ModelConfig:
 class Heap(nn.Module, ModelHubMixin):
     """Finds regions and objects in pictures.
 
-    Calling it works on decoded pictures; `discover` works on a folder, and `fit` makes a new one.
+    Calling it works on decoded pictures; `heap.discover` works on folders with it, and `heap.fit`
+    makes a new one.
     """
 
     def __init__(self, encoder: Encoder, config: ModelConfig) -> None:
@@ -92,7 +90,7 @@ class Heap(nn.Module, ModelHubMixin):
         """
         folder = _folder(name)
         config = _read_config(folder)
-        loaded = Encoder.load(
+        loaded = load_encoder(
             encoder or config.features.encoder, device=device, precision=precision
         )
         if loaded.fingerprint != config.encoder_fingerprint:
@@ -113,21 +111,6 @@ class Heap(nn.Module, ModelHubMixin):
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The card that `save_pretrained` and `push_to_hub` write as README.md."""
         return model_card(asdict(self.config))
-
-    @classmethod
-    def fit(cls, images: Place | Sequence[Place], out: Path | str, **options: Any) -> "Heap":
-        """Fit a head on unlabelled images and save the model in `out`, see `heap.fit`."""
-        from heap.fitting.command import fit
-
-        return fit(images, out, **options)
-
-    def discover(
-        self, images: Place | Sequence[Place], out: Path | str = "heap-run", **options: Any
-    ) -> "Run":
-        """Find the objects of many images into the folder `out`, see `heap.discovery.discover`."""
-        from heap.discovery import discover
-
-        return discover(self, images, out, **options)
 
     @property
     def fingerprint(self) -> str:

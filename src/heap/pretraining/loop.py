@@ -115,12 +115,12 @@ def _learn(
     on_progress: OnProgress,
 ) -> "Lessons":
     # Only now: it needs more packages than the rest.
-    from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
     from heap.pretraining.lessons import learn, open_lessons, origin_of
 
     # The others wait for the first process, and find all done.
     with accelerator.main_process_first():
-        encoder = Encoder.load(teacher, device=str(accelerator.device))
+        encoder = load_encoder(teacher, device=str(accelerator.device))
         learn(encoder, photos, out, config.teacher_resolution, on_progress)
     return open_lessons(out, origin_of(encoder), config.ridge, accelerator.device)
 

@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from heap.base.files import replacing
 from heap.base.progress import OnProgress, silent
 from heap.categories.standing import Standing, Strip, read_standing
+from heap.images.failures import Failure
 from heap.masks.palette import OBJECTS
 from heap.report.cards import Card, make_card
-from heap.store.records import Failure
 from heap.store.store import RunStore
 
 GALLERY = "gallery.html"

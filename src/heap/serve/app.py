@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from heap.base.errors import BusyError, ConfigError, HeapError, ImageError, InputError
-from heap.run import Collection
+from heap.run import Run
 from heap.serve import browsing, correcting, exporting, pictures, searching
 from heap.serve.access import Access
 from heap.serve.exporting import Exporter
@@ -61,9 +61,7 @@ def make_app(
         version=version("heap"),
         max_body_size=_TEXT_BYTES,
     )
-    app.state.served = ServedRun(
-        Collection(run, photos=photos, urls=urls), model, read_only=read_only
-    )
+    app.state.served = ServedRun(Run(run, photos=photos, urls=urls), model, read_only=read_only)
     app.state.exporter = Exporter()
     for part in (browsing, pictures, searching, correcting, exporting):
         app.include_router(part.router)

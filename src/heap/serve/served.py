@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from heap.base.errors import InputError
-from heap.run import Collection
+from heap.run import Run
 from heap.serve.snapshot import Snapshot, versions_of
 from heap.serve.turns import Turns
 from heap.store import schema
@@ -38,7 +38,7 @@ class ServedRun:
     """What the requests share; all methods may be called by several threads."""
 
     def __init__(
-        self, collection: Collection, model: str | None = None, *, read_only: bool = False
+        self, collection: Run, model: str | None = None, *, read_only: bool = False
     ) -> None:
         self.run = collection.store.run
         self.read_only = read_only

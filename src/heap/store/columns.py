@@ -79,6 +79,12 @@ def vectors(found: pa.Table) -> Float32[np.ndarray, "object dim"]:
     return np.asarray(flat.reshape(found.num_rows, -1), dtype=np.float32)
 
 
+def directions(vectors: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarray, "object dim"]:
+    """Vectors scaled to length 1; zero vectors stay zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
+
+
 def width(objects: Table | None) -> int:
     """How many numbers an embedding has; 0 where no object was ever found."""
     return 0 if objects is None else int(objects.schema.field("vector").type.list_size)

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from heap.categories.cluster import directions
-from heap.store.columns import rows, vectors
+from heap.store.columns import directions, rows, vectors
 from heap.store.database import Table
 
 NEAREST = 20

@@ -29,19 +29,6 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """An image that could not be worked on."""
-
-    key: str
-    stage: str
-    """Where it failed: `decode`, `encode`, ..."""
-    reason: str
-    """What went wrong, in a sentence."""
-    source: str = ""
-    """As of a finished image."""
-
-
-@dataclass(frozen=True)
 class Stored:
     """What tells whether an image of a run is one that was listed."""
 

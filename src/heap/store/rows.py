@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from heap.images.failures import Failure
 from heap.results import ImageResult, Objects, Regions, Rle
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 
 Row = Mapping[str, Any]
 

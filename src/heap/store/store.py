@@ -12,6 +12,7 @@ from heap.base.errors import ConfigError, StoreError
 from heap.base.lock import RunLock, lock_run
 from heap.base.progress import OnProgress, silent
 from heap.config import differing_keys
+from heap.images.failures import Failure
 from heap.results import ImageResult
 from heap.store import place, schema
 from heap.store.columns import KeyIndex, joined, rows, texts, width
@@ -28,7 +29,7 @@ from heap.store.database import (
 from heap.store.index import refresh
 from heap.store.lance import lancedb
 from heap.store.migration import migrate
-from heap.store.records import Counts, Failure, Finished, Stored
+from heap.store.records import Counts, Finished, Stored
 from heap.store.rows import to_failure, to_finished
 from heap.store.writer import Writer, find_objects
 

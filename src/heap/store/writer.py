@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pyarrow as pa
 
+from heap.images.failures import Failure
 from heap.store import schema
 from heap.store.columns import rows, texts
 from heap.store.database import Database, Table, find_table
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.rows import image_row, object_rows
 
 _FIRST_COMPACTION = 2048

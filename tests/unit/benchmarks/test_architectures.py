@@ -14,8 +14,8 @@ from heap.encoder.architecture import (
     TransformerArchitecture,
     read_architecture,
 )
-from heap.encoder.base import Encoder
 from heap.encoder.files import CONFIG, EncoderFiles
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import CARDS, PACKAGED
 from heap.encoder.stages import STRIDE
 
@@ -78,7 +78,7 @@ def test_the_files_are_named_as_on_the_hub_and_load(
     published.write(tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert names <= set(file.keys())
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    encoder = load_encoder(str(tmp_path), precision="fp32")
     side = 3 * encoder.patch
     features = encoder(torch.rand(1, 3, side, side))
     assert features.patches.shape == (1, 9, 24)

@@ -8,10 +8,11 @@ import pytest
 
 from heap.base.errors import WeightsError
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 
 
 def load(folder: Path) -> Encoder:
-    return Encoder.load(str(folder), precision="fp32")
+    return load_encoder(str(folder), precision="fp32")
 
 
 def refusal(folder: Path) -> str:

@@ -251,9 +251,9 @@ def refuse(event, arguments):
     if event.startswith("socket."):
         raise SystemExit(f"{{event}} {{arguments}}")
 from heap.encoder.registry import CARDS, is_local
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 sys.addaudithook(refuse)
-Encoder.load({str(folder)!r})
+load_encoder({str(folder)!r})
 sys.exit(any(is_local(card) for card in CARDS.values() if card.repo))
 """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

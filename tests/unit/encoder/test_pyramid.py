@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from heap.base.errors import ConfigError, InputError
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.pyramid import Pyramid
 
 from .folders import change_config, load, refusal
@@ -70,7 +71,7 @@ def pair(
     """A model of transformers, and the encoder that was loaded from its folder."""
     folder = tmp_path_factory.mktemp(request.param)
     model = build(request.param, folder)
-    return model, Encoder.load(str(folder), precision="fp32")
+    return model, load_encoder(str(folder), precision="fp32")
 
 
 @pytest.fixture
@@ -210,8 +211,8 @@ def test_an_image_has_the_same_features_alone_and_in_a_batch(
 @pytest.mark.parametrize("case", CASES)
 def test_bfloat16_is_near_float32_and_comes_out_as_float32(case: str, tmp_path: Path) -> None:
     build(case, tmp_path)
-    exact = Encoder.load(str(tmp_path), precision="fp32")(pixels(), facet="token")
-    rough = Encoder.load(str(tmp_path), precision="bf16")(pixels(), facet="token")
+    exact = load_encoder(str(tmp_path), precision="fp32")(pixels(), facet="token")
+    rough = load_encoder(str(tmp_path), precision="bf16")(pixels(), facet="token")
     assert rough.patches.dtype == rough.cls_attention.dtype == torch.float32
     assert not torch.equal(rough.patches, exact.patches)
     likeness = torch.cosine_similarity(rough.patches, exact.patches, dim=-1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from heap.base.errors import ConfigError, InputError, WeightsError
 from heap.config import Facet
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import CARDS, PACKAGED
 
 from .folders import refusal
@@ -16,7 +17,7 @@ from .folders import refusal
 
 @pytest.fixture
 def encoder(folder: Path) -> Encoder:
-    return Encoder.load(str(folder), precision="fp32")
+    return load_encoder(str(folder), precision="fp32")
 
 
 def pixels(height: int = 24, width: int = 32, count: int = 1) -> Tensor:
@@ -106,9 +107,9 @@ def write_colours(folder: Path, **values: Any) -> Path:
 def test_colours_are_normalised_by_the_preprocessor(folder: Path) -> None:
     image = pixels()
     write_colours(folder, image_mean=[0.5, 0.4, 0.3], image_std=[0.2, 0.3, 0.4])
-    plain = Encoder.load(str(folder), precision="fp32")(image).patches
+    plain = load_encoder(str(folder), precision="fp32")(image).patches
     write_colours(folder, image_mean=[0, 0, 0], image_std=[1, 1, 1])
-    bare = Encoder.load(str(folder), precision="fp32")
+    bare = load_encoder(str(folder), precision="fp32")
     mean = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)
     std = torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
     torch.testing.assert_close(bare((image - mean) / std).patches, plain)
@@ -120,9 +121,9 @@ def test_an_encoder_that_was_trained_without_normalising_gets_colours_as_they_ar
 ) -> None:
     image = pixels()
     write_colours(folder, image_mean=[0, 0, 0], image_std=[1, 1, 1])
-    bare = Encoder.load(str(folder), precision="fp32")(image).patches
+    bare = load_encoder(str(folder), precision="fp32")(image).patches
     write_colours(folder, do_normalize=False, image_mean=[0.5] * 3, image_std=[0.5] * 3)
-    assert torch.equal(Encoder.load(str(folder), precision="fp32")(image).patches, bare)
+    assert torch.equal(load_encoder(str(folder), precision="fp32")(image).patches, bare)
 
 
 def test_an_encoder_that_does_not_say_how_colours_were_normalised_is_refused(folder: Path) -> None:
@@ -145,13 +146,13 @@ def test_a_preprocessor_without_two_colours(folder: Path, values: dict[str, Any]
     half = [0.5, 0.5, 0.5]
     write_colours(folder, **({"image_mean": half, "image_std": half} | values))
     with pytest.raises(WeightsError, match=r"preprocessor_config\.json"):
-        Encoder.load(str(folder))
+        load_encoder(str(folder))
 
 
 @pytest.mark.fault("F37")
 def test_bfloat16_is_near_float32_and_comes_out_as_float32(folder: Path) -> None:
-    exact = Encoder.load(str(folder), precision="fp32")(pixels(64, 64), facet="token")
-    rough = Encoder.load(str(folder), precision="bf16")(pixels(64, 64), facet="token")
+    exact = load_encoder(str(folder), precision="fp32")(pixels(64, 64), facet="token")
+    rough = load_encoder(str(folder), precision="bf16")(pixels(64, 64), facet="token")
     assert rough.patches.dtype == rough.cls_attention.dtype == torch.float32
     assert not torch.equal(rough.patches, exact.patches)
     likeness = torch.cosine_similarity(rough.patches, exact.patches, dim=-1)
@@ -159,30 +160,30 @@ def test_bfloat16_is_near_float32_and_comes_out_as_float32(folder: Path) -> None
 
 
 def test_the_fingerprint_is_that_of_the_content(folder: Path, tmp_path: Path) -> None:
-    first = Encoder.load(str(folder)).fingerprint
+    first = load_encoder(str(folder)).fingerprint
     assert len(first) == 64
     moved = folder.rename(tmp_path / "elsewhere")
-    assert Encoder.load(str(moved), precision="bf16").fingerprint == first
+    assert load_encoder(str(moved), precision="bf16").fingerprint == first
     write_colours(moved, image_mean=[0.4] * 3, image_std=[0.5] * 3)
-    second = Encoder.load(str(moved)).fingerprint
+    second = load_encoder(str(moved)).fingerprint
     weights = moved / "model.safetensors"
     changed = bytearray(weights.read_bytes())
     changed[-4] ^= 1  # the lowest bit of the last number
     weights.write_bytes(changed)
-    third = Encoder.load(str(moved)).fingerprint
+    third = load_encoder(str(moved)).fingerprint
     assert len({first, second, third}) == 3
 
 
 @pytest.mark.parametrize("device", ["warp", "gpu", "cuda:99", "meta", "hpu", ""])
 def test_a_device_that_is_not_there(folder: Path, device: str) -> None:
     with pytest.raises(InputError, match=r"cannot be used .*; give cpu, cuda, mps or auto") as told:
-        Encoder.load(str(folder), device=device)
+        load_encoder(str(folder), device=device)
     assert len(str(told.value)) < 150, "no list of all that anybody ever made"
 
 
 @pytest.mark.parametrize("alias", PACKAGED)
 def test_an_encoder_of_the_package_is_what_its_card_says(alias: str) -> None:
-    encoder, card = Encoder.load(alias), CARDS[alias]
+    encoder, card = load_encoder(alias), CARDS[alias]
     assert (encoder.patch, encoder.dim) == (card.patch, card.dim)
     weights = sum(weight.numel() for weight in encoder.parameters())
     assert round(weights / 1e6, 1) == card.parameters

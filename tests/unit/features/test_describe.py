@@ -13,9 +13,11 @@ from torch import nn
 
 from heap.config import FeatureConfig
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.features.colour_prior import smoothed_prior
 from heap.features.cues import cues
-from heap.features.describe import FeatureStore, PatchFeatures, describe, feature_dim, geometry
+from heap.features.describe import PatchFeatures, describe, feature_dim, geometry
+from heap.features.store import FeatureStore
 from heap.images import Picture
 
 DIGEST = "ab" + "0" * 62
@@ -107,7 +109,7 @@ def test_a_processor_gets_fewer_of_large_pictures_at_a_time(
     feature_config: FeatureConfig,
 ) -> None:
     seen: list[int] = []
-    watched = Encoder.load(str(encoder_folder), precision="fp32")
+    watched = load_encoder(str(encoder_folder), precision="fp32")
     watched.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
     config = replace(feature_config, square=True, resolution=side, cues=(), layer=0)
     found = describe(watched, pictures, config, batch=12)
@@ -133,7 +135,7 @@ def test_out_of_memory_halves_the_batch(
     feature_config: FeatureConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    scarce = Encoder.load(str(encoder_folder), precision="fp32")
+    scarce = load_encoder(str(encoder_folder), precision="fp32")
 
     def refuse_more_than_two(_: nn.Module, arguments: tuple[torch.Tensor, Any, Any]) -> None:
         if len(arguments[0]) > 2:
@@ -228,8 +230,8 @@ def test_where_features_are_kept_depends_on_all_that_they_depend_on(
         FeatureStore(tmp_path, encoder, replace(feature_config, layer=0)),
         FeatureStore(tmp_path, encoder, replace(feature_config, cue_weight=0.5)),
         FeatureStore(tmp_path, encoder, replace(feature_config, square=True)),
-        FeatureStore(tmp_path, Encoder.load(str(encoder_folder), precision="bf16"), feature_config),
-        FeatureStore(tmp_path, Encoder.load(str(other), precision="fp32"), feature_config),
+        FeatureStore(tmp_path, load_encoder(str(encoder_folder), precision="bf16"), feature_config),
+        FeatureStore(tmp_path, load_encoder(str(other), precision="fp32"), feature_config),
     ]
     assert len({store.folder for store in stores}) == len(stores)
     assert FeatureStore(tmp_path, encoder, replace(feature_config)).folder == stores[0].folder

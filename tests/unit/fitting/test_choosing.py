@@ -12,6 +12,7 @@ import torch
 from heap.base.errors import ConfigError, FitError
 from heap.config import HeadConfig, LossConfig
 from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.fitting.choosing import SIDE, candidates, choose, contrast, own_against_others
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
@@ -82,7 +83,7 @@ def test_heads_that_are_refused_are_no_choice() -> None:
 
 def test_a_prior_of_the_encoder_is_tried_where_there_is_one(encoder: Encoder) -> None:
     assert candidates(encoder) == ("none", "self", "found")
-    small = Encoder.load("embedded-small", precision="fp32")
+    small = load_encoder("embedded-small", precision="fp32")
     assert candidates(small) == ("none", "self", "found", "encoder")
 
 

@@ -17,7 +17,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from heap.base.progress import silent
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
-from heap.features.describe import FeatureStore, describe
+from heap.features.describe import describe
+from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.fitting.command import fit
 from heap.fitting.empty import STAGE, Crop, find_crops, largest_rectangle

@@ -19,10 +19,10 @@ from heap.base.lock import lock_run
 from heap.base.progress import silent
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
-from heap.features.describe import FeatureStore
+from heap.features.store import FeatureStore
 from heap.fitting.collect import collect, evenly
 from heap.fitting.command import fit
-from heap.fitting.place import refuse_strangers
+from heap.fitting.folder import refuse_strangers
 from heap.images import Picture, Source, list_images
 from heap.methods.found import FoundRecipe
 from heap.model.embedding import embed

@@ -18,7 +18,9 @@ from heap.base.errors import ConfigError, WeightsError
 from heap.base.progress import silent
 from heap.config import FeatureConfig, Prior
 from heap.encoder.base import Encoder
-from heap.features.describe import FeatureStore, PatchFeatures, describe
+from heap.encoder.load import load_encoder
+from heap.features.describe import PatchFeatures, describe
+from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.fitting.priors import STAGE, load_masks, make_masks, saliency_map, save_masks
 from heap.images import Picture, list_images
@@ -151,7 +153,7 @@ def pyramid(tmp_path: Path) -> Encoder:
     add_preprocessor(tmp_path)
     layer = {"dense_head.weight": torch.randn(1, 20), "dense_head.bias": torch.tensor([0.5])}
     save_file(layer, tmp_path / "heads.safetensors")
-    return Encoder.load(str(tmp_path), precision="fp32")
+    return load_encoder(str(tmp_path), precision="fp32")
 
 
 def test_the_prior_of_the_encoder_is_what_it_was_taught(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from heap.base.errors import ConfigError, InputError, WeightsError
 from heap.config import DiscoverConfig
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import ImageResult
@@ -137,7 +137,7 @@ def test_another_encoder_is_refused(copy: Path, encoder_folder: Path, tmp_path: 
     state = load_file(other / "model.safetensors")
     state["layernorm.bias"] += 1
     save_file(state, other / "model.safetensors", {"format": "pt"})
-    Encoder.load(str(other))
+    load_encoder(str(other))
     with pytest.raises(WeightsError, match=r"another encoder.*other.*--encoder"):
         Heap.from_pretrained(copy, encoder=str(other))
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from heap.base.errors import InputError
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.pretraining.architectures import ARCHITECTURES, new_model, old_model
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos
@@ -22,7 +22,7 @@ def test_what_has_a_name_trains_and_loads(
     name: str, tiny: Config, squares: Photos, tmp_path: Path
 ) -> None:
     run(squares, tmp_path, tiny(architecture=name, steps=2, batch=2), lambda *_: None)
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    encoder = load_encoder(str(tmp_path), precision="fp32")
     assert encoder.patch == 8
     assert encoder.mean.flatten().tolist() == encoder.std.flatten().tolist() == [0.5] * 3
     weights = sum(weight.numel() for weight in encoder.parameters())
@@ -44,7 +44,7 @@ def test_other_models_of_transformers_train_and_load(
 ) -> None:
     config = tiny(architecture=architecture(kind), steps=2, crop=56, local_crop=56)
     run(squares, tmp_path, config, lambda *_: None)
-    encoder = Encoder.load(str(tmp_path), precision="fp32")
+    encoder = load_encoder(str(tmp_path), precision="fp32")
     assert encoder(torch.rand(1, 3, 112, 56), facet="token").patches.isfinite().all()
 
 

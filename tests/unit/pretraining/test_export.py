@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from heap.base.errors import InputError
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.pretraining.architectures import new_model, old_model
 from heap.pretraining.export import load_heads, save_encoder
 from heap.pretraining.student import Student
@@ -32,7 +32,7 @@ def test_large_encoders_come_in_small_files_and_load_again(
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert max(sizes.values()) < 16_000_000
     assert "model-00002-of-00002.safetensors" in sizes
-    ours, theirs = Encoder.load(str(tmp_path)).model.state_dict(), old_model(tmp_path).state_dict()
+    ours, theirs = load_encoder(str(tmp_path)).model.state_dict(), old_model(tmp_path).state_dict()
     for name, value in held.items():
         assert torch.equal(ours[name], value.half().float())
         assert torch.equal(theirs[name], value.half().float())
@@ -46,7 +46,7 @@ def test_saving_again_leaves_nothing_of_the_last_time(
     small = architecture("vit")
     for kind, dim in ((small, 16), (wide, 768), (small, 16)):
         save_encoder(Student(new_model(kind), tiny(architecture=kind)), tmp_path, ABOUT, None)
-        assert Encoder.load(str(tmp_path)).dim == dim
+        assert load_encoder(str(tmp_path)).dim == dim
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "README.md", "config.json", "heads.safetensors", "model.safetensors",
         "preprocessor_config.json",

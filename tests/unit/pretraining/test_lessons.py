@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from heap.base.errors import ConfigError, StoreError
 from heap.base.progress import silent
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import TAUGHT_PYRAMID, recipe
 from heap.pretraining.augment import Crops
 from heap.pretraining.lessons import Standard, learn, open_lessons, origin_of
@@ -58,7 +58,7 @@ def test_a_teacher_that_says_one_thing_of_everything() -> None:
 def test_what_is_kept_is_what_the_encoder_says(
     kind: int, teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
-    encoder = Encoder.load(teachers[kind], precision="fp32")
+    encoder = load_encoder(teachers[kind], precision="fp32")
     learn(encoder, squares, tmp_path, RESOLUTION, silent)
     lessons = open_lessons(tmp_path, "a teacher", 0.1, CPU)
     chosen = torch.tensor([7, 2])
@@ -98,7 +98,7 @@ def test_a_teacher_that_was_stopped_goes_on(
     teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
     """After the first of two batches, and with a torn row at the end of the file."""
-    encoder = Encoder.load(teachers[0], precision="fp32")
+    encoder = load_encoder(teachers[0], precision="fp32")
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     for folder in (whole, torn):
         folder.mkdir()
@@ -124,12 +124,12 @@ def test_a_teacher_that_was_stopped_goes_on(
 def test_what_is_kept_of_something_else_is_refused(
     teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
-    encoder = Encoder.load(teachers[0], precision="fp32")
+    encoder = load_encoder(teachers[0], precision="fp32")
     learn(encoder, squares, tmp_path, RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"lessons\.f16 .* another resolution, grid; choose"):
         learn(encoder, squares, tmp_path, 2 * RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"another teacher, grid, patch_width"):
-        learn(Encoder.load(teachers[1]), squares, tmp_path, RESOLUTION, silent)
+        learn(load_encoder(teachers[1]), squares, tmp_path, RESOLUTION, silent)
     fewer = Photos(squares.luma[1:], squares.chroma[1:], squares.priors[1:])
     with pytest.raises(ConfigError, match=r"another photos, images"):
         learn(encoder, fewer, tmp_path, RESOLUTION, silent)
@@ -214,6 +214,6 @@ def test_the_encoder_that_is_saved_ends_where_the_student_does(
 def test_the_licence_beside_a_teacher_is_on_the_card(teachers: list[str], tmp_path: Path) -> None:
     folder = shutil.copytree(teachers[0], tmp_path / "strong")
     (folder / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n# An encoder\n")
-    assert origin_of(Encoder.load(str(folder))).endswith("; its licence is cc-by-4.0)")
+    assert origin_of(load_encoder(str(folder))).endswith("; its licence is cc-by-4.0)")
     (folder / "README.md").write_text("---\nlicense: [\n---\n")
-    assert "not stated" in origin_of(Encoder.load(str(folder)))
+    assert "not stated" in origin_of(load_encoder(str(folder)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heap.encoder.base import Encoder
+from heap.encoder.load import load_encoder
 from heap.pretraining.__main__ import main
 from heap.pretraining.photos import Photos
 
@@ -55,7 +55,7 @@ def test_it_trains_on_packs_and_says_how_far_it_is(
     assert lines[0] == "12 images"
     assert [int(line.split()[0]) for line in lines[1:]] == list(range(101))
     assert all(" dense 0." in line for line in lines[1:])
-    assert Encoder.load(str(out)).patch == 8
+    assert load_encoder(str(out)).patch == 8
     code, lines = bare(*packs, "--out", tmp_path / "on", "--settings", settings, "--start", out,
                        "--minutes", 0.001)  # fmt: skip
     assert code == 0
@@ -99,7 +99,7 @@ def test_it_learns_from_a_teacher(
                        teachers[0])  # fmt: skip
     assert code == 0
     assert all(" distill " in line and " class " in line for line in lines[1:])
-    assert Encoder.load(str(tmp_path / "out")).patch == 8
+    assert load_encoder(str(tmp_path / "out")).patch == 8
 
 
 def test_input_that_cannot_be_used(bare: Run, packs: list[Path], tmp_path: Path) -> None:

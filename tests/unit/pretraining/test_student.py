@@ -133,12 +133,12 @@ def test_models_without_a_feature_for_each_patch_are_refused(
 @torch.no_grad()
 def test_a_student_of_saved_weights_is_an_encoder(whole: Path, tiny: Config) -> None:
     """What the heads stand on is what the saved encoder gives, up to half precision."""
-    from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
 
     student = student_of(tiny().architecture, tiny).eval()
     state = torch.load(whole / "checkpoint.pt", weights_only=True)
     student.load_state_dict(state["teacher"])
-    encoder = Encoder.load(str(whole), precision="fp32")
+    encoder = load_encoder(str(whole), precision="fp32")
     for side in (32, 64):
         (found,) = student([crops(side)])
         features = encoder(crops(side), facet="token")
@@ -153,7 +153,7 @@ def test_a_teacher_of_the_whole_trains_what_the_encoder_gives_for_it(
     kind: str, architecture: Architecture, taught: Config, tmp_path: Path
 ) -> None:
     """Up to half precision, it is the embedding by which images and objects are compared."""
-    from heap.encoder.base import Encoder
+    from heap.encoder.load import load_encoder
 
     config = taught(architecture=architecture(kind))
     student = Student(new_model(config.architecture), config, Widths(5, 7)).eval()
@@ -163,7 +163,7 @@ def test_a_teacher_of_the_whole_trains_what_the_encoder_gives_for_it(
     assert found.embedding is not None
     assert found.whole is not None
     assert found.whole.shape == (2, 7)
-    embedded = Encoder.load(str(tmp_path), precision="fp32").embed(crops(8 * student.patch))
+    embedded = load_encoder(str(tmp_path), precision="fp32").embed(crops(8 * student.patch))
     torch.testing.assert_close(found.embedding, embedded, atol=5e-3, rtol=5e-3)
     frozen = [name for name, weight in student.backbone.named_parameters()
               if not weight.requires_grad]  # fmt: skip

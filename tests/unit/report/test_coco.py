@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from heap.report.coco import write_coco, write_failures
-from heap.store.records import Failure, Finished
+from heap.export.coco import write_coco
+from heap.images.failures import Failure, write_failures
+from heap.store.records import Finished
 
 from .conftest import Make
 

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from heap.categories.edit import reject, reject_objects
+from heap.images.failures import Failure
 from heap.masks.palette import REGIONS, rgb
 from heap.masks.scaling import thumbnail
 from heap.report.cards import make_card
 from heap.report.gallery import Page as Content
 from heap.report.gallery import write_gallery, write_page
 from heap.store.editing import Editor
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.store import RunStore
 
 from .conftest import HEIGHT, WIDTH, Make

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from heap.categories.edit import sort_objects
+from heap.discovery import discover
 from heap.serve.app import make_app
 from heap.store.editing import Editor
 
@@ -19,7 +20,6 @@ BASE = "http://127.0.0.1:8750"
 @pytest.fixture(scope="session")
 def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `heap discover` finds in six demo photos and a torn one, in two categories."""
-    from heap.model.heap import Heap
 
     folder = tmp_path_factory.mktemp("served")
     photos = folder / "photos"
@@ -27,7 +27,7 @@ def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in USED:
         shutil.copy(PHOTOS / f"{name}.jpg", photos)
     (photos / "torn.jpg").write_bytes((PHOTOS / "dog.jpg").read_bytes()[:2000])
-    Heap.from_pretrained("embedded-small").discover(photos, folder / "run")
+    discover(photos, folder / "run", model="embedded-small")
     with Editor(folder / "run") as editor:
         sort_objects(editor, 2)
     return folder / "run"

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import adjusted_rand_score
 
-from heap.categories.cluster import Clusters, cluster, directions, matched, numbers_tried
+from heap.categories.cluster import Clusters, cluster, matched, numbers_tried
+from heap.store.columns import directions
 
 
 def blobs(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heap.base.errors import InputError
 from heap.categories.edit import reject_objects
-from heap.run import Collection
+from heap.run import Run
 from heap.store.condition import SEARCHED, STORED, read_condition
 from heap.store.editing import Editor
 
@@ -25,13 +25,13 @@ Meaning = tuple[str, Callable[[Row], bool]]
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Twelve objects, one of them rejected; `it's` and `a\\b` are names of images."""
     run = tmp_path_factory.mktemp("conditions")
     add(run, {"it's": around((1, 0, 0), 4, 1), "a\\b": around((0, 1, 0), 8, 2)})
     with Editor(run) as editor:
         reject_objects(editor, ["it's#1"])
-    return Collection(run)
+    return Run(run)
 
 
 def numbers(column: str) -> st.SearchStrategy[Meaning]:
@@ -81,7 +81,7 @@ simple = st.one_of(numbers("score"), numbers("index"), numbers("x1"), texts())
 
 @given(meant=st.recursive(simple, joined, max_leaves=6))
 @settings(max_examples=40)
-def test_it_means_what_python_says(collection: Collection, meant: Meaning) -> None:
+def test_it_means_what_python_says(collection: Run, meant: Meaning) -> None:
     text, holds = meant
     rows = collection.objects.to_arrow().to_pylist()
     expected = {row["id"] for row in rows if holds(row)}
@@ -98,7 +98,7 @@ WORDS = [*SEARCHED, *SIGNS, "rejected", "true", "1", "-", "'a'", "NOT", "AND", "
 
 @given(text=st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=30))
 @settings(max_examples=60)
-def test_any_text_is_searched_with_or_refused_in_a_line(collection: Collection, text: str) -> None:
+def test_any_text_is_searched_with_or_refused_in_a_line(collection: Run, text: str) -> None:
     try:
         hits = collection.search(object_id="it's#0", where=text)
     except InputError as refusal:
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_with_the_columns(text: str, says: str) -> None:
     assert len(message) < 700
 
 
-def test_a_table_can_be_asked_for_what_was_rejected(collection: Collection) -> None:
+def test_a_table_can_be_asked_for_what_was_rejected(collection: Run) -> None:
     assert "rejected" in STORED
     assert collection.objects.to_arrow("rejected")["id"].to_pylist() == ["it's#1"]
     assert len(collection.objects.to_arrow("NOT rejected AND category IS NULL")) == 11
@@ -154,16 +154,16 @@ def test_a_table_can_be_asked_for_what_was_rejected(collection: Collection) -> N
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_a_number_of_objects_that_is_none(collection: Collection, count: int) -> None:
+def test_a_number_of_objects_that_is_none(collection: Run, count: int) -> None:
     with pytest.raises(InputError, match=f"count is {count}"):
         collection.search(object_id="it's#0", count=count)
 
 
-def test_more_objects_than_there_are(collection: Collection) -> None:
+def test_more_objects_than_there_are(collection: Run) -> None:
     assert len(collection.search(object_id="it's#0", count=10**30)) == 10
 
 
-def test_a_vector_that_is_no_direction(collection: Collection) -> None:
+def test_a_vector_that_is_no_direction(collection: Run) -> None:
     from heap.store.search import nearest
 
     with pytest.raises(InputError, match="nan"):

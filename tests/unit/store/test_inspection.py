@@ -12,8 +12,9 @@ from scipy.ndimage import gaussian_filter
 from heap.base.errors import InputError
 from heap.categories.edit import reject_objects
 from heap.categories.inspection import ALIKE, inspect, likeness, signature
+from heap.images.failures import Failure
 from heap.store.editing import Editor
-from heap.store.records import Failure, Finished
+from heap.store.records import Finished
 from heap.store.store import RunStore
 
 from .runs import add, around

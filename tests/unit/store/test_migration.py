@@ -8,9 +8,10 @@ import pytest
 
 from heap.base.errors import InputError
 from heap.base.lock import lock_run
+from heap.images.failures import Failure
 from heap.store import schema
 from heap.store.database import read_config
-from heap.store.records import Counts, Failure, Finished, Stored
+from heap.store.records import Counts, Finished, Stored
 from heap.store.store import RunStore
 
 from .test_store import CONFIG, contents, example, plain

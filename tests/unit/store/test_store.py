@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from heap.base.errors import ConfigError, StoreError
+from heap.images.failures import Failure
 from heap.results import ImageResult, Objects, Regions, Rle
 from heap.store import schema, writer
 from heap.store.database import reading
-from heap.store.records import Counts, Failure, Finished
+from heap.store.records import Counts, Finished
 from heap.store.store import RunStore
 
 CONFIG = {"features": {"encoder": "embedded", "layer": -1}, "save": ["overlays"]}
@@ -275,7 +276,7 @@ def test_writing_and_reading_needs_no_torch_no_home_and_says_nothing(tmp_path: P
 import sys
 from heap.store.records import Failure
 from heap.store.store import RunStore
-import heap.report.coco, heap.report.gallery, heap.report.overlays
+import heap.export.coco, heap.report.gallery, heap.report.overlays
 with RunStore.create_or_open({str(tmp_path / "run")!r}, {{}}) as store:
     store.add([Failure("a", "decode", "torn")])
     store.compact()

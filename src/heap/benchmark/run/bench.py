@@ -11,8 +11,9 @@ from heap.base.progress import OnProgress
 from heap.benchmark.run.learning import Learned, Setup
 from heap.benchmark.run.methods import MethodCard
 from heap.config import FeatureConfig, Precision
-from heap.encoder.base import Encoder
-from heap.features.describe import FeatureStore, PatchFeatures, describe
+from heap.encoder.load import load_encoder
+from heap.features.describe import PatchFeatures, describe
+from heap.features.store import FeatureStore
 from heap.images import Picture
 
 
@@ -64,7 +65,7 @@ class Bench:
             InputError, WeightsError: if the encoder cannot be had.
         """
         self.features, self.photos = features, tuple(photos)
-        self.encoder = Encoder.load(features.encoder, device=device, precision=precision)
+        self.encoder = load_encoder(features.encoder, device=device, precision=precision)
         self.encoder_label = encoder_label or Path(features.encoder).name
         self.store = FeatureStore(cache or cache_dir() / "features", self.encoder, features)
 

@@ -13,7 +13,6 @@ from torch import nn
 
 from heap.base.errors import ConfigError, InputError
 from heap.base.progress import OnProgress
-from heap.benchmark.run.models import ABOUT, make_once
 from heap.config import (
     CHECKED,
     FeatureConfig,
@@ -25,9 +24,10 @@ from heap.config import (
 )
 from heap.encoder.base import Encoder
 from heap.encoder.registry import PACKAGED, packaged_head, recipe
-from heap.features.describe import FeatureStore
+from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.fitting.command import fit
+from heap.fitting.folder import ABOUT, make_once
 from heap.images import decode, list_images
 from heap.methods.finding import Finding, GridObject, Method, Observed
 from heap.methods.found import Found, FoundRecipe

@@ -1,4 +1,4 @@
-"""The folder of a model that was learned: what it was made with, so that it is made only once."""
+"""Folder of a model: what was learned there and with what, and refusal of other folders."""
 
 import json
 import time
@@ -8,10 +8,30 @@ from typing import Any
 
 from heap.base.errors import InputError, StoreError
 from heap.base.files import replacing
+from heap.base.lock import LOCK_NAME
 from heap.config import differing_keys
+from heap.fitting.training import ALONE, CANDIDATES, CHECKPOINT, LOG
+from heap.images.failures import FAILURES
 
 ABOUT = "learned.json"
 """Says what the model beside it was made with; models that `heap fit` has made have none."""
+_BEGUN = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE, CANDIDATES)
+"""What is there before a fit, or after one that was killed before it had a model; parts, too."""
+
+
+def refuse_strangers(folder: Path) -> None:
+    """Take a folder that is not there, is empty, or was written to by an earlier fit.
+
+    Raises:
+        InputError: if it holds anything else, such as photos, a run or an encoder.
+    """
+    if not folder.is_dir():
+        return
+    strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith(_BEGUN))
+    if strangers and not (_holds_model(folder) or (folder / CHECKPOINT).is_file()):
+        raise InputError(
+            f"{folder} holds {strangers[0]!r} and no model; choose a new or empty folder for --out"
+        )
 
 
 def make_once(
@@ -50,6 +70,14 @@ def make_once(
     fitted = {"images": images, "seconds": seconds}
     _write(path, {**noted, "fit": fitted})
     return fitted
+
+
+def _holds_model(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and "encoder_fingerprint" in config
 
 
 def _compare(

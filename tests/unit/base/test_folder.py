@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from heap.base.errors import InputError
-from heap.export.folder import MARKER, replacing_folder
+from heap.base.files import MARKER, replacing_folder
 
 
 def write(out: Path, text: str) -> None:

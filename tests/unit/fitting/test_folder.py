@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from heap.base.errors import InputError, StoreError
-from heap.benchmark.run.models import ABOUT, make_once
+from heap.fitting.folder import ABOUT, make_once
 
 MADE_WITH = {"settings": {"steps": 5}, "seed": 0}
 PHOTOS = ("a", "b")

@@ -1,0 +1,57 @@
+"""Loading of an encoder by name, whichever network it is made of."""
+
+from pathlib import Path
+
+import torch
+
+from heap.base.device import choose_device
+from heap.base.errors import InputError
+from heap.config import Precision
+from heap.encoder import hub
+from heap.encoder.architecture import TransformerArchitecture
+from heap.encoder.base import Encoder, Origin
+from heap.encoder.files import find_files
+from heap.encoder.precision import choose_precision
+from heap.encoder.registry import resolve
+from heap.encoder.weights import load_model, read_normalisation
+
+
+def load_encoder(name: str, *, device: str = "cpu", precision: Precision = "auto") -> Encoder:
+    """Load an encoder by alias, hub name or local folder; only a hub name uses the network.
+
+    Its config.json says whether it is a vision transformer or a pyramid. `auto` precision is bf16
+    where the device has instructions for it.
+
+    Raises:
+        InputError: if `name` or `device` is unknown.
+        ConfigError: if `precision` is.
+        WeightsError: if the weights cannot be had, are damaged, or are not the model's.
+    """
+    where, place = _device(device), resolve(name)
+    chosen = choose_precision(precision, where)
+    files = find_files(place if isinstance(place, Path) else hub.fetch(place))
+    model, architecture = load_model(files)
+    origin = Origin(name, files.digest(), chosen, read_normalisation(files))
+    # Only the one that is needed: both import models of transformers, which takes a second.
+    if isinstance(architecture, TransformerArchitecture):
+        from heap.encoder.vit import VisionTransformer
+
+        return VisionTransformer(model, origin, architecture).to(where)
+    from heap.encoder.pyramid import Pyramid
+
+    return Pyramid(model, origin).to(where)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        # A number is read back, for there is a device, meta, that has none.
+        probe = torch.zeros(1, device=choose_device(name))
+        probe.item()
+        return probe.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        # torch lists every type that anybody has ever made one for.
+        known = "there is no such kind" if "Expected one of" in reason else reason
+        raise InputError(
+            f"device {name!r} cannot be used ({known}); give cpu, cuda, mps or auto"
+        ) from error
