@@ -1,4 +1,4 @@
-"""What `heap` finds on this machine: what works, what does not, and what to do about it."""
+"""Check of this machine: what works, what does not, and what to do about it."""
 
 import platform
 import tempfile

@@ -1,4 +1,4 @@
-"""What `heap` says about one image, in one frozen object that converts to what others use.
+"""Result of one image, in one frozen object that converts to what others use.
 
 Boxes are xyxy, 0-based pixel edges with x2 and y2 exclusive, in the upright (EXIF-rotated)
 original.

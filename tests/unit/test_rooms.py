@@ -1,6 +1,8 @@
 """The rooms of the package: imports go down only, and never into what another keeps to itself."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -75,3 +77,9 @@ def test_ground_floor_does_without_torch() -> None:
 
 def test_no_module_hides_a_name_of_the_public_face() -> None:
     assert not set(heap.__all__) & {room_of(module) for module in MODULES}
+
+
+def test_architecture_is_up_to_date() -> None:
+    tool = Path(__file__).parents[2] / "tools" / "architecture.py"
+    checked = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True)
+    assert (checked.stdout, checked.returncode) == ("", 0)

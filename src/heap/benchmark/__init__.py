@@ -1,1 +1,1 @@
-"""How good is what was found: protocols and metrics."""
+"""Published tasks: data sets, metrics, protocols, results and tables, every method side by side."""

@@ -1,1 +1,1 @@
-"""The objects of a run as files of other tools: data sets, tables and label maps."""
+"""Objects of a run as files of other tools: data sets, tables and label maps."""

@@ -1,1 +1,1 @@
-"""Fits a head on unlabelled images: features once, then training from them."""
+"""Fitting of a head on unlabelled images: features once, then training from them."""

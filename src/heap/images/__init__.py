@@ -1,4 +1,4 @@
-"""Lists images, decodes them safely to upright RGB, and maps the model's grid to their pixels."""
+"""Images listed, decoded safely to upright RGB, and mapped from the model's grid to pixels."""
 
 from heap.base.errors import ImageError
 from heap.images.decode import Limits, Picture, decode, decode_bytes

@@ -1,1 +1,1 @@
-"""Other methods, on the same features: baselines, and signals that orient the head."""
+"""Other methods on the same features: baselines, and signals that orient the head."""

@@ -1,1 +1,1 @@
-"""The method itself: the grouping head, its losses, and the model that is saved and loaded."""
+"""The method itself: grouping head, losses, objects of an image, and the model that is saved."""

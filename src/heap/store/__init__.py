@@ -1,4 +1,4 @@
-"""The collection: everything found in the images of one run, in one embedded database."""
+"""Everything found in the images of one run, in one embedded database."""
 
 import os
 
