@@ -13,8 +13,8 @@ from benchmarks.common import RUNS, main
 from benchmarks.many_objects import make_run
 from benchmarks.report import RESULTS, Row, write_report
 from heap.base.errors import InputError
-from heap.report.gallery import GALLERY, write_gallery
 from heap.store.store import RunStore
+from heap.view.gallery import GALLERY, write_gallery
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -132,8 +132,8 @@ def _tasks(trace: bytes) -> list[tuple[float, float]]:
 
 def _load(path: Path) -> Callable[["Page"], None]:
     def act(page: "Page") -> None:
-        page.goto(path.resolve().as_uri())
-        page.wait_for_selector(".photo")
+        page.goto(f"{path.resolve().as_uri()}#/images")
+        page.wait_for_selector(".photo", state="attached")
 
     return act
 
@@ -152,10 +152,10 @@ def _scroll(across: int, down: int, enough: str, most: int = 1000) -> Callable[[
     return act
 
 
-def _choose(name: str, *values: str) -> Callable[["Page"], None]:
+def _choose(*values: str) -> Callable[["Page"], None]:
     def act(page: "Page") -> None:
         for value in values:
-            page.select_option(f"[name={name}]", value)
+            page.select_option("main select", value)
             page.wait_for_timeout(300)
 
     return act
@@ -164,15 +164,15 @@ def _choose(name: str, *values: str) -> Callable[["Page"], None]:
 def _filter(*words: str) -> Callable[["Page"], None]:
     def act(page: "Page") -> None:
         for word in words:
-            page.fill("[type=search]", word)
+            page.fill(".filter", word)
             page.wait_for_timeout(300)
 
     return act
 
 
 def _tabs(page: "Page") -> None:
-    for tab in ("none", "low", "failed", "all"):
-        page.click(f"label:has([value={tab}])")
+    for name in ("No object", "Low confidence", "Failed", "All"):
+        page.get_by_role("button", name=name).click()
         page.wait_for_timeout(300)
 
 
@@ -183,16 +183,16 @@ _END_OF_STRIP = (
 _STEPS: dict[str, Callable[["Page"], None]] = {
     "scroll images": _scroll(0, 600, _AT_THE_END),
     "scroll images back": _scroll(0, -1200, "scrollY === 0"),
-    "sort images": _choose("sort", "-score", "objects", "name"),
+    "sort images": _choose("-score", "objects", "name"),
     "filter images": _filter("1", "12", "first", ""),
     "tabs": _tabs,
-    "categories": lambda page: page.click("label:has([value=categories])"),
+    "categories": lambda page: page.click("nav [data-view=categories]"),
     "scroll categories": _scroll(0, 100, _AT_THE_END),
     "scroll categories back": _scroll(0, -600, "scrollY === 0"),
     "scroll a strip": _scroll(200, 0, _END_OF_STRIP),
-    "sort categories": _choose("order", "-score", "score", "similarity"),
+    "sort categories": _choose("-score", "score", "similarity"),
     "filter categories": _filter("1", "12", "first", ""),
-    "images": lambda page: page.click("label:has([value=images])"),
+    "images": lambda page: page.click("nav [data-view=images]"),
 }
 
 

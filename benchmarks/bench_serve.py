@@ -1,4 +1,4 @@
-"""How fast `heap serve` answers: pages of lists, pictures, and what is like an object."""
+"""How fast `heap serve` answers: contents, pictures, outlines, and what is like an object."""
 
 import itertools
 import re
@@ -24,7 +24,7 @@ from heap.store.editing import Editor
 NAME = "bench_serve"
 CONNECTIONS = 6
 """What a browser opens to one machine."""
-LISTED = ("run", "categories", "a page of images", "a page of objects")
+LISTED = ("run", "categories", "contents")
 
 
 def bench(
@@ -86,14 +86,12 @@ def _kinds(run: Path) -> dict[str, list[str]]:
     def of_each(path: str, name: str, values: list[str]) -> list[str]:
         return [f"{path}?{urlencode({name: value})}" for value in values]
 
-    listed = ("/api/run", "/api/categories", "/api/images?order=score", "/api/objects?category=1")
+    listed = ("/api/run", "/api/categories", "/api/contents")
     return {
         **{name: [path] for name, path in zip(LISTED, listed, strict=True)},
         "thumbnail": of_each("/pictures/thumbnail", "key", keys),
-        "tile": of_each("/pictures/tile", "id", ids),
-        "masks": of_each("/pictures/masks", "key", keys),
         "regions": of_each("/pictures/regions", "key", keys),
-        "an image with outlines": of_each("/api/image", "key", keys),
+        "outlines": of_each("/api/outlines", "key", keys),
         "what is like an object": of_each("/api/nearest/object", "id", ids),
     }
 

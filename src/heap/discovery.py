@@ -30,13 +30,13 @@ from heap.images.prefetch import ahead, chunks, read_picture
 from heap.images.source import STANDARD_INPUT
 from heap.masks.scaling import encoded, thumbnail
 from heap.model.heap import Heap
-from heap.report.gallery import GALLERY, write_gallery
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.results import ImageResult
 from heap.store.matching import Matched, match
 from heap.store.photos import note_folders
 from heap.store.records import Counts, Finished
 from heap.store.store import RunStore
+from heap.view.gallery import GALLERY, write_gallery
 
 
 @dataclass(frozen=True)

@@ -54,72 +54,20 @@ def open_page(page: Page, address: str, view: str = "") -> None:
     expect(page.locator("#name")).not_to_be_empty()
 
 
-def choose(page: Page, card: Locator) -> None:
-    card.hover()
-    card.locator(".choose").check()
-
-
-def test_categories_are_browsed(page: Page, looked_at: str, demo_run: Path) -> None:
-    open_page(page, looked_at)
-    wanted = heap.open(demo_run).categories
-    cards = page.locator(".card[data-category]")
-    expect(cards).to_have_count(len(wanted))
-    for card, category in zip(cards.all(), wanted, strict=True):
-        expect(card.locator(".name")).to_have_attribute("placeholder", category.title)
-        expect(card).to_contain_text(f"{category.size} object")
-    cards.first.locator(".sheet-of").click()
-    tiles = page.locator("main .tile")
-    expect(tiles).to_have_count(wanted[0].size)
-    assert [tile.get_attribute("data-id") for tile in tiles.all()] == list(wanted[0].typical)
-    page.locator("main select").select_option("-similarity")
-    expect(tiles.first).to_have_attribute("data-id", wanted[0].typical[-1])
-    page.get_by_label("All categories").click()
-    expect(cards).to_have_count(len(wanted))
-
-
-def test_images_are_browsed_with_masks_and_regions(
-    page: Page, looked_at: str, demo_run: Path
-) -> None:
-    table = heap.open(demo_run).objects.to_pandas()
-    empty = len(list(PHOTOS.iterdir())) - table["key"].nunique()
-    open_page(page, looked_at, "#/images")
-    photos = page.locator(".photo")
-    expect(photos).to_have_count(len(list(PHOTOS.iterdir())))
-    cat = photos.filter(has_text="cat.jpg")
-    cat.scroll_into_view_if_needed()
-    expect(cat.locator(".masks")).to_be_visible()
-    loaded = "(image) => image.complete && image.naturalWidth > 0"
-    cat.locator(".masks").evaluate(f"async (image) => {{ await image.decode(); }}; {loaded}")
-    expect(cat.locator(".regions")).to_be_hidden()
-    page.locator("main .layers").get_by_text("Regions").click()
-    expect(cat.locator(".regions")).to_be_visible()
-    page.keyboard.press("m")
-    expect(cat.locator(".masks")).to_be_hidden()
-    page.keyboard.press("m")
-    page.keyboard.press("r")
-    page.get_by_role("button", name="No object").click()
-    expect(page.locator("figcaption").filter(has_text="no object")).to_have_count(empty)
-    page.get_by_role("button", name="All").click()
-    page.keyboard.press("/")
-    page.keyboard.type("co")
-    expect(photos).to_have_count(2)
-    page.keyboard.type("w")
-    expect(photos).to_have_count(1)
-    expect(page.locator(".filter")).to_be_focused()
-    page.locator(".filter").fill("")
-    page.locator("main select").select_option("score")
-    expect(photos.first).to_contain_text(table.loc[table["score"].idxmax(), "key"])
+def choose(page: Page, part: Locator) -> None:
+    part.hover()
+    part.locator(".choose input").first.check()
 
 
 def test_a_click_on_an_object_shows_what_is_like_it(
     page: Page, looked_at: str, demo_run: Path
 ) -> None:
     open_page(page, looked_at, "#/images")
-    page.locator(".photo").filter(has_text="chickens.jpg").locator("a").click()
+    page.locator(".card").filter(has_text="chickens.jpg").locator("a").click()
     lines = page.locator("ol.objects li")
     expect(lines).to_have_count(2)
     expect(lines.first).to_have_class("c0 chosen")
-    page.locator("g.c1 .mask").click()
+    page.locator(".frame g.c1 .mask[d]").click()
     expect(lines.nth(1)).to_have_class("c1 chosen")
     expect(page.locator("#nearest h3")).to_have_text("Like object 2")
     wanted = [hit.id for hit in heap.open(demo_run).search(object_id="chickens.jpg#1", count=24)]
@@ -129,27 +77,10 @@ def test_a_click_on_an_object_shows_what_is_like_it(
     page.get_by_label("Only in").select_option("1")
     expect(near).not_to_have_count(len(wanted))
     page.locator("#nearest .tile:not([data-id^=chickens]) a").first.click()
-    expect(page.locator("#viewer h2")).not_to_have_text("chickens.jpg")
+    expect(page.locator(".viewer h2")).not_to_have_text("chickens.jpg")
     page.keyboard.press("Escape")
-    expect(page.locator("#viewer")).to_be_hidden()
-    expect(page.locator(".photo").first).to_be_visible()
-
-
-def test_arrows_leaf_through_the_list_that_was_left(page: Page, looked_at: str) -> None:
-    open_page(page, looked_at, "#/images")
-    page.locator(".photo a").first.click()
-    title = page.locator("#viewer h2")
-    for name in ("astronaut", "bricks", "building", "cat", "chickens"):
-        expect(title).to_have_text(f"{name}.jpg")
-        page.keyboard.press("ArrowRight")
-    expect(title).to_have_text("coffee.jpg")
-    page.keyboard.press("ArrowLeft")
-    expect(title).to_have_text("chickens.jpg")
-    page.keyboard.press("2")
-    expect(page.locator("ol.objects li").nth(1)).to_have_class("c1 chosen")
-    page.reload()
-    expect(title).to_have_text("chickens.jpg")
-    expect(page.locator("ol.objects li").nth(1)).to_have_class("c1 chosen")
+    expect(page.locator(".viewer")).to_have_count(0)
+    expect(page.locator(".card").first).to_be_visible()
 
 
 def test_a_box_is_drawn_to_search(page: Page, looked_at: str) -> None:
@@ -187,9 +118,9 @@ def test_a_category_is_renamed(page: Page, address: str, run: Path) -> None:
 def test_categories_are_merged(page: Page, address: str, run: Path) -> None:
     before = {each.id: each.size for each in heap.open(run).categories}
     open_page(page, address)
-    cards = page.locator(".card[data-category]")
-    choose(page, cards.nth(2))
-    choose(page, cards.nth(0))
+    cards = page.locator(".strips .strip")
+    choose(page, cards.nth(2).locator("header"))
+    choose(page, cards.nth(0).locator("header"))
     expect(page.locator("#actions")).to_contain_text("2 categories")
     page.get_by_role("button", name="Merge into “category-3”").click()
     expect(cards).to_have_count(3)
@@ -200,8 +131,8 @@ def test_categories_are_merged(page: Page, address: str, run: Path) -> None:
 
 def test_a_category_is_rejected_and_taken_back(page: Page, address: str, run: Path) -> None:
     open_page(page, address)
-    cards = page.locator(".cards").first.locator(".card[data-category]")
-    choose(page, cards.nth(3))
+    cards = page.locator(".strips .strip")
+    choose(page, cards.nth(3).locator("header"))
     page.keyboard.press("x")
     expect(cards).to_have_count(3)
     assert [each.rejected for each in heap.open(run).categories] == [False, False, False, True]
@@ -253,15 +184,15 @@ def test_an_image_is_dropped(page: Page, looked_at: str) -> None:
     expect(page.locator("#drop")).to_be_visible()
     page.dispatch_event("main", "drop", {"dataTransfer": dropped})
     expect(page.locator("#drop")).to_be_hidden()
-    expect(page.locator("#viewer h2")).to_have_text(INERT)
+    expect(page.locator(".viewer h2")).to_have_text(INERT)
     near = page.locator("#nearest .tile")
     expect(near.first).to_have_attribute("data-id", "duck.jpg#0", timeout=60_000)
-    expect(page.locator("g .mask")).to_have_count(1)
+    expect(page.locator(".frame .mask[d]")).to_have_count(1)
     page.keyboard.press("r")
     expect(page.locator(".frame .regions")).to_be_visible()
     assert page.evaluate("window.hit") is None
     page.keyboard.press("Escape")
-    expect(page.locator(".card[data-category]").first).to_be_visible()
+    expect(page.locator(".strip").first).to_be_visible()
 
 
 def test_a_run_is_exported(page: Page, address: str, tmp_path: Path) -> None:
@@ -286,11 +217,11 @@ def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
     with Editor(run) as editor:
         rename(editor, {1: "mine"})
     open_page(page, address)
-    page.get_by_role("button", name="Make again").click()
+    page.get_by_role("button", name="Sort again").click()
     page.get_by_text("as many as fit best").click()
     page.get_by_label("Number of categories").fill("6")
     page.get_by_role("button", name="Make them again").click()
-    expect(page.locator(".card[data-category]")).to_have_count(6)
+    expect(page.locator(".strips .strip")).to_have_count(6, timeout=60_000)
     assert "mine" in [each.name for each in heap.open(run).categories]
 
 
@@ -354,12 +285,12 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
         rename(editor, {1: "<img src=x onerror=window.hit=1>"})
     with served(page, tmp_path / "run") as address:
         open_page(page, address)
-        page.locator(".sheet-of").first.click()
+        page.locator(".strip .all").first.click()
         expect(page.locator("main .tile").first).to_be_visible()
         page.goto(f"{address}/#/images")
         expect(page.locator("figcaption bdi").first).to_have_text(INERT)
-        page.locator(".photo a").first.click()
-        expect(page.locator("#viewer h2")).to_have_text(INERT)
+        page.locator(".card a").first.click()
+        expect(page.locator(".viewer h2")).to_have_text(INERT)
         expect(page.locator("#nearest .tile").first).to_be_visible()
         page.goto(f"{address}/#/images?kind=failed")
         expect(page.locator("td").first).to_have_text(f"torn {INERT}")
@@ -374,48 +305,20 @@ def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
         page = browser.new_page()  # A browser complains in the console of what is not there.
         page.goto(f"{address}/#/image?key=cat.jpg")
         expect(page.locator(".hint")).to_contain_text("The photo is not where it was")
-        expect(page.locator(".stage img.plain")).to_have_js_property("naturalWidth", 480)
+        expect(page.locator(".frame img.photo")).to_have_js_property("naturalWidth", 480)
         page.close()
 
 
 def test_a_run_that_is_only_to_be_looked_at_offers_no_change(page: Page, demo_run: Path) -> None:
     with served(page, demo_run, "--read-only") as address:
         open_page(page, address)
-        expect(page.locator(".card h2").first).to_have_text("animals")
+        expect(page.locator(".strip h2").first).to_have_text("animals")
         expect(page.locator("#export")).to_be_hidden()
         for thing in (".choose", ".name", "main .quiet"):
             assert page.locator(thing).count() == 0
         page.goto(f"{address}/#/image?key=cat.jpg")
         expect(page.locator("#nearest .tile").first).to_be_visible()
         assert page.locator("ol.objects .round").count() == 0
-
-
-def test_keys_and_theme(page: Page, looked_at: str) -> None:
-    open_page(page, looked_at)
-    page.keyboard.press("?")
-    expect(page.locator("#keys-sheet")).to_be_visible()
-    page.keyboard.press("Escape")
-    page.keyboard.press("i")
-    expect(page.locator(".photo").first).to_be_visible()
-    page.keyboard.press("c")
-    expect(page.locator(".card").first).to_be_visible()
-    paper = "getComputedStyle(document.body).backgroundColor"
-    light = page.evaluate(paper)
-    page.locator("#theme").click()
-    page.locator("#theme").click()
-    dark = page.evaluate(paper)
-    assert dark != light
-    page.reload()
-    expect(page.locator(".card").first).to_be_visible()
-    assert page.evaluate(paper) == dark
-
-
-@pytest.mark.parametrize("view", ["", "#/images", "#/category/1", "#/image?key=cat.jpg"])
-def test_it_fits_on_a_telephone(page: Page, looked_at: str, view: str) -> None:
-    page.set_viewport_size({"width": 390, "height": 800})
-    open_page(page, looked_at, view)
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_documentation_of_the_interface_opens(page: Page, looked_at: str) -> None:
@@ -434,10 +337,10 @@ def test_pictures_for_the_documentation(page: Page, address: str) -> None:
     page.mouse.move(0, 0)
     take_picture(page, "serve-categories")
     page.goto(f"{address}/#/images")
-    page.locator(".photo").filter(has_text="cows.jpg").locator("a").click()
+    page.locator(".card").filter(has_text="cows.jpg").locator("a").click()
     expect(page.locator("#nearest .tile").first).to_be_visible()
     take_picture(page, "serve-image")
     page.keyboard.press("Escape")
     page.emulate_media(color_scheme="dark")
-    page.locator(".photo .masks").first.evaluate("async (image) => { await image.decode(); }")
+    expect(page.locator(".card .mask[d]").first).to_be_visible()
     take_picture(page, "serve-images-dark")

@@ -1,14 +1,14 @@
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from store_writer import record
+from runs import result_of, ring, sort_into
 
-from heap.categories.standing import Place, Standing, Strip
 from heap.images.failures import Failure
-from heap.report.cards import make_card
-from heap.report.gallery import Page, write_page
 from heap.store.records import Finished
+from heap.store.store import RunStore
+from heap.view.gallery import write_gallery
 
 NAMES = [
     "<img src=x onerror=alert(1)>.jpg",
@@ -28,12 +28,14 @@ NAMES = [
 class Elements(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, tuple[str, ...]]] = []
-        self.values: list[str] = []
+        self.found: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.texts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, tuple(name for name, _ in attrs)))
-        self.values += [value for _, value in attrs if value]
+        self.found.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
 
 
 def elements(path: Path) -> Elements:
@@ -46,19 +48,21 @@ def elements(path: Path) -> Elements:
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_the_gallery_is_nothing_but_text(tmp_path: Path, name: str) -> None:
-    finished = record(4)
-    assert isinstance(finished, Finished)
-    pages: dict[str, Elements] = {}
-    for text in ("harmless", name):
-        result = finished.result
-        # A listing spells out what is not UTF-8, messages may still quote it.
-        key = text.encode("utf-8", "backslashreplace").decode()
-        image = Finished(type(result)(**{**vars(result), "key": key}), note=text)
-        path = tmp_path / f"{len(pages)}.html"
-        strip = Strip(1, key, 0.5)
-        places = {f"{key}#{index}": Place(strip, 0.5) for index in range(len(result.objects))}
-        cards = [make_card(image, Standing((strip,), places))]
-        write_page(Page(text, {"Name": key}, cards, [Failure(key, text, text)], (strip,)), path)
-        pages[text] = elements(path)
-    assert pages[name].found == pages["harmless"].found
-    assert name.encode("utf-8", "backslashreplace").decode() in pages[name].values
+    mask = ring((60, 80), (30, 30), 20, 5)
+    pages: list[Elements] = []
+    # A listing spells out what is not UTF-8.
+    key = name.encode("utf-8", "backslashreplace").decode()
+    for number, text in enumerate(("harmless", key)):
+        run = tmp_path / str(number)
+        with RunStore.create_or_open(run, {}) as store:
+            store.add([Finished(result_of(text, [mask], (60, 80)), note=text)])
+            store.add([Failure(f"{text} torn", "decode", text)])
+        quoted = text.replace("'", "''")
+        sort_into(run, {1: text}, {f"{quoted}#0": 1})
+        write_gallery(RunStore.open(run), run / "gallery.html")
+        pages.append(elements(run / "gallery.html"))
+    harmless, hostile = pages
+    assert hostile.found == harmless.found
+    (data,) = (json.loads(text) for text in hostile.texts if text.startswith('{"run"'))
+    assert data["images"]["key"] == data["images"]["note"] == [key]
+    assert data["categories"][0]["title"] == data["failures"][0]["reason"] == key

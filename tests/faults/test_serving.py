@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from serving import serving
@@ -61,8 +62,8 @@ def test_discovering_goes_on_while_another_process_serves(
             told = get(client, "/api/run")
             assert told["images"] >= seen, "something was lost"
             seen = told["images"]
-            for image in get(client, "/api/images")["images"]:
-                get(client, "/api/image", key=image["key"])
+            for key in get(client, "/api/contents")["images"]["key"]:
+                get(client, "/api/outlines", key=key)
                 answered += 1
             change = {"ids": ["astronaut.jpg#0"], "rejected": False}
             refused += client.post("/api/objects/rejected", json=change).status_code == 409
@@ -70,8 +71,7 @@ def test_discovering_goes_on_while_another_process_serves(
         assert answered
         assert refused
         photos = sorted(path.name for path in PHOTOS.iterdir())
-        images = get(client, "/api/images")["images"]
-        assert [each["key"] for each in images] == photos
+        assert get(client, "/api/contents")["images"]["key"] == photos
         change = {"ids": ["astronaut.jpg#0"], "rejected": True}
         assert client.post("/api/objects/rejected", json=change).status_code == 200
 
@@ -99,12 +99,14 @@ def test_reads_and_writes_at_the_same_moment(python: list[str], tmp_path: Path) 
             least = stored[-1]
             told = get(client, "/api/run")
             assert least <= told["images"] + told["failed"] <= IMAGES
-            images = get(client, "/api/images", order="score", limit=500)["images"]
-            assert len(images) >= told["images"]
-            detail = get(client, "/api/image", key=images[least % len(images)]["key"])
-            assert len(detail["shapes"]) == detail["image"]["objects"]
-            for shape in detail["shapes"][:1]:
-                assert get(client, "/api/nearest/object", id=shape["object"]["id"])
+            contents = get(client, "/api/contents")
+            keys, image_of = contents["images"]["key"], contents["objects"]["image"]
+            assert len(keys) >= told["images"]
+            row = least % len(keys)
+            paths = get(client, "/api/outlines", key=keys[row])["paths"]
+            assert len(paths) == image_of.count(row)
+            if paths:
+                assert get(client, "/api/nearest/object", id=f"{keys[row]}#0")
         thread.join()
         second = subprocess.run(
             [sys.executable, str(WRITER), str(run), str(IMAGES), str(CHUNK)],
@@ -113,10 +115,11 @@ def test_reads_and_writes_at_the_same_moment(python: list[str], tmp_path: Path) 
         assert second.returncode == 2
         assert "being written by process" in second.stderr
         wanted = [item for item in map(record, range(IMAGES)) if isinstance(item, Finished)]
-        found = {
-            each["key"]: each["objects"] for each in get(client, "/api/images", limit=500)["images"]
+        contents = get(client, "/api/contents")
+        counts = np.bincount(contents["objects"]["image"], minlength=len(wanted)).tolist()
+        assert dict(zip(contents["images"]["key"], counts, strict=True)) == {
+            item.key: len(item.result.objects) for item in wanted
         }
-        assert found == {item.key: len(item.result.objects) for item in wanted}
 
 
 @pytest.mark.fault("F48")

@@ -221,8 +221,8 @@ def _odd(name: str, objects: "Iterable[Odd]") -> list[tuple[str, str, str]]:
 def _write_gallery(store: "RunStore") -> "Path | None":
     """Write the gallery of a run on this machine again; says where."""
     from heap.cli.bars import Bars
-    from heap.report.gallery import GALLERY, write_gallery
     from heap.store.place import folder_of
+    from heap.view.gallery import GALLERY, write_gallery
 
     folder = folder_of(store.run)
     if folder is None:

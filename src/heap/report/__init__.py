@@ -1,1 +1,1 @@
-"""What a run shows and hands on: pictures, a gallery, and files for other tools."""
+"""Pictures of what was found: overlays, region maps and outlines."""

@@ -1,42 +1,14 @@
 """What the API answers; boxes are xyxy, pixel edges in the upright original."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
 from heap.store.search import Hit
 
-ImageKind = Literal["sure", "low", "none"]
-"""Whether an image has a certain object, only uncertain ones, or none."""
 Box = tuple[float, float, float, float]
 _MOST = 10_000
 """Categories or objects of one correction."""
-
-
-class RunAnswer(BaseModel):
-    """The run as a whole."""
-
-    name: str
-    encoder: str
-    images: int
-    """Worked on to the end."""
-    empty: int
-    failed: int
-    low: int
-    """Images with objects, but none that is certain."""
-    objects: int
-    """Those that nobody has rejected."""
-    rejected: int
-    unsorted: int
-    """Objects that were found after the last sorting."""
-    apart: int
-    """Objects of no category."""
-    read_only: bool
-    searchable: bool
-    """Whether it is known where the model of the run is."""
-    version: str
-    """It changes with every write."""
 
 
 class CategoryAnswer(BaseModel):
@@ -66,17 +38,7 @@ class ObjectAnswer(BaseModel):
     category: int | None
     """0: of no category; null: not sorted yet."""
     similarity: float | None
-    """Cosine with the prototype of its category, or with what was looked for."""
-    rejected: bool = False
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "ObjectAnswer":
-        """From a row of the table of objects."""
-        box = (row["x1"], row["y1"], row["x2"], row["y2"])
-        return cls(
-            id=row["id"], key=row["key"], box=box, score=row["score"], category=row["category"],
-            similarity=row["similarity"], rejected=row["rejected"],
-        )  # fmt: skip
+    """Cosine with what was looked for."""
 
     @classmethod
     def found(cls, hit: Hit) -> "ObjectAnswer":
@@ -87,58 +49,12 @@ class ObjectAnswer(BaseModel):
         )  # fmt: skip
 
 
-class ObjectPage(BaseModel):
-    """A part of a list of objects."""
-
-    total: int
-    objects: list[ObjectAnswer]
-
-
-class ImageAnswer(BaseModel):
-    """An image in a list."""
-
-    key: str
-    width: int
-    height: int
-    objects: int
-    """Those that nobody has rejected."""
-    best: float
-    """Best score; 0 without an object."""
-    kind: ImageKind
-    note: str
-
-
-class ImagePage(BaseModel):
-    """A part of a list of images."""
-
-    total: int
-    images: list[ImageAnswer]
-
-
-class FailureAnswer(BaseModel):
-    """An image that could not be worked on."""
-
-    key: str
-    stage: str
-    reason: str
-
-
 class ShapeAnswer(BaseModel):
     """An object as it is drawn."""
 
     path: str
     """SVG path of its outline on the canvas, to be filled by the even-odd rule."""
     object: ObjectAnswer
-
-
-class ImageDetail(BaseModel):
-    """An image and all that was found in it."""
-
-    image: ImageAnswer
-    canvas: tuple[int, int]
-    """Width and height that the paths are given at."""
-    shapes: list[ShapeAnswer]
-    """Best score first, rejected ones included."""
 
 
 class Discovered(BaseModel):

@@ -1,13 +1,15 @@
 """The application: routes, errors, and the pages that it comes with."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
-from fastapi import Request
+from anyio import to_thread
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -23,13 +25,13 @@ from heap.serve.exporting import Exporter
 from heap.serve.guard import Guard
 from heap.serve.served import ServedRun, StaleError
 from heap.serve.wording import told
+from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
 _DRAWING = ("supervision", "contourpy", "matplotlib.path")
 """Imported where they are first needed, which requests in several threads would do at once and see
 them half made; so they are imported before any request comes."""
-STATIC = Path(str(files("heap.serve"))) / "static"
 _TEXT_BYTES = 2**20
 """Of a request that brings no image."""
 
@@ -54,14 +56,16 @@ def make_app(
     """
     for name in _DRAWING:
         import_module(name)
+    served = ServedRun(Run(run, photos=photos, urls=urls), model, read_only=read_only)
     app = FastAPIOffline(
+        lifespan=_keeping_the_gallery,
         redoc_url=None,
         title="heap serve",
         description="A run of heap: what was found in unlabelled images.",
         version=version("heap"),
         max_body_size=_TEXT_BYTES,
     )
-    app.state.served = ServedRun(Run(run, photos=photos, urls=urls), model, read_only=read_only)
+    app.state.served = served
     app.state.exporter = Exporter()
     for part in (browsing, pictures, searching, correcting, exporting):
         app.include_router(part.router)
@@ -69,13 +73,21 @@ def make_app(
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _admit)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.add_api_route("/", _page, include_in_schema=False, response_class=FileResponse)
     return Guard(app, access or Access.at("127.0.0.1"))
 
 
+@asynccontextmanager
+async def _keeping_the_gallery(app: FastAPI) -> AsyncIterator[None]:
+    served: ServedRun = app.state.served
+    served.gallery.start()
+    yield
+    await to_thread.run_sync(served.gallery.close)
+
+
 def _page() -> FileResponse:
-    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 def _explain(request: Request, error: Exception) -> JSONResponse:

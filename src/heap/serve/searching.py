@@ -10,15 +10,15 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from heap.base.errors import ImageError
 from heap.images import Picture
 from heap.images.decode import Limits, decode_bytes
-from heap.report.outlines import canvas_of, region_map
+from heap.report.outlines import region_map
 from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serve.browsing import Served, known_image
-from heap.serve.drawing import outlines
 from heap.serve.photos import read_again
 from heap.serve.served import ServedRun
 from heap.serve.wording import without_folders
 from heap.store.condition import EXAMPLE, LENGTH
 from heap.store.search import nearest
+from heap.view.contents import outlines
 
 router = APIRouter(prefix="/api", tags=["search"])
 
@@ -47,7 +47,7 @@ async def nearest_to_object(
 
 
 def _like_object(served: ServedRun, id: str, where: str | None, count: int) -> list[ObjectAnswer]:
-    if served.now().object(id) is None:
+    if not served.now().has_object(id):
         raise HTTPException(404, f"this run has no object {id!r}")
     found = served.collection.search(object_id=id, where=where, count=count)
     return list(map(ObjectAnswer.found, found))
@@ -92,7 +92,7 @@ async def discover(request: Request, served: Served, count: Count = 12) -> Disco
 
 def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
     result = served.model()([picture], served.collection.discovered_with)[0]
-    objects, canvas = result.objects, canvas_of((picture.width, picture.height))
+    objects, drawn = result.objects, outlines(result)
     shapes = [
         ShapeAnswer(
             path=path,
@@ -102,8 +102,7 @@ def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
             ),
         )
         for place, (path, box, score) in enumerate(
-            zip(outlines(objects, canvas), objects.boxes.tolist(), objects.scores.tolist(),
-                strict=True)
+            zip(drawn.paths, objects.boxes.tolist(), objects.scores.tolist(), strict=True)
         )
     ]  # fmt: skip
     store = served.collection.store
@@ -111,7 +110,7 @@ def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
     return Discovered(
         width=picture.width,
         height=picture.height,
-        canvas=canvas,
+        canvas=drawn.canvas,
         shapes=shapes,
         regions=b64encode(region_map(result)),
         nearest=[list(map(ObjectAnswer.found, hits)) for hits in near],

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from heap.base.errors import InputError
 from heap.run import Run
-from heap.serve.snapshot import Snapshot, versions_of
+from heap.serve.keeping import GalleryKeeper
 from heap.serve.turns import Turns
 from heap.store import schema
 from heap.store.database import reading
 from heap.store.editing import Editor
+from heap.view.snapshot import Snapshot, versions_of
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap
@@ -44,6 +45,7 @@ class ServedRun:
         self.read_only = read_only
         """Whether changes and exports are refused."""
         self.collection = collection
+        self.gallery = GalleryKeeper(collection.store)
         self._model = model
         self._snapshot: Snapshot | None = None
         self._looked = -inf
@@ -62,8 +64,7 @@ class ServedRun:
     @property
     def version(self) -> str:
         """It changes with every write, to the categories too."""
-        made = self.collection.store.find(schema.CATEGORIES)
-        return "-".join(map(str, (*self.now().versions, 0 if made is None else made.version)))
+        return "-".join(map(str, self.now().versions))
 
     def now(self) -> Snapshot:
         """The run as it is; read again only if it was written since.
@@ -73,7 +74,11 @@ class ServedRun:
         """
         store = self.collection.store
         with self._reading, reading(self.run):
-            versions = versions_of(store.table(schema.IMAGES), store.find(schema.OBJECTS))
+            versions = versions_of(
+                store.table(schema.IMAGES),
+                store.find(schema.OBJECTS),
+                store.find(schema.CATEGORIES),
+            )
             if self._snapshot is None or self._snapshot.versions != versions:
                 self._snapshot = Snapshot.take(store)
             self._looked = monotonic()
@@ -118,3 +123,4 @@ class ServedRun:
                 yield editor
             finally:
                 self._looked = -inf
+                self.gallery.changed()

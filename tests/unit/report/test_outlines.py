@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from runs import blobs, ring
 from scipy.ndimage import binary_erosion
+from vectors import rasterised
 
 from heap.report.outlines import svg_path
-
-from .test_gallery import rasterised
 
 
 def points(path: str) -> list[np.ndarray]:

@@ -122,7 +122,7 @@ def test_requests_of_too_many_things_or_letters_are_refused(client: TestClient) 
 
 
 @pytest.mark.fault("F48")
-@pytest.mark.parametrize("path", ["/api/broken", "/nothing", "/api/image", "/static/../x"])
+@pytest.mark.parametrize("path", ["/api/broken", "/nothing", "/api/outlines", "/static/../x"])
 def test_answers_to_errors_have_the_headers_too(
     client: TestClient, run: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,8 +146,8 @@ def test_answers_name_no_place_process_or_machine(
         assert not re.search(r"process \d|/(home|tmp|root|var)/", answer.text), answer.text
 
     check(client.get("/api/run"), 200)
-    check(client.get("/api/image", params={"key": "no"}), 404)
-    check(client.get("/pictures/tile", params={"id": "no"}), 404)
+    check(client.get("/api/outlines", params={"key": "no"}), 404)
+    check(client.get("/pictures/regions", params={"key": "no"}), 404)
     check(client.get("/api/nearest/object", params={"id": "no"}), 404)
     check(post(client, "categories/9/name", name="x"), 400)
     check(post(client, "export", format="csv"), 202)

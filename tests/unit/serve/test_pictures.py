@@ -1,7 +1,6 @@
 import io
 import shutil
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from heap.serve.app import make_app
 from heap.store.editing import Editor
 
 from .conftest import BASE, PHOTOS
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def picture(client: TestClient, kind: str, **values: str | int) -> Image.Image:
@@ -75,18 +72,6 @@ def test_a_run_cannot_make_the_server_read_other_files_of_this_machine(
                 assert told(client, look).startswith("the photo lies where heap serve does not")
 
 
-def test_a_tile_shows_the_object(reader: TestClient, found_run: Path) -> None:
-    row = heap.open(found_run).objects.to_pandas("id = 'dog.jpg#0'").iloc[0]
-    shown = picture(reader, "tile", id="dog.jpg#0", side=96)
-    assert shown.size == (96, 96)
-    whole = picture(reader, "thumbnail", key="dog.jpg").convert("L")
-    scale = whole.width / 640
-    middle = [float(row[low] + row[high]) / 2 * scale for low, high in (("x1", "x2"), ("y1", "y2"))]
-    assert whole.getpixel((round(middle[0]), round(middle[1]))) == pytest.approx(
-        shown.convert("L").getpixel((48, 48)), abs=40
-    )
-
-
 def test_regions_are_in_their_colours(reader: TestClient, found_run: Path) -> None:
     (result,) = (each for each in heap.open(found_run).results() if each.key == "cat.jpg")
     shown = picture(reader, "regions", key="cat.jpg").convert("RGB")
@@ -95,34 +80,19 @@ def test_regions_are_in_their_colours(reader: TestClient, found_run: Path) -> No
     assert {colour for _, colour in shown.getcolors(9999) or []} <= set(map(rgb, present))
 
 
-@pytest.mark.parametrize(("kind", "tag"), [("masks", "path"), ("boxes", "rect")])
-def test_objects_are_laid_over_but_for_rejected_ones(
-    client: TestClient, run: Path, kind: str, tag: str
-) -> None:
-    def drawn() -> list[str]:
-        answer = client.get(f"/pictures/{kind}", params={"key": "chickens.jpg"})
-        assert answer.headers["content-type"] == "image/svg+xml"
-        shapes = ElementTree.fromstring(answer.text).iter(f"{SVG}{tag}")  # noqa: S314  # ours
-        return [str(shape.get("stroke")) for shape in shapes]
-
-    before = drawn()
-    assert len(before) == len(set(before)) > 1
-    body = {"ids": ["chickens.jpg#0"], "rejected": True}
-    assert client.post("/api/objects/rejected", json=body).status_code == 200
-    assert drawn() == before[1:]
-
-
-@pytest.mark.parametrize("kind", ["thumbnail", "photo", "masks", "boxes", "regions"])
-def test_a_browser_is_sent_only_what_it_does_not_have(reader: TestClient, kind: str) -> None:
-    first = reader.get(f"/pictures/{kind}", params={"key": "cat.jpg"})
+@pytest.mark.parametrize(
+    "path", ["/pictures/thumbnail", "/pictures/photo", "/pictures/regions", "/api/outlines"]
+)
+def test_a_browser_is_sent_only_what_it_does_not_have(reader: TestClient, path: str) -> None:
+    first = reader.get(path, params={"key": "cat.jpg"})
     tag = {"If-None-Match": first.headers["etag"]}
-    again = reader.get(f"/pictures/{kind}", params={"key": "cat.jpg"}, headers=tag)
+    again = reader.get(path, params={"key": "cat.jpg"}, headers=tag)
     assert (again.status_code, again.content) == (304, b"")
-    other = reader.get(f"/pictures/{kind}", params={"key": "dog.jpg"}, headers=tag)
+    other = reader.get(path, params={"key": "dog.jpg"}, headers=tag)
     assert other.status_code == 200
     assert other.headers["etag"] != first.headers["etag"]
 
 
-@pytest.mark.parametrize("path", ["thumbnail?key=no", "tile?id=no", "tile?id=cat.jpg%2399"])
+@pytest.mark.parametrize("path", ["thumbnail?key=no", "photo?key=no", "regions?key=torn.jpg"])
 def test_pictures_of_nothing_are_not_found(reader: TestClient, path: str) -> None:
     assert reader.get(f"/pictures/{path}").status_code == 404

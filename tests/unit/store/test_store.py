@@ -276,7 +276,7 @@ def test_writing_and_reading_needs_no_torch_no_home_and_says_nothing(tmp_path: P
 import sys
 from heap.store.records import Failure
 from heap.store.store import RunStore
-import heap.export.coco, heap.report.gallery, heap.report.overlays
+import heap.export.coco, heap.report.overlays, heap.view.gallery
 with RunStore.create_or_open({str(tmp_path / "run")!r}, {{}}) as store:
     store.add([Failure("a", "decode", "torn")])
     store.compact()

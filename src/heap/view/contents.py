@@ -1,0 +1,169 @@
+"""The data that the page shows, but for pictures and outlines: columns, to be small and quick."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from heap.categories.listing import NONE
+from heap.masks.scaling import scaled_mask
+from heap.report.outlines import canvas_of, svg_path
+from heap.results import ImageResult
+from heap.view.snapshot import Snapshot
+
+
+class About(BaseModel):
+    """The run as a whole."""
+
+    name: str
+    encoder: str
+    images: int
+    """Worked on to the end."""
+    empty: int
+    """Images without an object that nobody has rejected."""
+    failed: int
+    objects: int
+    """Those that nobody has rejected, nor their category."""
+    rejected: int
+    read_only: bool = True
+    searchable: bool = False
+    """Whether it is known where the model of the run is."""
+    version: str = ""
+    """It changes with every write."""
+
+
+class CategoryTitle(BaseModel):
+    """A category without its members."""
+
+    id: int
+    name: str
+    """Empty if nobody has given one."""
+    title: str
+    """The name, or the text that stands for it."""
+    rejected: bool
+
+
+class ImageColumns(BaseModel):
+    """Images that were worked on to the end, in the order of their keys."""
+
+    key: list[str]
+    width: list[int]
+    height: list[int]
+    note: list[str]
+
+
+class ObjectColumns(BaseModel):
+    """Objects in the order of their images, best first: the id of one is KEY#PLACE in its image."""
+
+    image: list[int]
+    """Row of its image."""
+    box: list[list[float]]
+    """xyxy, pixel edges in the upright original."""
+    score: list[float]
+    category: list[int]
+    """0: of no category; -1: not sorted yet."""
+    similarity: list[float | None]
+    """Cosine with the prototype of its category."""
+    rejected: list[int]
+    """Rows of the objects that a person has rejected."""
+
+
+class FailedImage(BaseModel):
+    """An image that could not be worked on."""
+
+    key: str
+    stage: str
+    reason: str
+
+
+class Contents(BaseModel):
+    """A run, but for pictures and outlines."""
+
+    run: About
+    categories: list[CategoryTitle]
+    """By number; none before the objects were sorted."""
+    images: ImageColumns
+    objects: ObjectColumns
+    failures: list[FailedImage]
+
+
+class Outlines(BaseModel):
+    """The masks of the objects of an image, as they are drawn."""
+
+    canvas: tuple[int, int]
+    """Width and height that the paths are given at."""
+    paths: list[str]
+    """SVG path of each object, best first, rejected ones included; to be filled by even-odd."""
+
+
+def about(now: Snapshot, name: str, encoder: str) -> About:
+    """The run as a whole; it cannot be changed or searched, unless that is said of it later."""
+    failed = np.asarray(pc.equal(now.images["status"], "failed"), dtype=bool)
+    accepted = int(now.accepted.sum())
+    return About(
+        name=name,
+        encoder=encoder,
+        images=int((~failed).sum()),
+        empty=int(((now.counts == 0) & ~failed).sum()),
+        failed=int(failed.sum()),
+        objects=accepted,
+        rejected=now.objects.num_rows - accepted,
+    )
+
+
+def contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Contents:
+    """The data of a run that is described by `run`.
+
+    Without what was rejected, its categories are left out, and its objects are marked: their places
+    are those of their outlines.
+    """
+    failed = pc.equal(now.images["status"], "failed")
+    images, lost = now.images.filter(pc.invert(failed)), now.images.filter(failed)
+    # Failed images have no objects; rows of the others are counted without them.
+    row_of = np.cumsum(~np.asarray(failed, dtype=bool)) - 1
+    boxes = [now.objects[edge].to_numpy() for edge in ("x1", "y1", "x2", "y2")]
+    rejected, category_of = now.objects["rejected"].to_numpy().astype(bool), now.category_of
+    if not with_rejected:
+        rejected, category_of = ~now.accepted, np.where(now.accepted, category_of, NONE)
+    # Built without validation: the columns are long, and come from the store with their types.
+    return Contents.model_construct(
+        run=run,
+        categories=[
+            CategoryTitle(**asdict(category))
+            for category in now.categories
+            if with_rejected or not category.rejected
+        ],
+        images=ImageColumns.model_construct(
+            key=images["key"].to_pylist(),
+            width=images["width"].to_pylist(),
+            height=images["height"].to_pylist(),
+            note=images["note"].fill_null("").to_pylist(),
+        ),
+        objects=ObjectColumns.model_construct(
+            image=row_of[now.objects["image"].to_numpy()].tolist(),
+            box=np.stack(boxes, axis=1).astype(np.float64).round(2).tolist(),
+            score=_short(now.objects["score"]),
+            category=category_of.tolist(),
+            similarity=_short(now.objects["similarity"]),
+            rejected=np.flatnonzero(rejected).tolist(),
+        ),
+        failures=[
+            FailedImage(key=row["key"], stage=row["stage"], reason=row["reason"])
+            for row in lost.select(["key", "stage", "reason"]).to_pylist()
+        ],
+    )
+
+
+def _short(column: pa.ChunkedArray) -> list[float | None]:
+    """Numbers with the digits that single precision has."""
+    numbers: list[float | None] = pc.round(column.cast(pa.float64()), 6).to_pylist()
+    return numbers
+
+
+def outlines(result: ImageResult) -> Outlines:
+    """The outlines of all objects of an image."""
+    canvas = canvas_of((result.width, result.height))
+    masks = (scaled_mask(mask.decode(), canvas) for mask in result.objects.masks)
+    return Outlines(canvas=canvas, paths=list(map(svg_path, masks)))

@@ -1,0 +1,105 @@
+// What a person changes: names, merged and rejected categories, rejected objects.
+
+import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
+import { correct, run } from "./run.js";
+import { say } from "./say.js";
+import { clear } from "./selection.js";
+import { attempt } from "./source.js";
+
+const titleOf = (id) => run.groups.get(id)?.title ?? "";
+
+export async function rejectObjects(ids, rejected) {
+  if (!await attempt(() => correct("objects/rejected", { ids, rejected }))) return;
+  if (rejected) say(`Rejected ${objectsIn(ids.length)}`, "good", () => rejectObjects(ids, false));
+  else say(`Restored ${objectsIn(ids.length)}`);
+}
+
+export async function rejectCategories(ids, rejected) {
+  const names = ids.map((id) => `“${titleOf(id)}”`).join(", ");
+  if (!await attempt(() => correct("categories/rejected", { ids, rejected }))) return;
+  if (rejected) say(`Rejected ${names}`, "good", () => rejectCategories(ids, false));
+  else say(`Restored ${names}`);
+}
+
+async function merge(ids) {
+  const title = titleOf(ids[0]);
+  if (!await attempt(() => correct("categories/merge", { ids }))) return;
+  say(`${ids.length} categories are one now: “${title}”`);
+}
+
+// Does it and lets go of what was selected.
+const finish = (work) => (ids) => { clear(); return work(ids); };
+const areOut = (ids) => ids.every((id) => run.byId.get(id)?.rejected);
+
+export const objectKind = {
+  tell: objectsIn,
+  actions: [
+    { text: () => "Reject", key: "x", fits: (ids) => !areOut(ids), run: finish((ids) => rejectObjects(ids, true)) },
+    { text: () => "Restore", key: "x", fits: areOut, run: finish((ids) => rejectObjects(ids, false)) },
+  ],
+};
+
+export const categoryKind = {
+  tell: categoriesIn,
+  actions: [
+    { text: (ids) => `Merge into “${titleOf(ids[0])}”`, fits: (ids) => ids.length > 1, run: finish(merge) },
+    { text: () => "Reject", key: "x", run: finish((ids) => rejectCategories(ids, true)) },
+  ],
+};
+
+// A name that is changed by writing over it.
+export function nameField(category) {
+  if (run.about.read_only || category.special) return el("h2", {}, el("bdi", {}, category.title));
+  const field = el("input", {
+    class: "name", value: category.name, placeholder: category.title, maxlength: 120, title: "Write a name",
+    "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off",
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") field.blur();
+    if (event.key === "Escape") { field.value = category.name; field.blur(); }
+  });
+  field.addEventListener("change", () => rename(category, field));
+  return el("h2", {}, field);
+}
+
+async function rename({ id, name }, field) {
+  const done = await attempt(() => correct(`categories/${id}/name`, { name: field.value }));
+  const now = run.groups.get(id)?.name ?? name;
+  field.value = now;
+  if (done) say(now ? `Category ${id} is “${now}” now` : `Category ${id} has no name now`);
+}
+
+export async function sortNew() {
+  if (await attempt(() => correct("categories/sort", {}))) say("The new objects have a category now");
+}
+
+export function openSorting() {
+  const sheet = find("sort-sheet"), { length } = run.categories;
+  const auto = el("input", { type: "checkbox", checked: true });
+  const count = el("input", {
+    type: "number", min: 2, max: 1000, value: Math.max(2, length || 8), disabled: true,
+    "aria-label": "Number of categories",
+  });
+  auto.addEventListener("change", () => { count.disabled = auto.checked; });
+  const start = el("button", { class: "strong" }, length ? "Make them again" : "Sort");
+  const form = el("form", { method: "dialog" },
+    el("h2", { id: "sort-title" }, "Sort the objects into categories"),
+    el("p", { class: "soft" }, length
+      ? "A category that shares its members with one of before keeps its number and name."
+      : "It takes a moment where there are many objects."),
+    el("label", { class: "row" }, auto, "as many as fit best"),
+    el("label", { class: "row" }, count, "categories"),
+    el("div", { class: "buttons" }, button("Cancel", () => sheet.close(), { class: "quiet" }), start));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    start.disabled = true;
+    const wanted = { count: auto.checked ? "auto" : Number(count.value), again: length > 0 };
+    const done = await attempt(() => correct("categories/sort", wanted));
+    start.disabled = false;
+    if (!done) return;
+    sheet.close();
+    say(`${number(done.categories.length, "category was", "categories were")} made`);
+  });
+  sheet.replaceChildren(form);
+  sheet.showModal();
+}

@@ -1,0 +1,123 @@
+// Photos with what was found in them. Pictures are made when they come near the view, and forgotten
+// when they leave it.
+
+import { el, svg } from "./dom.js";
+import { readDrawing } from "./source.js";
+
+export const COLOURS = 7;
+const BUDGET = 5; // milliseconds of each frame that drawing may take
+const MARGIN = 0.1, LEAST = 1 / 12; // of the box, and of the image: what a tile shows at least
+const held = new Map(); // by the key of an image: its drawing, and how many places show it
+const filled = new Map(); // by element: the key of the image in it
+const waiting = new Map(); // by element: what draws it
+let pumping = false;
+
+// Draws soon, a few places in each frame, so that scrolling never waits.
+export function drawSoon(place, draw) {
+  waiting.set(place, draw);
+  if (!pumping) requestAnimationFrame(() => pump());
+  pumping = true;
+}
+
+export const drawNow = () => pump(Infinity);
+
+function pump(end = performance.now() + BUDGET) {
+  for (const [place, draw] of waiting) {
+    waiting.delete(place);
+    draw();
+    if (performance.now() > end) break;
+  }
+  pumping = waiting.size > 0;
+  if (pumping) requestAnimationFrame(() => pump());
+}
+
+export function hold(image) {
+  let drawing = held.get(image.key);
+  if (!drawing) held.set(image.key, drawing = { ...readDrawing(image), users: 0 });
+  drawing.users += 1;
+  return drawing;
+}
+
+export function release(key) {
+  const drawing = held.get(key);
+  drawing.users -= 1;
+  if (drawing.users) return;
+  held.delete(key);
+  drawing.free();
+}
+
+// Fills an element with an image and the outlines of some of its objects, soon.
+export function fill(stage, image, objects) {
+  drawSoon(stage, () => {
+    if (filled.has(stage)) empty(stage);
+    filled.set(stage, image.key);
+    const drawing = hold(image);
+    stage.replaceChildren(...layers(image, drawing, objects));
+  });
+}
+
+// Undoes it; a picture that was still to come must not look for what is gone.
+export function empty(stage) {
+  waiting.delete(stage);
+  if (!filled.has(stage)) return;
+  for (const picture of stage.querySelectorAll("img")) picture.removeAttribute("src");
+  stage.replaceChildren();
+  release(filled.get(stage));
+  filled.delete(stage);
+}
+
+export function layers(image, drawing, objects) {
+  const overlay = outlines(image, objects);
+  if (objects.length) drawing.outlines().then((found) => trace(overlay, found, image), () => {});
+  return [
+    drawing.thumbnail && picture("photo", drawing.thumbnail),
+    // A layer that is not shown is not decoded either.
+    drawing.regions && picture("regions", drawing.regions, { loading: "lazy" }),
+    overlay,
+  ].filter(Boolean);
+}
+
+export const picture = (kind, src, attributes = {}) =>
+  el("img", { class: kind, alt: "", decoding: "async", draggable: "false", src, ...attributes });
+
+// Boxes at once; masks are added by `trace`.
+export function outlines({ width, height }, objects) {
+  return svg("svg", {
+    class: "objects", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  }, ...objects.map(({ place, box: [x1, y1, x2, y2] }) => {
+    const group = svg("g", { class: `c${place % COLOURS}`, "data-place": place });
+    group.append(svg("path", { class: "mask" }),
+      svg("rect", { class: "box", x: x1, y: y1, width: x2 - x1, height: y2 - y1 }));
+    return group;
+  }));
+}
+
+// Outlines are pixels of a canvas that is as large as the image, with another number of pixels.
+export function trace(overlay, { canvas, paths }, { width, height }) {
+  const scale = `scale(${width / canvas[0]} ${height / canvas[1]}) translate(.5 .5)`;
+  for (const group of overlay.children) {
+    const mask = group.querySelector(".mask");
+    if (!mask) continue;
+    mask.setAttribute("d", paths[group.dataset.place]);
+    mask.setAttribute("transform", scale);
+  }
+}
+
+// The square that a tile shows, in pixels of the image: the box with some room around it, inside the
+// image, and never more than its shorter side.
+export function squareAround({ box: [x1, y1, x2, y2], image: { width, height } }) {
+  const wanted = Math.max(x2 - x1, y2 - y1) * (1 + 2 * MARGIN);
+  const side = Math.min(Math.max(wanted, Math.max(width, height) * LEAST), width, height);
+  const inside = (middle, length) => Math.min(Math.max(0, middle - side / 2), length - side);
+  return [inside((x1 + x2) / 2, width), inside((y1 + y2) / 2, height), side];
+}
+
+// Places the whole image in a tile so that its square is seen.
+export function crop(stage, object) {
+  const [left, top, side] = squareAround(object), { width, height } = object.image;
+  const share = (length) => `${(100 * length) / side}%`;
+  Object.assign(stage.style, {
+    left: share(-left), top: share(-top), width: share(width), height: share(height),
+  });
+}

@@ -1,0 +1,187 @@
+// Where the page begins: addresses, keys, dropped images, and what has changed meanwhile.
+
+import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
+import { showCategories } from "./categories.js";
+import { el, find, isTyping, number, objectsIn } from "./dom.js";
+import { openExport } from "./exporting.js";
+import { showImages } from "./images.js";
+import { layerKey, nextTheme } from "./looks.js";
+import { showObjects } from "./objects.js";
+import { refresh, run } from "./run.js";
+import { say } from "./say.js";
+import { act, clear, keepOnly, selectedIds } from "./selection.js";
+import { ask, attempt, isGallery, Refused } from "./source.js";
+import { leafThrough, tileKey } from "./tiles.js";
+import { close, entryShown, leave, rememberList, showFile, showImage, viewerKey } from "./viewer.js";
+
+const VIEWS = {
+  categories: showCategories, category: showObjects, rejected: showObjects, images: showImages,
+  image: showImage, file: showFile,
+};
+const PAUSE = 4000; // milliseconds between two looks at the run
+const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
+const main = find("main"), places = new Map(); // how far each list was scrolled, by its address
+let shown = null; // the view: its name, its address, and what updates it
+let file = null; // an image that somebody has brought
+
+// What an address such as #/category/3?order=score means.
+function parsed(hash) {
+  const [path, query] = (hash.slice(2) || (run.categories.length ? "categories" : "images")).split("?");
+  const [view, id] = path.split("/");
+  const wanted = { view: view in VIEWS ? view : "categories", id: Number(id) };
+  return { ...Object.fromEntries(new URLSearchParams(query)), ...wanted };
+}
+
+function route() {
+  const wanted = { ...parsed(location.hash), file }, { view } = wanted;
+  if (view === "file" && !file) { leave(); return; }
+  // Behind an image that was opened by its address there are all images.
+  if (!shown && view === "image") leafThrough("", run.images);
+  const name = view === "category" ? `category/${wanted.id}` : view;
+  if (shown?.name === name && view !== "file") {
+    shown.address = location.hash;
+    shown.update(wanted);
+  } else open(name, view, wanted);
+  if (!["image", "file"].includes(view)) rememberList(location.hash);
+}
+
+function open(name, view, wanted) {
+  if (shown) places.set(shown.address, scrollY);
+  const left = ["image", "file"].includes(shown?.name) ? entryShown() : null;
+  clear();
+  close();
+  closeBoards();
+  main.replaceChildren();
+  document.body.dataset.view = view;
+  const part = { category: "categories", rejected: "categories", image: "images" }[view] ?? view;
+  for (const link of document.querySelectorAll("nav a")) {
+    link.toggleAttribute("aria-current", link.dataset.view === part);
+  }
+  shown = { name, address: location.hash };
+  shown.update = VIEWS[view](main, wanted);
+  scrollTo(0, left === null ? 0 : places.get(location.hash) ?? 0);
+  if (left) focusEntry(left);
+}
+
+// Back to what was left: the image, or the object, that was open.
+function focusEntry(id) {
+  const board = allBoards().find((each) => each.places.has(id));
+  if (board) board.focus(board.places.get(id));
+}
+
+// After a correction; behind an open image a list is made anew when it is next seen.
+function update() {
+  announce();
+  keepOnly((id) => run.byId.has(id) || run.groups.has(id));
+  shown.update({ ...parsed(location.hash), file });
+}
+
+function announce() {
+  const { name, read_only: readOnly, searchable, encoder } = run.about;
+  find("name").textContent = document.title = name;
+  const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
+  find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder].filter(Boolean).join(" · ");
+  find("export").hidden = readOnly;
+  find("find").hidden = !searchable;
+  find("changed").hidden = true;
+}
+
+// What another process has changed is offered, so that nothing moves under the pointer.
+async function watch() {
+  for (;;) {
+    await new Promise((done) => { setTimeout(done, PAUSE); });
+    if (document.hidden) continue;
+    try {
+      const { version } = await ask("run");
+      find("changed").hidden = version === run.seen;
+      document.body.classList.remove("lost");
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      // One message is enough where heap serve has ended.
+      if (!document.body.classList.contains("lost")) say(error.message, "bad");
+      document.body.classList.add("lost");
+    }
+  }
+}
+
+function dropping() {
+  const veil = find("drop");
+  const isFile = (event) => event.dataTransfer?.types.includes("Files") && run.about?.searchable;
+  addEventListener("dragenter", (event) => { if (isFile(event)) veil.hidden = false; });
+  addEventListener("dragover", (event) => { if (isFile(event)) event.preventDefault(); });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
+  addEventListener("drop", (event) => {
+    veil.hidden = true;
+    if (!isFile(event)) return;
+    event.preventDefault();
+    bringFile(event.dataTransfer.files[0]);
+  });
+  find("find").addEventListener("click", () => find("file").click());
+  find("file").addEventListener("change", (event) => {
+    bringFile(event.target.files[0]);
+    event.target.value = "";
+  });
+}
+
+function bringFile(brought) {
+  if (!brought) return;
+  file = brought;
+  if (location.hash === "#/file") route();
+  else location.hash = "#/file";
+}
+
+function focusFilter() {
+  if (!main.querySelector(".filter")) open("images", "images", parsed(location.hash = "#/images"));
+  main.querySelector(".filter").select();
+}
+
+function key(event) {
+  if (isTyping(event) || document.querySelector("dialog[open]") || !shown) return;
+  if (focused() && tileKey(event, focused())) event.preventDefault();
+  else if (!(event.ctrlKey || event.metaKey || event.altKey) && means(event)) event.preventDefault();
+}
+
+// Whether a key means something here.
+function means({ key: pressed, shiftKey, target }) {
+  const letter = pressed.toLowerCase();
+  if (selectedIds().length && letter === "escape") clear();
+  else if (act(letter)) return true;
+  else if (letter === "?") find("keys-sheet").showModal();
+  else if (letter === "c") location.hash = "#/categories";
+  else if (letter === "i") location.hash = "#/images";
+  else if (letter === "f" && run.about.searchable) find("file").click();
+  else if (letter === "/") focusFilter();
+  else if (layerKey(letter) || viewerKey(pressed)) return true;
+  else if (ARROWS.test(pressed) && !target.closest?.("input, select")) return arrow(pressed, shiftKey);
+  else return false;
+  return true;
+}
+
+function arrow(pressed) {
+  const place = afterArrow(pressed);
+  if (place) place[0].focus(place[1]);
+  return Boolean(place);
+}
+
+find("theme").addEventListener("click", nextTheme);
+find("keys").addEventListener("click", () => find("keys-sheet").showModal());
+find("export").addEventListener("click", openExport);
+find("changed").addEventListener("click", async () => { if (await attempt(refreshed)) update(); });
+addEventListener("hashchange", route);
+addEventListener("heap:changed", update);
+addEventListener("keydown", key);
+history.scrollRestoration = "manual";
+
+async function refreshed() {
+  await refresh();
+  return true;
+}
+
+if (await attempt(refreshed)) {
+  announce();
+  route();
+  if (!isGallery) {
+    dropping();
+    watch();
+  }
+} else main.append(el("div", { class: "empty" }, el("p", {}, "The run cannot be shown.")));

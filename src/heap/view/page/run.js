@@ -1,0 +1,110 @@
+// The run as it was last read: its images, objects and categories, and how it is corrected.
+
+import { isDrawn, readContents, Refused, tell } from "./source.js";
+
+const LOW = 0.25; // An image whose best object scores less has none that is certain.
+export const APART = 0; // stands for no category,
+export const UNSORTED = -1; // and for none yet
+
+// `about` is what the server says of the run; `groups` are categories by their numbers, with APART
+// and UNSORTED; `seen` is the version that is shown.
+export const run = {
+  about: null, seen: null, images: [], objects: [], categories: [], groups: new Map(),
+  byKey: new Map(), byId: new Map(), failures: [],
+};
+
+function build({ run: about, categories, images, objects, failures }) {
+  const rows = images.key.map((key, row) => ({
+    key, row, width: images.width[row], height: images.height[row], note: images.note[row],
+    objects: [],
+  }));
+  const special = [[APART, "In no category"], [UNSORTED, "Not sorted yet"]].map(
+    ([id, title]) => ({ id, title, name: "", rejected: false, special: true }));
+  const groups = new Map([...categories, ...special].map(
+    (group) => [group.id, { ...group, members: [], coherence: null }]));
+  const rejected = new Set(objects.rejected);
+  const all = objects.image.map((row, at) => {
+    const image = rows[row], place = image.objects.length, category = groups.get(objects.category[at]);
+    const object = {
+      id: `${image.key}#${place}`, image, place, category, box: objects.box[at],
+      score: objects.score[at], similarity: objects.similarity[at], rejected: rejected.has(at),
+    };
+    object.out = object.rejected || category.rejected;
+    image.objects.push(object);
+    if (!object.rejected) category.members.push(object);
+    return object;
+  }).filter(({ image }) => isDrawn(image));
+  for (const group of groups.values()) {
+    group.members = group.members.filter(({ image }) => isDrawn(image)).sort(byTypical);
+    const sum = group.members.reduce((total, { similarity }) => total + similarity, 0);
+    if (group.id > 0 && group.members.length) group.coherence = sum / group.members.length;
+  }
+  const shown = rows.filter(isDrawn);
+  for (const image of shown) describe(image);
+  Object.assign(run, {
+    about, groups, failures, images: shown, objects: all,
+    categories: [...groups.values()].filter(({ id }) => id > 0),
+    byKey: new Map(shown.map((image) => [image.key, image])),
+    byId: new Map(all.map((object) => [object.id, object])),
+  });
+}
+
+// Objects of no category have no similarity: the best come first.
+const byTypical = (a, b) => (b.similarity ?? b.score) - (a.similarity ?? a.score);
+
+function describe(image) {
+  image.kept = image.objects.filter(({ out }) => !out);
+  image.best = Math.max(0, ...image.kept.map(({ score }) => score));
+  image.kind = image.kept.length ? (image.best < LOW ? "low" : "sure") : "none";
+  const titles = image.kept.filter(({ category }) => !category.special).map(({ category }) => category.title);
+  image.text = [image.key, ...titles].join(" ").toLowerCase();
+}
+
+export const ORDERS = {
+  similarity: ["most typical first", byTypical],
+  "-similarity": ["least typical first", (a, b) => byTypical(b, a)],
+  score: ["highest score first", (a, b) => b.score - a.score],
+  "-score": ["lowest score first", (a, b) => a.score - b.score],
+  name: ["by name", () => 0],
+};
+
+// Objects of which each word is in the name of the image or the title of the category.
+export function matching(objects, words, order) {
+  const wanted = wordsOf(words);
+  const fits = ({ image, category }) => {
+    const text = `${image.key} ${category.title}`.toLowerCase();
+    return wanted.every((word) => text.includes(word));
+  };
+  const chosen = wanted.length ? objects.filter(fits) : [...objects];
+  if (order === "name") chosen.sort((a, b) => a.image.row - b.image.row || a.place - b.place);
+  return chosen.sort(ORDERS[order]?.[1] ?? byTypical);
+}
+
+export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+
+export async function refresh() {
+  build(await readContents());
+  run.seen = run.about.version;
+}
+
+let before = Promise.resolve(); // The correction before, which must not be taken for somebody else's.
+
+// Changes the run as it is shown; where somebody else has changed it since, it is shown anew instead.
+export function correct(path, body) {
+  const now = before.catch(() => {}).then(() => send(path, body));
+  before = now;
+  return now;
+}
+
+async function send(path, body) {
+  try {
+    const done = await tell(path, { ...body, version: run.seen });
+    await refresh();
+    return done;
+  } catch (error) {
+    if (error instanceof Refused && error.version) await refresh();
+    throw error;
+  } finally {
+    dispatchEvent(new Event("heap:changed"));
+  }
+}
