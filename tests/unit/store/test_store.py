@@ -274,7 +274,7 @@ def test_a_store_can_be_at_a_url() -> None:
 def test_writing_and_reading_needs_no_torch_no_home_and_says_nothing(tmp_path: Path) -> None:
     code = f"""
 import sys
-from heap.store.records import Failure
+from heap.images.failures import Failure
 from heap.store.store import RunStore
 import heap.export.coco, heap.report.overlays, heap.view.gallery
 with RunStore.create_or_open({str(tmp_path / "run")!r}, {{}}) as store:
