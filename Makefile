@@ -39,8 +39,8 @@ test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
 
-soak: $(VENV)/ready ## Every property with ten times as many random examples; takes an hour
-	HEAP_SOAK=10 $(BIN)/python $(PYTEST)
+soak: $(VENV)/ready ## Ten times as many examples of every property, 100 of every fuzzer; takes hours
+	HEAP_SOAK=10 FUZZ_EXAMPLES=100 $(BIN)/python $(PYTEST)
 
 check: $(VENV)/ready ## Format, lint and types
 	$(BIN)/python tools/no_heavy_dependencies.py

@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 from preprocessors import add_preprocessor
+from properties import examples
 from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
@@ -34,16 +35,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Read when torch and NumPy are: workers would else run dozens of threads on a few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SOAK = "HEAP_SOAK"
-"""Environment variable: so many times as many examples of every property, for `make soak`."""
 EXAMPLES = 40
 """Of a property that does not say its own number."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Hypothesis fails an example that takes 0.2 s, which a busy machine may need for any.
-    times = int(os.environ.get(SOAK, "1"))
-    hypothesis.settings.register_profile("heap", deadline=None, max_examples=EXAMPLES * times)
+    hypothesis.settings.register_profile("heap", deadline=None, max_examples=examples(EXAMPLES))
     hypothesis.settings.load_profile("heap")
     sys.addaudithook(_refuse_network)
 

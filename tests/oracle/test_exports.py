@@ -12,6 +12,7 @@ from defusedxml import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from properties import examples
 from runs import blobs, box_of, make_run, ring, sort_into
 
 from heap.export.command import Choices, export
@@ -416,7 +417,7 @@ def test_label_maps_by_pillow(run: Path, tmp_path: Path) -> None:
     width=st.integers(200, 500),
     share=st.floats(0.3, 0.8),
 )
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 def test_polygons_come_back_by_the_rasterisers_of_their_readers(
     seed: int, height: int, width: int, share: float
 ) -> None:
@@ -438,7 +439,7 @@ def test_polygons_come_back_by_the_rasterisers_of_their_readers(
 
 
 @given(seed=st.integers(0, 10_000), side=st.integers(6, 20), share=st.floats(0.3, 0.7))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_small_masks_come_back_exactly(seed: int, side: int, share: float) -> None:
     small_mask_comes_back(largest_piece(blobs((side, side), seed, share, 1)))
 

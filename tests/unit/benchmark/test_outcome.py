@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from properties import examples
 
 from heap.methods.finding import Finding, GridObject
 
@@ -49,7 +50,7 @@ class TestMaps:
         assert made.solved[0].shape == made.solved[1].shape == (50, 70)
         assert made.masks.shape == made.guided_masks.shape == (2, 50, 70)
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)))
     def test_maps_stay_in_range(self, saliency: np.ndarray) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from heap.benchmark.metrics.separation import own_pixels, pair_iou, pairs_of, purity
 
@@ -12,7 +13,7 @@ def test_pairs_differ_in_class_and_each_is_there_once() -> None:
     assert pairs_of(("cat", "cat")) == pairs_of(()) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 2**32 - 1), st.integers(0, 5))
 def test_iou_of_a_pair_is_the_best_of_all_choices_of_two_objects(seed: int, objects: int) -> None:
     iou = np.random.default_rng(seed).random((objects, 2))
@@ -20,7 +21,7 @@ def test_iou_of_a_pair_is_the_best_of_all_choices_of_two_objects(seed: int, obje
     assert pair_iou(iou, 0, 1) == max(choices, default=0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 2**32 - 1))
 def test_purity_counts_the_pixels_of_one_class_only(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 """Results of benchmarks: summaries by hand, and what a result must hold."""
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -206,25 +207,30 @@ def test_settings_of_pretraining_can_be_used(name: str) -> None:
     assert from_dict(PretrainConfig, json.loads(path.read_text()))
 
 
-@pytest.fixture(params=PROTOCOLS)
-def written(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The file that a benchmark writes for the rows of its miniature."""
+@pytest.fixture(scope="module", params=PROTOCOLS)
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that a benchmark writes for the rows of its miniature; not to be changed."""
     name: str = request.param
-    monkeypatch.setattr("sys.argv", [f"{name}.py", "--limit", "2"])
-    out = tmp_path / "results" / f"{name}.json"
-    report.write_report(
-        name,
-        out,
-        protocol=PROTOCOLS[name],
-        data={"set": "miniature", "images": 2},
-        encoder={"name": "none", "fingerprint": "0123456789abcdef"},
-        rows=MINIATURES[name],
-        summarise=import_module(f"benchmarks.{name}").summarise,
-        seconds=1.0,
-    )
+    out = tmp_path_factory.mktemp("results") / f"{name}.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", [f"{name}.py", "--limit", "2"])
+        report.write_report(
+            name,
+            out,
+            protocol=PROTOCOLS[name],
+            data={"set": "miniature", "images": 2},
+            encoder={"name": "none", "fingerprint": "0123456789abcdef"},
+            rows=MINIATURES[name],
+            summarise=import_module(f"benchmarks.{name}").summarise,
+            seconds=1.0,
+        )
     return out
+
+
+@pytest.fixture
+def written(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(whole, tmp_path))
 
 
 class TestWrittenResults:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from miniatures import voc_xml
 from PIL import Image
+from properties import examples
 
 from heap.benchmark.datasets import open_dataset
 from heap.benchmark.truth import Truth
@@ -81,7 +82,7 @@ class TestBox:
         blocked[: free[0], : free[1]] = False
         assert background_box(blocked) is None
 
-    @settings(deadline=None, max_examples=30)
+    @settings(deadline=None, max_examples=examples(30))
     @given(
         size=st.tuples(st.integers(80, 320), st.integers(80, 320)),
         seed=st.integers(0, 1000),

@@ -11,6 +11,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from preprocessors import add_preprocessor
+from properties import examples
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -153,7 +154,7 @@ def test_it_says_what_it_is(pair: tuple[nn.Module, Encoder]) -> None:
     assert not any(weight.requires_grad for weight in encoder.parameters())
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rows=st.integers(1, 12), cols=st.integers(1, 12))
 def test_images_of_any_size_have_patches_of_unit_length(
     pair: tuple[nn.Module, Encoder], rows: int, cols: int

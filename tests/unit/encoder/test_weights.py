@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from properties import examples
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -85,7 +86,7 @@ def test_wrong_length_of_the_header(folder: Path) -> None:
 
 
 @pytest.mark.fault("F22")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bit=st.integers(0, 8 * 1500 - 1))
 def test_a_flipped_bit_in_the_header_never_escapes_as_another_error(folder: Path, bit: int) -> None:
     original = (folder / "model.safetensors").read_bytes()

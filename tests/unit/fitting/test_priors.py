@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from preprocessors import add_preprocessor
+from properties import examples
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 from transformers import ResNetConfig, ResNetModel
@@ -186,7 +187,7 @@ def test_an_encoder_without_an_idea_of_foreground_is_refused(
         saliency_map("encoder", pyramid, None)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(values=st.lists(st.lists(st.booleans(), min_size=1, max_size=40), min_size=1, max_size=8))
 def test_masks_are_read_as_they_were_kept(
     values: list[list[bool]], tmp_path_factory: pytest.TempPathFactory

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 from profiles import swapped_profile
+from properties import examples
 
 from heap.images import ImageError, Limits, Picture, Source, decode
 from heap.images.colour import as_srgb
@@ -350,7 +351,7 @@ SAMPLES = [
 ] + [encoded(Image.fromarray(colours()), "tiff", compression="tiff_lzw")]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(SAMPLES), st.data())
 def test_damaged_bytes_raise_nothing_but_image_errors(sample: bytes, draw: st.DataObject) -> None:
     damaged = bytearray(sample)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from properties import examples
 from runs import blobs, ring
 from scipy.ndimage import binary_fill_holes, label
 
@@ -83,7 +84,7 @@ def test_one_ring_adds_nothing_but_seams_between_pieces(mask: np.ndarray) -> Non
     width=st.integers(200, 500),
     share=st.floats(0.3, 0.8),
 )
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_blobs_with_holes_come_back(seed: int, height: int, width: int, share: float) -> None:
     mask = blobs((height, width), seed, share)
     whole = outline(mask)

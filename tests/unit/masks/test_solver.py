@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from properties import examples
 from scipy.ndimage import gaussian_filter
 
 from heap.masks.bilateral_solver import BilateralGrid, solve_mask, trusted_mask
@@ -31,7 +32,7 @@ def test_a_constant_stays_constant(value: float, size: tuple[int, int]) -> None:
     np.testing.assert_allclose(solved, value, atol=1e-5)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
     st.integers(0, 2**32 - 1),

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
@@ -147,7 +148,7 @@ def test_many_rounds_end_where_k_means_of_directions_stands_still() -> None:
     assert adjusted_rand_score(tokens.numpy(), again.labels_) < 0.5
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     seed=st.integers(0, 10_000),
     heads=st.sampled_from([1, 2, 4]),

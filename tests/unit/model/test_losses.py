@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 
 from heap.config import HeadConfig, LossConfig
@@ -191,7 +192,7 @@ def test_the_bound_is_what_it_says_and_never_reaches_its_ends(cos: float) -> Non
     assert 0 < bounded < 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=st.integers(0, 10_000), form=st.sampled_from(FORMS))
 def test_the_order_of_patches_groups_and_images_does_not_matter(
     seed: int, form: dict[str, Any]

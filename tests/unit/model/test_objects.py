@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from scipy.ndimage import label
 
 from heap.config import DiscoverConfig
@@ -277,7 +278,7 @@ def test_edges_of_the_image_are_followed() -> None:
     assert overlap[1] > overlap[0] + 0.1
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     seed=st.integers(0, 100_000),
     grid=st.tuples(st.integers(1, 9), st.integers(1, 9)),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from scipy.ndimage import label
 
 from heap.model.proposals import ALIKE, BEST_SCORE, LARGEST, propose
@@ -143,7 +144,7 @@ def test_guesses_are_those_of_the_tree_that_tries_every_pair(seed: int) -> None:
     assert [each.score for each in found] == pytest.approx(scores, rel=1e-4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 100_000),
     grid=st.tuples(st.integers(1, 8), st.integers(1, 8)),

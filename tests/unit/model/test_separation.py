@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from scipy.ndimage import label
 
 from heap.model.separation import separate
@@ -54,7 +55,7 @@ def test_a_single_patch_is_itself() -> None:
     assert piece.tolist() == cells.tolist()
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     seed=st.integers(0, 10_000),
     alike=st.floats(-1, 1),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 
 from heap.pretraining.augment import random_crops, recolour
@@ -20,7 +21,7 @@ def coordinates(batch: int, side: int) -> Tensor:
     return torch.stack([cols, rows, torch.zeros(side, side)]).expand(batch, -1, -1, -1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 1000))
 def test_the_map_is_cropped_as_the_image_is(seed: int) -> None:
     images = coordinates(4, 64)

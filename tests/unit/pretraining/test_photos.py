@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from properties import examples
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -93,7 +94,7 @@ def test_several_packs_are_one(squares: Photos, tmp_path: Path) -> None:
     assert not same(read_packs(many[::-1]), squares)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(8_000, 60_000))
 def test_no_pack_is_larger_than_was_asked_for(most_bytes: int) -> None:
     import tempfile

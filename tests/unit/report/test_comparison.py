@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from properties import examples
 
 from heap.base.errors import InputError
 from heap.report.comparison import CELL, FigureRow, Panel, compose, draw_figure, file_kind
@@ -65,7 +66,7 @@ def test_only_the_titles_are_above_the_photos() -> None:
     np.testing.assert_array_equal(first[top:], second[top:])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 900)), min_size=1, max_size=4))
 def test_photos_of_any_shape_make_a_figure(sizes: list[tuple[int, int]]) -> None:
     rows = [FigureRow((panel("a", RED, *size), panel("b", BLUE, *size))) for size in sizes]

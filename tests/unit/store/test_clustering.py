@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from properties import examples
 from sklearn.metrics import adjusted_rand_score
 
 from heap.categories.cluster import Clusters, cluster, matched, numbers_tried
@@ -58,7 +59,7 @@ def test_the_same_vectors_give_the_same_clusters() -> None:
 
 @given(vectors=arrays(np.float32, st.tuples(st.integers(2, 12), st.just(3)),
                       elements=st.floats(-1, 1, width=32)))  # fmt: skip
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_any_vectors_can_be_clustered(vectors: np.ndarray) -> None:
     labels, similarity = cluster(vectors, None).assign(vectors)
     assert np.isfinite(similarity).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from heap.base.errors import InputError
 from heap.categories.edit import reject_objects
@@ -80,7 +81,7 @@ simple = st.one_of(numbers("score"), numbers("index"), numbers("x1"), texts())
 
 
 @given(meant=st.recursive(simple, joined, max_leaves=6))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_it_means_what_python_says(collection: Run, meant: Meaning) -> None:
     text, holds = meant
     rows = collection.objects.to_arrow().to_pylist()
@@ -97,7 +98,7 @@ WORDS = [*SEARCHED, *SIGNS, "rejected", "true", "1", "-", "'a'", "NOT", "AND", "
 
 
 @given(text=st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=30))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_text_is_searched_with_or_refused_in_a_line(collection: Run, text: str) -> None:
     try:
         hits = collection.search(object_id="it's#0", where=text)

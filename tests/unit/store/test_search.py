@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from heap.base.errors import InputError
 from heap.categories.edit import reject, reject_objects, sort_objects
@@ -26,7 +27,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, np.ndarray
 
 @given(query=st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3).filter(
     lambda each: np.linalg.norm(each) > 0.01), count=st.integers(1, 40))  # fmt: skip
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_it_is_the_order_of_cosines(
     many: tuple[RunStore, np.ndarray], query: list[float], count: int
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from properties import examples
 
 from heap.base.errors import ConfigError, StoreError
 from heap.images.failures import Failure
@@ -118,7 +119,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=st.data(), note=st.text(max_size=5), thumbnail=st.binary(max_size=20))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_what_goes_in_comes_out_bit_for_bit(
     shared: Path, data: st.DataObject, note: str, thumbnail: bytes
 ) -> None:
@@ -135,7 +136,7 @@ def test_what_goes_in_comes_out_bit_for_bit(
 
 
 @given(order=st.permutations(range(9)), sizes=st.lists(st.integers(1, 4), min_size=9, max_size=9))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_content_and_order_do_not_depend_on_the_chunks(
     tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], sizes: Sequence[int]
 ) -> None:

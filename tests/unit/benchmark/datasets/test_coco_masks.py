@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from pycocotools import mask as oracle
 
 from heap.benchmark.datasets.coco_masks import segmentation_mask
@@ -16,7 +17,7 @@ def masks(draw: st.DrawFn) -> np.ndarray:
 
 
 @given(masks())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_run_lengths_go_round(mask: np.ndarray) -> None:
     runs = oracle.encode(np.asfortranarray(mask.astype(np.uint8)))
     packed = {"size": list(mask.shape), "counts": runs["counts"].decode()}
@@ -28,7 +29,7 @@ def test_run_lengths_go_round(mask: np.ndarray) -> None:
 
 
 @given(SIDES, SIDES, st.lists(st.lists(st.floats(-0.5, 1.5), min_size=6, max_size=20), min_size=1))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_polygons_are_those_of_pycocotools(
     height: int, width: int, shares: list[list[float]]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from heap.base.errors import InputError
 from heap.benchmark.protocols import PROTOCOLS, Row
@@ -122,7 +123,7 @@ class TestRetrieval:
             with pytest.raises(InputError, match="regions-voc12-v1 needs regions"):
                 retrieval().measure(seen(finding, classes=classes), "val")
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
     def test_equals_loops_over_all_pairs(self, seed: int, k: int) -> None:
         random = np.random.default_rng(seed)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from scipy.ndimage import label
 
 from heap.benchmark.metrics.curves import curves_from_row
@@ -265,7 +266,7 @@ class TestNothing:
 
 
 class TestProperties:
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.integers(0, 2**32 - 1), st.sampled_from([MULTI, SINGLE, TOKENCUT, SOD]))
     def test_a_mirror_image_has_the_same_scores(self, seed: int, name: str) -> None:
         random = np.random.default_rng(seed)
@@ -282,7 +283,7 @@ class TestProperties:
             each.pop("s_measure", None)
         assert found == pytest.approx(expected, abs=1e-6)
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.sampled_from(ALL))
     def test_scores_are_between_zero_and_one(self, seed: int, share: float, name: str) -> None:
         random = np.random.default_rng(seed)
@@ -292,7 +293,7 @@ class TestProperties:
         made = seen(saliency, cell=8, pixels=noise, foreground=truth, void=void)
         assert all(0 <= value <= 1 for value in values(name, made).values())
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.integers(0, 2**32 - 1))
     def test_the_truth_itself_is_perfect(self, seed: int) -> None:
         truth = np.random.default_rng(seed).random((5, 6)) < 0.4

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from heap.benchmark.protocols import PROTOCOLS, Row
 from heap.benchmark.protocols.outcome import Outcome
@@ -79,7 +80,7 @@ class TestPixels:
         assert pixels(row) == [{"15": 3 * each}, {"8": each}]
         assert row["rest"] == {"0": 3 * each}
 
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(st.integers(0, 2**32 - 1), st.sampled_from(NAMES))
     def test_every_scored_pixel_is_in_one_object_or_in_the_rest(self, seed: int, name: str) -> None:
         random = np.random.default_rng(seed)
@@ -158,7 +159,7 @@ class TestEmbedding:
         (segment,) = native().measure(made, "val")["segments"]
         assert segment["embedding"] == [0, 0, 0]
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.integers(0, 2**32 - 1), st.sampled_from(NAMES))
     def test_a_mirror_image_has_the_same_objects(self, seed: int, name: str) -> None:
         random = np.random.default_rng(seed)
