@@ -43,6 +43,7 @@ def duts_tr(tmp_path: Path, photos: Path) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_tables_come_out_of_the_official_layouts(
     places: Places, duts_tr: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:

@@ -33,22 +33,49 @@ from heap.store.store import RunStore
 Fit = Callable[..., Heap]
 
 
+@pytest.fixture(scope="module")
+def settings(feature_config: FeatureConfig) -> dict[str, Any]:
+    """With these a fit takes a second."""
+    return {
+        "features": feature_config,
+        "head": HeadConfig(groups=4, blocks=1, heads=2, width=16),
+        "losses": LossConfig(prior="boundary"),
+        "config": FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5),
+        "precision": "fp32",
+    }
+
+
 @pytest.fixture
-def fit_small(photos: Path, feature_config: FeatureConfig, tmp_path: Path) -> Fit:
-    """Fits in a second, with a cache of its own; any argument can be another one."""
+def fit_small(photos: Path, settings: dict[str, Any], tmp_path: Path) -> Fit:
+    """Fits with these settings and a cache of its own; any argument can be another one."""
 
     def fitted(out: Path, images: Path = photos, **options: Any) -> Heap:
-        settings: dict[str, Any] = {
-            "features": feature_config,
-            "head": HeadConfig(groups=4, blocks=1, heads=2, width=16),
-            "losses": LossConfig(prior="boundary"),
-            "config": FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5),
-            "precision": "fp32",
-            "cache": tmp_path / "features",
-        }
-        return fit(images, out, **(settings | options))
+        return fit(images, out, **(settings | {"cache": tmp_path / "features"} | options))
 
     return fitted
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    photos: Path, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folder of a fit that nothing disturbed, and of its features; not to be changed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    torch.manual_seed(1)
+    fit(photos, folder / "whole", **settings, cache=folder / "features")
+    return folder
+
+
+@pytest.fixture
+def whole(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy of that fit."""
+    return Path(shutil.copytree(undisturbed / "whole", tmp_path / "whole"))
+
+
+@pytest.fixture
+def cached(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy of its features where `fit_small` looks for them."""
+    return Path(shutil.copytree(undisturbed / "features", tmp_path / "features"))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -57,15 +84,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in names}
 
 
-def test_the_same_fit_twice_is_the_same(fit_small: Fit, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    fit_small(tmp_path / "one")
+def test_the_same_fit_twice_is_the_same(fit_small: Fit, whole: Path, tmp_path: Path) -> None:
     torch.manual_seed(2)
-    fit_small(tmp_path / "two", cache=tmp_path / "other")
-    assert files(tmp_path / "one") == files(tmp_path / "two")
+    fit_small(tmp_path / "two")
+    assert files(whole) == files(tmp_path / "two")
     config = FitConfig(steps=12, batch=5, learning_rate=2e-2, checkpoint_every=5, seed=1)
     fit_small(tmp_path / "three", config=config)
-    assert files(tmp_path / "one")["model.safetensors"] \
+    assert files(whole)["model.safetensors"] \
         != files(tmp_path / "three")["model.safetensors"]  # fmt: skip
 
 
@@ -93,61 +118,60 @@ class StopAt:
 
 @pytest.mark.parametrize(("stage", "number"), [("features", 3), ("training", 3), ("training", 7)])
 def test_a_fit_that_was_stopped_goes_on_and_ends_the_same(
-    stage: str, number: int, fit_small: Fit, tmp_path: Path
+    stage: str, number: int, fit_small: Fit, whole: Path, tmp_path: Path
 ) -> None:
-    fit_small(tmp_path / "whole", cache=tmp_path / "other")
     with pytest.raises(KeyboardInterrupt):
         fit_small(tmp_path / "stopped", on_progress=StopAt(stage, number))
     second = StopAt("training", 1000)
     fit_small(tmp_path / "stopped", on_progress=second)
-    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    assert files(tmp_path / "stopped") == files(whole)
     resumed_from = 5 * (number // 5) if stage == "training" else 0
     assert second.seen == list(range(resumed_from + 1, 13))
     third = StopAt("training", 1000)
     fit_small(tmp_path / "stopped", on_progress=third)
     assert third.seen == []
-    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    assert files(tmp_path / "stopped") == files(whole)
 
 
-def test_a_log_that_runs_ahead_or_is_torn_is_mended(fit_small: Fit, tmp_path: Path) -> None:
-    fit_small(tmp_path / "whole")
+@pytest.mark.usefixtures("cached")
+def test_a_log_that_runs_ahead_or_is_torn_is_mended(
+    fit_small: Fit, whole: Path, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit_small(tmp_path / "stopped", on_progress=StopAt("training", 7))
     with (tmp_path / "stopped" / "log.jsonl").open("a") as log:
         log.write('{"step": 10, "intra": 1}\n{"step": 12, "int')
     fit_small(tmp_path / "stopped")
-    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
-    lines = files(tmp_path / "whole")["log.jsonl"].splitlines()
+    assert files(tmp_path / "stopped") == files(whole)
+    lines = files(whole)["log.jsonl"].splitlines()
     assert [json.loads(line)["step"] for line in lines] == [5, 10, 12]
 
 
 @pytest.mark.fault("F31")
 def test_damaged_features_are_computed_again_to_the_same_end(
-    fit_small: Fit, tmp_path: Path
+    fit_small: Fit, whole: Path, cached: Path, tmp_path: Path
 ) -> None:
-    fit_small(tmp_path / "one")
-    cached = sorted((tmp_path / "features").glob("*/*/*.safetensors"))
-    assert len(cached) == 12
-    cached[0].write_bytes(b"")
-    cached[1].write_bytes(cached[1].read_bytes()[:-5])
-    cached[2].unlink()
+    paths = sorted(cached.glob("*/*/*.safetensors"))
+    assert len(paths) == 12
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(paths[1].read_bytes()[:-5])
+    paths[2].unlink()
     fit_small(tmp_path / "two")
-    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert files(whole) == files(tmp_path / "two")
 
 
-def test_features_are_computed_once(fit_small: Fit, tmp_path: Path) -> None:
-    fit_small(tmp_path / "one")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.*")}
+def test_features_are_computed_once(fit_small: Fit, cached: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in cached.rglob("*.*")}
+    assert before
     fit_small(tmp_path / "two", losses=LossConfig(prior="boundary", inter=0.0))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 @pytest.mark.fault("F34")
 def test_other_settings_are_refused_by_key(
-    fit_small: Fit, tmp_path: Path, photos: Path, feature_config: FeatureConfig
+    fit_small: Fit, whole: Path, tmp_path: Path, photos: Path, feature_config: FeatureConfig
 ) -> None:
-    fit_small(tmp_path / "out")
-    before = files(tmp_path / "out")
+    before = files(whole)
     fewer = shutil.copytree(photos, tmp_path / "fewer")
     (fewer / "00.png").unlink()
     changes: list[tuple[dict[str, Any], str]] = [
@@ -159,8 +183,8 @@ def test_other_settings_are_refused_by_key(
     ]
     for options, key in changes:
         with pytest.raises(ConfigError, match=f"other settings: .*{key}.*choose another --out"):
-            fit_small(tmp_path / "out", **options)
-    assert files(tmp_path / "out") == before
+            fit_small(whole, **options)
+    assert files(whole) == before
 
 
 def test_a_checkpoint_of_something_else_is_refused(fit_small: Fit, tmp_path: Path) -> None:
@@ -253,10 +277,10 @@ def test_copies_and_images_without_contrast_are_left_out_and_counted(
 
 @pytest.mark.fault("F40")
 def test_a_loss_that_is_no_number_stops_the_fit(
-    fit_small: Fit, tmp_path: Path, encoder: Encoder, feature_config: FeatureConfig
+    fit_small: Fit, cached: Path, tmp_path: Path, encoder: Encoder, feature_config: FeatureConfig
 ) -> None:
-    fit_small(tmp_path / "one")
-    store = FeatureStore(tmp_path / "features", encoder, feature_config)
+    store = FeatureStore(cached, encoder, feature_config)
+    assert list(store.folder.rglob("*.safetensors"))
     for path in store.folder.rglob("*.safetensors"):
         features = store.get(path.stem)
         assert features is not None
@@ -277,22 +301,21 @@ def test_the_mean_feature_is_kept_with_the_model(
 
 
 def test_objects_are_compared_by_what_differs_between_the_images_of_the_fit(
-    fit_small: Fit, tmp_path: Path, pictures: list[Picture]
+    undisturbed: Path, pictures: list[Picture]
 ) -> None:
-    heap = fit_small(tmp_path / "out")
+    heap = Heap.from_pretrained(undisturbed / "whole", precision="fp32")
     whole = [(each, (0.0, 0.0, float(each.width), float(each.height))) for each in pictures]
     expected = Whitening(heap.encoder.embedding_dim)
     expected.learn([torch.from_numpy(embed(heap.encoder, whole, heap.defaults.crop))])
-    loaded = Heap.from_pretrained(tmp_path / "out", precision="fp32")
     plain = embed(heap.encoder, whole[:3], heap.defaults.crop)
     np.testing.assert_allclose(
-        loaded.embed(whole[:3]), expected(torch.from_numpy(plain)), rtol=1e-3, atol=1e-3
+        heap.embed(whole[:3]), expected(torch.from_numpy(plain)), rtol=1e-3, atol=1e-3
     )
-    assert not np.allclose(plain, loaded.embed(whole[:3]), atol=0.1)
-    (result,) = loaded(pictures[:1], DiscoverConfig(threshold=0.0, min_score=0.0))
+    assert not np.allclose(plain, heap.embed(whole[:3]), atol=0.1)
+    (result,) = heap(pictures[:1], DiscoverConfig(threshold=0.0, min_score=0.0))
     boxes = [(pictures[0], box) for box in result.objects.boxes.tolist()]
     assert boxes
-    np.testing.assert_allclose(result.objects.embeddings, loaded.embed(boxes), atol=1e-5)
+    np.testing.assert_allclose(result.objects.embeddings, heap.embed(boxes), atol=1e-5)
 
 
 def test_objects_are_compared_without_the_images_that_are_gone(

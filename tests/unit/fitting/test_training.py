@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -44,33 +45,40 @@ class Heard:
         return [done for said, done in self.said if said == stage]
 
 
-@pytest.fixture(autouse=True)
-def _quick_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _quick_lessons() -> Iterator[None]:
     """A few steps of a few images teach the layer."""
-    monkeypatch.setattr("heap.fitting.priors.FoundRecipe", partial(FoundRecipe, steps=LESSON_STEPS))
-    monkeypatch.setattr("heap.methods.found.BATCH", 6)
+    quick = partial(FoundRecipe, steps=LESSON_STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("heap.fitting.priors.FoundRecipe", quick)
+        patch.setattr("heap.methods.found.BATCH", 6)
+        yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plain_features(encoder_folder: Path) -> FeatureConfig:
     """Without cues: with that of colour a head without a prior takes everything for foreground."""
     return FeatureConfig(encoder=str(encoder_folder), resolution=64)
 
 
+@pytest.fixture(scope="module")
+def settings(plain_features: FeatureConfig) -> dict[str, Any]:
+    """With these a fit takes a second."""
+    return {
+        "features": plain_features,
+        "head": HEAD,
+        "losses": LossConfig(prior="boundary"),
+        "config": CONFIG,
+        "precision": "fp32",
+    }
+
+
 @pytest.fixture
-def fit_small(photos: Path, plain_features: FeatureConfig, tmp_path: Path) -> Fit:
-    """Fits in a second, with a cache of its own; any argument can be another one."""
+def fit_small(photos: Path, settings: dict[str, Any], tmp_path: Path) -> Fit:
+    """Fits with these settings and a cache of its own; any argument can be another one."""
 
     def fitted(name: str, **options: Any) -> Heap:
-        settings: dict[str, Any] = {
-            "features": plain_features,
-            "head": HEAD,
-            "losses": LossConfig(prior="boundary"),
-            "config": CONFIG,
-            "precision": "fp32",
-            "cache": tmp_path / "cache",
-        }
-        return fit(photos, tmp_path / name, **(settings | options))
+        return fit(photos, tmp_path / name, **(settings | {"cache": tmp_path / "cache"} | options))
 
     return fitted
 
@@ -146,11 +154,22 @@ def test_a_fit_that_is_done_needs_no_masks(fit_small: Fit, tmp_path: Path) -> No
     assert not path.exists()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    photos: Path, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Heard]:
+    """Folder of a fit with the prior `self`, `whole`, and of its cache, `other`; what it said."""
+    folder, heard = tmp_path_factory.mktemp("undisturbed"), Heard()
+    options = settings | {"losses": SELF, "cache": folder / "other"}
+    fit(photos, folder / "whole", **options, on_progress=heard)
+    return folder, heard
+
+
 @pytest.fixture
-def whole(fit_small: Fit, tmp_path: Path) -> Heard:
-    """A fit with the prior `self` that nothing disturbed, in `whole`."""
-    heard = Heard()
-    fit_small("whole", losses=SELF, cache=tmp_path / "other", on_progress=heard)
+def whole(undisturbed: tuple[Path, Heard], tmp_path: Path) -> Heard:
+    """What it said; copies of the two are in `tmp_path`."""
+    folder, heard = undisturbed
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return heard
 
 
