@@ -1,7 +1,7 @@
 """A run of real photos, and the application over a copy of it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,20 @@ from heap.discovery import discover
 from heap.serve.app import make_app
 from heap.store.editing import Editor
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
 PHOTOS = Path(__file__).parents[3] / "demo" / "photos"
 USED = ("astronaut", "bricks", "cat", "chickens", "coffee", "dog")
 BASE = "http://127.0.0.1:8750"
 
 
 @pytest.fixture(scope="session")
-def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def found_run(once: Once) -> Path:
     """What `heap discover` finds in six demo photos and a torn one, in two categories."""
+    return once("served", _make_run) / "run"
 
-    folder = tmp_path_factory.mktemp("served")
+
+def _make_run(folder: Path) -> None:
     photos = folder / "photos"
     photos.mkdir()
     for name in USED:
@@ -30,7 +34,6 @@ def found_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     discover(photos, folder / "run", model="embedded-small")
     with Editor(folder / "run") as editor:
         sort_objects(editor, 2)
-    return folder / "run"
 
 
 @pytest.fixture
