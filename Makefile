@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser audit soak check format bench-% clean
+.PHONY: help demo test test-browser audit properties soak lowest check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,7 @@ test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
 
-soak: $(VENV)/ready ## Ten times as many examples of every property, 100 of every fuzzer; takes hours
+properties: $(VENV)/ready ## Ten times as many examples of every property, 100 of every fuzzer; takes hours
 	HEAP_SOAK=10 FUZZ_EXAMPLES=100 $(BIN)/python $(PYTEST)
 
 check: $(VENV)/ready ## Format, lint and types
@@ -55,5 +55,23 @@ format: $(VENV)/ready ## Format and mend what can be mended
 bench-%: $(VENV)/ready ## Run a benchmark, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.bench_$(subst -,_,$*)
 
+soak: $(VENV)/ready ## Kills, an hour of fuzzing, many clients; goes on where it was stopped
+	$(BIN)/python -m benchmarks.bench_soak
+
+LOWEST := .venv-lowest
+lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch stays as it is
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	echo "$(firstword $(subst +, ,$(TORCH)))" > $(LOWEST)/torch.txt
+	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --override $(LOWEST)/torch.txt \
+		--no-emit-package torch --extra eval --extra heic --extra serve pyproject.toml \
+		--output-file $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --extra-index-url $(TORCH_INDEX) \
+		"$(TORCH)"
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --override $(LOWEST)/torch.txt \
+		--constraint $(LOWEST)/lowest.txt --editable '.[dev]'
+	$(LOWEST)/bin/pip install --quiet --no-deps pysodmetrics==1.6.2
+	$(LOWEST)/bin/python -m pytest tests/unit
+
 clean: ## Remove what was made here
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) $(LOWEST) runs build dist

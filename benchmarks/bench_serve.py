@@ -1,12 +1,8 @@
 """How fast `heap serve` answers: contents, pictures, outlines, and what is like an object."""
 
 import itertools
-import re
-import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,8 +11,9 @@ from urllib.request import urlopen
 import numpy as np
 
 import heap
-from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main, run_heap
+from benchmarks.common import DATA, RUNS, Data, images_in, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
+from benchmarks.serving import serving
 from heap.categories.edit import sort_objects
 from heap.model.heap import Heap
 from heap.store.editing import Editor
@@ -50,10 +47,10 @@ def bench(
         with Editor(run) as editor:
             sort_objects(editor, 12)
     rows: list[Row] = []
-    with _serving(run) as address:
+    with serving(run, "--read-only") as served:
         for kind, paths in _kinds(run).items():
             some = list(itertools.islice(itertools.cycle(paths), requests))
-            rows += [{"kind": kind, "ms": ms} for ms in _ask(address, some)]
+            rows += [{"kind": kind, "ms": ms} for ms in _ask(served.address, some)]
     write_report(
         NAME,
         out,
@@ -105,20 +102,6 @@ def _ask(address: str, paths: list[str]) -> list[float]:
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         return list(pool.map(one, paths))
-
-
-@contextmanager
-def _serving(run: Path) -> Iterator[str]:
-    command = heap_command("serve", run, "--port", "0", "--read-only")
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        found = re.search(r"http://\S+?:\d+", child.stderr.readline() if child.stderr else "")
-        if found is None:
-            raise RuntimeError("heap serve has not begun")
-        yield found[0]
-    finally:
-        child.terminate()
-        child.communicate()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ DATA = Path("../shared/data")
 RUNS = Path("runs")
 """What a benchmark makes on its way; git ignores it."""
 
+CACHES = {"TORCHINDUCTOR_CACHE_DIR": str(RUNS.resolve() / "torch")}
+"""Where torch keeps what lasts, which else lies among temporary files."""
+
 
 def digest_of(values: Sequence[Any]) -> str:
     """A short name for what `values`, plain JSON, decide."""

@@ -15,6 +15,7 @@ PROTOCOLS = {
     "bench_pairs": "pairs-v1",
     "bench_kill": "kill-v1",
     "bench_hostile": "hostile-v1",
+    "bench_soak": "soak-v1",
     "bench_demo": "demo-v1",
     "bench_pretrain": "saliency-grid-v1",
     "bench_continue": "saliency-void-v1",

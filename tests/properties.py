@@ -3,7 +3,7 @@
 import os
 
 SOAK = "HEAP_SOAK"
-"""Environment variable: so many times as many examples; `make soak` sets it."""
+"""Environment variable: so many times as many examples; `make properties` sets it."""
 
 
 def examples(count: int) -> int:

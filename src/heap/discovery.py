@@ -142,7 +142,8 @@ def discover(
             on_progress(stage, done, total)
             stop.check()
 
-        matched = match(listed, store.stored(), pool, compare)
+        limits = Limits(seconds=timeout)
+        matched = match(listed, store.stored(), pool, compare, limits)
         _note(store, matched, out, prune=prune)
         sources = matched.sources
         note_folders(store, (source.location for source in sources))
@@ -153,7 +154,7 @@ def discover(
             if (left := [source for source in chunk if source.key in matched.left])
         ]
         done = len(sources) - sum(map(len, waiting))
-        read_one = partial(read_picture, limits=Limits(seconds=timeout))
+        read_one = partial(read_picture, limits=limits)
         pictures = ahead(
             (source for chunk in waiting for source in chunk), read_one, pool, config.chunk
         )

@@ -1,6 +1,5 @@
 """Every request that the OpenAPI description allows, and odd ones: never an error of the server."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,8 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, Phase, given, settings
+from fuzzing import tries
+from hypothesis import given
 from hypothesis import strategies as st
 from runs import blobs, make_run, sort_into
 from schemathesis.schemas import BaseSchema
@@ -17,11 +17,6 @@ from heap.serve import browsing, correcting, exporting, pictures, searching
 from heap.serve.access import Access
 from heap.serve.app import make_app
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
-SAME = "FUZZ_EXAMPLES" not in os.environ
-"""Whether the same is tried every time."""
-UNSHRUNK = (Phase.explicit, Phase.generate)
-"""Command lines and requests are short, and looking for shorter ones takes minutes."""
 ROUTERS = (browsing, pictures, searching, correcting, exporting)
 ODD = ["", "-1", "0", "1", "nan", "inf", "1e308", "9" * 40, "a#0", "b#1", "a", "c", "\udce9", "\0",
        "é\u202f\U0001f600", "../../etc/passwd", "x" * 5000, "0,0,1e308,1e308", "-1e308,0,9,9",
@@ -78,13 +73,7 @@ def test_what_the_description_allows(schema: BaseSchema, request_: tuple[str, st
     path, method = request_
 
     @given(case=schema[path][method].as_strategy())
-    @settings(
-        max_examples=EXAMPLES,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-        derandomize=SAME,
-        phases=UNSHRUNK,
-    )
+    @tries()
     def check(case: schemathesis.Case[Any]) -> None:
         assert case.call().status_code < 500
 
@@ -101,13 +90,7 @@ def test_odd_values_are_refused_with_a_reason(
     )
 
     @given(query=values, body=st.sampled_from(BODIES))
-    @settings(
-        max_examples=4 * EXAMPLES,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-        derandomize=SAME,
-        phases=UNSHRUNK,
-    )
+    @tries(4)
     def check(query: dict[str, Any], body: bytes) -> None:
         category = "".join(filter(str.isalnum, query.get("category", "1"))) or "0"
         # As a browser sends what is no text: by its bytes.

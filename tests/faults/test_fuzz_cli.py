@@ -1,13 +1,11 @@
 """Every command with every option, odd values and odd files: no traceback, and errors that say why.
 
-Commands and options are read from the application itself. `FUZZ_EXAMPLES=1000` tries so many
-command lines of each command instead of a few.
+Commands and options are read from the application itself.
 """
 
 import contextlib
 import io
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -19,18 +17,14 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 import pytest
 from cyclopts import App
-from hypothesis import HealthCheck, Phase, example, given, settings
+from fuzzing import tries
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from runs import blobs, make_run, sort_into
 
 from heap import cli
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
-SAME = "FUZZ_EXAMPLES" not in os.environ
-"""Whether the same is tried every time."""
-UNSHRUNK = (Phase.explicit, Phase.generate)
-"""Command lines and requests are short, and looking for shorter ones takes minutes."""
 Line = list[str]
 
 ODD = ["", "-1", "0", "2", "nan", "inf", "-inf", "1e308", "9" * 25, "0.5", "auto", "cpu", "-", "--",
@@ -187,13 +181,7 @@ def told(line: Line, folder: Path) -> tuple[int, str, str]:
 def test_any_line_is_done_or_refused_with_a_reason(command: tuple[str, ...], odd: Path) -> None:
     @given(line=lines(command))
     @example(line=BASES[command])
-    @settings(
-        max_examples=EXAMPLES,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-        derandomize=SAME,
-        phases=UNSHRUNK,
-    )
+    @tries()
     def check(line: Line) -> None:
         code, out, err = told([*command, *line], odd)
         assert code in (0, 1, 2, 3)

@@ -4,11 +4,14 @@ The faults are put into the parts that the work goes through; the image is known
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,8 +24,11 @@ from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
 from heap.discovery import Discovery, discover
 from heap.encoder.features import Features
-from heap.images import Picture
+from heap.images import Limits, Picture, list_images
+from heap.images.deep import Again
 from heap.model.heap import Heap
+from heap.store.matching import match
+from heap.store.store import RunStore
 
 BAD = "05b.png"
 CONFIG = DiscoverConfig(chunk=7)
@@ -69,12 +75,57 @@ def assert_only_bad_failed(run: Discovery, stage: str, reason: str) -> None:
     assert reason in failure["reason"]
 
 
+@pytest.mark.fault("F20")
+def test_f20_a_decoder_that_hangs(
+    heap: Heap, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding = sys.modules["heap.images.decode"]
+    right, end = decoding.to_rgb, Event()
+
+    def hang(image: Image.Image, again: Again) -> tuple[Image.Image, str | None]:
+        rgb, note = right(image, again)
+        while rgb.getextrema()[0] == (255, 255) and not end.wait(1):
+            pass
+        return rgb, note
+
+    monkeypatch.setattr(decoding, "to_rgb", hang)
+    run = discover(folder, tmp_path / "run", model=heap, config=CONFIG, timeout=5.0)
+    assert_only_bad_failed(run, "decode", "it takes longer than 5 seconds; --timeout gives it more")
+    end.set()
+
+
+@pytest.mark.fault("F20")
+def test_f20_a_source_that_hangs_while_it_is_compared(
+    heap: Heap, folder: Path, tmp_path: Path
+) -> None:
+    (folder / BAD).unlink()
+    run = discover(folder, tmp_path / "run", model=heap, config=CONFIG)
+    (first, *others) = list_images(folder)
+    (folder / first.key).touch()
+    # Opened for both, a pipe waits for bytes that nobody writes, as a connection does.
+    os.mkfifo(tmp_path / "silent")
+    silent = replace(first, opener=lambda: (tmp_path / "silent").open("r+b", buffering=0))
+    with RunStore.open(run.folder) as store, ThreadPoolExecutor() as pool:
+        matched = match(
+            [silent, *others], store.stored(), pool, lambda *_: None, Limits(seconds=0.2)
+        )
+    assert (matched.left, matched.changed, matched.gone) == (set(), [], [])
+
+
+FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+"""As torch says it of the memory of the machine."""
+
+
+@pytest.mark.fault("F41")
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (RuntimeError("no kernel image\nis available"), "RuntimeError: no kernel image is"),
         (torch.OutOfMemoryError("no more"), "out of memory with this image alone; a lower"),
+        (FULL, "out of memory with this image alone; a lower"),
+        (MemoryError(), "out of memory with this image alone; a lower"),
     ],
+    ids=["other", "gpu", "cpu", "numpy"],
 )
 def test_an_error_in_the_encoder(
     error: Exception, reason: str, fresh: Heap, heap: Heap, folder: Path, tmp_path: Path
@@ -91,6 +142,33 @@ def test_an_error_in_the_encoder(
     for ours, theirs in zip(run.results(), whole.results(), strict=True):
         assert (ours.key, len(ours.objects)) == (theirs.key, len(theirs.objects))
         np.testing.assert_allclose(ours.saliency, theirs.saliency, atol=1e-5)
+
+
+@pytest.mark.fault("F41")
+@pytest.mark.parametrize("error", [FULL, torch.OutOfMemoryError("no more")], ids=["cpu", "gpu"])
+def test_f41_too_little_memory_for_the_crops_of_objects(
+    error: Exception, fresh: Heap, heap: Heap, photos: Path, tmp_path: Path
+) -> None:
+    config, seen = replace(CONFIG, proposals=2, batch=64), []
+    right = fresh.encoder.embed
+
+    def embed(pixels: Tensor) -> Tensor:
+        seen.append(len(pixels))
+        if len(pixels) > 2:
+            raise error
+        return right(pixels)
+
+    fresh.encoder.embed = embed  # type: ignore[method-assign]
+    run = discover(photos, tmp_path / "run", model=fresh, config=config)
+    whole = discover(photos, tmp_path / "whole", model=heap, config=config)
+    assert max(seen) > 2
+    assert run.counts == whole.counts
+    assert run.counts.failed == 0
+    for ours, theirs in zip(run.results(), whole.results(), strict=True):
+        assert ours.to_coco() == theirs.to_coco()
+        np.testing.assert_allclose(
+            ours.objects.embeddings, theirs.objects.embeddings, rtol=0, atol=1e-4
+        )
 
 
 def test_features_that_are_not_finite(fresh: Heap, folder: Path, tmp_path: Path) -> None:

@@ -563,3 +563,10 @@ def test_pack_names_the_packs_that_pretrain_takes(main: Main, photos: Path, tmp_
         code, _, err = main(*arguments, "--out", tmp_path / "other")
         assert code == 2
         assert part in one_line(err.splitlines()[-1] + "\n")
+    mixed = Path(shutil.copytree(photos, tmp_path / "mixed"))
+    (mixed / "05.png").write_bytes(b"no image")
+    (mixed / ".hidden.png").touch()
+    code, _, err = main("pack", mixed, "--out", tmp_path / "fewer", "--side", 48)
+    assert code == 0
+    assert "Passed over: 1 hidden\n" in err
+    assert f"1 images could not be used: {tmp_path / 'fewer-failed.jsonl'}\n" in err

@@ -50,6 +50,8 @@ def test_made_named_merged_and_rejected(main: Main, run: Path) -> None:
         (1, "round things", False), (2, "", True)
     ]  # fmt: skip
     assert merged[0]["size"] == made[0]["size"] + made[2]["size"]
+    again = categories(main, run, "--merge", "1,3", "--name", "1=round things", "--reject", 2)
+    assert again == merged, "the same command can be repeated, as after a kill"
     assert categories(main, run, "--restore", 2, "--name", "1=")[1]["rejected"] is False
 
 

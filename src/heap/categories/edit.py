@@ -47,7 +47,7 @@ def sort_objects(
     Where there are no categories yet, or `again`, they are made: `count` of them, or as many as
     `CRITERION` finds. Made again, a category that shares its members with an earlier one keeps its
     number, its name and whether it is rejected. A kill leaves objects unsorted, which the next call
-    sorts.
+    sorts, by the categories of before if it makes new ones.
 
     Raises:
         InputError: if there are fewer than two objects, or too few for `count`, or if `count` is
@@ -62,6 +62,9 @@ def sort_objects(
     objects = _read(store)
     if table is None or again:
         old = [] if table is None else table.to_arrow().to_pylist()
+        # All have lost theirs where this was killed before; by what they are like they get it back.
+        if old and _assign(editor, objects):
+            objects = _read(store)
         found = _made(objects, old, None if count == "auto" else count, seed)
         editor.replace_categories(found)
         objects = _read(store)
@@ -76,13 +79,16 @@ def sort_objects(
     return count_sorted
 
 
-def check(store: RunStore, ids: Iterable[int]) -> None:
+def check(store: RunStore, merged: Iterable[int], others: Iterable[int]) -> None:
     """See that there are such categories, before anything is done to some of them.
+
+    Those that are to be `merged` may have been already.
 
     Raises:
         InputError: if there is no such category.
     """
-    _rows_of(store, ids)
+    _rows_of(store, merged, merged=True)
+    _rows_of(store, others)
 
 
 def rename(editor: Editor, names: Mapping[int, str]) -> None:
@@ -102,25 +108,33 @@ def rename(editor: Editor, names: Mapping[int, str]) -> None:
 def merge(editor: Editor, ids: Sequence[int]) -> int:
     """Make one of several categories: the first, with all members; returns its number.
 
+    One that was merged before stands for what it is part of now, so that a merge can be repeated.
+
     Raises:
         InputError: if there is no such category, or fewer than two are given.
     """
-    if len(chosen := list(dict.fromkeys(ids))) < 2:
+    if len(set(ids)) < 2:
         raise InputError("merging takes at least two categories")
-    first, *others = chosen
-    kept = _rows_of(editor.store, ids)
+    kept = _rows_of(editor.store, ids, merged=True)
+    part_of = _merged(kept)
+    first, *others = dict.fromkeys(part_of.get(each, each) for each in ids)
+    if not others:
+        return first
     merged = [row for row in kept if row["id"] in (first, *others)]
+    (target,) = (row for row in merged if row["id"] == first)
     objects = _read(editor.store)
     members = np.isin(objects.categories, (first, *others))
     middle = members & objects.usable if (members & objects.usable).any() else members
     if middle.any():
         used = directions(objects.vectors[middle])
-        (target,) = (row for row in merged if row["id"] == first)
         target["prototype"] = directions(used.mean(axis=0, keepdims=True))[0].tolist()
         similarity = directions(objects.vectors[members]) @ np.float32(target["prototype"])
         target["least"] = float(min(similarity.min(), *(row["least"] for row in merged)))
         target["name"] = target["name"] or next((row["name"] for row in merged if row["name"]), "")
         _write_assigned(editor, objects, np.flatnonzero(members), first, similarity)
+    gone = {*others, *(old for old, now in part_of.items() if now in (first, *others))}
+    about = json.loads(target["made_with"]) | {"merged": sorted(gone)}
+    target["made_with"] = json.dumps(about, sort_keys=True)
     editor.write_categories([row for row in kept if row["id"] not in others])
     return first
 
@@ -226,12 +240,25 @@ def _write_assigned(
     editor.merge_objects(pa.table(columns))
 
 
-def _rows_of(store: RunStore, wanted: Iterable[int]) -> list[dict[str, Any]]:
-    """The rows of all categories; refuses those wanted that are not among them."""
+def _rows_of(
+    store: RunStore, wanted: Iterable[int], *, merged: bool = False
+) -> list[dict[str, Any]]:
+    """The rows of all categories; refuses those wanted that are not among them, or `merged`."""
     table = store.find(schema.CATEGORIES)
     kept: list[dict[str, Any]] = [] if table is None else table.to_arrow().to_pylist()
-    known = {row["id"] for row in kept}
-    if unknown := sorted(set(wanted) - known):
+    known, part_of = {row["id"] for row in kept}, _merged(kept)
+    if unknown := sorted(set(wanted) - known - (part_of.keys() if merged else set())):
         has = ", ".join(map(str, sorted(known))) or "none: run `heap categories` first"
-        raise InputError(f"{store.run} has no category {unknown[0]}; it has {has}")
+        now = part_of.get(unknown[0])
+        why = "" if now is None else f": it was merged, and is part of {now}"
+        raise InputError(f"{store.run} has no category {unknown[0]}{why}; it has {has}")
     return kept
+
+
+def _merged(kept: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """Categories that were merged away, with the ones that they are part of now."""
+    return {
+        number: row["id"]
+        for row in kept
+        for number in json.loads(row["made_with"]).get("merged", ())
+    }

@@ -97,7 +97,7 @@ def _correct(
     """Merge first: what is merged away can neither be named nor rejected."""
     from heap.categories import edit
 
-    edit.check(editor.store, (*chain.from_iterable(merged), *names, *rejected, *restored))
+    edit.check(editor.store, chain.from_iterable(merged), (*names, *rejected, *restored))
     for group in merged:
         edit.merge(editor, group)
     if names:

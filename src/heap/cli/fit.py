@@ -9,6 +9,7 @@ from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.bars import Bars
 from heap.cli.options import Seconds
+from heap.cli.printing import say_failed, say_skipped
 from heap.cli.reading import Images, Seed, given, read_sections
 from heap.config import (
     Cue,
@@ -107,7 +108,7 @@ def fit(
             precision=precision,
             cache=cache,
             timeout=timeout,
-            on_skipped=lambda skipped: err_console.print(f"Passed over: {skipped}", markup=False),
+            on_skipped=say_skipped,
             on_progress=progress,
         )
     print_priors(model.config.provenance)
@@ -116,8 +117,7 @@ def fit(
         err_console.print(
             f"Left out: {left['without_contrast']} images without contrast, {left['copies']} copies"
         )
-    if (out / "failed.jsonl").stat().st_size:
-        err_console.print(f"Some images could not be used: {out / 'failed.jsonl'}")
+    say_failed(out / "failed.jsonl")
     err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")
 
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from heap.cli.app import err_console, out_console
 from heap.cli.bars import Bars
+from heap.cli.printing import say_failed, say_skipped
 from heap.cli.reading import Images, Seed, read_settings
 from heap.config import from_dict
 from heap.pretraining.config import TAUGHT, PretrainConfig
@@ -40,7 +41,7 @@ def pretrain(
     With --teacher it learns what a stronger encoder says instead: of each patch and of the whole.
     That is computed once for each image and kept in the folder of the result. The same command goes
     on where an earlier one was stopped. The result is a folder that `heap fit
-    --encoder` takes, and transformers too.
+    --encoder` takes, and transformers too. Images that cannot be used are left out, and said.
 
     Example: heap pretrain photos/ --start embedded-small --learning-rate 5e-4 --out encoder
     Example: heap pretrain photos/ --teacher dinov2-vits14 --minutes 120 --out encoder
@@ -69,6 +70,7 @@ def pretrain(
     values |= {"teacher_resolution": teacher_resolution} | (TAUGHT if teacher else {})
     values |= read_settings(settings)
     config = from_dict(PretrainConfig, values)
+    from heap.pretraining.command import FAILURES
     from heap.pretraining.command import pretrain as run_pretrain
 
     with Bars(err_console) as progress:
@@ -82,8 +84,10 @@ def pretrain(
             teacher=teacher,
             quality=quality,
             quality_every=quality_every,
+            on_skipped=say_skipped,
             on_progress=progress,
         )
+    say_failed(out / FAILURES)
     err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
 
 
@@ -109,11 +113,18 @@ def pack(
         side: Side of the squares, in pixels.
         megabytes: Largest pack; more images go into more packs.
     """
+    from heap.pretraining.command import failures_of
     from heap.pretraining.command import pack as run_pack
 
     with Bars(err_console) as progress:
         paths = run_pack(
-            images, out, side=side, most_bytes=int(megabytes * 1e6), on_progress=progress
+            images,
+            out,
+            side=side,
+            most_bytes=int(megabytes * 1e6),
+            on_skipped=say_skipped,
+            on_progress=progress,
         )
+    say_failed(failures_of(out))
     for path in paths:
         out_console.print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -1,16 +1,20 @@
-"""The one place that prints tables: for people on a terminal, otherwise for programs."""
+"""Tables, for people on a terminal and otherwise for programs, and what was left out."""
 
 import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from heap.cli.app import out_console
+from heap.cli.app import err_console, out_console
+
+if TYPE_CHECKING:
+    from heap.images.skipped import Skipped
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 """The option of all commands that print a table."""
@@ -42,6 +46,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; numbers that are none, as nan, are null."""
     sys.stdout.write(json.dumps(_finite(value), allow_nan=False) + "\n")
+
+
+def say_skipped(skipped: "Skipped") -> None:
+    """Say what a listing has passed over, and why."""
+    _say(f"Passed over: {skipped}")
+
+
+def say_failed(path: Path) -> None:
+    """Say how many images could not be used, if any, and that `path` lists why."""
+    if path.is_file() and (count := len(path.read_bytes().splitlines())):
+        _say(f"{count} images could not be used: {path}")
+
+
+def _say(text: str) -> None:
+    err_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _finite(value: Any) -> Any:

@@ -116,6 +116,8 @@ class _Lister:
                 yield source
 
     def _expand_path(self, place: str) -> _Part:
+        if "\0" in place:
+            raise InputError(f"cannot use {place!r}: no name of a file has the character U+0000")
         path = _absolute(place)
         try:
             mode = path.stat().st_mode if place else 0
@@ -198,6 +200,11 @@ class _Lister:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
             names = [name for line in lines if (name := line.rstrip("\r\n"))]
         items = [_line(name, path.parent) for name in names]
+        if torn := [str(item) for item in items if isinstance(item, str) and "\0" in item]:
+            raise InputError(
+                f"{place!r} is no list of images: the name {torn[0][:100]!r} has the character "
+                "U+0000; save the list as UTF-8, not UTF-16"
+            )
         folders = {Path(item).parent for item in items if isinstance(item, str)}
         if any(folder.is_relative_to(path.parent) for folder in folders):
             folders.add(path.parent)  # Names that go down from the list stay as they are written.
@@ -247,7 +254,7 @@ def _line(name: str, folder: Path) -> Item:
         return path
     if is_url(name):
         return Source(key_of_url(name), name)
-    return str(_absolute(str(folder / name)))
+    return str(folder / name) if "\0" in name else str(_absolute(str(folder / name)))
 
 
 def _absolute(place: str) -> Path:

@@ -116,7 +116,7 @@ def local_path(url: str) -> str:
     """The path that a file URL stands for; empty for anything else."""
     if not url.lower().startswith(_FILE):
         return ""
-    return os.fsdecode(unquote_to_bytes(url[len(_FILE) :]))
+    return os.fsdecode(unquote_to_bytes(os.fsencode(url[len(_FILE) :])))
 
 
 def reason_of(error: Exception) -> str:

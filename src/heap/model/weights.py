@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from heap.base.errors import WeightsError
+from heap.encoder.files import file_digest
 from heap.model.head import GroupingHead
 
 _CHECKSUM = "sha256"
@@ -42,7 +43,7 @@ def load_head(head: GroupingHead, path: Path) -> None:
             checksum = (file.metadata() or {}).get(_CHECKSUM)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{path} cannot be loaded ({error}); fetch or fit the model again"
+            f"{path} cannot be loaded ({error}); {_known_by(path)}fetch or fit the model again"
         ) from error
     wanted = head.state_dict()
     wrong = sorted(
@@ -58,9 +59,17 @@ def load_head(head: GroupingHead, path: Path) -> None:
             f"{path} does not fit its config.json: missing, unexpected, of another shape or type, "
             f"or not finite: {', '.join(wrong[:5])}"
         )
-    if checksum is not None and checksum != digest_of(tensors):
+    if checksum is not None and checksum != (now := digest_of(tensors)):
         raise WeightsError(
-            f"{path} is damaged: its weights have changed since they were saved; fetch or fit the "
-            "model again"
+            f"{path} is damaged: its weights have changed since they were saved, their SHA-256 is "
+            f"{now} instead of {checksum}; fetch or fit the model again"
         )
     head.load_state_dict(tensors)
+
+
+def _known_by(path: Path) -> str:
+    """The digest of a damaged file, to be compared with its source's."""
+    try:
+        return f"its SHA-256 is {file_digest(path)}, compare it with its source's and "
+    except OSError:
+        return ""

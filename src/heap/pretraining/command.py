@@ -1,8 +1,7 @@
 """The whole of `heap pretrain` and `heap pack`: decode the images into memory, train, save."""
 
-import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -22,18 +21,19 @@ from heap.encoder.registry import resolve
 from heap.features.colour_prior import SMOOTHING_GRID, smoothed_prior
 from heap.fitting.collect import evenly
 from heap.images import ImageError, Source, list_images
+from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.prefetch import ahead, chunks, read_picture
+from heap.images.skipped import Skipped
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos, read_packs
 from heap.pretraining.quality import measure
 
-logger = logging.getLogger(__name__)
-
 SIDE = 128
 """Images are held as squares of this side, in pixels."""
 
+OnSkipped = Callable[[Skipped], None]
 Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "cells cells"]]
 
 
@@ -48,6 +48,7 @@ def pretrain(
     teacher: str | None = None,
     quality: Path | None = None,
     quality_every: int = 1000,
+    on_skipped: OnSkipped = lambda skipped: None,
     on_progress: OnProgress = silent,
 ) -> None:
     """Pretrain an encoder on unlabelled images, or packs of them, into the folder `out`.
@@ -57,7 +58,9 @@ def pretrain(
     weights are gone on from (`embedded`, or a folder), `teacher` a stronger one to learn from,
     which a weight of `config` has to ask for; what it says of the images is computed once, and
     kept in `out`. `quality` is a folder with images/ and masks/ on
-    which TokenCut and a quickly fitted head are scored every so many steps.
+    which TokenCut and a quickly fitted head are scored every so many steps. Images that cannot be
+    used are left out and listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing
+    passed over, if anything.
 
     Raises:
         InputError: if fewer than two images can be read, or `start` is no encoder here.
@@ -71,7 +74,8 @@ def pretrain(
     _fetch(teacher)
     make_folder(out)
     with lock_run(out), Interruptible() as stop:
-        photos = _photos(images, side or _side(config), limit, on_progress)
+        photos, failures = _photos(images, side or _side(config), limit, on_skipped, on_progress)
+        write_failures(failures, out / FAILURES)
 
         def on_lesson(stage: str, done: int, total: int | None) -> None:
             on_progress(stage, done, total)
@@ -99,15 +103,30 @@ def pack(
     *,
     side: int = SIDE,
     most_bytes: int = 60_000_000,
+    on_skipped: OnSkipped = lambda skipped: None,
     on_progress: OnProgress = silent,
 ) -> list[Path]:
     """Write the images into packs `stem`-001.safetensors and so on, for `pretrain` elsewhere.
+
+    Images that cannot be used are left out, and listed in `stem`-failed.jsonl; `on_skipped` is told
+    what the listing passed over, if anything.
 
     Raises:
         InputError: if fewer than two images can be read.
     """
     make_folder(stem.parent)
-    return _photos(images, side, None, on_progress).write(stem, most_bytes)
+    photos, failures = _photos(images, side, None, on_skipped, on_progress)
+    paths = photos.write(stem, most_bytes)
+    if failures:
+        write_failures(failures, failures_of(stem))
+    else:
+        failures_of(stem).unlink(missing_ok=True)
+    return paths
+
+
+def failures_of(stem: Path) -> Path:
+    """Where `pack` lists the images that it has left out."""
+    return stem.with_name(f"{stem.name}-{FAILURES}")
 
 
 _SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
@@ -120,8 +139,12 @@ def _side(config: PretrainConfig) -> int:
 
 
 def _photos(
-    images: Place | Sequence[Place], side: int, limit: int | None, on_progress: OnProgress
-) -> Photos:
+    images: Place | Sequence[Place],
+    side: int,
+    limit: int | None,
+    on_skipped: OnSkipped,
+    on_progress: OnProgress,
+) -> tuple[Photos, list[Failure]]:
     places = [images] if isinstance(images, str | os.PathLike) else list(images)
     packs = [Path(str(place)) for place in places if str(place).endswith(PACK)]
     if packs and len(packs) < len(places):
@@ -129,10 +152,13 @@ def _photos(
     if packs:
         if limit is not None:
             raise InputError("packs are taken whole: leave --limit out")
-        return read_packs(packs)
+        return read_packs(packs), []
     if side % 2:
         raise InputError(f"the side {side} is odd: colour is kept at half of it")
-    sources = list(list_images(images))
+    listing = list_images(images)
+    sources = list(listing)
+    if listing.skipped:
+        on_skipped(listing.skipped)
     if limit is not None:
         sources = evenly(iter(sources), limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -149,14 +175,18 @@ def _load(source: Source, side: int) -> Loaded | ImageError:
     return np.asarray(image).transpose(2, 0, 1).copy(), prior
 
 
-def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress) -> Photos:
-    parts, count = [], 0
+def _gather(
+    loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress
+) -> tuple[Photos, list[Failure]]:
+    parts, failures, count = [], [], 0
     # In parts, because the colours take twice the room of what is kept of them.
     for part in chunks(loaded, 512):
         good = [found for found in part if not isinstance(found, ImageError)]
-        for found in part:
-            if isinstance(found, ImageError):
-                logger.warning("left out %s", found)
+        failures += [
+            Failure(found.key, found.stage, found.reason)
+            for found in part
+            if isinstance(found, ImageError)
+        ]
         count += len(part)
         on_progress("images", count, total)
         if good:
@@ -165,8 +195,11 @@ def _gather(loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnPr
             parts.append(Photos.of(pixels, priors))
     kept = sum(map(len, parts))
     if kept < 2:
-        raise InputError(f"pretraining needs at least two images; {kept} of {total} can be read")
-    return Photos.joined(parts)
+        why = f"; {failures[0].key}: {failures[0].reason}" if failures else ""
+        raise InputError(
+            f"pretraining needs at least two images; {kept} of {total} can be read{why}"
+        )
+    return Photos.joined(parts), failures
 
 
 def _fetch(teacher: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from heap.base.errors import ImageError, InputError
 from heap.base.progress import OnProgress
 from heap.images import Source
-from heap.images.decode import read
+from heap.images.decode import DEFAULT_LIMITS, Limits, read
 from heap.images.distinct import apart, ends_with
 from heap.images.names import parts_of, text_of
 from heap.images.prefetch import ahead
@@ -69,16 +69,19 @@ def match(
     stored: Sequence[Stored],
     pool: ThreadPoolExecutor,
     on_progress: OnProgress,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Matched:
     """Find the images of a run in a listing.
 
     An image keeps its key as long as it is at its place, or where it is gone from there as long as
     its content is the same and its name still ends the path. A file is read for that only where its
-    size or times have changed. All others are new, and get keys that no other image has.
+    size or times have changed; one that takes longer than the limit is taken to be as it was. All
+    others are new, and get keys that no other image has.
     """
     known = _Known(stored)
     pairs = [known.find(_kept(source)) for source in listed]
-    digests = _digests([pair for pair in pairs if pair.needs_reading()], pool, on_progress)
+    doubtful = [pair for pair in pairs if pair.needs_reading()]
+    digests = _digests(doubtful, pool, on_progress, limits)
     matched = Matched([pair.source for pair in pairs])
     new = []
     for at, pair in enumerate(pairs):
@@ -158,20 +161,21 @@ def _may_have_moved(before: str, location: str) -> bool:
 
 
 def _digests(
-    pairs: Sequence[_Pair], pool: ThreadPoolExecutor, on_progress: OnProgress
+    pairs: Sequence[_Pair], pool: ThreadPoolExecutor, on_progress: OnProgress, limits: Limits
 ) -> dict[str, str]:
     """Digests of what was listed, by its key in the listing; none where it cannot be read."""
     digests = {}
-    answers = ahead((pair.source for pair in pairs), _digest, pool, _DEPTH)
+    digest_of = partial(_digest, limits=limits)
+    answers = ahead((pair.source for pair in pairs), digest_of, pool, _DEPTH)
     for done, (pair, digest) in enumerate(zip(pairs, answers, strict=True)):
         on_progress(STAGE, done, len(pairs))
         digests[pair.source.key] = digest
     return digests
 
 
-def _digest(source: Source) -> str:
+def _digest(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
     try:
-        return hashlib.sha256(read(source)).hexdigest()
+        return hashlib.sha256(read(source, limits)).hexdigest()
     except ImageError:
         return ""
 

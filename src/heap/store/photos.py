@@ -9,12 +9,14 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import pyarrow as pa
 from fsspec.core import split_protocol
 
+from heap.base.deadline import within
 from heap.base.errors import ImageError, InputError
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, is_url
 from heap.store import schema
@@ -27,6 +29,8 @@ CHANGED = "changed"
 """Stage of an `ImageError`: another content is in its place."""
 REFUSED = "refused"
 """Stage of an `ImageError`: it is not read without the user's leave."""
+SECONDS = 60.0
+"""How long reading a photo may take."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class Photos:
         stage, reason = GONE, f"it is not below {str(self.root)!r}"
         for place in self._places(key, source):
             try:
-                data = Source(key, place).read(limit)
+                data = within(SECONDS, partial(Source(key, place).read, limit))
+            except TimeoutError as error:
+                reason = f"{place!r} does not answer: {error}"
+                continue
             except InputError as error:
                 if self.root is None or os.path.lexists(place):
                     reason = f"{error}; if it was moved, name the folder it is in with --photos"
@@ -145,7 +152,7 @@ def _path_of(location: str) -> str | None:
     protocol, path = split_protocol(location)
     if protocol is None or protocol.lower() not in ("file", "local"):
         return None
-    return os.fsdecode(unquote_to_bytes(path))
+    return os.fsdecode(unquote_to_bytes(os.fsencode(path)))
 
 
 def _names(place: str) -> tuple[str, ...]:

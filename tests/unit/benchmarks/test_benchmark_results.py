@@ -48,6 +48,27 @@ RETRIEVED: dict[str, Any] = {
     "object": "10 0 5 9", "image": "8 1 0 9", "whitened": "6 0 0 9", "mean": "1 0 0 9",
     "pooled": "0 9 0 9", "squeezed": "0 9 0 9", "as objects": "1 0 0 9",
 }  # fmt: skip
+KILLED = {
+    "part": "kills",
+    "command": "fit",
+    "kills": 5,
+    "failed": "",
+    "identical": True,
+    "left": [],
+}
+FUZZED = {"part": "fuzz", "area": "cli", "seconds": 60.0, "examples": 9, "failed": [], "left": []}
+CROWD: dict[str, Any] = {
+    "part": "clients",
+    "clients": 2,
+    "stuck": 0,
+    "answers": True,
+    "exit_code": 0,
+    "said": [],
+    "lost": [],
+    "left": [],
+    "corrections": 3,
+}
+BROWSED = {"part": "clients", "kind": "browse", "median": 9.0, "p95": 20.0, "longest": 30.0}
 MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | dict.fromkeys(
     MATCHING, True
 )
@@ -170,6 +191,15 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         {"step": "scroll images", "seconds": 9.0, "longest_ms": 60.0, "longest_cpu_ms": 50.0},
     ],
     "bench_hostile": [GOOD, BAD, BAD | {"reason": ""}],
+    "bench_soak": [
+        KILLED,
+        KILLED | {"kills": 3},
+        FUZZED,
+        FUZZED | {"failed": ["test_any_line: it hangs"]},
+        *({"part": "clients", "second": 2.0 * at, "rss_mb": 400.0 + 10 * at} for at in range(5)),
+        BROWSED | {"statuses": {"200": 7, "503": 1, "500": 1}},
+        CROWD,
+    ],
     "bench_collection": [
         {"encoder": "embedded", "step": "store", "found": HELD},
         {"encoder": "embedded"} | TOOK,
@@ -295,6 +325,17 @@ class TestSummariesByHand:
     def test_hostile_wants_a_reason(self) -> None:
         found = self.summary("bench_hostile")
         assert (found["good_done"], found["bad_listed"], found["passed"]) == (1, 1, False)
+
+    def test_soak_tells_what_went_wrong(self) -> None:
+        found = self.summary("bench_soak")
+        assert (found["kills"]["fit"]["kills"], found["kills"]["fit"]["rounds"]) == (8, 2)
+        assert found["fuzz"]["cli"] == {"minutes": 2.0, "examples": 18, "failed": 1}
+        crowd = found["clients"]
+        assert (crowd["peak_mb"], crowd["early_mb"], crowd["late_mb"]) == (440, 410, 440)
+        assert crowd["growth"] == pytest.approx(440 / 410 - 1)
+        assert (crowd["unexpected"], crowd["refused_for_now"]) == ({"500": 1}, 1)
+        assert crowd["ended_well"]
+        assert not found["passed"]
 
     def test_gallery_takes_the_longest_task_of_all_repeats(self) -> None:
         found = self.summary("bench_gallery")

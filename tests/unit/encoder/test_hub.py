@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from heap.encoder.hub import TIMEOUT_S
 
 COMMIT = "c0ffee" + "0" * 34
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -191,6 +194,37 @@ def test_a_hub_that_never_answers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert_says_what_to_do(run(FETCH, tmp_path, 0.5, HF_ENDPOINT=address))
+
+
+@pytest.mark.fault("F25")
+@pytest.mark.parametrize("kind", ["offline", "refusing", "silent"])
+def test_f25_the_command_line_ends_with_2_and_what_to_do(kind: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        if kind == "refusing":
+            server.close()
+        own = {"HF_HUB_OFFLINE": "1"} if kind == "offline" else {"HF_ENDPOINT": address}
+        environment = {name: value for name, value in os.environ.items() if name[:3] != "HF_"}
+        places = {name: str(tmp_path / name) for name in ("HF_HOME", "HEAP_CACHE_DIR")}
+        photo = tmp_path / "a.jpg"
+        Image.new("RGB", (64, 64), "red").save(photo)
+        command = [sys.executable, "-m", "heap", "fit", str(photo), "--out", str(tmp_path / "out"),
+                   "--encoder", "owner/tiny"]  # fmt: skip
+        ended = subprocess.run(
+            command, env=environment | places | own, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+    assert ended.returncode == 2
+    assert "heap: the weights of owner/tiny are not on this machine" in ended.stderr
+    assert "HEAP_WEIGHTS_DIR" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.fault("F25")
+def test_f25_nobody_waits_for_a_hub_longer_than_ten_seconds() -> None:
+    # Whether it is there is asked once, and then for the first file.
+    assert 2 * TIMEOUT_S < 10
 
 
 GET = "getting.get('owner/tiny').fresh"

@@ -337,3 +337,22 @@ def test_reading_stops_at_short_reads_only_at_the_end() -> None:
     assert image.read() == bytes(100)
     with pytest.raises(InputError, match="larger"):
         image.read(99)
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "../a\0/b.jpg", "file:///a\0.jpg", "file:///a%00.jpg"])
+def test_a_name_that_no_file_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"b.jpg\n{name}\n")
+    with pytest.raises(InputError, match=r"U\+0000; save the list as UTF-8, not UTF-16"):
+        list_images(tmp_path / "list.txt")
+    for place in ("a\0.jpg", "a\0/*.jpg"):
+        with pytest.raises(InputError, match=r"U\+0000"):
+            list_images(place)
+
+
+def test_a_file_url_of_bytes_that_are_no_utf_8(tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"\xe9.jpg")
+    photo.write_bytes(b"x")
+    (tmp_path / "list.txt").write_bytes(b"file://" + os.fsencode(photo) + b"\n")
+    (listed,) = list_images(tmp_path / "list.txt")
+    assert listed.location == str(photo)
+    assert listed.read() == b"x"

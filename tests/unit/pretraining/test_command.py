@@ -1,7 +1,6 @@
 """`heap pretrain` and `heap pack` in Python: from image files on."""
 
 import json
-import logging
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from safetensors.torch import load_file
 from heap.base.errors import InputError
 from heap.base.lock import lock_run
 from heap.encoder.registry import packaged_encoder
-from heap.pretraining.command import pack, pretrain
+from heap.images.skipped import Skipped
+from heap.pretraining.command import FAILURES, failures_of, pack, pretrain
 from heap.pretraining.photos import read_packs
 
 from .conftest import Config
@@ -59,15 +59,26 @@ def test_what_a_pack_holds(tmp_path: Path) -> None:
         assert (found - torch.tensor(expected)).abs().max() < 4
 
 
-def test_a_bad_image_is_left_out_and_named(
-    photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_what_is_left_out_is_said_with_its_reason(
+    photos: Path, tiny: Config, tmp_path: Path
 ) -> None:
-    mixed = shutil.copytree(photos, tmp_path / "mixed")
+    mixed = Path(shutil.copytree(photos, tmp_path / "mixed"))
     (mixed / "05.png").write_bytes(b"no image")
-    with caplog.at_level(logging.WARNING):
-        paths = pack(mixed, tmp_path / "pack", side=32)
+    (mixed / "notes.doc").touch()
+    (mixed / ".hidden.png").touch()
+    skipped: list[Skipped] = []
+    stem, out = tmp_path / "pack", tmp_path / "out"
+    paths = pack(mixed, stem, side=32, on_skipped=skipped.append)
     assert len(read_packs(paths)) == 11
-    assert "left out 05.png" in caplog.text
+    pretrain(mixed, out, tiny(steps=1, batch=2), side=32, on_skipped=skipped.append)
+    reasons = {"hidden": 1, "not images by their names (.doc)": 1}
+    assert list(map(dict, skipped)) == [reasons, reasons]
+    for path in (failures_of(stem), out / FAILURES):
+        (failure,) = map(json.loads, path.read_text().splitlines())
+        assert (failure["path"], failure["stage"]) == ("05.png", "open")
+        assert "not an image" in failure["reason"]
+    pack(photos, stem, side=32)
+    assert not failures_of(stem).exists()
 
 
 def test_too_few_images(photos: Path, tiny: Config, tmp_path: Path) -> None:

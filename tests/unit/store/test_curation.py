@@ -172,6 +172,29 @@ class TestCorrections:
             sort_objects(editor)
         assert images_of(run, 3) == {"b", "c"}
 
+    def test_a_merge_can_be_repeated(self, run: Path) -> None:
+        sort(run, 3)
+        with Editor(run) as editor:
+            # As a kill leaves it that comes between the two tables.
+            editor.update_objects("category = 2", {"category": 3})
+            assert merge(editor, [3, 2]) == 3
+            once = repr(found(run))
+            assert merge(editor, [3, 2]) == 3
+            assert repr(found(run)) == once
+            with pytest.raises(InputError, match="no category 2: it was merged, and is part of 3"):
+                rename(editor, {2: "gone"})
+            assert merge(editor, [1, 2]) == 1
+            assert merge(editor, [1, 3]) == merge(editor, [1, 2]) == 1
+        assert [(each.id, each.size) for each in found(run)] == [(1, 25)]
+
+    def test_names_outlive_a_kill_while_categories_are_made_again(self, run: Path) -> None:
+        sort(run, 3)
+        with Editor(run) as editor:
+            rename(editor, {2: "both"})
+            editor.update_objects("category IS NOT NULL", {"category": None})
+            sort_objects(editor, 3, again=True)
+        assert [(each.id, each.name) for each in found(run)] == [(1, ""), (2, "both"), (3, "")]
+
     def test_rejected_objects_are_no_members(self, run: Path) -> None:
         sort(run, 3)
         with Editor(run) as editor:

@@ -2,11 +2,15 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import NoReturn
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from heap.base.errors import ImageError, InputError
+from heap.store import photos
 from heap.store.photos import CHANGED, GONE, REFUSED, Photos, note_folders
 from heap.store.store import RunStore
 
@@ -154,3 +158,24 @@ def test_folders_that_are_discovered_meanwhile_are_known(store: RunStore, tmp_pa
     with RunStore.create_or_open(tmp_path / "run", {}) as writing:
         note_folders(writing, [added])
     assert photos.read("a.jpg", added, DIGEST).data == WAS
+
+
+class Silent(MemoryFileSystem):
+    """A place that takes the connection and never answers."""
+
+    protocol = "silent"
+
+    def _open(self, *_: object, **__: object) -> NoReturn:
+        Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.fault("F20")
+def test_a_place_that_never_answers_is_given_up(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec.register_implementation("silent", Silent, clobber=True)
+    monkeypatch.setattr(photos, "SECONDS", 0.2)
+    with pytest.raises(ImageError, match=r"'silent://a.jpg' does not answer.* 0\.2 sec") as caught:
+        Photos(store, urls=True).read("a.jpg", "silent://a.jpg", DIGEST)
+    assert caught.value.stage == GONE
