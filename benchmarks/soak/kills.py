@@ -37,6 +37,8 @@ SETTINGS = {
 _TABLES = (schema.IMAGES, schema.OBJECTS, schema.CATEGORIES)
 _TEMPORARY = ("*.partial", ".*.partial", ".*.old", ".store-partial", LOCK_NAME)
 """Names of what must be gone at the end of a command."""
+CHECKPOINT = "model/checkpoint.pt"
+"""What a fit goes on from; it holds the same after a kill, in other bytes, and is no result."""
 _PATIENCE = 600.0
 """Seconds that no command may take, however often it was killed."""
 
@@ -93,7 +95,11 @@ def about_kills(rows: list[Row]) -> Row:
             "kills": sum(row["kills"] for row in mine),
             "rounds": len(mine),
             "failed": sum(bool(row["failed"]) for row in mine),
-            "other_results": sum(not row["identical"] for row in mine),
+            "other_results": sum(
+                not row["identical"]
+                for row in mine
+                if set(row.get("differs", ("unknown",))) - {CHECKPOINT}
+            ),
             "files_left": sum(len(row["left"]) for row in mine),
         }
         for name, mine in of.items()
@@ -119,7 +125,14 @@ def _commands(work: Path) -> list[Command]:
         _write_pieces(photos)
         _write_encoder(encoder)
     settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
-    fitting = ["--encoder", encoder, "--settings", settings, "--prior", "boundary"]
+    fitting: list[str | Path] = [
+        "--encoder",
+        encoder,
+        "--settings",
+        settings,
+        "--prior",
+        "boundary",
+    ]
     if not model.exists():
         run_heap("fit", photos, "--out", model, *fitting, "--cache", work / "cache")
     fresh = sorted_run(work, model, photos, 6)
@@ -177,9 +190,11 @@ def _write_encoder(folder: Path) -> None:
     from transformers import ViTConfig, ViTModel
 
     torch.manual_seed(0)
-    shape = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}
-    sizes = {"intermediate_size": 48, "patch_size": 8, "image_size": 64}
-    model = ViTModel(ViTConfig(**shape, **sizes), add_pooling_layer=False)
+    config = ViTConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48,
+        patch_size=8, image_size=64,
+    )  # fmt: skip
+    model = ViTModel(config, add_pooling_layer=False)
     for weight in model.parameters():
         if weight.ndim > 1:
             weight.data = 0.2 * torch.randn(weight.shape)
@@ -311,6 +326,7 @@ class _Starter:
 
     def _ended(self, seconds: float) -> bool:
         """Whether it ends within so many seconds."""
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
     def _line(self) -> str:

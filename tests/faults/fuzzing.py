@@ -114,7 +114,7 @@ def _mutated_place(value: Any, draw: np.random.Generator) -> Any:
             del copy[place]
         case 1 if isinstance(copy, dict):
             copy["unheard of"] = copy[place]
-        case 1:
+        case 1 if isinstance(copy, list):
             copy.append(copy[place])
         case _:
             copy[place] = _mutated_place(copy[place], draw)

@@ -84,7 +84,11 @@ def test_coco(tmp_path: Path) -> None:
     }, iscrowd=1)])  # fmt: skip
     root = coco(tmp_path)
     file = root / "instances.json"
-    check_files(root, "coco", lambda draw: [file.write_bytes(changed(whole, draw))][0])
+
+    def write(draw: np.random.Generator) -> None:
+        file.write_bytes(changed(whole, draw))
+
+    check_files(root, "coco", write)
 
 
 def test_voc(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def pretrain(
     values |= {"teacher_resolution": teacher_resolution} | (TAUGHT if teacher else {})
     values |= read_settings(settings)
     config = from_dict(PretrainConfig, values)
-    from heap.pretraining.command import FAILURES
+    from heap.images.failures import FAILURES
     from heap.pretraining.command import pretrain as run_pretrain
 
     with Bars(err_console) as progress:

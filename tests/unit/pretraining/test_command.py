@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from heap.base.errors import InputError
 from heap.base.lock import lock_run
 from heap.encoder.registry import packaged_encoder
+from heap.images.failures import FAILURES
 from heap.images.skipped import Skipped
-from heap.pretraining.command import FAILURES, failures_of, pack, pretrain
+from heap.pretraining.command import failures_of, pack, pretrain
 from heap.pretraining.photos import read_packs
 
 from .conftest import Config

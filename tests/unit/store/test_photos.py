@@ -160,7 +160,7 @@ def test_folders_that_are_discovered_meanwhile_are_known(store: RunStore, tmp_pa
     assert photos.read("a.jpg", added, DIGEST).data == WAS
 
 
-class Silent(MemoryFileSystem):
+class Silent(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A place that takes the connection and never answers."""
 
     protocol = "silent"
