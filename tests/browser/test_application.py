@@ -168,6 +168,41 @@ def test_objects_are_rejected_and_taken_back(page: Page, address: str, run: Path
     assert not len(heap.open(run).objects.to_pandas("rejected"))
 
 
+def test_objects_are_selected_and_moved(page: Page, address: str, run: Path) -> None:
+    members = list(heap.open(run).categories[0].typical)
+    open_page(page, address, "#/category/1")
+    tiles = page.locator("main .tile")
+    expect(tiles).to_have_count(len(members))
+    tiles.nth(0).hover()
+    tiles.nth(0).locator(".choose input").check()
+    tiles.nth(2).locator("a").click(modifiers=["Shift"])
+    expect(page.locator(".tile.chosen")).to_have_count(3)
+    tiles.nth(1).locator("a").click()
+    expect(page.locator(".tile.chosen")).to_have_count(2)
+    page.keyboard.press("v")
+    sheet = page.locator("#move-sheet")
+    expect(sheet).to_contain_text("Move 2 objects to")
+    expect(sheet.locator("input")).to_be_focused()
+    page.keyboard.type("category-2")
+    page.keyboard.press("Enter")
+    expect(tiles).to_have_count(len(members) - 2)
+    table = heap.open(run).objects.to_pandas("category = 2")
+    assert {members[0], members[2]} < set(table["id"])
+    page.get_by_role("button", name="Undo").click()
+    expect(tiles).to_have_count(len(members))
+    assert heap.open(run).categories[0].size == len(members)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    page.keyboard.press("ControlOrMeta+a")
+    expect(page.locator(".tile.chosen")).to_have_count(len(members))
+    page.keyboard.press("v")
+    page.keyboard.type("silver")
+    page.keyboard.press("Enter")
+    expect(tiles).to_have_count(0)
+    made = heap.open(run).categories[-1]
+    assert (made.id, made.name, made.size) == (5, "silver", len(members))
+
+
 def test_an_image_is_dropped(page: Page, looked_at: str) -> None:
     open_page(page, looked_at)
     content = b64encode((PHOTOS / "duck.jpg").read_bytes()).decode()

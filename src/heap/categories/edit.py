@@ -166,6 +166,66 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
         editor.merge_objects(pa.table({"id": pa.array(once, pa.string()), "rejected": flags}))
 
 
+def move_objects(editor: Editor, ids: Sequence[str], category: int) -> None:
+    """Give objects another category; 0 puts them into none.
+
+    Raises:
+        InputError: if there is no such object or category.
+    """
+    kept = _rows_of(editor.store, [] if category == NONE else [category])
+    objects = _read(editor.store)
+    which = _places_of(editor.store, objects, ids)
+    similarity = np.zeros(len(which), dtype=np.float32)
+    for row in kept:
+        if row["id"] == category:
+            similarity = directions(objects.vectors[which]) @ np.float32(row["prototype"])
+    _write_assigned(editor, objects, which, category, similarity)
+
+
+def gather_objects(editor: Editor, ids: Sequence[str], name: str = "") -> int:
+    """Make a new category of some objects; returns its number.
+
+    Later objects are sorted into it as into the others. A kill in between leaves it empty.
+
+    Raises:
+        InputError: if there is no object, or no such object, or for a name that cannot be one, see
+            `rename`.
+    """
+    objects = _read(editor.store)
+    which = _places_of(editor.store, objects, ids)
+    if not len(which):
+        raise InputError("a category is made of at least one object")
+    kept, wanted = _rows_of(editor.store, []), checked(name)
+    number = 1 + max((json.loads(row["made_with"])["last"] for row in kept), default=0)
+    titles = {row["id"]: title_of(row["id"], row["name"]) for row in kept}
+    check_titles(titles | {number: title_of(number, wanted)}, [number])
+    used = directions(objects.vectors[which])
+    prototype = directions(used.mean(axis=0, keepdims=True))[0]
+    similarity = used @ prototype
+    # As in clustering: what is less alike than half of the median is kept apart.
+    least = float(np.median(similarity)) / 2
+    made_with = json.dumps({"objects": len(which), "last": number}, sort_keys=True)
+    row = {
+        "id": number, "name": wanted, "rejected": False, "prototype": prototype.tolist(),
+        "least": least, "made_with": made_with,
+    }  # fmt: skip
+    for other in kept:
+        # Whichever categories are merged away later, the number is not used again.
+        other["made_with"] = json.dumps(json.loads(other["made_with"]) | {"last": number})
+    editor.write_categories([*kept, row])
+    _write_assigned(editor, objects, which, number, similarity)
+    return number
+
+
+def _places_of(
+    store: RunStore, objects: _Objects, ids: Sequence[str]
+) -> Int64[np.ndarray, " chosen"]:
+    places = {name: place for place, name in enumerate(objects.ids)}
+    if unknown := [name for name in ids if name not in places]:
+        raise InputError(f"{store.run} has no object {unknown[0]!r}; its ids are KEY#NUMBER")
+    return np.array([places[name] for name in dict.fromkeys(ids)], dtype=np.int64)
+
+
 def _read(store: RunStore) -> _Objects:
     table = store.find(schema.OBJECTS)
     if table is None:

@@ -126,6 +126,16 @@ class ObjectRejection(Correction):
     rejected: bool
 
 
+class Move(Correction):
+    """Another category for some objects."""
+
+    ids: list[str] = Field(max_length=_MOST)
+    category: int | None = None
+    """0: they are put into none; null: a new category is made of them."""
+    name: str = ""
+    """Of a new category; empty: it has none yet."""
+
+
 class Merging(Correction):
     """Categories that become one: the first."""
 

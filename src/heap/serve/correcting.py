@@ -10,6 +10,7 @@ from heap.serve.answers import (
     Corrected,
     Correction,
     Merging,
+    Move,
     NewName,
     ObjectRejection,
     Sorting,
@@ -70,6 +71,19 @@ async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
         wanted,
         lambda editor: edit.reject_objects(editor, wanted.ids, rejected=wanted.rejected),
     )
+
+
+@router.post("/objects/category")
+async def move(served: Served, wanted: Move) -> Corrected:
+    """Give objects another category, or make a new one of them."""
+
+    def change(editor: Editor) -> None:
+        if wanted.category is None:
+            edit.gather_objects(editor, wanted.ids, wanted.name)
+        else:
+            edit.move_objects(editor, wanted.ids, wanted.category)
+
+    return await _correct(served, wanted, change)
 
 
 async def _correct(

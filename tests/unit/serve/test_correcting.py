@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -19,6 +20,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("categories/1/name", {"name": "pets"}),
     ("categories/rejected", {"ids": [1], "rejected": True}),
     ("objects/rejected", {"ids": ["cat.jpg#0"], "rejected": True}),
+    ("objects/category", {"ids": ["cat.jpg#0"], "category": 1}),
     ("export", {"format": "csv"}),
 ]
 
@@ -41,6 +43,34 @@ def test_categories_are_merged(client: TestClient, run: Path) -> None:
     (only,) = post(client, "categories/merge", ids=[2, 1])
     assert (only["id"], only["size"]) == (2, sum(sizes.values()))
     assert [each.id for each in heap.open(run).categories] == [2]
+
+
+def test_objects_are_moved_to_another_category(client: TestClient, run: Path) -> None:
+    before = {each.id: each.size for each in heap.open(run).categories}
+    member = next(iter(heap.open(run).categories[0].typical))
+    post(client, "objects/category", ids=[member], category=2)
+    after = heap.open(run).categories
+    assert {each.id: each.size for each in after} == {1: before[1] - 1, 2: before[2] + 1}
+    row = heap.open(run).objects.to_pandas(f"id = '{member}'").iloc[0]
+    vector = row["vector"] / np.linalg.norm(row["vector"])
+    assert row["similarity"] == pytest.approx(float(vector @ after[1].prototype), abs=1e-5)
+    post(client, "objects/category", ids=[member], category=0)
+    assert heap.open(run).objects.to_pandas(f"id = '{member}'")["category"].item() == 0
+
+
+def test_a_category_is_made_of_objects(client: TestClient, run: Path) -> None:
+    table = heap.open(run).objects.to_pandas("key = 'chickens.jpg'")
+    told = post(client, "objects/category", ids=list(table["id"]), name="birds")
+    assert [(each["id"], each["title"]) for each in told[2:]] == [(3, "birds")]
+    assert told[2]["size"] == len(table)
+    vectors = np.stack(table["vector"])
+    mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
+    assert np.allclose(
+        heap.open(run).categories[2].prototype, mean / np.linalg.norm(mean), atol=1e-5
+    )
+    # Numbers are never used again, and an unnamed one may follow.
+    post(client, "categories/merge", ids=[1, 3])
+    assert post(client, "objects/category", ids=["cat.jpg#0"])[-1]["id"] == 4
 
 
 def test_what_was_rejected_is_left_out_and_comes_back(client: TestClient, run: Path) -> None:
@@ -83,7 +113,11 @@ def test_categories_are_made_and_made_again(client: TestClient, run: Path) -> No
      ("categories/rejected", {"ids": [1, 9], "rejected": True}),
      ("categories/merge", {"ids": [1]}), ("categories/merge", {"ids": []}),
      ("categories/merge", {"ids": [1, 9]}),
-     ("objects/rejected", {"ids": ["no#0"], "rejected": True})],
+     ("objects/rejected", {"ids": ["no#0"], "rejected": True}),
+     ("objects/category", {"ids": ["no#0"], "category": 1}),
+     ("objects/category", {"ids": ["cat.jpg#0"], "category": 9}),
+     ("objects/category", {"ids": []}), ("objects/category", {"ids": ["no#0"], "name": "x"}),
+     ("objects/category", {"ids": ["cat.jpg#0"], "name": "background"})],
 )  # fmt: skip
 def test_corrections_of_what_is_not_there_change_nothing(
     client: TestClient, path: str, body: dict[str, Any]
@@ -104,7 +138,7 @@ def test_a_run_that_is_only_to_be_looked_at_is_not_changed(
     assert "--read-only" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(("path", "body"), CHANGES[:5])
+@pytest.mark.parametrize(("path", "body"), CHANGES[:6])
 def test_while_another_process_writes_changes_are_refused(
     client: TestClient, run: Path, path: str, body: dict[str, Any]
 ) -> None:

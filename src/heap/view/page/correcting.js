@@ -1,7 +1,7 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
 import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
-import { correct, run } from "./run.js";
+import { APART, correct, run, UNSORTED } from "./run.js";
 import { say } from "./say.js";
 import { clear } from "./selection.js";
 import { attempt } from "./source.js";
@@ -21,6 +21,45 @@ export async function rejectCategories(ids, rejected) {
   else say(`Restored ${names}`);
 }
 
+// `category` is a number, or null for a new category that is called `name`.
+async function move(ids, category, name = "") {
+  const before = Map.groupBy(ids, (id) => run.byId.get(id).category.id);
+  if (!await attempt(() => correct("objects/category", { ids, category, name }))) return;
+  const back = async () => { for (const [group, some] of before) await move(some, group); };
+  // A new category would stay behind empty, and no object can be made unsorted again.
+  const canGoBack = category !== null && !before.has(UNSORTED);
+  say(category === null ? `${objectsIn(ids.length)} are the new category${name && ` “${name}”`} now`
+    : `${objectsIn(ids.length)} moved to “${titleOf(category)}”`, "good", canGoBack ? back : null);
+}
+
+// Asks where to; typing narrows the categories, and names a new one.
+function openMove(ids) {
+  const sheet = find("move-sheet"), list = el("div", { class: "formats" });
+  const field = el("input", {
+    type: "search", placeholder: "Type to find, or to name a new one", maxlength: 120,
+    "aria-label": "Category", autocomplete: "off", spellcheck: "false", oninput: narrow,
+  });
+  const choice = (text, count, category, name) => button(
+    [el("bdi", {}, text), el("span", { class: "soft" }, count)],
+    () => { sheet.close(); clear(); move(ids, category, name); }, { class: "choice" });
+
+  function narrow() {
+    const text = field.value.trim(), groups = [...run.groups.values()].filter(({ id, rejected }) => id >= APART && !rejected);
+    const fitting = groups.filter(({ title }) => title.toLowerCase().includes(text.toLowerCase()));
+    const isNew = !groups.some(({ title }) => title === text);
+    list.replaceChildren(
+      ...fitting.map(({ id, title, members }) => choice(title, objectsIn(members.length), id)),
+      ...isNew ? [choice(text ? `New category “${text}”` : "New category", "", null, text)] : []);
+  }
+
+  narrow();
+  const form = el("form", { method: "dialog" }, el("h2", { id: "move-title" }, `Move ${objectsIn(ids.length)} to`),
+    field, list, el("div", { class: "buttons" }, button("Cancel", () => sheet.close(), { class: "quiet" })));
+  form.addEventListener("submit", (event) => { event.preventDefault(); list.firstElementChild?.click(); });
+  sheet.replaceChildren(form);
+  sheet.showModal();
+}
+
 async function merge(ids) {
   const title = titleOf(ids[0]);
   if (!await attempt(() => correct("categories/merge", { ids }))) return;
@@ -34,6 +73,7 @@ const areOut = (ids) => ids.every((id) => run.byId.get(id)?.rejected);
 export const objectKind = {
   tell: objectsIn,
   actions: [
+    { text: () => "Move …", key: "v", fits: (ids) => !areOut(ids), run: openMove },
     { text: () => "Reject", key: "x", fits: (ids) => !areOut(ids), run: finish((ids) => rejectObjects(ids, true)) },
     { text: () => "Restore", key: "x", fits: areOut, run: finish((ids) => rejectObjects(ids, false)) },
   ],

@@ -26,7 +26,7 @@ export const icon = (name) =>
   svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#i-${name}` }));
 
 export function button(content, onclick, attributes = {}) {
-  return el("button", { type: "button", onclick, ...attributes }, content);
+  return el("button", { type: "button", onclick, ...attributes }, ...[content].flat());
 }
 
 // A round button that is only a sign; `name` is read aloud and shown as a hint.
