@@ -62,9 +62,8 @@ def by_head(heap: Heap) -> Method:
     """The saliency and the regions of a fitted head."""
 
     def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
-        grouping = heap.group(features)
-        saliency = grouping.saliency[0].reshape(features.grid).numpy()
-        return saliency, heap.regions(features, grouping).label_map
+        seen = heap.look(features)
+        return seen.saliency, seen.regions.label_map
 
     return method
 

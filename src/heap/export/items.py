@@ -15,6 +15,7 @@ from heap.store import schema
 from heap.store.columns import rows
 from heap.store.database import reading
 from heap.store.records import Finished
+from heap.store.rejected import is_rejected
 from heap.store.store import RunStore
 
 OBJECT = "object"
@@ -120,9 +121,11 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     others, unsorted = False, 0
     if objects is not None:
         found = rows(objects, ["id", "category", "rejected"])
-        for name, category, rejected in zip(*found.to_pydict().values(), strict=True):
-            title = titles.get(category, OTHER)
-            if rejected or title is None:
+        off = is_rejected(found, [number for number, title in titles.items() if title is None])
+        columns = found.select(["id", "category"]).to_pydict()
+        for name, category, rejected in zip(*columns.values(), off, strict=True):
+            title = titles.get(category)
+            if rejected:
                 special[name] = None
             elif by_category and category in titles:
                 special[name] = title

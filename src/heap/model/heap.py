@@ -33,10 +33,10 @@ from heap.images.failures import apart, attempt
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
+from heap.model.look import Look, look
 from heap.model.objects import find_objects
-from heap.model.regions import make_regions
 from heap.model.weights import digest_of, load_head, save_head
-from heap.results import ImageResult, Regions
+from heap.results import ImageResult
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -169,13 +169,9 @@ class Heap(nn.Module, ModelHubMixin):
         grouping: Grouping = self.head(features.patches[None].to(self.head.centre.device))
         return grouping
 
-    @torch.inference_mode()
-    def regions(self, features: PatchFeatures, grouping: Grouping) -> Regions:
-        """Regions of one image, from its features and the grouping of these."""
-        patches = self.head.centred(features.patches.to(self.head.centre))
-        saliency = grouping.saliency[0]
-        most = self.config.head.regions
-        return make_regions(patches.cpu(), saliency.cpu(), features.grid, most)
+    def look(self, features: PatchFeatures) -> Look:
+        """Saliency, regions and compared patches of one image, from its features."""
+        return look(self.head, features, self.config.head.regions)
 
     @torch.inference_mode()
     def embed(
@@ -194,17 +190,14 @@ class Heap(nn.Module, ModelHubMixin):
     def _result(
         self, picture: Picture, features: PatchFeatures, config: DiscoverConfig
     ) -> ImageResult:
-        grouping = self.group(features)
-        saliency = grouping.saliency[0].cpu().reshape(features.grid).numpy()
-        if not np.isfinite(saliency).all():
+        seen = self.look(features)
+        if not np.isfinite(seen.saliency).all():
             raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
-        patches = self.head.centred(features.patches.to(self.head.centre))
-        regions = self.regions(features, grouping)
         objects = find_objects(
-            saliency,
-            regions,
-            patches.cpu().numpy(),
-            self.head.whitening(patches).cpu().numpy(),
+            seen.saliency,
+            seen.regions,
+            seen.patches,
+            seen.whitened,
             picture.pixels,
             (picture.width, picture.height),
             config,
@@ -214,10 +207,10 @@ class Heap(nn.Module, ModelHubMixin):
             picture.width,
             picture.height,
             objects,
-            regions,
-            saliency,
-            grouping.image_foreground[0].cpu().numpy(),
-            grouping.image_background[0].cpu().numpy(),
+            seen.regions,
+            seen.saliency,
+            seen.foreground,
+            seen.background,
         )
 
     def _embedded(

@@ -13,6 +13,7 @@ from heap.store.columns import rows, width
 from heap.store.condition import quoted, read_condition, storable
 from heap.store.database import reading
 from heap.store.index import FINDABLE, Index, look, usable
+from heap.store.rejected import category_condition, rejected_categories
 from heap.store.store import RunStore
 
 _COLUMNS = ["id", "key", "x1", "y1", "x2", "y2", "score", "category"]
@@ -76,7 +77,7 @@ def nearest(
     _check(store, vector, width(table))
     with reading(store.run):
         fitting = int(table.count_rows(*asked))
-    condition = " AND ".join([*asked, FINDABLE, *_accepted(store)])
+    condition = " AND ".join([*asked, FINDABLE, *category_condition(rejected_categories(store))])
     # No more are asked for than there are, for the store makes room for as many.
     wanted = max(1, min(count + len(without), fitting))
     with reading(store.run):
@@ -95,16 +96,6 @@ def nearest(
         if row["id"] not in without
     ]  # fmt: skip
     return Hits(hits[:count], index)
-
-
-def _accepted(store: RunStore) -> list[str]:
-    """The condition that an object's category was not rejected; none if no category was."""
-    made = store.find(schema.CATEGORIES)
-    with reading(store.run):
-        refused = [] if made is None else rows(made, ["id"], "rejected")["id"].to_pylist()
-    if not refused:
-        return []
-    return [f"(category IS NULL OR category NOT IN ({', '.join(map(str, refused))}))"]
 
 
 def _check(store: RunStore, vector: Float32[np.ndarray, " _"], dim: int) -> None:

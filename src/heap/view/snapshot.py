@@ -15,6 +15,7 @@ from heap.store import schema
 from heap.store.columns import rows, width
 from heap.store.database import Table, reading
 from heap.store.records import Finished
+from heap.store.rejected import is_rejected
 from heap.store.rows import to_finished
 from heap.store.store import RunStore
 
@@ -84,9 +85,8 @@ class Snapshot:
     @cached_property
     def accepted(self) -> Bool[np.ndarray, " object"]:
         """Whether nobody has rejected an object, nor its category."""
-        rejected = [category.id for category in self.categories if category.rejected]
-        single = self.objects["rejected"].to_numpy().astype(bool)
-        return np.asarray(~single & ~np.isin(self.category_of, rejected))
+        categories = [category.id for category in self.categories if category.rejected]
+        return ~is_rejected(self.objects, categories)
 
     @cached_property
     def category_of(self) -> Int64[np.ndarray, " object"]:

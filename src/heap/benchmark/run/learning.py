@@ -75,20 +75,15 @@ class ByHead:
         Objects of any score: what a score is worth is what protocols find out.
         """
         config = replace(self.heap.defaults, min_score=0.0, proposals=_PROPOSALS)
-        grouping = self.heap.group(image.features)
-        grid = image.features.grid
-        saliency = grouping.saliency[0].cpu().reshape(grid).numpy()
-        regions = self.heap.regions(image.features, grouping)
-        patches = self.heap.head.centred(image.features.patches.to(self.heap.head.centre))
-        whitened = self.heap.head.whitening(patches).cpu().numpy()
-        parts = foreground_parts(saliency, regions, whitened, config)
-        guesses = proposed_parts(saliency, regions, patches.cpu().numpy(), parts, config)
+        seen = self.heap.look(image.features)
+        parts = foreground_parts(seen.saliency, seen.regions, seen.whitened, config)
+        guesses = proposed_parts(seen.saliency, seen.regions, seen.patches, parts, config)
         return Finding(
-            saliency,
+            seen.saliency,
             _grid_objects(parts),
-            regions.label_map,
-            regions.embeddings,
-            whitened,
+            seen.regions.label_map,
+            seen.regions.embeddings,
+            seen.whitened,
             _grid_objects(guesses),
         )
 
