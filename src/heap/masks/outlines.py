@@ -35,15 +35,15 @@ and of few pixels one is much."""
 
 def outline(mask: Bool[np.ndarray, "height width"]) -> Ring | None:
     """One ring around a whole mask; None if the mask is empty."""
-    part, corner = _part(mask)
-    rings = [ring for piece in _traced(part) for ring in piece]
+    part, corner = part_of(mask)
+    rings = [ring for piece in traced(part) for ring in piece]
     return _fewer_points([_joined(rings)], part)[0] + corner if rings else None
 
 
 def pieces(mask: Bool[np.ndarray, "height width"]) -> list[Ring]:
     """One ring around each 4-connected piece of a mask."""
-    part, corner = _part(mask)
-    rings = [_joined(piece) for piece in _traced(part)]
+    part, corner = part_of(mask)
+    rings = [_joined(piece) for piece in traced(part)]
     return [ring + corner for ring in _fewer_points(rings, part)]
 
 
@@ -68,10 +68,10 @@ def covered(rings: list[Ring], shape: tuple[int, int]) -> Bool[np.ndarray, "heig
     return np.asarray(image)
 
 
-def _part(
+def part_of(
     mask: Bool[np.ndarray, "height width"],
 ) -> tuple[Bool[np.ndarray, "part_h part_w"], Int64[np.ndarray, "2"]]:
-    """What is inside the box of a mask, and the top left corner of the box."""
+    """Mask cut to its box, and the top left corner of the box (column, row)."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return mask[:0, :0], np.zeros(2, dtype=np.int64)
@@ -79,8 +79,8 @@ def _part(
     return mask[top : rows[-1] + 1, left : columns[-1] + 1], np.array([left, top], dtype=np.int64)
 
 
-def _traced(mask: Bool[np.ndarray, "height width"]) -> list[list[Ring]]:
-    """The rings of each piece, its outer one first, pixel by pixel."""
+def traced(mask: Bool[np.ndarray, "height width"]) -> list[list[Ring]]:
+    """Rings of each piece of a mask, its outer one first and then its holes, pixel by pixel."""
     if not mask.size:
         return []
     # A frame of background closes what is at the border.

@@ -1,23 +1,17 @@
 """Masks and region maps in forms that a browser draws: SVG paths and small PNGs."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool
 from PIL import Image
 
+from heap.masks.outlines import Ring, part_of, traced
 from heap.masks.palette import REGIONS, rgb
 from heap.masks.scaling import THUMBNAIL_SIDE, encoded, fitted, smooth_labels
 from heap.results import ImageResult, Regions
 
-Ring = Int64[np.ndarray, "_ 2"]
-"""Points (x, y) of a closed outline."""
-
 _CANVAS_SIDE = THUMBNAIL_SIDE * 2
 """Outlines are finer than thumbnails, because they stay sharp when these are enlarged."""
 _REGIONS_SIDE = THUMBNAIL_SIDE // 2
-_INSIDE = 1 - 1e-6
-"""Level of contours between background 0 and mask 1 that puts them on the centres of the mask."""
 _TOLERANCE = 1.0
 """Distance in pixels to which points of the outline may be left out."""
 
@@ -32,7 +26,8 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
 
     Coordinates are pixel indices; it is empty if the mask has no two-dimensional part.
     """
-    rings = map(_simplified, _traced(mask))
+    part, corner = part_of(mask)
+    rings = (_simplified(ring + corner) for piece in traced(part) for ring in piece)
     return "".join(_ring(ring) for ring in rings if len(ring) > 2)
 
 
@@ -47,23 +42,6 @@ def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
     return encoded(image, "PNG", optimize=True)
-
-
-def _traced(mask: Bool[np.ndarray, "height width"]) -> Iterator[Ring]:
-    """The outlines of all pieces and holes, pixel by pixel."""
-    from contourpy import FillType, contour_generator
-
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return
-    top, left = rows[0], columns[0]
-    corner = np.array([left - 1, top - 1])
-    # A frame of background closes what is at the border.
-    part = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
-    pieces = contour_generator(z=part, fill_type=FillType.OuterOffset).filled(_INSIDE, 2.0)
-    for points, bounds in zip(*pieces, strict=True):
-        pixels = np.rint(points).astype(np.int64) + corner
-        yield from np.split(pixels, bounds[1:-1].astype(np.int64))
 
 
 def _simplified(ring: Ring) -> Ring:
