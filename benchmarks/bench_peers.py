@@ -119,7 +119,7 @@ ENCODERS = {
     "embedded": Studied(
         ("--encoder", "embedded", "--encoder-label", "DINOv2-S, restored"),
         # The recipe of its family has no prior, so `heap` is `heap-alone` there.
-        tuple(m for m in METHODS if m != "heap" and OF_SOLVER not in m),
+        tuple(name for name in COMPARED if name != "heap" and OF_SOLVER not in name),
         solver=False,
         tuned_on=100,
     ),

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from benchmarks.bench_peers import SEEDS, Set, evaluate, tune
+from benchmarks.bench_peers import SEEDS, Set, evaluate, studied, tune
 
-METHOD = "heap"
-LABELS = {"embedded": "Embedded", "vit-tiny-supervised": "Supervised ViT-Ti"}
+LABELS = {
+    "embedded": "DINOv2-S, restored",
+    "embedded-small": "Embedded, small",
+    "vit-tiny-supervised": "Supervised ViT-Ti",
+}
 """Of the encoders in tables."""
 _QUICK = Set("coco-val100", "coco:{}/coco-val100", "COCO val2017, 100 images", ("corloc-found-v1",))
 """What `heap evaluate` is asked for where nothing is wanted but the models that it fits."""
@@ -19,8 +22,9 @@ def fitted_models(encoder: str, data: Path, work: Path) -> list[Path]:
         data: Folder with `duts-tr` and `coco-val100`, if a model is missing.
         work: Folder of features, models and trials, that of `bench_peers`.
     """
-    models = [work / encoder / "models" / f"{METHOD}-{seed}" for seed in SEEDS]
+    (method,) = studied(("heap",), encoder)
+    models = [work / encoder / "models" / f"{method}-{seed}" for seed in SEEDS]
     if not all(path.exists() for path in models):
-        tune(METHOD, encoder, data, work)
-        evaluate((METHOD,), encoder, _QUICK, data, work / encoder / "fitted", work)
+        tune(method, encoder, data, work)
+        evaluate((method,), encoder, _QUICK, data, work / encoder / "fitted", work)
     return models

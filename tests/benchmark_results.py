@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 PROTOCOLS = {
+    "bench_auto": "saliency-grid-v1",
     "bench_embedded": "saliency-discover-v1",
     "bench_package": "saliency-discover-v1",
     "bench_fit": "saliency-448-v1",

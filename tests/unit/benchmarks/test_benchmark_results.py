@@ -223,6 +223,18 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             )
         ),
     ],
+    "bench_auto": [
+        *(
+            {"encoder": "e", "prior": prior, "photo": photo, "follows": follows}
+            for prior, values in (("none", (0.1, 0.2)), ("self", (0.3, 0.5)), ("seed", (0.3, 0.5)))
+            for photo, follows in enumerate(values)
+        ),
+        *(
+            {"encoder": "e", "prior": prior, "image": "a.jpg", "iou": iou, "corloc": 1.0}
+            for prior, iou in (("none", 0.5), ("self", 0.75), ("seed", 0.875))
+        ),
+        {"encoder": "e", "prior": "found", "refused": "it is of no use"},
+    ],
     "bench_demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
@@ -308,6 +320,12 @@ class TestSummariesByHand:
         assert found["iou"] == pytest.approx(0.6875)
         assert found["iou_std"] == pytest.approx(0.125 / 2**0.5)
         assert found["iou_oracle"] == 0.5
+
+    def test_auto(self) -> None:
+        found = self.summary("bench_auto")["e"]
+        assert found["priors"]["self"] == pytest.approx({"follows": 0.4, "iou": 0.75, "corloc": 1})
+        assert found["priors"]["found"] == {"refused": "it is of no use"}
+        assert (found["chosen"], found["best"]) == ("self", "seed")
 
     def test_pairs(self) -> None:
         found = self.summary("bench_pairs")
