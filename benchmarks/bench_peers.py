@@ -118,7 +118,7 @@ class Studied:
 ENCODERS = {
     "embedded": Studied(
         ("--encoder", "embedded", "--encoder-label", "DINOv2-S, restored"),
-        # The recipe of its family has no prior, so `heap` is `heap-alone` there.
+        # `heap` chooses among three priors there, which takes hours with three seeds.
         tuple(name for name in COMPARED if name != "heap" and OF_SOLVER not in name),
         solver=False,
         tuned_on=100,

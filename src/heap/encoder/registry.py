@@ -55,7 +55,7 @@ class Recipe:
 OUTPUT = Recipe(
     facet="output",
     head=HeadConfig(centred=False),
-    losses=LossConfig(prior="none", inter=0.2),
+    losses=LossConfig(inter=0.2),
     fit=FitConfig(steps=150, batch=24, patches=512),
 )
 """For networks whose patches are trained as they come out of the last LayerNorm: DINOv2, DINOv3.

@@ -153,7 +153,7 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
 def test_families_that_train_what_they_give_serve_by_their_output(name: str) -> None:
     """By alias and by hub name."""
     assert recipe(name) == OUTPUT
-    assert (OUTPUT.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == ("output", False, "none")
+    assert (OUTPUT.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == ("output", False, "auto")
 
 
 def test_others_serve_by_their_keys_and_a_prior() -> None:
