@@ -159,4 +159,4 @@ def test_families_that_train_what_they_give_serve_by_their_output(name: str) -> 
 def test_others_serve_by_their_keys_and_a_prior() -> None:
     for name in ("dino-vits8", "facebook/dino-vitb16", "somebody/their-vit"):
         assert recipe(name) == Recipe()
-    assert (Recipe().facet, Recipe().head.centred, Recipe().losses.prior) == ("key", True, "found")
+    assert (Recipe().facet, Recipe().head.centred, Recipe().losses.prior) == ("key", True, "auto")
