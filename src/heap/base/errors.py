@@ -17,6 +17,12 @@ class BusyError(InputError):
     """A run that another process is writing; it may be free later."""
 
 
+class WriteError(InputError):
+    """A file that cannot be written: a full disk, or no permission; nothing is wrong with it."""
+
+    exit_code = 1
+
+
 class ConfigError(HeapError):
     """A configuration with an unknown key, a wrong type or a value out of range."""
 

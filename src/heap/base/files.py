@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
 
-from heap.base.errors import InputError
+from heap.base.errors import InputError, WriteError
 
 MARKER = "heap-export.txt"
 """Tells an export from a folder of the user's own; no reader of a format takes it for its own."""
@@ -27,7 +27,7 @@ def replacing(path: Path, *, cache: bool = False) -> Iterator[BufferedRandom]:
     a loss of power, so that nothing waits for the disk.
 
     Raises:
-        InputError: if it cannot be written; `path` is as it was.
+        WriteError: if it cannot be written; `path` is as it was.
     """
     writer = f".{uuid.uuid4().hex}" if cache else ""
     partial = path.with_name(f"{path.name}{writer}.partial")
@@ -40,7 +40,7 @@ def replacing(path: Path, *, cache: bool = False) -> Iterator[BufferedRandom]:
                 os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        raise InputError(
+        raise WriteError(
             f"{path} cannot be written ({error.strerror or error}); check the space and "
             "permissions there, then repeat the command"
         ) from error

@@ -21,7 +21,8 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 out_console = Console()
-err_console = Console(stderr=True)
+# A path that is cut in two at the width of a terminal cannot be copied or looked for.
+err_console = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> None:
@@ -41,17 +42,23 @@ def main() -> None:
     except (HeapError, cyclopts.CycloptsError) as error:
         if debug:
             traceback.print_exc()
-        err_console.print(f"heap: {error}", markup=False, highlight=False, soft_wrap=True)
+        err_console.print(f"heap: {_in_a_line(error)}", markup=False, highlight=False)
         sys.exit(error.exit_code if isinstance(error, HeapError) else 2)
     except OSError as error:
         if debug:
             traceback.print_exc()
         hint = "check the space and permissions, then repeat the command: it goes on from here"
-        err_console.print(f"heap: {error}; {hint}", markup=False, highlight=False, soft_wrap=True)
+        reason = f"{_in_a_line(error)}; {hint}"
+        err_console.print(f"heap: {reason}", markup=False, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         err_console.print("heap: interrupted; the same command goes on from here")
         sys.exit(130)
+
+
+def _in_a_line(error: Exception) -> str:
+    """The message, whatever line ends there are in the values that it repeats."""
+    return " ".join(str(error).splitlines())
 
 
 def _show_all_characters() -> None:

@@ -54,9 +54,9 @@ class Recipe:
 
 OUTPUT = Recipe(
     facet="output",
-    head=HeadConfig(centred=False),
+    head=HeadConfig(centred=False, min_score=0.1),
     losses=LossConfig(inter=0.2),
-    fit=FitConfig(steps=150, batch=24, patches=512),
+    fit=FitConfig(steps=150, batch=24, patches=512, empty=0.125),
 )
 """For networks whose patches are trained as they come out of the last LayerNorm: DINOv2, DINOv3.
 There cosines have a meaning as they are; keys all look alike until their mean is taken off."""

@@ -1,13 +1,12 @@
-"""From regions to objects: connected foreground parts, split where the region changes."""
+"""From foreground to objects: its connected parts, cut where the halves have nothing in common."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from scipy.ndimage import label
-from scipy.sparse.csgraph import connected_components
 
 from heap.config import DiscoverConfig
 from heap.masks.guided_filter import GuidedFilter, resize
@@ -87,22 +86,20 @@ def foreground_parts(
 ) -> list[Part]:
     """Connected parts of the foreground, taken apart where they show several things; best first.
 
-    Two regions, and two halves of a part, are one thing if the cosine of their mean `whitened`
-    features is above `config.merge`. Parts are 4-connected. There are none in an image whose best
-    part has a low score: it is taken for one without objects.
+    Two halves of a part are one thing if the cosine of their mean `whitened` features is above
+    `config.merge`. Regions do not cut: where they lie depends on rounding, and objects were never
+    the better for it. Parts are 4-connected. There are none in an image whose best part has a low
+    score: it is taken for one without objects.
     """
     foreground = saliency > config.threshold
-    merged = merge_alike(regions, foreground, whitened, config.merge)[regions.label_map]
     smallest = max(1, round(2 * config.min_area * foreground.size))
-    parts = []
-    for thing in np.unique(merged[foreground]):
-        numbered, count = label(foreground & (merged == thing))
-        for number in range(1, count + 1):
-            parts += [
-                Part(cells, _region_of(cells, regions), part_score(saliency, cells))
-                for cells in separate(numbered == number, whitened, config.merge, smallest)
-                if cells.mean() >= config.min_area
-            ]
+    numbered, count = label(foreground)
+    parts = [
+        Part(cells, _region_of(cells, regions), part_score(saliency, cells))
+        for number in range(1, count + 1)
+        for cells in separate(numbered == number, whitened, config.merge, smallest)
+        if cells.mean() >= config.min_area
+    ]
     parts.sort(key=lambda part: -part.score)
     return parts if parts and parts[0].score >= config.min_score else []
 
@@ -132,28 +129,6 @@ def proposed_parts(
 
 def _region_of(cells: Bool[np.ndarray, "grid_h grid_w"], regions: Regions) -> int:
     return int(np.bincount(regions.label_map[cells]).argmax())
-
-
-def merge_alike(
-    regions: Regions,
-    foreground: Bool[np.ndarray, "grid_h grid_w"],
-    whitened: Float32[np.ndarray, "patch dim"],
-    alike: float,
-) -> Int64[np.ndarray, " region"]:
-    """Number the regions so that those that are alike, directly or by others, share a number.
-
-    Two regions are alike if the cosine of the mean `whitened` features of their foreground is above
-    `alike`; only regions that have foreground patches take part, the others are 0.
-    """
-    numbers = np.zeros(len(regions.areas), dtype=np.int64)
-    if not foreground.any():
-        return numbers
-    present, member = np.unique(regions.label_map[foreground], return_inverse=True)
-    shown = whitened[foreground.ravel()]
-    means = np.stack([shown[member == number].mean(axis=0) for number in range(len(present))])
-    directions = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-12)
-    numbers[present] = connected_components(directions @ directions.T > alike, directed=False)[1]
-    return numbers
 
 
 def upsampling(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) -> Upsample:

@@ -17,9 +17,9 @@ from heap.fitting.choosing import SIDE, candidates, choose, contrast, own_agains
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
 
-from .test_fit import Fit, fit_small
+from .test_fit import Fit, fit_small, settings
 
-__all__ = ["fit_small"]
+__all__ = ["fit_small", "settings"]
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
