@@ -15,7 +15,7 @@ from benchmarks.category_scores import table as categories_table
 from changes import ROOT, to_score
 
 RESULTS = ROOT / "benchmarks" / "results"
-NOT_MEASURED = {"bench_auto", "bench_encoders"}
+NOT_MEASURED = {"bench_encoders"}
 """Nothing is committed of these."""
 COMMITTED = sorted(RESULTS.glob("*.json"))
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
