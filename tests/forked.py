@@ -6,6 +6,7 @@ passed on: it ends the command, but a moment later.
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -31,7 +32,13 @@ def main() -> None:
         # The ends of pipes belong to the command alone.
         for stream in (0, 1):
             os.close(stream)
+        woken, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        # A signal that comes just before a read begins would wait for its end: a pipe wakes us.
+        while server not in select.select([server, woken], [], [])[0]:
+            os.read(woken, 4096)
         status = _number(server)
     if status < 0:
         if -status not in (signal.SIGKILL, signal.SIGSTOP):

@@ -114,8 +114,8 @@ def test_the_table_of_abstention_is_made_of_its_results() -> None:
 
 
 def test_every_method_was_tuned_with_the_same_budget() -> None:
-    budgets = set()
     for encoder in ENCODERS:
+        budgets = set()
         for card in (METHODS[name] for name in ENCODERS[encoder].methods):
             if not card.grid or card.name in UNTUNED:
                 continue
@@ -124,4 +124,4 @@ def test_every_method_was_tuned_with_the_same_budget() -> None:
             assert log["chosen"] == best["settings"]
             assert "duts-tr/tune" in log["data"]["place"]
             budgets.add(json.dumps(log["budget"], sort_keys=True))
-    assert len(budgets) == 1
+        assert len(budgets) == 1
