@@ -4,20 +4,27 @@ Usage: python tools/faults.py [--check]; with --check nothing is written, and 1 
 where the file is not what it would be.
 
 The faults are those of tools/faults.toml; a test says which one it shows by a mark,
-`@pytest.mark.fault("F01")`, which is read from its source.
+`@pytest.mark.fault("F01")`, which is read from its source. The same file lists what people do with
+folders, runs and servers, and the promises of README.md, with the names of tests that have to be
+there.
 """
 
 import ast
+import re
 import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "faults.md"
+README = ROOT / "README.md"
 Tests = dict[str, list[tuple[str, str]]]
 """The tests of each fault: file and name."""
+Entry = dict[str, Any]
+"""A case with its outcome, or a promise, and the names of its tests: `path::name`."""
 
 HEAD = """# The fault bench
 
@@ -29,12 +36,16 @@ this page from `tools/faults.toml` and the marks of the tests; a test sees that 
 def main(arguments: list[str]) -> int:
     """Write the table, or see that it is written."""
     faults = tomllib.loads((ROOT / "tools" / "faults.toml").read_text(encoding="utf-8"))
+    points, promises = faults.pop("points"), faults.pop("promises")
     known = [number for group in faults.values() for number in group if number != "title"]
     shown = marked(ROOT / "tests")
     problems = [f"no test is marked {number}" for number in known if number not in shown]
     problems += [f"{shown[each][0][1]} is marked {each}, which is no fault"
                  for each in sorted(shown.keys() - set(known))]  # fmt: skip
-    text = table(faults, shown)
+    problems += [f"there is no test {name}" for name in missing([*points, *promises])]
+    if [entry["promise"] for entry in promises] != promised():
+        problems.append("the promises of README.md are not those of tools/faults.toml")
+    text = table(faults, shown) + "\n" + named(points, promises)
     if arguments == ["--check"]:
         if not TABLE.is_file() or TABLE.read_text(encoding="utf-8") != text:
             problems.append("docs/faults.md is out of date; run python tools/faults.py")
@@ -61,6 +72,45 @@ def numbers(test: ast.FunctionDef) -> Iterator[str]:
     for mark in test.decorator_list:
         if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
             yield from (ast.literal_eval(number) for number in mark.args)
+
+
+def missing(entries: list[Entry]) -> Iterator[str]:
+    """The tests that entries name and that are not there."""
+    for name in dict.fromkeys(name for entry in entries for name in entry["tests"]):
+        path, _, test = name.partition("::")
+        file = ROOT / path
+        source = ast.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
+        nodes = ast.walk(source)
+        if not any(isinstance(node, ast.FunctionDef) and node.name == test for node in nodes):
+            yield name
+
+
+def promised() -> list[str]:
+    """The lines of the section of README.md, each without its breaks."""
+    section = README.read_text(encoding="utf-8").partition("\n## Promises\n")[2]
+    lines = section.partition("\n## ")[0].split("\n- ")[1:]
+    return [re.sub(r"\s+", " ", line).strip() for line in lines]
+
+
+def named(points: list[Entry], promises: list[Entry]) -> str:
+    """The tables whose tests are listed by name."""
+    lines = [
+        "## Folders, runs and servers\n",
+        "What people do with them, and what becomes of it.\n",
+        "| | case | outcome | tests |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {number} | {entry['case']} | {entry['outcome']} | {links(entry)} |"
+              for number, entry in enumerate(points, 1)]  # fmt: skip
+    lines += ["\n## Promises of the README\n", "| promise | tests |", "|---|---|"]
+    lines += [f"| {entry['promise']} | {links(entry)} |" for entry in promises]
+    return "\n".join([*lines, ""])
+
+
+def links(entry: Entry) -> str:
+    """The tests of an entry, each as a link to its file."""
+    names = [name.partition("::") for name in entry["tests"]]
+    return "<br>".join(f"[{test}](../{path})" for path, _, test in names)
 
 
 def table(faults: dict[str, dict[str, str | list[str]]], shown: Tests) -> str:
