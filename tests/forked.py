@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -37,7 +38,8 @@ def main() -> None:
         signal.set_wakeup_fd(waker)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         # A signal that comes just before a read begins would wait for its end: a pipe wakes us.
-        while server not in select.select([server, woken], [], [])[0]:
+        sources: list[Any] = [server, woken]
+        while server not in select.select(sources, [], [])[0]:
             os.read(woken, 4096)
         status = _number(server)
     if status < 0:
