@@ -100,6 +100,8 @@ class TestImages:
         expect(images.locator(".filter")).to_be_focused()
         images.fill(".filter", "animals")
         expect(images.locator(".card").first).to_contain_text("animals")
+        # The address follows a moment after the last key.
+        expect(images).to_have_url(re.compile("words=animals"))
         images.reload()
         expect(images.locator(".filter")).to_have_value("animals")
 
