@@ -47,14 +47,9 @@ class Candidate:
     reason: str = ""
     """Why it was."""
 
-    @property
-    def score(self) -> float:
-        """Mean over the images; nan if the head was refused."""
-        return float("nan") if self.fit is None else float(self.fit.mean())
-
     def about(self) -> float | str:
-        """Its score, or why its head was refused."""
-        return self.reason if self.fit is None else round(self.score, 4)
+        """Mean over the images, or why its head was refused."""
+        return self.reason if self.fit is None else round(float(self.fit.mean()), 4)
 
 
 def candidates(encoder: Encoder) -> tuple[Prior, ...]:
@@ -98,12 +93,20 @@ def is_ahead(
     return bool(difference.mean() > SURE * error)
 
 
-def fit_of_masks(heap: Heap, images: Collected) -> Float64[np.ndarray, " image"]:
-    """How much more the foreground of an image differs in colour there than on other images."""
-    chosen = images.spread(IMAGES)
-    squares = [squeezed(images.pixels(index)) for index in chosen]
+def squares_of(images: Collected) -> list[Square]:
+    """The images that heads are compared on, decoded again and squeezed to squares."""
+    return [squeezed(images.pixels(index)) for index in images.spread(IMAGES)]
+
+
+def fit_of_masks(
+    heap: Heap, images: Collected, squares: Sequence[Square]
+) -> Float64[np.ndarray, " image"]:
+    """How much more the foreground of an image differs in colour there than on other images.
+
+    `squares` are those of `squares_of`: they are the same for every head.
+    """
     masks = []
-    for index in chosen:
+    for index in images.spread(IMAGES):
         features = images[index]
         saliency = heap.group(features).saliency[0].cpu().reshape(features.grid).numpy()
         masks.append(resize(saliency, (SIDE, SIDE)) > heap.defaults.threshold)
@@ -121,11 +124,11 @@ def own_against_others(
     """Contrast of each mask on its own image, less its mean contrast on some others; in [-1, 1]."""
     count = len(squares)
     colours = [_colours(square) for square in squares]
-    others = [sorted({step % count for step in OTHERS} - {0}) for _ in squares]
+    steps = sorted({step % count for step in OTHERS} - {0})
     fits = []
     for index, mask in enumerate(masks):
         own = contrast(mask, colours[index])
-        elsewhere = [contrast(mask, colours[(index + step) % count]) for step in others[index]]
+        elsewhere = [contrast(mask, colours[(index + step) % count]) for step in steps]
         fits.append(own - float(np.mean(elsewhere)) if elsewhere else own)
     return np.array(fits, dtype=np.float64)
 

@@ -16,7 +16,7 @@ from heap.base.files import make_folder
 from heap.base.progress import OnProgress
 from heap.config import FitConfig, LossConfig, Prior
 from heap.encoder.registry import recipe
-from heap.fitting.choosing import Candidate, candidates, choose, fit_of_masks
+from heap.fitting.choosing import Candidate, candidates, choose, fit_of_masks, squares_of
 from heap.fitting.collect import Collected
 from heap.fitting.empty import find_crops
 from heap.fitting.orientation import Monitor
@@ -67,6 +67,7 @@ def train_head(
         trainer = Trainer(heap, images, losses, config)
         train(trainer, out, on_progress)
         return Trained(trainer, trainer.finish())
+    squares = squares_of(images)
     heads: dict[Prior, tuple[Trained, dict[str, Tensor]]] = {}
 
     def try_out(prior: Prior) -> Float64[np.ndarray, " image"]:
@@ -77,7 +78,7 @@ def train_head(
         make_folder(folder)
         own = train_head(heap, images, replace(losses, prior=prior), config, folder, on_stage)
         heads[prior] = own, {name: value.clone() for name, value in heap.head.state_dict().items()}
-        return fit_of_masks(heap, images)
+        return fit_of_masks(heap, images, squares)
 
     prior, tried = choose(candidates(heap.encoder), try_out)
     trained, state = heads[prior]
@@ -87,11 +88,13 @@ def train_head(
 
 def _refuse_other_choice(prior: Prior, out: Path) -> None:
     """Fits by one prior and by the best of several do not share a folder."""
-    by_one, by_several = (out / CHECKPOINT).exists(), (out / CANDIDATES).exists()
-    if by_one if prior == "auto" else by_several:
+    left, kind = (
+        (CHECKPOINT, "by one prior") if prior == "auto" else (CANDIDATES, "with --prior auto")
+    )
+    if (out / left).exists():
         raise ConfigError(
-            f"{out} holds a fit {'by one prior' if by_one else 'with --prior auto'}, and this is "
-            f"one with --prior {prior}; choose another --out, or delete {out} to start again"
+            f"{out} holds a fit {kind}, and this is one with --prior {prior}; choose another "
+            f"--out, or delete {out} to start again"
         )
 
 
