@@ -84,7 +84,7 @@ def categories(
     )
     err_console.print(f"{sorted_now} objects sorted, {apart} in no category")
     if gallery is not None:
-        err_console.print(f"Open {gallery}", markup=False, highlight=False, soft_wrap=True)
+        err_console.print(f"Open {gallery}", markup=False, highlight=False)
 
 
 def _correct(

@@ -98,7 +98,7 @@ def discover(
 
     def on_fit(folder: Path) -> None:
         text = f"No head was ever fitted on {encoder}: fitting one on these images in {folder}"
-        err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+        err_console.print(text, markup=False, highlight=False)
 
     with Bars(err_console) as progress:
         run = run_discover(

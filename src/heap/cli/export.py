@@ -135,4 +135,4 @@ def _about(found: "Exported") -> dict[str, Any]:
 
 
 def _say(text: str) -> None:
-    err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+    err_console.print(text, markup=False, highlight=False)

@@ -60,7 +60,7 @@ def say_failed(path: Path) -> None:
 
 
 def _say(text: str) -> None:
-    err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+    err_console.print(text, markup=False, highlight=False)
 
 
 def _finite(value: Any) -> Any:
