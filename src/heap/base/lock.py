@@ -5,9 +5,11 @@ So no lock is ever stale, whatever is in its file: that only tells others who th
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +20,30 @@ _PATIENCE = 0.3
 """Seconds: enough for a process that is just ending, not to wait for one that works."""
 
 
-class RunLock:
+# Not `Self`: the run-time checks of tests do not know it here.
+Held = TypeVar("Held")
+
+
+class Closing(ABC):
+    """Something that is held in a `with` block, and closed at its end however that comes."""
+
+    def __enter__(self: Held) -> Held:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class RunLock(Closing):
     """The right to write to the run in a folder; a context manager that holds it.
 
     Raises:
@@ -44,18 +69,7 @@ class RunLock:
         with suppress(OSError):  # On a full disk it is still locked.
             self._path.write_text(about, encoding="utf-8")
 
-    def __enter__(self) -> "RunLock":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
-
-    def release(self) -> None:
+    def close(self) -> None:
         """Let others write there."""
         # Before it is released: whoever waits for this very file sees that it is gone.
         with suppress(OSError):
@@ -75,7 +89,7 @@ def refuse_busy(folder: Path) -> None:
         BusyError: if one is.
     """
     if (folder / LOCK_NAME).is_file():
-        RunLock(folder).release()
+        RunLock(folder).close()
 
 
 def _holder(path: Path) -> str:

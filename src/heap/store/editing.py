@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 
-from heap.base.lock import lock_run
+from heap.base.lock import Closing, lock_run
 from heap.store import place, schema
 from heap.store.columns import width
 from heap.store.database import Table, writing
@@ -18,7 +17,7 @@ from heap.store.store import RunStore
 _EDITED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
 
 
-class Editor:
+class Editor(Closing):
     """Writes categories and what belongs to them; results of images stay as they are.
 
     A context manager: it holds the lock of the run until it is closed. Each call is one step that
@@ -35,21 +34,10 @@ class Editor:
         folder = place.folder_of(run)
         self._lock = None if folder is None else lock_run(folder)
 
-    def __enter__(self) -> "Editor":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the lock; nothing can be written after it."""
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:

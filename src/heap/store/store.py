@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from heap.base.errors import ConfigError, StoreError
-from heap.base.lock import RunLock, lock_run
+from heap.base.lock import Closing, RunLock, lock_run
 from heap.base.progress import OnProgress, silent
 from heap.config import differing_keys
 from heap.images.failures import Failure
@@ -36,7 +35,7 @@ from heap.store.writer import Writer, find_objects
 logger = logging.getLogger(__name__)
 
 
-class RunStore:
+class RunStore(Closing):
     """The results of one run, in `store` under the run's folder or object-store URL.
 
     Use `open` to read and `create_or_open` to write. A store is a context manager; one that writes
@@ -103,7 +102,7 @@ class RunStore:
                 )
             return cls._create_or_open(run, wanted, model, lock)
         except BaseException:
-            lock.release()
+            lock.close()
             raise
 
     @classmethod
@@ -132,7 +131,7 @@ class RunStore:
                 migrate(self.database, max(since, read_config(self.database, self.run)[0]))
         finally:
             if lock is not None:
-                lock.release()
+                lock.close()
 
     def _start_writing(self) -> None:
         with reading(self.run):
@@ -143,22 +142,11 @@ class RunStore:
             pass  # Only now is it known which of them are damaged.
         self._writer = writer
 
-    def __enter__(self) -> "RunStore":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the lock, if this store holds one; it cannot be written any more."""
         self._writer = None
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
     def add(self, records: Sequence[Finished | Failure]) -> None:
         """Store one chunk of images; those that are already there are replaced.

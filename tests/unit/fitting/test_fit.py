@@ -200,7 +200,7 @@ def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -
     lock = lock_run(tmp_path / "out")
     with pytest.raises(InputError, match="is being written by process"):
         fit_small(tmp_path / "out")
-    lock.release()
+    lock.close()
     fit_small(tmp_path / "out")
     assert not (tmp_path / "out" / ".lock").exists()
 

@@ -105,4 +105,4 @@ def test_while_another_process_writes_it_stays_as_it_is(run: Path) -> None:
             RunStore.open(run)
         assert version_of(run) == 1
     finally:
-        lock.release()
+        lock.close()
