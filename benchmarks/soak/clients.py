@@ -83,21 +83,13 @@ class Client(Thread):
         return values[int(self._draw.integers(len(values)))]
 
     def _browse(self, client: httpx.Client) -> None:
-        places = ("/api/run", "/api/categories", "/api/images?order=score", "/api/objects",
-                  "/api/failures", "/")  # fmt: skip
+        places = ("/api/run", "/api/categories", "/api/contents", "/")
         self._ask(client, "browse", "GET", self._any(places))
 
     def _look(self, client: httpx.Client) -> None:
-        kinds = ("thumbnail", "masks", "regions")
-        key = self._any(self._facts.keys)
-        if self._draw.random() < 0.3:
-            self._ask(client, "image", "GET", "/api/image", params={"key": key})
-        elif self._draw.random() < 0.5:
-            name = self._any(self._facts.objects)
-            self._ask(client, "picture", "GET", "/pictures/tile", params={"id": name})
-        else:
-            path = f"/pictures/{self._any(kinds)}"
-            self._ask(client, "picture", "GET", path, params={"key": key})
+        places = ("/api/outlines", "/pictures/thumbnail", "/pictures/photo", "/pictures/regions")
+        key = {"key": self._any(self._facts.keys)}
+        self._ask(client, "look", "GET", self._any(places), params=key)
 
     def _like_object(self, client: httpx.Client) -> None:
         values = {"id": self._any(self._facts.objects), "where": "score > 0.2", "count": 24}

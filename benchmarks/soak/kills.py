@@ -101,6 +101,8 @@ def about_kills(rows: list[Row]) -> Row:
                 if set(row.get("differs", ("unknown",))) - {CHECKPOINT}
             ),
             "files_left": sum(len(row["left"]) for row in mine),
+            # LanceDB makes one while it writes, and a killed process cannot remove it.
+            "empty_temporary": max(row.get("empty_temporary", 0) for row in mine),
         }
         for name, mine in of.items()
     }
@@ -261,7 +263,8 @@ def _round(
         "failed": failed,
         "identical": found == truth,
         "differs": [name for name in names if truth.get(name) != found.get(name)][:5],
-        "left": _left(command.folder) + sorted(path.name for path in starter.temporary.iterdir()),
+        "left": _left(command.folder) + sorted(map(str, _files(starter.temporary))),
+        "empty_temporary": sum(1 for _ in starter.temporary.iterdir()),
     }
 
 
@@ -357,6 +360,10 @@ def _tables(run: Path) -> dict[str, str]:
             values = json.dumps(rows.sort_by(order).to_pylist(), default=repr)
             digests[f"table {name}"] = hashlib.sha256(values.encode()).hexdigest()
     return digests
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
 
 
 def _left(folder: Path) -> list[str]:
