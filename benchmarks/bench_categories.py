@@ -22,7 +22,7 @@ from heap.categories.edit import sort_objects
 from heap.categories.listing import categories
 from heap.model.heap import Heap
 from heap.store import schema
-from heap.store.columns import rows as rows_of
+from heap.store.columns import read_rows as rows_of
 from heap.store.editing import Editor
 
 NAME = "bench_categories"

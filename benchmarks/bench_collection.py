@@ -23,7 +23,7 @@ from benchmarks.rereading import CONSUMERS
 from heap.base.errors import InputError
 from heap.model.heap import Heap
 from heap.run import Run
-from heap.store.columns import directions
+from heap.store.columns import unit_vectors
 
 NAME = "bench_collection"
 FOLDERS = ("voc12-animals/VOCdevkit/VOC2012/JPEGImages", "coco-val100/images", "ecssd500/images")
@@ -140,7 +140,7 @@ def searches(run: Path, step: Step) -> list[Row]:
     """Look for the best object of the run in four ways; is the answer the right one?"""
     collection = Run(run)
     found = collection.objects.to_pandas().sort_values(["score", "id"], ascending=[False, True])
-    vectors = directions(np.stack(found["vector"].to_list()))
+    vectors = unit_vectors(np.stack(found["vector"].to_list()))
     best = found.iloc[0]
     images = collection.store.table("images").search().where(f"key = '{best['key']}'").to_list()
     box = ",".join(f"{best[side]:.1f}" for side in ("x1", "y1", "x2", "y2"))

@@ -34,7 +34,7 @@ from heap.images import Picture
 from heap.model.embedding import embed
 from heap.model.heap import Heap
 from heap.model.objects import tight_box
-from heap.store.columns import directions
+from heap.store.columns import unit_vectors
 
 NAME = "bench_matching"
 BOXES = {
@@ -155,7 +155,7 @@ def hits(
     vectors: Float32[np.ndarray, "object dim"], of: np.ndarray, named: np.ndarray
 ) -> Bool[np.ndarray, " object"]:
     """Whether the most alike object of another picture is the same one."""
-    like = directions(vectors) @ directions(vectors).T
+    like = unit_vectors(vectors) @ unit_vectors(vectors).T
     like[of[:, None] == of] = -np.inf
     return np.asarray(named[like.argmax(axis=1)] == named)
 

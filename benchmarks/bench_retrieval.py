@@ -39,8 +39,8 @@ from heap.benchmark.results.estimate import OfSums
 from heap.benchmark.truth import Example
 from heap.model.heap import Heap
 from heap.store import schema
-from heap.store.columns import directions, vectors
-from heap.store.columns import rows as rows_of
+from heap.store.columns import read_rows as rows_of
+from heap.store.columns import to_vectors, unit_vectors
 from heap.store.search import nearest
 from heap.store.store import RunStore
 
@@ -79,7 +79,7 @@ def bench(
         place = work / name / SET
         kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
         whole = describe_all(heap, examples, kept)
-        ranked = {variant: _ranking(directions(each)) for variant, each in whole.items()}
+        ranked = {variant: _ranking(unit_vectors(each)) for variant, each in whole.items()}
         for head, model in enumerate(models):
             run = place / model.name
             run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
@@ -102,7 +102,7 @@ def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking
     store = RunStore.open(run)
     known = annotated(run, examples)
     found = rows_of(store.table(schema.OBJECTS), ["id", "key", "vector"]).sort_by("id")
-    vector_of = dict(zip(found["id"].to_pylist(), vectors(found), strict=True))
+    vector_of = dict(zip(found["id"].to_pylist(), to_vectors(found), strict=True))
     places = {example.key: place for place, example in enumerate(examples)}
     columns: dict[str, list[Any]] = {name: [] for name in ("images", "of", *WAYS)}
     for id, kind in sorted(known.classes.items()):

@@ -27,7 +27,7 @@ from benchmarks.report import RESULTS, Row, write_report
 from benchmarks.synthetic_objects import PER_IMAGE, VECTORS, Vectors, make_run
 from heap.store import schema
 from heap.store.editing import Editor
-from heap.store.index import make
+from heap.store.index import make_index
 from heap.store.search import Hits, nearest
 from heap.store.store import RunStore
 
@@ -115,7 +115,7 @@ def index(run: Path) -> dict[str, Any]:
     """Make the index, as `heap discover` does it at its end; how long it takes and what it is."""
     with Editor(run) as editor:
         began, worked = time.perf_counter(), time.process_time()
-        made = make(editor.store.database, editor.store.table(schema.OBJECTS))
+        made = make_index(editor.store.database, editor.store.table(schema.OBJECTS))
         took, cpu = time.perf_counter() - began, time.process_time() - worked
     about = {name: value for name, value in asdict(made).items() if name != "objects"}
     times = {"build_seconds": took, "build_cpu_seconds": cpu}

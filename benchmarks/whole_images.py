@@ -14,7 +14,7 @@ from heap.features.describe import describe, geometry
 from heap.images import Picture
 from heap.model.embedding import embed, whole
 from heap.model.heap import Heap
-from heap.store.columns import directions
+from heap.store.columns import unit_vectors
 
 VARIANTS = {
     "as objects": "what an object has: the encoder's own feature at the size of a box, whitened",
@@ -43,7 +43,7 @@ def clustered(
     vectors: Float32[np.ndarray, "image dim"], count: int, seed: int
 ) -> Int64[np.ndarray, " image"]:
     """Clusters from 0 of the images, by the cosine of their vectors."""
-    fitted = KMeans(count, n_init=RESTARTS, random_state=seed).fit(directions(vectors))
+    fitted = KMeans(count, n_init=RESTARTS, random_state=seed).fit(unit_vectors(vectors))
     return np.asarray(fitted.labels_, dtype=np.int64)
 
 

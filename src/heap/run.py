@@ -15,8 +15,8 @@ from heap.categories.listing import Category, categories
 from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
 from heap.store import schema
-from heap.store.columns import rows
-from heap.store.condition import STORED, quoted, read_condition
+from heap.store.columns import read_rows
+from heap.store.condition import STORED, quote, read_condition
 from heap.store.database import reading
 from heap.store.photos import Photos
 from heap.store.search import Hits, nearest, vector_of
@@ -57,7 +57,7 @@ class ObjectTable:
         if table is None:
             return schema.objects_schema(1).empty_table()
         with reading(self._store.run):
-            return rows(table, table.schema.names, condition)
+            return read_rows(table, table.schema.names, condition)
 
     def to_pandas(self, where: str | None = None) -> "pd.DataFrame":
         """The same for pandas, which must be installed."""
@@ -183,7 +183,7 @@ class Run:
 
         if not os.path.lexists(image):
             table = self.store.table(schema.IMAGES)
-            for row in rows(table, ["source", "digest"], f"key = {quoted(image)}").to_pylist():
+            for row in read_rows(table, ["source", "digest"], f"key = {quote(image)}").to_pylist():
                 photo = self.photos.read(image, row["source"], row["digest"])
                 return decode_bytes(image, photo.data)
         source, *more = islice(list_images(image), 2)

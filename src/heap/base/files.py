@@ -1,9 +1,11 @@
 """Files and folders that are written whole or not at all, and names for them."""
 
+import glob
 import hashlib
 import os
 import re
 import shutil
+import time
 import unicodedata
 import uuid
 from collections.abc import Iterator
@@ -15,24 +17,30 @@ from heap.base.errors import InputError, WriteError
 
 MARKER = "heap-export.txt"
 """Tells an export from a folder of the user's own; no reader of a format takes it for its own."""
+_ABANDONED = 3600
+"""Seconds without a change after which a half-written file is one that a killed process left."""
 _READABLE_BYTES = 150
 _UNSAFE = re.compile(r"[^\w-]+")
 
 
 @contextmanager
-def replacing(path: Path, *, cache: bool = False) -> Iterator[BufferedRandom]:
+def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Iterator[BufferedRandom]:
     """File, to be written and read, that takes the place of `path` if the block ends well.
 
-    A file of a `cache` may be written by several processes at the same time, and need not survive
-    a loss of power, so that nothing waits for the disk.
+    A `shared` file may be written by several threads and processes at the same time; the last one
+    to end has its way. So may a file of a `cache`, which need not survive a loss of power either,
+    so that nothing waits for the disk.
 
     Raises:
         WriteError: if it cannot be written; `path` is as it was.
     """
-    writer = f".{uuid.uuid4().hex}" if cache else ""
+    # Each of several writers needs a name of its own: by one name they would cut each other's file.
+    writer = f".{uuid.uuid4().hex}" if cache or shared else ""
     partial = path.with_name(f"{path.name}{writer}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if shared:
+            _remove_abandoned(path)
         with partial.open("w+b") as file:
             yield file
             file.flush()
@@ -47,6 +55,14 @@ def replacing(path: Path, *, cache: bool = False) -> Iterator[BufferedRandom]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove files that killed writers of `path` have left; living ones keep changing theirs."""
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _ABANDONED:
+                partial.unlink()
 
 
 @contextmanager

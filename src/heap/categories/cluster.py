@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from heap.store.columns import directions
+from heap.store.columns import unit_vectors
 
 CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
@@ -45,7 +45,7 @@ class Clusters:
         self, vectors: Vectors
     ) -> tuple[Int64[np.ndarray, " vector"], Float32[np.ndarray, " vector"]]:
         """The cluster of each vector, or -1 where it is too far away, and its similarity."""
-        similarity = directions(vectors) @ self.prototypes.T
+        similarity = unit_vectors(vectors) @ self.prototypes.T
         nearest = similarity.argmax(axis=1)
         best = similarity.max(axis=1)
         return np.where(best >= self.least[nearest], nearest, -1), best.astype(np.float32)
@@ -56,7 +56,7 @@ def cluster(vectors: Vectors, count: int | None, seed: int = 0) -> Clusters:
 
     The same vectors in the same order give the same clusters.
     """
-    found = directions(vectors)
+    found = unit_vectors(vectors)
     if count is not None:
         return _clusters(found, _k_means(found, count, seed))
     tried = {each: _k_means(found, each, seed) for each in numbers_tried(len(found))}
@@ -120,7 +120,7 @@ def _clusters(found: Vectors, labels: Int64[np.ndarray, " vector"]) -> Clusters:
     members = [labels == number for number in np.unique(labels)]
     # Of equally large ones the first: numbers go by size, so that the first is worth a look first.
     members.sort(key=lambda each: -int(np.count_nonzero(each)))
-    prototypes = directions(np.stack([found[each].mean(axis=0) for each in members]))
+    prototypes = unit_vectors(np.stack([found[each].mean(axis=0) for each in members]))
     pairs = zip(members, prototypes, strict=True)
     least = [_least(found, each, prototype) for each, prototype in pairs]
     return Clusters(prototypes, np.array(least, dtype=np.float32))

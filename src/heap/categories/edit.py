@@ -15,7 +15,7 @@ from heap.categories.listing import NONE
 from heap.categories.naming import checked
 from heap.categories.titles import check_titles, title_of
 from heap.store import schema
-from heap.store.columns import directions, rows, vectors
+from heap.store.columns import read_rows, to_vectors, unit_vectors
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
@@ -126,9 +126,9 @@ def merge(editor: Editor, ids: Sequence[int]) -> int:
     members = np.isin(objects.categories, (first, *others))
     middle = members & objects.usable if (members & objects.usable).any() else members
     if middle.any():
-        used = directions(objects.vectors[middle])
-        target["prototype"] = directions(used.mean(axis=0, keepdims=True))[0].tolist()
-        similarity = directions(objects.vectors[members]) @ np.float32(target["prototype"])
+        used = unit_vectors(objects.vectors[middle])
+        target["prototype"] = unit_vectors(used.mean(axis=0, keepdims=True))[0].tolist()
+        similarity = unit_vectors(objects.vectors[members]) @ np.float32(target["prototype"])
         target["least"] = float(min(similarity.min(), *(row["least"] for row in merged)))
         target["name"] = target["name"] or next((row["name"] for row in merged if row["name"]), "")
         _write_assigned(editor, objects, np.flatnonzero(members), first, similarity)
@@ -158,7 +158,7 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
     Raises:
         InputError: if there is no such object.
     """
-    known = set(rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
+    known = set(read_rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
     if unknown := [each for each in ids if each not in known]:
         raise InputError(f"{editor.store.run} has no object {unknown[0]!r}; its ids are KEY#NUMBER")
     if once := list(dict.fromkeys(ids)):
@@ -178,7 +178,7 @@ def move_objects(editor: Editor, ids: Sequence[str], category: int) -> None:
     similarity = np.zeros(len(which), dtype=np.float32)
     for row in kept:
         if row["id"] == category:
-            similarity = directions(objects.vectors[which]) @ np.float32(row["prototype"])
+            similarity = unit_vectors(objects.vectors[which]) @ np.float32(row["prototype"])
     _write_assigned(editor, objects, which, category, similarity)
 
 
@@ -199,8 +199,8 @@ def gather_objects(editor: Editor, ids: Sequence[str], name: str = "") -> int:
     number = 1 + max((json.loads(row["made_with"])["last"] for row in kept), default=0)
     titles = {row["id"]: title_of(row["id"], row["name"]) for row in kept}
     check_titles(titles | {number: title_of(number, wanted)}, [number])
-    used = directions(objects.vectors[which])
-    prototype = directions(used.mean(axis=0, keepdims=True))[0]
+    used = unit_vectors(objects.vectors[which])
+    prototype = unit_vectors(used.mean(axis=0, keepdims=True))[0]
     similarity = used @ prototype
     # As in clustering: what is less alike than half of the median is kept apart.
     least = float(np.median(similarity)) / 2
@@ -230,10 +230,10 @@ def _read(store: RunStore) -> _Objects:
     table = store.find(schema.OBJECTS)
     if table is None:
         raise InputError(f"{store.run} has no objects, so there is nothing to sort")
-    found = rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
+    found = read_rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
     return _Objects(
         found["id"].to_pylist(),
-        vectors(found),
+        to_vectors(found),
         found["category"].fill_null(-1).to_numpy(),
         ~found["rejected"].to_numpy(),
     )

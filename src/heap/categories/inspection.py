@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from heap.base.errors import InputError
 from heap.store import schema
-from heap.store.columns import directions, rows, vectors
+from heap.store.columns import read_rows, to_vectors, unit_vectors
 from heap.store.database import reading
 from heap.store.matching import is_gone
 from heap.store.store import RunStore
@@ -67,7 +67,7 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
         raise InputError(f"count is {count}, and at least 1 object of each kind has to be shown")
     with reading(store.run):
         columns = ["key", "status", "digest", "thumbnail"]
-        kept = rows(store.table(schema.IMAGES), columns, "status != 'failed'").sort_by("key")
+        kept = read_rows(store.table(schema.IMAGES), columns, "status != 'failed'").sort_by("key")
     keys = kept["key"].to_pylist()
     status = kept["status"].to_pylist()
     typical, unusual = _objects(store, count)
@@ -90,7 +90,7 @@ def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarra
         return np.full(len(embeddings), np.nan, dtype=np.float32)
     nearest = [
         np.partition(cosines, -others, axis=1)[:, -others:].mean(axis=1)
-        for _, cosines in _with_others(directions(embeddings))
+        for _, cosines in _with_others(unit_vectors(embeddings))
     ]
     return np.concatenate(nearest)
 
@@ -162,10 +162,10 @@ def _objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, .
     if table is None:
         return (), ()
     with reading(store.run):
-        found = rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
+        found = read_rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
     if found.num_rows < 2:
         return (), ()
-    like = likeness(vectors(found))
+    like = likeness(to_vectors(found))
     ids, order = found["id"].to_pylist(), np.argsort(-like, kind="stable")
     ranked = [Odd(ids[at], float(like[at])) for at in order]
     # Of few objects none is both.

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from heap.categories.titles import title_of
 from heap.store import schema
-from heap.store.columns import rows
+from heap.store.columns import read_rows
 from heap.store.store import RunStore
 
 NONE = 0
@@ -56,7 +56,7 @@ def categories(store: RunStore) -> list[Category]:
     if table is None:
         return []
     columns = ["id", "category", "similarity"]
-    members = rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
+    members = read_rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
     of = members["category"].to_numpy()
     similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())
     found = []

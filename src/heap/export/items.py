@@ -12,7 +12,7 @@ from heap.export.names import text_of
 from heap.images.source import name_of
 from heap.results import Rle
 from heap.store import schema
-from heap.store.columns import rows
+from heap.store.columns import read_rows
 from heap.store.database import reading
 from heap.store.records import Finished
 from heap.store.rejected import is_rejected
@@ -120,7 +120,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     special: dict[str, str | None] = {}
     others, unsorted = False, 0
     if objects is not None:
-        found = rows(objects, ["id", "category", "rejected"])
+        found = read_rows(objects, ["id", "category", "rejected"])
         off = is_rejected(found, [number for number, title in titles.items() if title is None])
         columns = found.select(["id", "category"]).to_pydict()
         for name, category, rejected in zip(*columns.values(), off, strict=True):
@@ -147,7 +147,7 @@ def read_keys(store: RunStore) -> list[str]:
         StoreError: if the store is damaged.
     """
     with reading(store.run):
-        found = rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
+        found = read_rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
         return sorted(found["key"].to_pylist())
 
 
@@ -173,7 +173,7 @@ def _titles(store: RunStore) -> dict[int, str | None] | None:
     table = store.find(schema.CATEGORIES)
     if table is None:
         return None
-    found = rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
+    found = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return {
         row["id"]: None if row["rejected"] else title_of(row["id"], printed(row["name"]))
         for row in found

@@ -20,9 +20,9 @@ Kind = Literal["number", "text", "flag"]
 Columns = Mapping[str, Kind]
 
 LENGTH = 2000
-"""Most characters of a condition."""
+"""Most characters of a condition: a bound on the work of the parser."""
 DEPTH = 32
-"""Most conditions inside each other."""
+"""Most levels of brackets and NOT, so that neither the parser nor the store recurses too deeply."""
 EXAMPLE = "score > 0.5 AND category = 3"
 _SHOWN = 120
 _SIGNS: Mapping[type[exp.Expr], str] = {
@@ -46,16 +46,17 @@ SEARCHED: Columns = {
     name: STORED[name]
     for name in ("score", "category", "similarity", "key", "id", "index", "x1", "y1", "x2", "y2")
 }
-"""Those that a search can ask for: whether an object was rejected is not for it to say."""
+"""Columns that a search can ask for. `rejected` is none of them: a search never finds rejected
+objects."""
 
 
-def quoted(text: str) -> str:
-    """A text as it is written in a condition."""
+def quote(text: str) -> str:
+    """Return a text as it is written in a condition."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def storable(text: str) -> bool:
-    """Whether there can be such a text in the store: one in UTF-8."""
+def is_storable(text: str) -> bool:
+    """Whether a text can be in the store, which holds only valid UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -64,11 +65,11 @@ def storable(text: str) -> bool:
 
 
 class _Unusable(Exception):
-    """Why a text is no condition."""
+    """Reason why a text is no condition."""
 
 
 def read_condition(text: str, columns: Columns = SEARCHED) -> str:
-    """The condition as the store takes it.
+    """Check a condition and write it anew, as the store takes it.
 
     Columns are compared with numbers, 'text' and each other, by =, !=, <, <=, >, >=, IN (...) and
     IS NULL; AND, OR, NOT and brackets join comparisons. A column that is true or false is a
@@ -78,7 +79,7 @@ def read_condition(text: str, columns: Columns = SEARCHED) -> str:
         InputError: if `text` is anything else; it says what is wrong and which columns there are.
     """
     try:
-        return _condition(_parsed(text), columns, 1)
+        return _condition(_parse(text), columns, 1)
     except (_Unusable, RecursionError) as error:
         reason = str(error) if isinstance(error, _Unusable) else "it is nested too deeply"
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
@@ -88,7 +89,7 @@ def read_condition(text: str, columns: Columns = SEARCHED) -> str:
         ) from error
 
 
-def _parsed(text: str) -> exp.Expr:
+def _parse(text: str) -> exp.Expr:
     if len(text) > LENGTH:
         raise _Unusable(f"it has {len(text)} characters, and {LENGTH} are the most")
     try:
@@ -99,13 +100,14 @@ def _parsed(text: str) -> exp.Expr:
         raise _Unusable(_place(error)) from None
     if len(parsed) != 1 or parsed[0] is None:
         raise _Unusable("it is empty" if not any(parsed) else "it is more than one condition")
+    # sqlglot keeps comments and would write them out again; nothing of the text may get through.
     if any(node.comments for node in parsed[0].walk()):
         raise _Unusable("it has a comment in it")
     return parsed[0]
 
 
 def _place(error: ParseError) -> str:
-    """Where the parser could not go on."""
+    """Reason with the place where the parser could not go on."""
     first = error.errors[0] if error.errors else {}
     around = f"{first.get('start_context', '')}{first.get('highlight', '')}"
     return f"it cannot be understood at the end of {around[-_SHOWN:]!r}"
@@ -123,39 +125,41 @@ def _condition(node: exp.Expr, columns: Columns, depth: int) -> str:
         parts = [_condition(part, columns, depth + 1) for part in node.flatten()]
         return f"({(' AND ' if isinstance(node, exp.And) else ' OR ').join(parts)})"
     if isinstance(node, exp.In):
-        return _among(node, columns)
+        return _membership(node, columns)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return f"({_column(node.this, columns)[0]} IS NULL)"
     if isinstance(node, exp.Column):
         return _flag(node, columns)
     if type(node) in _SIGNS:
-        return _compared(node, columns)
-    raise _Unusable(f"{_shown(node)} is no comparison")
+        return _comparison(node, columns)
+    raise _Unusable(f"{_quote_node(node)} is no comparison")
 
 
 def _flag(node: exp.Column, columns: Columns) -> str:
     name, kind = _column(node, columns)
     if kind != "flag":
-        raise _Unusable(f"{_shown(node)} is compared with nothing")
+        raise _Unusable(f"{_quote_node(node)} is compared with nothing")
     return name
 
 
-def _compared(node: exp.Expr, columns: Columns) -> str:
+def _comparison(node: exp.Expr, columns: Columns) -> str:
     sides = node.this, node.expression
     (left, kind), (right, other) = (_operand(side, columns) for side in sides)
     if kind != other or kind == "flag":
-        raise _Unusable(f"{_shown(sides[0])} is a {kind} and {_shown(sides[1])} is a {other}")
+        raise _Unusable(
+            f"{_quote_node(sides[0])} is a {kind} and {_quote_node(sides[1])} is a {other}"
+        )
     return f"({left} {_SIGNS[type(node)]} {right})"
 
 
-def _among(node: exp.In, columns: Columns) -> str:
+def _membership(node: exp.In, columns: Columns) -> str:
     column, kind = _column(node.this, columns)
-    _only(node, "this", "expressions")
+    _allow_only(node, "this", "expressions")
     values = [_value(value) for value in node.expressions]
     if not values:
         raise _Unusable("IN takes a list of values, such as category IN (1, 2)")
     if wrong := [value for value, other in values if other != kind]:
-        raise _Unusable(f"{_shown(node.this)} is a {kind} and {wrong[0]} is none")
+        raise _Unusable(f"{_quote_node(node.this)} is a {kind} and {wrong[0]} is none")
     return f"({column} IN ({', '.join(value for value, _ in values)}))"
 
 
@@ -165,8 +169,8 @@ def _operand(node: exp.Expr, columns: Columns) -> tuple[str, Kind]:
 
 def _column(node: exp.Expr, columns: Columns) -> tuple[str, Kind]:
     if not isinstance(node, exp.Column):
-        raise _Unusable(f"{_shown(node)} is no column")
-    _only(node, "this")
+        raise _Unusable(f"{_quote_node(node)} is no column")
+    _allow_only(node, "this")
     name = node.name.lower()
     if name not in columns:
         raise _Unusable(f"there is no column {node.name!r}, and text is written as 'text'")
@@ -177,10 +181,10 @@ def _column(node: exp.Expr, columns: Columns) -> tuple[str, Kind]:
 def _value(node: exp.Expr) -> tuple[str, Kind]:
     if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal):
         if node.this.is_string:
-            raise _Unusable(f"{_shown(node)} is no number")
+            raise _Unusable(f"{_quote_node(node)} is no number")
         return _number(f"-{node.name}"), "number"
     if not isinstance(node, exp.Literal):
-        raise _Unusable(f"{_shown(node)} is neither a column nor a number nor 'text'")
+        raise _Unusable(f"{_quote_node(node)} is neither a column nor a number nor 'text'")
     return (_text(node.name), "text") if node.is_string else (_number(node.name), "number")
 
 
@@ -195,16 +199,17 @@ def _number(digits: str) -> str:
 
 
 def _text(value: str) -> str:
-    if not storable(value):
+    if not is_storable(value):
         raise _Unusable(f"{value!r} has characters that no text in the store has")
-    return quoted(value)
+    return quote(value)
 
 
-def _only(node: exp.Expr, *allowed: str) -> None:
+def _allow_only(node: exp.Expr, *allowed: str) -> None:
+    # sqlglot reads all of SQL: table names, subqueries and so on are further arguments of a node.
     if any(value for name, value in node.args.items() if name not in allowed):
-        raise _Unusable(f"{_shown(node)} cannot be used here")
+        raise _Unusable(f"{_quote_node(node)} cannot be used here")
 
 
-def _shown(node: exp.Expr) -> str:
+def _quote_node(node: exp.Expr) -> str:
     """A part of the condition, as it is written, for a message."""
     return repr(node.sql()[:_SHOWN])

@@ -1,4 +1,4 @@
-"""LanceDB as the store uses it: connections, tables, and errors in our words."""
+"""LanceDB as the store uses it: connections, tables, and its errors as `StoreError`."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ LanceDB raises the same classes for these as for a disk that does not answer or 
 @contextmanager
 def reading(run: object) -> Iterator[None]:
     """Report whatever goes wrong inside as a store that is damaged, or else cannot be read."""
-    with _translated(lambda error: _unread(run, error)):
+    with _translate(lambda error: _read_failure(run, error)):
         yield
 
 
@@ -41,14 +41,14 @@ def reading(run: object) -> Iterator[None]:
 def writing(run: object) -> Iterator[None]:
     """Report whatever goes wrong inside as a store that cannot be written."""
     advice = "check its space and permissions, then repeat the command: it goes on from here"
-    with _translated(
-        lambda error: f"the store of {run} cannot be written ({_short(error)}); {advice}"
+    with _translate(
+        lambda error: f"the store of {run} cannot be written ({_first_line(error)}); {advice}"
     ):
         yield
 
 
 @contextmanager
-def _translated(message: Callable[[BaseException], str]) -> Iterator[None]:
+def _translate(message: Callable[[BaseException], str]) -> Iterator[None]:
     try:
         yield
     except HeapError:
@@ -62,14 +62,15 @@ def _translated(message: Callable[[BaseException], str]) -> Iterator[None]:
         raise StoreError(message(error)) from error
 
 
-def _unread(run: object, error: BaseException) -> str:
-    # A KeyError: rows lack a column.
+def _read_failure(run: object, error: BaseException) -> str:
+    reason = _first_line(error)
+    # A KeyError means that rows lack a column.
     known = isinstance(error, json.JSONDecodeError | KeyError)
     if known or _DAMAGE.search(str(error)):
-        return f"the store of {run} is damaged ({_short(error)}); delete {run} to start again"
+        return f"the store of {run} is damaged ({reason}); delete {run} to start again"
     return (
-        f"the store of {run} cannot be read ({_short(error)}); nothing in it was changed: check "
-        "its permissions and connection, and repeat it with --debug to see where this is from"
+        f"the store of {run} cannot be read ({reason}); nothing in it was changed: check its "
+        "permissions and connection, and repeat it with --debug to see where this is from"
     )
 
 
@@ -79,7 +80,7 @@ def create_tables(database: Database, config: Mapping[str, Any], model: str) -> 
     row = {
         "schema_version": schema.SCHEMA_VERSION,
         "heap_version": version("heap"),
-        "config": _sealed(config, model),
+        "config": _add_seal(config, model),
         "model": model,
     }
     rows = pa.Table.from_pylist([row], schema=schema.CONFIG_SCHEMA)
@@ -123,7 +124,7 @@ def read_config(database: Database, run: object) -> tuple[int, dict[str, Any]]:
     return int(row["schema_version"]), config
 
 
-def _sealed(config: Mapping[str, Any], model: str) -> str:
+def _add_seal(config: Mapping[str, Any], model: str) -> str:
     """The configuration as JSON, with a checksum of it and of the model's name."""
     return json.dumps({**config, _SEAL: _checksum(config, model)}, sort_keys=True)
 
@@ -133,16 +134,16 @@ def _checksum(config: Mapping[str, Any], model: str) -> str:
     return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
 
-def plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as JSON gives it back, so that it compares with a stored one."""
+def to_plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as JSON gives it back, so that it equals a stored one."""
     try:
-        found: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
+        plain_config: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the configuration is not plain JSON: {error}") from None
-    return found
+    return plain_config
 
 
-def _short(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """The first line of the message, without the place in LanceDB's source that it ends with."""
     first = (str(error).splitlines() or [""])[0].split(", /")[0]
     return first[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Correcting what is said of the objects of a run, by its only writer."""
+"""Corrections of the categories of a run and of its objects, by one writer at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from heap.base.lock import Closing, lock_run
 from heap.store import place, schema
-from heap.store.columns import width
+from heap.store.columns import embedding_dim
 from heap.store.database import Table, writing
-from heap.store.index import refresh
+from heap.store.index import refresh_index
 from heap.store.store import RunStore
 
 _EDITED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
@@ -54,7 +54,7 @@ class Editor(Closing):
             raise
 
     def merge_objects(self, columns: pa.Table) -> None:
-        """Replace some columns of the objects whose `id` is in a table."""
+        """Replace the given columns of the objects whose `id` is in `columns`."""
         with writing(self.store.run):
             self._objects().merge_insert("id").when_matched_update_all().execute(columns)
 
@@ -63,29 +63,30 @@ class Editor(Closing):
         with writing(self.store.run):
             self._objects().update(where=where, values=dict(values))
 
-    def write_categories(self, made: Sequence[Mapping[str, Any]]) -> None:
+    def write_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in the place of all rows of the table of categories."""
         with writing(self.store.run):
-            dim = width(self._objects())
-            columns = pa.Table.from_pylist(list(made), schema=schema.categories_schema(dim))
+            dim = embedding_dim(self._objects())
+            columns = pa.Table.from_pylist(list(categories), schema=schema.categories_schema(dim))
             # LanceDB warns where there is nothing to overwrite.
             mode = "create" if self.store.find(schema.CATEGORIES) is None else "overwrite"
             self.store.database.create_table(schema.CATEGORIES, columns, mode=mode)
 
-    def replace_categories(self, made: Sequence[Mapping[str, Any]]) -> None:
-        """The same with new categories, which no object has yet.
+    def replace_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
+        """Replace all categories by new ones, which no object has yet.
 
-        Objects lose theirs first, so that a kill in between leaves none with a number of before.
+        Objects lose their categories first, so that a kill in between leaves no object with the
+        number of an earlier category.
         """
         nothing = {"category": "CAST(NULL AS BIGINT)", "similarity": "CAST(NULL AS FLOAT)"}
         with writing(self.store.run):
             self._objects().update(where="category IS NOT NULL", values_sql=nothing)
-        self.write_categories(made)
+        self.write_categories(categories)
 
     def refresh_index(self) -> None:
         """Bring the index of very many objects up to date, see `heap.store.index`."""
         with writing(self.store.run):
-            refresh(self.store.database)
+            refresh_index(self.store.database)
 
     def _versions(self) -> dict[str, int | None]:
         tables = {name: self.store.find(name) for name in _EDITED}

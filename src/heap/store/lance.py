@@ -9,21 +9,22 @@ _CLIENTS = "lance_namespace_urllib3_client"
 
 
 def _delay(name: str) -> None:
-    """Let modules of a package be imported, and its own code wait for who asks for a name in it.
+    """Defer the code of a package's `__init__` until a name in it is asked for.
 
-    `importlib.util.LazyLoader` is not enough: it runs that code with the first module imported.
+    Its modules can be imported meanwhile. `importlib.util.LazyLoader` is not enough: it runs that
+    code with the first module imported.
     """
     spec = find_spec(name)
     if name in sys.modules or spec is None or spec.loader is None:
         return
     package, loader = module_from_spec(spec), spec.loader
 
-    def whole(attribute: str) -> Any:
+    def load(attribute: str) -> Any:
         vars(package).pop("__getattr__", None)
         loader.exec_module(package)
         return getattr(package, attribute)
 
-    vars(package)["__getattr__"] = whole
+    vars(package)["__getattr__"] = load
     sys.modules[name] = package
 
 

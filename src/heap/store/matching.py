@@ -1,4 +1,4 @@
-"""Which of the images that were listed a run has already: those of the same place and content."""
+"""Matching of listed images with those that a run has already, by place and content."""
 
 import hashlib
 from collections import defaultdict
@@ -23,7 +23,7 @@ from heap.store.records import Stored
 
 STAGE = "comparing"
 _DEPTH = 32
-"""Files that are read at the same time."""
+"""Files that are read ahead at the same time, so that slow disks and networks are kept busy."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Matched:
     changed: list[str] = field(default_factory=list)
     """Keys of those with another content than they had."""
     places: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By the key of an image that is as it was: where it is now, and its stamp there."""
+    """Present place and stamp of every image that is as it was, by its key."""
     gone: list[str] = field(default_factory=list)
     """Keys of images of the run that are no longer where they were, and were not listed."""
 
@@ -49,7 +49,7 @@ class _Pair:
     stamp: str
     row: Stored | None
     moved: bool = False
-    """Whether it has the content alone to be known by."""
+    """Whether only its content can show that it is the same image."""
 
     def needs_reading(self) -> bool:
         """Whether only the content says if the image is as it was."""
@@ -73,13 +73,13 @@ def match(
 ) -> Matched:
     """Find the images of a run in a listing.
 
-    An image keeps its key as long as it is at its place, or where it is gone from there as long as
-    its content is the same and its name still ends the path. A file is read for that only where its
-    size or times have changed; one that takes longer than the limit is taken to be as it was. All
-    others are new, and get keys that no other image has.
+    An image keeps its key as long as it is at its place. One that is gone from there keeps it where
+    a listed file has the same content and a path that still ends with its name. A file is read only
+    if its size or times have changed; one that takes longer than the limit counts as unchanged. All
+    other listed images are new, and get keys that no other image has.
     """
     known = _Known(stored)
-    pairs = [known.find(_kept(source)) for source in listed]
+    pairs = [known.find(_read_standard_input(source)) for source in listed]
     doubtful = [pair for pair in pairs if pair.needs_reading()]
     digests = _digests(doubtful, pool, on_progress, limits)
     matched = Matched([pair.source for pair in pairs])
@@ -105,13 +105,13 @@ def match(
 
 
 def is_gone(source: str) -> bool:
-    """Whether a file of this machine is not where it was; of all else nobody knows."""
+    """Whether a file of this machine is not where it was; False for URLs, which are not asked."""
     path = local_path(source) or source
     return bool(path) and not is_url(path) and not Path(path).exists()
 
 
 class _Known:
-    """The images of a run by their places and names; none is found twice."""
+    """Images of a run by their places and names; none is matched twice by its name."""
 
     def __init__(self, stored: Sequence[Stored]) -> None:
         self._by_place = {row.source: row for row in stored if row.source}
@@ -122,14 +122,14 @@ class _Known:
         self._used: set[str] = set()
 
     def find(self, source: Source) -> _Pair:
-        """The image with the one of the run that is at its place, or may have been moved there."""
+        """Pair a listed image with that of the run at its place, or that may have moved there."""
         pair = self._find(source)
         if pair.row is not None:
             self._used.add(pair.row.key)
         return pair
 
     def _find(self, source: Source) -> _Pair:
-        # Before anything is read, so that what changes meanwhile is noticed the next time.
+        # Taken before anything is read, so that a change meanwhile is noticed the next time.
         stamp = source.stamp()
         if source.location == STANDARD_INPUT:
             row = self._read_once.get(_digest(source)) or self._read_once.get(source.key)
@@ -154,7 +154,10 @@ def _is_same_file(before: str, location: str) -> bool:
 
 
 def _may_have_moved(before: str, location: str) -> bool:
-    """Whether an image is certainly not where it was, or its address has but another signature."""
+    """Whether an image is gone from where it was, or its URL differs only in the query.
+
+    Signed URLs of object stores have a new signature in the query each time.
+    """
     if is_url(before) and not local_path(before):
         return before.partition("?")[0] == location.partition("?")[0]
     return not before or is_gone(before)
@@ -163,7 +166,7 @@ def _may_have_moved(before: str, location: str) -> bool:
 def _digests(
     pairs: Sequence[_Pair], pool: ThreadPoolExecutor, on_progress: OnProgress, limits: Limits
 ) -> dict[str, str]:
-    """Digests of what was listed, by its key in the listing; none where it cannot be read."""
+    """Digests of listed files by their keys in the listing; empty where one cannot be read."""
     digests = {}
     digest_of = partial(_digest, limits=limits)
     answers = ahead((pair.source for pair in pairs), digest_of, pool, _DEPTH)
@@ -180,8 +183,8 @@ def _digest(source: Source, limits: Limits = DEFAULT_LIMITS) -> str:
         return ""
 
 
-def _kept(source: Source) -> Source:
-    """What comes on standard input is read at once, and called by its content."""
+def _read_standard_input(source: Source) -> Source:
+    """Return the image; standard input is read at once, and its digest becomes part of the key."""
     if source.location != STANDARD_INPUT:
         return source
     try:

@@ -1,4 +1,4 @@
-"""Stores of earlier schema versions are brought up to date where they lie."""
+"""Migration of stores of earlier schema versions, in place."""
 
 from collections.abc import Callable
 from importlib.metadata import version
@@ -10,8 +10,8 @@ from heap.store.database import Database, find_table
 def migrate(database: Database, since: int) -> None:
     """Bring a store of the schema version `since` to the current one, one version at a time.
 
-    What a kill leaves half done is finished by the next call: the version is raised last, and a
-    step leaves alone what it finds done.
+    The next call finishes what a kill leaves half done: the version is raised last, and a step
+    leaves alone what is done already.
     """
     for step in range(since, schema.SCHEMA_VERSION):
         _STEPS[step](database)
@@ -20,7 +20,7 @@ def migrate(database: Database, since: int) -> None:
 
 
 def _add(database: Database, name: str, columns: dict[str, str]) -> None:
-    """Add the columns that a table does not have yet, each with what SQL makes of its value."""
+    """Add the columns that a table lacks; values are SQL expressions."""
     table = find_table(database, name)
     if table is not None:
         missing = {column: of for column, of in columns.items() if column not in table.schema.names}
@@ -29,7 +29,7 @@ def _add(database: Database, name: str, columns: dict[str, str]) -> None:
 
 
 def _from_1(database: Database) -> None:
-    """Where images and the model come from, and categories."""
+    """Add the places of images and the model, and the columns of categories."""
     _add(database, schema.CONFIG, {"model": "CAST('' AS STRING)"})
     _add(database, schema.IMAGES, {"source": "CAST('' AS STRING)"})
     _add(
@@ -44,7 +44,7 @@ def _from_1(database: Database) -> None:
 
 
 def _from_2(database: Database) -> None:
-    """What tells a changed file: not known yet, so the next `heap discover` reads it once."""
+    """Add the stamps that show changed files; while empty, `heap discover` reads each file once."""
     _add(database, schema.IMAGES, {"stamp": "CAST('' AS STRING)"})
 
 

@@ -1,8 +1,8 @@
 """The photos of a run, read again: only where the user has them, and only what was discovered.
 
-A run may come from somebody else, and its store name any file of this machine. So a photo is read
-below the folders that were discovered, or below one that the user names, from a URL only if the
-user asks for it, and what was read is used only if its content is the one that the run was made of.
+A run may come from somebody else, and its store can name any file of this machine. So a photo is
+read only below the folders that were discovered or below one that the user names, and from a URL
+only if the user asks for it; and it is used only if its content is what the run was made of.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from heap.store.store import RunStore
 GONE = "gone"
 """Stage of an `ImageError`: the photo is not where it was."""
 CHANGED = "changed"
-"""Stage of an `ImageError`: another content is in its place."""
+"""Stage of an `ImageError`: the file in its place has another content."""
 REFUSED = "refused"
 """Stage of an `ImageError`: it is not read without the user's leave."""
 SECONDS = 60.0
-"""How long reading a photo may take."""
+"""Seconds that reading a photo may take, so that a dead network drive holds up no request."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Photos:
         if root is not None and not root.is_dir():
             raise InputError(f"the folder of photos {str(root)!r} is not there; name another one")
         self.root = root
-        """Where the photos are now; None: where they were."""
+        """Folder that the photos are in now; None: where they were."""
         self.urls = urls
-        """Whether those that came from URLs are read from there."""
+        """Whether photos that came from URLs are read from there."""
         self._store = store
         self._folders: frozenset[str] = frozenset()
 
@@ -88,7 +88,7 @@ class Photos:
         raise ImageError(key, stage, reason)
 
     def _places(self, key: str, source: str) -> Iterator[str]:
-        """Where the photo may be."""
+        """Places where the photo may be; raises ImageError where it must not be read."""
         path = _path_of(source)
         if self.root is not None:
             names = _names(source if path is None else path)
@@ -114,7 +114,9 @@ class Photos:
         """Whether a path lies below a folder that photos were read from."""
         above = {str(folder) for folder in PurePath(os.path.normpath(path)).parents}
         if above.isdisjoint(self._folders):
-            self._folders = _read_folders(self._store)  # it may have got another one
+            self._folders = _read_folders(
+                self._store
+            )  # a run that goes on may have got another one
         return not above.isdisjoint(self._folders)
 
 
@@ -156,7 +158,10 @@ def _path_of(location: str) -> str | None:
 
 
 def _names(place: str) -> tuple[str, ...]:
-    """The names in a path or URL, outermost first, none of which leads out of a folder."""
+    """Names in a path or URL, outermost first, from after the last `..`.
+
+    So that no name of a store of somebody else leads out of the folder of photos.
+    """
     if is_url(place):
         path: PurePath = PurePosixPath(unquote(urlsplit(place.partition("::")[0]).path))
     else:

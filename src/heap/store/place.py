@@ -1,4 +1,4 @@
-"""Where a run is: a folder, which is locked and made in one step, or an object-store URL."""
+"""Place of a run: a folder, which is locked and made in one step, or an object-store URL."""
 
 import shutil
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def folder_of(run: Path | str) -> Path | None:
 
 
 def store_url(run: Path | str) -> str:
-    """Where LanceDB finds the store of `run`."""
+    """Path or URL of the store of `run`, for LanceDB."""
     folder = folder_of(run)
     return f"{str(run).rstrip('/')}/{STORE_NAME}" if folder is None else str(folder / STORE_NAME)
 
@@ -52,9 +52,10 @@ def prepare_folder(folder: Path) -> None:
 
 
 def make_store(folder: Path, fill: Callable[[str], None]) -> None:
-    """Let `fill` make a store at the path that it is given, unless there is one; all or nothing."""
+    """Let `fill` make a store at a path, unless there is one; all or nothing."""
     if not has_store(folder):
         partial = folder / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         fill(str(partial))
+        # A rename is atomic: a kill before it leaves no store, and one after it a whole store.
         partial.rename(folder / STORE_NAME)

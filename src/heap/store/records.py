@@ -1,4 +1,4 @@
-"""What a run stores of an image: a result, or the reason that there is none."""
+"""Records that a run stores of its images."""
 
 from dataclasses import dataclass, field
 
@@ -13,14 +13,14 @@ class Finished:
     thumbnail: bytes = b""
     """The upright image re-encoded small, as JPEG; empty if none is wanted."""
     digest: str = ""
-    """Digest of the image file, as the feature cache names it."""
+    """SHA-256 of the image file; the feature store has the same."""
     note: str = ""
-    """What the user should know of it, such as "first of 3 frames"."""
+    """Remark for the user, such as "first of 3 frames"; empty if there is none."""
     source: str = ""
-    """Where the image was read: an absolute path, the URL of a file whose path is not UTF-8, or
-    another URL; empty if it cannot be read again."""
+    """Absolute path of the image, the URL of a file whose path is not UTF-8, or another URL; empty
+    if it cannot be read again."""
     stamp: str = field(default="", compare=False)
-    """What `Source.stamp` said of it before it was read."""
+    """`Source.stamp` of the image before it was read."""
 
     @property
     def key(self) -> str:
@@ -30,7 +30,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Stored:
-    """What tells whether an image of a run is one that was listed."""
+    """Place and content of an image of a run, to tell whether a listed image is the same."""
 
     key: str
     source: str
@@ -38,13 +38,13 @@ class Stored:
     digest: str
     """SHA-256 of the image file; empty if it failed."""
     stamp: str
-    """What `Source.stamp` said of it; empty if that is not known."""
+    """`Source.stamp` of the image; empty if that is not known."""
     failed: bool
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images and objects a run holds."""
+    """Numbers of images and objects in a run."""
 
     done: int
     """Images with at least one object."""

@@ -1,4 +1,4 @@
-"""Who is rejected: objects that a person has rejected, and those of rejected categories."""
+"""Rejected objects: those that a person has rejected, and those of rejected categories."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool
 
 from heap.store import schema
-from heap.store.columns import rows
+from heap.store.columns import read_rows
 from heap.store.database import reading
 from heap.store.store import RunStore
 
@@ -23,13 +23,13 @@ def rejected_categories(store: RunStore) -> frozenset[int]:
     if table is None:
         return frozenset()
     with reading(store.run):
-        return frozenset(rows(table, ["id"], "rejected")["id"].to_pylist())
+        return frozenset(read_rows(table, ["id"], "rejected")["id"].to_pylist())
 
 
 def is_rejected(objects: pa.Table, categories: Collection[int]) -> Bool[np.ndarray, " object"]:
-    """Which of some rows of objects are rejected, where these `categories` are.
+    """Whether objects are rejected, given the rejected `categories`.
 
-    The rows have the columns `rejected` and `category`.
+    The table has the columns `rejected` and `category`.
     """
     of_them = pc.is_in(objects["category"], value_set=pa.array(sorted(categories), pa.int64()))
     return np.asarray(pc.or_(objects["rejected"], of_them), dtype=bool)

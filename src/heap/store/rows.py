@@ -1,4 +1,4 @@
-"""Results to rows of the tables and back; a checksum in between shows damage."""
+"""Conversion of results to rows of the tables and back; a checksum shows damage."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
             "key": record.key,
             "status": "failed",
             "checksum": _failure_checksum(record),
-            "stage": _text(record.stage),
-            "reason": _text(record.reason),
+            "stage": _valid_text(record.stage),
+            "reason": _valid_text(record.reason),
             "source": record.source,
         }
     result, regions = record.result, record.result.regions
@@ -32,7 +32,7 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
         "status": "done" if len(result.objects) else "empty",
         "checksum": _checksum(result),
         "digest": record.digest,
-        "note": _text(record.note),
+        "note": _valid_text(record.note),
         "width": result.width,
         "height": result.height,
         "objects": len(result.objects),
@@ -82,22 +82,22 @@ def to_failure(row: Row) -> Failure:
     return failure
 
 
-def to_finished(row: Row, objects: Sequence[Row], width: int) -> Finished:
-    """The record that `row` and the rows of its objects were made of; `width` is of embeddings.
+def to_finished(row: Row, objects: Sequence[Row], dim: int) -> Finished:
+    """The record that `row` and the rows of its objects were made of; `dim` is of embeddings.
 
     Raises:
         ValueError: if any of them is damaged or missing.
     """
     grid = (row["grid_h"], row["grid_w"])
-    dim = len(row["foreground"])
+    region_dim = len(row["foreground"])
     result = ImageResult(
         key=row["key"],
         width=row["width"],
         height=row["height"],
-        objects=_to_objects(objects, width),
+        objects=_to_objects(objects, dim),
         regions=Regions(
             label_map=np.frombuffer(row["label_map"], "<u2").astype(np.int64).reshape(grid),
-            embeddings=_unpack(row["region_embeddings"]).reshape(-1, dim),
+            embeddings=_unpack(row["region_embeddings"]).reshape(-1, region_dim),
             scores=_unpack(row["region_scores"]),
             areas=_unpack(row["region_areas"]),
         ),
@@ -112,14 +112,14 @@ def to_finished(row: Row, objects: Sequence[Row], width: int) -> Finished:
     return Finished(result, row["thumbnail"], row["digest"], row["note"], source, stamp)
 
 
-def _to_objects(rows: Sequence[Row], width: int) -> Objects:
+def _to_objects(rows: Sequence[Row], dim: int) -> Objects:
     corners = [[row[side] for side in ("x1", "y1", "x2", "y2")] for row in rows]
     vectors = [row["vector"] for row in rows]
     return Objects(
         boxes=np.asarray(corners, dtype=np.float32).reshape(-1, 4),
         scores=np.asarray([row["score"] for row in rows], dtype=np.float32),
         masks=tuple(Rle(row["mask_height"], row["mask_width"], row["mask_counts"]) for row in rows),
-        embeddings=np.asarray(vectors, dtype=np.float32).reshape(len(rows), width),
+        embeddings=np.asarray(vectors, dtype=np.float32).reshape(len(rows), dim),
         regions=np.asarray([row["region"] for row in rows], dtype=np.int64),
     )
 
@@ -139,12 +139,12 @@ def _checksum(result: ImageResult) -> bytes:
 
 
 def _failure_checksum(failure: Failure) -> bytes:
-    parts = [failure.key, _text(failure.stage), _text(failure.reason)]
+    parts = [failure.key, _valid_text(failure.stage), _valid_text(failure.reason)]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
 
 
-def _text(message: str) -> str:
-    """A message may quote a file name that is not UTF-8, which the store cannot hold."""
+def _valid_text(message: str) -> str:
+    """Return a message as valid UTF-8, which the store needs and file names in it may not be."""
     return message.encode("utf-8", "backslashreplace").decode()
 
 

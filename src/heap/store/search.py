@@ -9,10 +9,10 @@ from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.store import schema
-from heap.store.columns import rows, width
-from heap.store.condition import quoted, read_condition, storable
+from heap.store.columns import embedding_dim, read_rows
+from heap.store.condition import is_storable, quote, read_condition
 from heap.store.database import reading
-from heap.store.index import FINDABLE, Index, look, usable
+from heap.store.index import FINDABLE, Index, find_nearest, index_for
 from heap.store.rejected import category_condition, rejected_categories
 from heap.store.store import RunStore
 
@@ -21,7 +21,7 @@ _COLUMNS = ["id", "key", "x1", "y1", "x2", "y2", "score", "category"]
 
 @dataclass(frozen=True)
 class Hit:
-    """An object that was found."""
+    """An object that a search found."""
 
     id: str
     key: str
@@ -36,12 +36,12 @@ class Hit:
 
 
 class Hits(list[Hit]):
-    """Objects that were found, most alike first."""
+    """Objects that a search found, most alike first."""
 
     def __init__(self, hits: Iterable[Hit] = (), searched_with: Index | None = None) -> None:
         super().__init__(hits)
         self.searched_with = searched_with
-        """The index that was used, with its recall; None: every object was looked at."""
+        """The index that was used, with its recall; None: every object was compared."""
 
 
 def nearest(
@@ -53,11 +53,10 @@ def nearest(
     without: Sequence[str] = (),
     exact: bool | None = None,
 ) -> Hits:
-    """The objects most like `vector`, most alike first.
+    """Find the objects most like `vector`, most alike first.
 
-    Every one of them is looked at if there are at most `heap.store.index.SIZE` that fit, or
-    the run has no index yet, or `exact`. Otherwise the index is used; so it is for any number of
-    objects if `exact` is False.
+    Every object is compared if at most `heap.store.index.SIZE` fit, or the run has no index yet, or
+    `exact` is True. Otherwise the index is used; if `exact` is False it is used for any number.
 
     Rejected objects, and those of rejected categories, are never found, nor those whose id is in
     `without`. `where` is a condition such as `score > 0.5 AND category = 3`, see
@@ -70,36 +69,40 @@ def nearest(
     """
     if count < 1:
         raise InputError(f"count is {count}, and at least 1 object has to be looked for")
-    asked = [] if where is None else [read_condition(where)]
+    conditions = [] if where is None else [read_condition(where)]
     table = store.find(schema.OBJECTS)
     if table is None:
         return Hits()
-    _check(store, vector, width(table))
+    _check(store, vector, embedding_dim(table))
     with reading(store.run):
-        fitting = int(table.count_rows(*asked))
-    condition = " AND ".join([*asked, FINDABLE, *category_condition(rejected_categories(store))])
-    # No more are asked for than there are, for the store makes room for as many.
+        fitting = int(table.count_rows(*conditions))
+    condition = " AND ".join(
+        [*conditions, FINDABLE, *category_condition(rejected_categories(store))]
+    )
+    # Never ask for more than there are: LanceDB reserves memory for the number that is asked for.
     wanted = max(1, min(count + len(without), fitting))
     with reading(store.run):
-        index = usable(store.database, fitting, exact)
-        look_for = partial(look, table, vector, wanted, columns=_COLUMNS, condition=condition)
-        found = look_for(probes=None if index is None else index.probes_among(fitting))
+        index = index_for(store.database, fitting, exact)
+        look_for = partial(
+            find_nearest, table, vector, wanted, columns=_COLUMNS, condition=condition
+        )
+        matches = look_for(probes=None if index is None else index.probes_among(fitting))
         # The parts that were looked through may hold too few of those that fit.
-        if index is not None and len(found) < wanted:
-            index, found = None, look_for()
+        if index is not None and len(matches) < wanted:
+            index, matches = None, look_for()
     hits = [
         Hit(
             row["id"], row["key"], (row["x1"], row["y1"], row["x2"], row["y2"]), row["score"],
             row["category"], 1 - row["_distance"],
         )
-        for row in found
+        for row in matches
         if row["id"] not in without
     ]  # fmt: skip
     return Hits(hits[:count], index)
 
 
 def _check(store: RunStore, vector: Float32[np.ndarray, " _"], dim: int) -> None:
-    """See that a vector can be compared with the objects of a run."""
+    """Raise InputError unless a vector can be compared with the objects of a run."""
     if len(vector) != dim:
         raise InputError(
             f"the objects of {store.run} have embeddings of {dim} numbers, and what is looked for "
@@ -116,10 +119,10 @@ def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
         InputError: if there is no such object.
     """
     table = store.find(schema.OBJECTS)
-    found = []
-    if table is not None and storable(object_id):
+    matching = []
+    if table is not None and is_storable(object_id):
         with reading(store.run):
-            found = rows(table, ["vector"], f"id = {quoted(object_id)}").to_pylist()
-    if not found:
+            matching = read_rows(table, ["vector"], f"id = {quote(object_id)}").to_pylist()
+    if not matching:
         raise InputError(f"{store.run} has no object {object_id!r}; its ids are KEY#NUMBER")
-    return np.asarray(found[0]["vector"], dtype=np.float32)
+    return np.asarray(matching[0]["vector"], dtype=np.float32)

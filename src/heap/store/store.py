@@ -14,18 +14,18 @@ from heap.config import differing_keys
 from heap.images.failures import Failure
 from heap.results import ImageResult
 from heap.store import place, schema
-from heap.store.columns import KeyIndex, joined, rows, texts, width
+from heap.store.columns import KeyIndex, decode_texts, embedding_dim, join_by_key, read_rows
 from heap.store.database import (
     Database,
     Table,
     create_tables,
     find_table,
-    plain,
     read_config,
     reading,
+    to_plain,
     writing,
 )
-from heap.store.index import refresh
+from heap.store.index import refresh_index
 from heap.store.lance import lancedb
 from heap.store.migration import migrate
 from heap.store.records import Counts, Finished, Stored
@@ -49,11 +49,11 @@ class RunStore(Closing):
     def __init__(self, run: Path | str, database: Database, lock: RunLock | None = None) -> None:
         self.run = run
         self.database = database
-        """For those that write; everybody else reads tables by `table` and `find`."""
+        """The connection, for code that writes; all other code reads by `table` and `find`."""
         self._lock = lock
         self._writer: Writer | None = None
         self._damaged: set[str] = set()
-        """Keys of the images that were left out."""
+        """Keys of the images that were left out because their rows are damaged."""
         since, config = read_config(database, run)
         self.config: dict[str, Any] = config
         """The complete configuration that the run was made with."""
@@ -89,7 +89,7 @@ class RunStore(Closing):
             ConfigError: if the run was made with another configuration; names the differing keys.
             StoreError: if the store is damaged or of a newer schema version.
         """
-        wanted = plain(config)
+        wanted = to_plain(config)
         folder = place.folder_of(run)
         if folder is None:
             return cls._create_or_open(run, wanted, model, None)
@@ -139,7 +139,7 @@ class RunStore(Closing):
         with writing(self.run):
             writer.recover()
         for _ in chain(self.records(), self.failures()):
-            pass  # Only now is it known which of them are damaged.
+            pass  # Reading everything once shows which images are damaged.
         self._writer = writer
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class RunStore(Closing):
         self._damaged -= {record.key for record in records}
 
     def move(self, places: Mapping[str, tuple[str, str]]) -> None:
-        """Say where images are now, and their stamps there, by their keys.
+        """Set the places of images and their stamps there, by their keys.
 
         Raises:
             StoreError: if it cannot be written.
@@ -183,23 +183,25 @@ class RunStore(Closing):
         """
         with writing(self.run):
             self._writing().compact()
-            refresh(self.database, on_progress)
+            refresh_index(self.database, on_progress)
 
     def finished(self) -> set[str]:
         """Keys of the images that need no more work, failed ones included."""
         with reading(self.run):
-            stored = set(texts(rows(self.table(schema.IMAGES), ["key"])["key"]))
+            stored = set(decode_texts(read_rows(self.table(schema.IMAGES), ["key"])["key"]))
         return stored - self._damaged
 
     def stored(self) -> list[Stored]:
         """Place and content of every image, failed ones included, in the order of keys.
 
-        Those that are damaged are not among them: not even their keys can be relied on.
+        Damaged ones are left out: not even their keys can be relied on.
         """
         columns = ["key", "source", "digest", "stamp", "status"]
         with reading(self.run):
-            found = rows(self.table(schema.IMAGES), columns)
-            cells = sorted(zip(*(texts(found[name]) for name in columns), strict=True))
+            columns_read = read_rows(self.table(schema.IMAGES), columns)
+            cells = sorted(
+                zip(*(decode_texts(columns_read[name]) for name in columns), strict=True)
+            )
         return [
             Stored(key, source, digest, stamp, failed=status == "failed")
             for key, source, digest, stamp, status in cells
@@ -215,11 +217,11 @@ class RunStore(Closing):
         with reading(self.run):
             images = self.table(schema.IMAGES)
             objects = find_objects(self.database, images)
-        for key, found, parts in joined(images, objects, self.run):
+        for key, image_rows, parts in join_by_key(images, objects, self.run):
             with reading(self.run):
                 try:
-                    (image,) = found
-                    record = to_finished(image, parts, width(objects))
+                    (image,) = image_rows
+                    record = to_finished(image, parts, embedding_dim(objects))
                 except (ValueError, TypeError) as error:
                     self._leave_out(key, error)
                     continue
@@ -229,10 +231,10 @@ class RunStore(Closing):
         """The images that could not be worked on, in the order of keys."""
         with reading(self.run):
             index = KeyIndex(self.table(schema.IMAGES), "status = 'failed'")
-        for key, found in index.readable(index.keys()).items():
+        for key, key_rows in index.readable(index.keys()).items():
             with reading(self.run):
                 try:
-                    (row,) = found
+                    (row,) = key_rows
                     failure = to_failure(row)
                 except (ValueError, TypeError) as error:
                     self._leave_out(key, error)
@@ -248,26 +250,26 @@ class RunStore(Closing):
         self._damaged.add(key)
 
     def counts(self) -> Counts:
-        """How many images and objects the run holds so far."""
+        """Numbers of images and objects that the run holds so far."""
         with reading(self.run):
-            found = rows(self.table(schema.IMAGES), ["status", "objects"])
-            status = found["status"].to_pylist()
+            images = read_rows(self.table(schema.IMAGES), ["status", "objects"])
+            status = images["status"].to_pylist()
             return Counts(
                 done=status.count("done"),
                 empty=status.count("empty"),
                 failed=status.count("failed"),
-                objects=sum(filter(None, found["objects"].to_pylist())),
+                objects=sum(filter(None, images["objects"].to_pylist())),
             )
 
     def notes(self) -> Counter[str]:
-        """How many images have each note, such as "first of 3 frames"."""
+        """Number of images with each note, such as "first of 3 frames"."""
         with reading(self.run):
-            notes = rows(self.table(schema.IMAGES), ["note"])["note"].to_pylist()
+            notes = read_rows(self.table(schema.IMAGES), ["note"])["note"].to_pylist()
         return Counter(filter(None, notes))
 
     @property
     def model(self) -> str:
-        """Where the model of the run was loaded: embedded, a folder or a hub name; may be empty."""
+        """Name that the model was loaded by: embedded, a folder or a hub name; may be empty."""
         with reading(self.run):
             return str(self.table(schema.CONFIG).to_arrow()["model"][0].as_py() or "")
 

@@ -1,7 +1,7 @@
-"""Writing to a store so that a kill at any moment costs no more than the chunk in hand.
+"""Writer of a store; a kill at any moment costs no more than the chunk that is being written.
 
-A chunk's objects are written before its images, and an image without a row counts as not worked
-on: whatever a kill left half done is removed before the next chunk is written.
+The objects of a chunk are written before its images, and an image without a row counts as not
+worked on: objects that a kill left without an image are removed before the next chunk is written.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from heap.images.failures import Failure
 from heap.store import schema
-from heap.store.columns import rows, texts
+from heap.store.columns import decode_texts, read_rows
+from heap.store.condition import quote
 from heap.store.database import Database, Table, find_table
 from heap.store.records import Finished
 from heap.store.rows import image_row, object_rows
@@ -19,8 +20,9 @@ from heap.store.rows import image_row, object_rows
 _FIRST_COMPACTION = 2048
 """Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
 READERS = timedelta(minutes=10)
-"""How long an earlier version stays for those who are reading it."""
+"""Time that files of an earlier version are kept for those who are reading it."""
 _KEYS_PER_FILTER = 200
+"""Keys in one condition; so that its text stays short."""
 
 
 class Writer:
@@ -30,13 +32,13 @@ class Writer:
         self._database = database
         self._images = database.open_table(schema.IMAGES)
         self._objects = find_objects(database, self._images)
-        self._begun = set(texts(rows(self._images, ["key"])["key"]))
+        self._begun = set(decode_texts(read_rows(self._images, ["key"])["key"]))
         """Keys that may have rows."""
         self._orphans = self._find_orphans()
         self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
 
     def recover(self) -> None:
-        """Remove the objects of images that were never finished."""
+        """Remove the objects of images that were never finished, which a kill has left."""
         if self._objects is not None:
             _delete(self._objects, self._orphans)
 
@@ -89,7 +91,7 @@ class Writer:
     def _find_orphans(self) -> set[str]:
         if self._objects is None:
             return set()
-        return set(texts(rows(self._objects, ["key"])["key"])) - self._begun
+        return set(decode_texts(read_rows(self._objects, ["key"])["key"])) - self._begun
 
     def _remove(self, keys: Iterable[str]) -> None:
         """Images first: a kill between the two leaves objects without an image, not the reverse."""
@@ -114,9 +116,5 @@ def _delete(table: Table, keys: Iterable[str]) -> None:
 def _filters(keys: Iterable[str]) -> Iterator[str]:
     ordered = sorted(keys)
     for start in range(0, len(ordered), _KEYS_PER_FILTER):
-        names = ", ".join(map(_quoted, ordered[start : start + _KEYS_PER_FILTER]))
+        names = ", ".join(map(quote, ordered[start : start + _KEYS_PER_FILTER]))
         yield f"key IN ({names})"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

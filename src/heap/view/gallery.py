@@ -45,7 +45,8 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
     run = about(now, path.resolve().parent.name, str(features.get("encoder", "")))
     data = contents(now, run, with_rejected=False)
     start = f"{_head()}<!--drawings of {_digest(now, data)}-->\n".encode()
-    with replacing(path) as file:
+    # The application and the command line may write it at the same time.
+    with replacing(path, shared=True) as file:
         file.write(start)
         if not _copy_drawings(path, start, file):
             for line in _drawings(store, data.images.key, on_progress):

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 
 from heap.categories.titles import title_of
 from heap.store import schema
-from heap.store.columns import rows, width
+from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Table, reading
 from heap.store.records import Finished
 from heap.store.rejected import is_rejected
@@ -71,7 +71,7 @@ class Snapshot:
         # Objects last: an image is only written after its objects, so that all of them are seen.
         image_table, category_table = store.table(schema.IMAGES), store.find(schema.CATEGORIES)
         object_table = store.find(schema.OBJECTS)
-        images = rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
+        images = read_rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
         return cls(
             images,
             _objects(object_table, images["key"]),
@@ -138,10 +138,10 @@ class Snapshot:
         with reading(self.run):
             (image,) = _take(self._image_table, [self._row_id(key)])
             if self._object_table is None or not row_ids:
-                return to_finished(image, [], width(self._object_table))
+                return to_finished(image, [], embedding_dim(self._object_table))
             parts = _take(self._object_table, row_ids)
             in_order = sorted(parts, key=lambda part: int(part["index"]))
-            return to_finished(image, in_order, width(self._object_table))
+            return to_finished(image, in_order, embedding_dim(self._object_table))
 
     def _row_id(self, key: str) -> int:
         return int(self.images["_rowid"][self._image_places[key]].as_py())
@@ -159,14 +159,14 @@ def _objects(table: Table | None, keys: pa.ChunkedArray) -> pa.Table:
     if table is None:
         columns = pa.schema([*map(schema.objects_schema(1).field, _OBJECT)])
         return columns.empty_table().append_column("image", pa.array([], pa.int64()))
-    objects = rows(table, _OBJECT, with_row_id=True)
+    objects = read_rows(table, _OBJECT, with_row_id=True)
     at = pc.index_in(objects["key"], value_set=keys.combine_chunks())
     objects = objects.append_column("image", at.cast(pa.int64())).filter(pc.is_valid(at))
     return objects.sort_by([("image", "ascending"), ("index", "ascending")])
 
 
 def _categories(table: Table) -> tuple[Title, ...]:
-    kept = rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
+    kept = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return tuple(
         Title(row["id"], row["name"], title_of(row["id"], row["name"]), row["rejected"])
         for row in kept

@@ -1,3 +1,5 @@
+import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -77,3 +79,29 @@ def test_names_are_safe_on_any_file_system(key: str) -> None:
 def test_different_keys_get_names_that_differ_even_without_case(one: str, other: str) -> None:
     assume(one != other)
     assert file_stem(one).casefold() != file_stem(other).casefold()
+
+
+def test_several_writers_of_a_shared_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "gallery.html"
+    with replacing(path, shared=True) as first:
+        first.write(b"a long text of the ")
+        with replacing(path, shared=True) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+        first.write(b"first")
+    assert path.read_bytes() == b"a long text of the first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_what_killed_writers_of_a_shared_file_have_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].html"
+    old, young, strange = (
+        tmp_path / name for name in ("a[1].html.1.partial", "a[1].html.2.partial", "b.html.partial")
+    )
+    for left in (old, young, strange):
+        left.touch()
+    for left in (old, strange):
+        os.utime(left, (time.time() - 7200,) * 2)
+    with replacing(path, shared=True) as file:
+        file.write(b"text")
+    assert sorted(tmp_path.iterdir()) == sorted([path, young, strange])

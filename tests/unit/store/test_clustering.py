@@ -7,7 +7,7 @@ from properties import examples
 from sklearn.metrics import adjusted_rand_score
 
 from heap.categories.cluster import Clusters, cluster, matched, numbers_tried
-from heap.store.columns import directions
+from heap.store.columns import unit_vectors
 
 
 def blobs(
@@ -32,7 +32,7 @@ def test_what_is_alike_is_found_whatever_its_length(count: int | None) -> None:
     # By size, largest first.
     assert [int(np.bincount(truth[labels == each]).argmax()) for each in range(3)] == [1, 0, 2]
     np.testing.assert_allclose(np.linalg.norm(clusters.prototypes, axis=1), 1, rtol=1e-5)
-    near = np.einsum("vd,vd->v", directions(vectors), clusters.prototypes[labels])
+    near = np.einsum("vd,vd->v", unit_vectors(vectors), clusters.prototypes[labels])
     np.testing.assert_allclose(similarity[kept], near[kept], rtol=1e-5)
 
 

@@ -14,8 +14,8 @@ from heap.store import index as indexing
 from heap.store import schema
 from heap.store.database import Table
 from heap.store.editing import Editor
-from heap.store.index import find_index, make
-from heap.store.recall import NEAREST, Questions, ask, recall
+from heap.store.index import find_index, make_index
+from heap.store.recall import NEAREST, Questions, mean_recall, sample_questions
 from heap.store.records import Finished
 from heap.store.search import Hits, nearest
 from heap.store.store import RunStore
@@ -226,7 +226,7 @@ def test_nobody_waits_while_it_is_made_or_made_again(tmp_path: Path) -> None:
     with Editor(tmp_path) as editor:
         for _ in range(3):
             table = editor.store.table(schema.OBJECTS)
-            work = threading.Thread(target=make, args=(editor.store.database, table))
+            work = threading.Thread(target=make_index, args=(editor.store.database, table))
             searches = 0
             work.start()
             while work.is_alive():
@@ -243,7 +243,7 @@ class TestRecall:
     ) -> None:
         monkeypatch.setattr("heap.store.recall._BLOCK", 64)
         vectors = np.random.default_rng(2).normal(size=(500, 6)).astype(np.float32)
-        asked = ask(table_of(tmp_path, vectors), "NOT rejected", 30)
+        asked = sample_questions(table_of(tmp_path, vectors), "NOT rejected", 30)
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         mine = asked.vectors / np.linalg.norm(asked.vectors, axis=1, keepdims=True)
         assert len(np.unique(asked.vectors, axis=0)) == len(asked) == 30
@@ -252,27 +252,27 @@ class TestRecall:
         np.testing.assert_allclose(asked.least, expected, atol=1e-6)
 
     def test_few_objects_are_all_wanted(self, tmp_path: Path) -> None:
-        asked = ask(table_of(tmp_path, kinds(7)), "id != '3'", 30)
+        asked = sample_questions(table_of(tmp_path, kinds(7)), "id != '3'", 30)
         assert (len(asked), asked.wanted) == (6, 5)
 
     def test_it_is_the_mean_share_of_what_a_search_finds(self) -> None:
         asked = Questions(KINDS[:2], np.array([0.5, 0.8], dtype=np.float32), wanted=4)
         answers = {0: [1, 0.9, 0.7, 0.6, 0.5], 1: [1, 0.9, 0.7, 0.6, 0.5]}
-        found = recall(asked, lambda vector, count: answers[int(vector.argmax())][:count])
+        found = mean_recall(asked, lambda vector, count: answers[int(vector.argmax())][:count])
         assert found == (4 / 4 + 1 / 4) / 2
-        assert recall(asked, lambda vector, count: []) == 0
+        assert mean_recall(asked, lambda vector, count: []) == 0
 
     def test_what_is_reported_holds_for_all_objects(self, tmp_path: Path) -> None:
         """Vectors without any structure are hard: more parts are looked through until it is met."""
         vectors = np.random.default_rng(3).normal(size=(1500, 24)).astype(np.float32)
         table = table_of(tmp_path, vectors)
-        index = make(lancedb.connect(tmp_path), table)
+        index = make_index(lancedb.connect(tmp_path), table)
         assert index.recall >= indexing.WANTED - 0.03
         assert index.probes > 10
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         shares = []
         for vector in unit[::10]:
-            found = indexing.look(table, vector, 21, columns=["id"], probes=index.probes)
+            found = indexing.find_nearest(table, vector, 21, columns=["id"], probes=index.probes)
             nearest_ones = np.argsort(-(unit @ vector))[:21]
             shares.append((len({int(row["id"]) for row in found} & {*nearest_ones}) - 1) / 20)
         assert np.mean(shares) == pytest.approx(index.recall, abs=0.03)

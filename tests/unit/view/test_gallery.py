@@ -232,3 +232,19 @@ def test_the_page_names_no_other_machine() -> None:
 def test_objects_have_the_same_colours_as_everywhere() -> None:
     style = (PAGE / "view.css").read_text("utf-8")
     assert re.findall(r"\.c\d \{ --c: (#\w+); \}", style) == list(OBJECTS)
+
+
+def test_two_can_write_the_gallery_at_the_same_time(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {"a.png": MASKS})
+    store, path = RunStore.open(run), run / "gallery.html"
+    begun = []
+
+    def write_another(stage: str, done: int, total: int | None) -> None:
+        if not begun:
+            begun.append(stage)
+            write_gallery(store, path)
+
+    write_gallery(store, path, write_another)
+    assert begun
+    assert path.read_text("utf-8").endswith("</html>\n")
+    assert not list(run.glob("*.partial"))
