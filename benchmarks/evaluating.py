@@ -62,7 +62,7 @@ def by_head(heap: Heap) -> Method:
     """The saliency and the regions of a fitted head."""
 
     def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
-        seen = heap.look(features)
+        seen = heap.analyse(features)
         return seen.saliency, seen.regions.label_map
 
     return method

@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from heap.benchmark.truth import Example
 from heap.features.describe import describe, geometry
 from heap.images import Picture
-from heap.model.embedding import embed, whole
+from heap.model.embedding import embed, whole_box
 from heap.model.heap import Heap
 from heap.store.columns import unit_vectors
 
@@ -50,7 +50,7 @@ def clustered(
 @torch.inference_mode()
 def _describe(heap: Heap, picture: Picture) -> dict[str, Float32[np.ndarray, " dim"]]:
     (features,) = describe(heap.encoder, [picture], heap.config.features)
-    crop = picture, whole(picture)
+    crop = picture, whole_box(picture)
     whitened = heap.head.whitening(heap.head.centred(features.patches))
     return {
         "as objects": heap.embed([crop])[0],

@@ -40,7 +40,7 @@ class Rle:
 
 @dataclass(frozen=True)
 class Objects:
-    """Connected foreground parts of an image, and guesses if there are any; best score first."""
+    """Connected foreground parts of an image, and proposals if there are any; best score first."""
 
     boxes: Float32[np.ndarray, "object 4"]
     scores: Float32[np.ndarray, " object"]

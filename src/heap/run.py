@@ -169,13 +169,13 @@ class Run:
         self, image: "Picture | Path | str | None", box: Box | None
     ) -> Float32[np.ndarray, " dim"]:
         from heap.images import Picture
-        from heap.model.embedding import whole
+        from heap.model.embedding import whole_box
 
         picture = image if isinstance(image, Picture) else self._decode(str(image))
         config = self.discovered_with
         if box is None and len(found := self.model()([picture], config)[0].objects):
             return np.asarray(found.embeddings[0])
-        return np.asarray(self.model().embed([(picture, box or whole(picture))], config)[0])
+        return np.asarray(self.model().embed([(picture, box or whole_box(picture))], config)[0])
 
     def _decode(self, image: str) -> "Picture":
         """A file, what is at a URL, or an image of the run."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from heap.base.progress import OnProgress
 from heap.fitting.collect import Collected
 from heap.images import ImageError
-from heap.model.embedding import embed, whole
+from heap.model.embedding import embed, whole_box
 from heap.model.heap import Heap
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,6 @@ def _embedded(heap: Heap, images: Collected, on_progress: OnProgress) -> Iterato
         except ImageError as error:
             logger.warning("objects are compared without %s", error)
             continue
-        crop = picture, whole(picture)
+        crop = picture, whole_box(picture)
         yield torch.from_numpy(embed(heap.encoder, [crop], heap.defaults.crop))
     on_progress(STAGE, len(chosen), len(chosen))

@@ -37,8 +37,8 @@ class Batch:
     features: Float[Tensor, "batch patch dim"]
     prior: Float[Tensor, "batch patch"] | None
     border: Bool[Tensor, "image patch"]
-    whole: int
-    """How many are images; those after them are empty crops."""
+    image_count: int
+    """Number of images in the batch; crops without a foreground come after them."""
 
 
 class Trainer:
@@ -132,7 +132,7 @@ class Trainer:
         batch = self._draw()
         grouping: Grouping = self.head(batch.features)
         centred = self.heap.head.centred(batch.features)
-        losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.whole)
+        losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.image_count)
         total = total_loss(losses, self.losses)
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(total.item()):
@@ -145,7 +145,7 @@ class Trainer:
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
-        seen = grouping.first(batch.whole)
+        seen = grouping.first_images(batch.image_count)
         return values | asdict(Monitor.of(seen, batch.border))
 
     def _draw(self) -> Batch:

@@ -1,4 +1,4 @@
-"""The model card of a fitted head."""
+"""Model card of a fitted head: the README.md of its folder."""
 
 import json
 from typing import Any
@@ -35,6 +35,6 @@ things that fill the whole picture are often missed. Not for decisions about peo
 
 
 def model_card(config: dict[str, Any]) -> ModelCard:
-    """The card for a model with this configuration."""
+    """Model card for a model with this configuration, as `asdict` of `ModelConfig` gives it."""
     about = json.dumps(config["provenance"], indent=2)
     return ModelCard(_CARD.format(encoder=config["features"]["encoder"], provenance=about))

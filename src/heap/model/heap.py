@@ -1,4 +1,4 @@
-"""The model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
+"""Model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
 
 import json
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ from heap.encoder.registry import PACKAGED, packaged_head
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
 from heap.images.failures import apart, attempt
+from heap.model.analysis import Analysis, analyse
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
-from heap.model.look import Look, look
 from heap.model.objects import find_objects
 from heap.model.weights import digest_of, load_head, save_head
 from heap.results import ImageResult
@@ -41,7 +41,7 @@ from heap.results import ImageResult
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class ModelConfig:
-    """What config.json of a saved model holds."""
+    """Content of config.json of a saved model."""
 
     format: int = 3
     """Raised when older versions of the package could not read the model any more."""
@@ -54,10 +54,10 @@ class ModelConfig:
 
 
 class Heap(nn.Module, ModelHubMixin):
-    """Finds regions and objects in pictures.
+    """Encoder and head that find regions and objects in pictures.
 
-    Calling it works on decoded pictures; `heap.discover` works on folders with it, and `heap.fit`
-    makes a new one.
+    Call it with decoded pictures; `heap.discover` applies it to folders, and `heap.fit` fits a new
+    one.
     """
 
     def __init__(self, encoder: Encoder, config: ModelConfig) -> None:
@@ -81,18 +81,19 @@ class Heap(nn.Module, ModelHubMixin):
     ) -> "Heap":
         """Load "embedded", "embedded-small", a folder or a hub name.
 
-        `encoder` names its encoder in another place.
+        `encoder` is another place to load its encoder from.
 
         Raises:
             InputError: if there is no such model.
             ConfigError: if its configuration has unknown keys or values, or is of a newer format.
             WeightsError: if the weights are damaged or do not fit the configuration or encoder.
         """
-        folder = _folder(name)
+        folder = _find_folder(name)
         config = _read_config(folder)
         loaded = load_encoder(
             encoder or config.features.encoder, device=device, precision=precision
         )
+        # A head on other features than its own would give nonsense without an error.
         if loaded.fingerprint != config.encoder_fingerprint:
             raise WeightsError(
                 f"the model {name} was fitted on another encoder than {loaded.name}; name the "
@@ -109,7 +110,7 @@ class Heap(nn.Module, ModelHubMixin):
         save_head(self.head, save_directory / "model.safetensors")
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
-        """The card that `save_pretrained` and `push_to_hub` write as README.md."""
+        """Model card that `save_pretrained` and `push_to_hub` write as README.md."""
         return model_card(asdict(self.config))
 
     @property
@@ -119,7 +120,7 @@ class Heap(nn.Module, ModelHubMixin):
 
     @property
     def defaults(self) -> DiscoverConfig:
-        """How objects are found with this head where nothing else is asked for."""
+        """Settings of discovery with this head where nothing else is asked for."""
         head = self.config.head
         return DiscoverConfig(merge=head.merge, min_score=head.min_score)
 
@@ -143,61 +144,65 @@ class Heap(nn.Module, ModelHubMixin):
     def examine(
         self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
     ) -> list[ImageResult | ImageError]:
-        """As calling it; what goes wrong with a picture takes the place of its result.
+        """Regions and objects of each picture, or the error in the place of its result.
 
-        The stages are `encode`, `objects` and `embed`.
+        The stages of an error are `encode`, `objects` and `embed`.
         """
         config = config or self.defaults
         described = try_describe(self.encoder, pictures, self.config.features, config.batch)
-        found = [
+        results = [
             features
             if isinstance(features, ImageError)
-            else attempt(picture.key, "objects", partial(self._result, picture, features, config))
+            else attempt(picture.key, "objects", partial(self._find, picture, features, config))
             for picture, features in zip(pictures, described, strict=True)
         ]
-        whole = [
+        # Objects of all pictures are embedded together, for full batches; errors keep their place.
+        successes = [
             (picture, result)
-            for picture, result in zip(pictures, found, strict=True)
+            for picture, result in zip(pictures, results, strict=True)
             if not isinstance(result, ImageError)
         ]
-        embedded = iter(apart(whole, partial(self._embedded, config), "embed", _key))
-        return [error if isinstance(error, ImageError) else next(embedded) for error in found]
+        embedded = iter(apart(successes, partial(self._add_embeddings, config), "embed", _key))
+        return [result if isinstance(result, ImageError) else next(embedded) for result in results]
 
     @torch.inference_mode()
     def group(self, features: PatchFeatures) -> Grouping:
-        """The grouping of one image, a batch of one."""
+        """Grouping of one image, as a batch of one."""
         grouping: Grouping = self.head(features.patches[None].to(self.head.centre.device))
         return grouping
 
-    def look(self, features: PatchFeatures) -> Look:
-        """Saliency, regions and compared patches of one image, from its features."""
-        return look(self.head, features, self.config.head.regions)
+    def analyse(self, features: PatchFeatures) -> Analysis:
+        """Saliency, regions and whitened patches of one image, from its features."""
+        return analyse(self.head, features, self.config.head.regions)
 
     @torch.inference_mode()
     def embed(
         self, crops: Sequence[tuple[Picture, Box]], config: DiscoverConfig | None = None
     ) -> Float32[np.ndarray, "crop dim"]:
-        """Embeddings of boxes of pictures, as those of objects: whitened, compared by cosine.
+        """Embeddings of boxes of pictures, like those of objects: whitened, compared by cosine.
 
         Raises:
             InputError: if a box has nothing of its picture in it.
         """
         config = config or self.defaults
-        found = torch.from_numpy(embed(self.encoder, crops, config.crop, config.batch))
-        white: np.ndarray = self.head.object_whitening(found.to(self.head.centre)).cpu().numpy()
-        return white
+        vectors = torch.from_numpy(embed(self.encoder, crops, config.crop, config.batch))
+        whitened: np.ndarray = (
+            self.head.object_whitening(vectors.to(self.head.centre)).cpu().numpy()
+        )
+        return whitened
 
-    def _result(
+    def _find(
         self, picture: Picture, features: PatchFeatures, config: DiscoverConfig
     ) -> ImageResult:
-        seen = self.look(features)
-        if not np.isfinite(seen.saliency).all():
+        """Regions and objects of one picture, without embeddings."""
+        analysis = self.analyse(features)
+        if not np.isfinite(analysis.saliency).all():
             raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
         objects = find_objects(
-            seen.saliency,
-            seen.regions,
-            seen.patches,
-            seen.whitened,
+            analysis.saliency,
+            analysis.regions,
+            analysis.patches,
+            analysis.whitened,
             picture.pixels,
             (picture.width, picture.height),
             config,
@@ -207,34 +212,36 @@ class Heap(nn.Module, ModelHubMixin):
             picture.width,
             picture.height,
             objects,
-            seen.regions,
-            seen.saliency,
-            seen.foreground,
-            seen.background,
+            analysis.regions,
+            analysis.saliency,
+            analysis.foreground,
+            analysis.background,
         )
 
-    def _embedded(
-        self, config: DiscoverConfig, found: Sequence[tuple[Picture, ImageResult]]
+    def _add_embeddings(
+        self, config: DiscoverConfig, results: Sequence[tuple[Picture, ImageResult]]
     ) -> list[ImageResult | ImageError]:
-        """The results with embeddings; objects of several images go through together."""
+        """Results with embeddings; objects of several images go through the encoder together."""
         crops = [
-            (picture, box) for picture, result in found for box in result.objects.boxes.tolist()
+            (picture, box) for picture, result in results for box in result.objects.boxes.tolist()
         ]
         vectors = self.embed(crops, config)
-        ends = np.cumsum([len(result.objects) for _, result in found], dtype=int)
+        # Split after the last object of each image; what follows the last split is empty.
+        ends = np.cumsum([len(result.objects) for _, result in results], dtype=int)
         return [
             replace(result, objects=replace(result.objects, embeddings=rows))
             if np.isfinite(rows).all()
             else ImageError(result.key, "embed", "embeddings of its objects are not finite")
-            for (_, result), rows in zip(found, np.split(vectors, ends)[:-1], strict=True)
+            for (_, result), rows in zip(results, np.split(vectors, ends)[:-1], strict=True)
         ]
 
 
-def _key(found: tuple[Picture, ImageResult]) -> str:
-    return found[0].key
+def _key(pair: tuple[Picture, ImageResult]) -> str:
+    return pair[0].key
 
 
-def _folder(name: str | Path) -> Path:
+def _find_folder(name: str | Path) -> Path:
+    """Folder of a model: in the package, on this machine or, as the last resort, from the hub."""
     if str(name) in PACKAGED:
         return packaged_head(str(name))
     if (Path(name) / "config.json").is_file():
@@ -255,10 +262,11 @@ def _read_config(folder: Path) -> ModelConfig:
     path = folder / "config.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # deeply nested JSON exhausts the stack
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a JSON object")
+    # Before `from_dict`, which would complain about keys that another version does not know.
     if isinstance(values.get("format"), int) and values["format"] > ModelConfig().format:
         raise ConfigError(f"{path} was written by a newer version of heap; update the package")
     if isinstance(values.get("format"), int) and values["format"] < ModelConfig().format:

@@ -1,4 +1,4 @@
-"""Merge trees: neighbouring patches joined into ever larger pieces, up to one (Ward)."""
+"""Merge trees: neighbouring patches joined into ever larger pieces, until one is left (Ward)."""
 
 import warnings
 
@@ -11,16 +11,18 @@ def merge_tree(
 ) -> tuple[Int64[np.ndarray, "union 2"], Float64[np.ndarray, " union"]]:
     """Pairs in the order in which they are merged, and the Ward distance of each.
 
-    Merged are always the two neighbours whose union varies least, between directions of features.
-    Pieces are numbered: first the places that are set in `cells`, row by row, then each union. A
-    union needs a common edge of two patches.
+    Each step merges the two neighbours whose union varies least, compared by the directions of
+    their features. Pieces are numbered: first the places that are set in `cells`, row by row, then
+    each union. Only pieces that share an edge of two patches are merged.
     """
-    # scikit-learn takes half a second to import, which not everybody who loads a model needs.
+    # Imported here: scikit-learn takes half a second, which who only loads a model does not need.
     from sklearn.cluster import ward_tree
     from sklearn.feature_extraction.image import grid_to_graph
 
+    # Clipped, for a feature of zeros has no direction; it stays zero.
     directions = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
     with warnings.catch_warnings():
+        # ward_tree warns where `cells` are in several parts, which it then joins in the end.
         warnings.simplefilter("ignore", UserWarning)
         children, _, _, _, distance = ward_tree(
             directions,
@@ -33,7 +35,8 @@ def merge_tree(
 def members(
     piece: int, children: Int64[np.ndarray, "union 2"], places: int
 ) -> Int64[np.ndarray, " member"]:
-    """Places that a piece of a tree over so many `places` is made of."""
+    """Numbers of the places that make up a piece of a tree over `places` places."""
+    # A stack instead of recursion: a tree may be as deep as it has patches.
     single, waiting = [], [piece]
     while waiting:
         number = waiting.pop()

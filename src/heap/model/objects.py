@@ -1,4 +1,4 @@
-"""From foreground to objects: its connected parts, cut where the halves have nothing in common."""
+"""Objects of an image: connected parts of its foreground, cut where their halves are unlike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,17 @@ from heap.model.separation import separate
 from heap.results import Objects, Regions, Rle
 
 GUIDE_SIDE = 1024
-"""Masks follow the edges of the image at the area of a square of this side at most."""
+"""Masks are refined at the area of a square of this side at most; larger ones are scaled up from
+there. It bounds time and memory of refinement, which grow with pixels times objects."""
 
-_LEFT = 0.25
-"""An object has at least this part of the least area along the edges of the image too, where a part
-that was salient by chance may shrink to a few pixels."""
+_MIN_AREA_REFINED = 0.25
+"""Share of `DiscoverConfig.min_area` that must be left of a mask along the edges of the image. A
+part that was salient by chance may shrink to a few pixels there, and is no object."""
 
 Upsample = Callable[
     [Float32[np.ndarray, "map grid_h grid_w"]], Float32[np.ndarray, "map mask_h mask_w"]
 ]
-"""Brings maps on the patch grid to the size of the masks of an image."""
+"""Function that brings maps on the patch grid to the size of the masks of an image."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Part:
 
     cells: Bool[np.ndarray, "grid_h grid_w"]
     region: int
-    """That most of its patches belong to."""
+    """Region that most of its patches belong to."""
     score: float
     """In [0, 1], see `part_score`; of a proposal below 0.1."""
 
@@ -49,32 +50,34 @@ def find_objects(
 ) -> Objects:
     """Objects of one image, best first, masks and boxes at its original `size` (width, height).
 
-    Parts of which next to nothing is left in the image are none. Embeddings have no columns yet,
-    see `heap.model.embedding`. What is special about the patches, `whitened`, tells things apart;
-    `patches` as they are tell what further guesses go together.
+    Parts whose mask in the image is next to nothing are left out. Embeddings have no columns yet,
+    see `heap.model.embedding`. Parts are cut by `whitened` patches; proposals are pieces that hang
+    together by `patches` as they are.
     """
     parts = foreground_parts(saliency, regions, whitened, config)
     cells = [part.cells for part in parts]
-    upsample = upsampling(pixels, refine=config.refine)
+    upsample = make_upsample(pixels, refine=config.refine)
     masks = pixel_masks(saliency, cells, upsample, config.threshold)
-    guesses = proposed_parts(saliency, regions, patches, parts, config)
-    for guess in guesses:
-        # Each on its own, for they overlap.
-        whole = guess.cells.astype(np.float32)
-        masks += pixel_masks(whole, [guess.cells], upsample, 0.5)
-    found = []
-    # Where low scores are allowed, a guess may be better than an object.
-    each = zip(parts + guesses, masks, strict=True)
-    for part, mask in sorted(each, key=lambda pair: -pair[0].score):
-        box, full = at_size(mask, size)
-        if full.any() and full.mean() >= _LEFT * config.min_area:
-            found.append((part, box, Rle.encode(full)))
+    proposals = proposed_parts(saliency, regions, patches, parts, config)
+    for proposal in proposals:
+        # One by one: masks of one call are disjoint, but proposals may overlap. Their map is binary
+        # and not the saliency, which may be low in all of a proposal; its outline is at a half.
+        binary = proposal.cells.astype(np.float32)
+        masks += pixel_masks(binary, [proposal.cells], upsample, 0.5)
+    kept = []
+    # Sorted together: where low scores are allowed, a proposal may be better than an object.
+    pairs = zip(parts + proposals, masks, strict=True)
+    for part, mask in sorted(pairs, key=lambda pair: -pair[0].score):
+        box, full = resize_mask(mask, size)
+        if full.any() and full.mean() >= _MIN_AREA_REFINED * config.min_area:
+            kept.append((part, box, Rle.encode(full)))
     return Objects(
-        boxes=np.array([box for _, box, _ in found], dtype=np.float32).reshape(-1, 4),
-        scores=np.array([part.score for part, _, _ in found], dtype=np.float32),
-        masks=tuple(rle for *_, rle in found),
-        embeddings=np.zeros((len(found), 0), dtype=np.float32),
-        regions=np.array([part.region for part, _, _ in found], dtype=np.int64),
+        # Reshaped, for an array of no boxes would have no second axis.
+        boxes=np.array([box for _, box, _ in kept], dtype=np.float32).reshape(-1, 4),
+        scores=np.array([part.score for part, _, _ in kept], dtype=np.float32),
+        masks=tuple(rle for *_, rle in kept),
+        embeddings=np.zeros((len(kept), 0), dtype=np.float32),
+        regions=np.array([part.region for part, _, _ in kept], dtype=np.int64),
     )
 
 
@@ -84,16 +87,17 @@ def foreground_parts(
     whitened: Float32[np.ndarray, "patch dim"],
     config: DiscoverConfig,
 ) -> list[Part]:
-    """Connected parts of the foreground, taken apart where they show several things; best first.
+    """Connected parts of the foreground, cut where they show several things; best first.
 
     Two halves of a part are one thing if the cosine of their mean `whitened` features is above
-    `config.merge`. Regions do not cut: where they lie depends on rounding, and objects were never
-    the better for it. Parts are 4-connected. There are none in an image whose best part has a low
-    score: it is taken for one without objects.
+    `config.merge`. Borders of regions do not cut: where they lie depends on rounding, and objects
+    were never better for it (docs/quality.md, "Things that touch"). Parts are 4-connected. If the
+    best part has a score below `config.min_score`, the image is taken for one without objects.
     """
     foreground = saliency > config.threshold
+    # In patches. Twice the least area: a half that barely counts as an object is not cut off.
     smallest = max(1, round(2 * config.min_area * foreground.size))
-    numbered, count = label(foreground)
+    numbered, count = label(foreground)  # SciPy's default is 4-connectivity; 0 is background
     parts = [
         Part(cells, _region_of(cells, regions), part_score(saliency, cells))
         for number in range(1, count + 1)
@@ -107,9 +111,10 @@ def foreground_parts(
 def part_score(
     saliency: Float32[np.ndarray, "grid_h grid_w"], cells: Bool[np.ndarray, "grid_h grid_w"]
 ) -> float:
-    """Mean saliency of a part times the root of its share of the image: sure and large, in [0, 1].
+    """Mean saliency of a part times the root of its share of the image, in [0, 1].
 
-    It can be compared between images: where there is no object, what is salient is small or unsure.
+    So sure and large parts come first. It can be compared between images: where there is no object,
+    what is salient is small or unsure (docs/quality.md, "Nothing here").
     """
     return float(saliency[cells].mean() * cells.mean() ** 0.5)
 
@@ -121,20 +126,25 @@ def proposed_parts(
     parts: Sequence[Part],
     config: DiscoverConfig,
 ) -> list[Part]:
-    """Further guesses beside the parts, so many as are asked for, see `propose`."""
+    """Up to `config.proposals` proposals beside the parts, as parts, see `propose`."""
     known = [part.cells for part in parts]
-    found = propose(saliency, patches, known, config.proposals, config.min_area)
-    return [Part(each.cells, _region_of(each.cells, regions), each.score) for each in found]
+    return [
+        Part(proposal.cells, _region_of(proposal.cells, regions), proposal.score)
+        for proposal in propose(saliency, patches, known, config.proposals, config.min_area)
+    ]
 
 
 def _region_of(cells: Bool[np.ndarray, "grid_h grid_w"], regions: Regions) -> int:
     return int(np.bincount(regions.label_map[cells]).argmax())
 
 
-def upsampling(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) -> Upsample:
-    """To the size of the image or of `GUIDE_SIDE`; along the edges of the image, or bilinearly."""
+def make_upsample(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) -> Upsample:
+    """Make the function that upsamples maps to the size of an image, limited by `GUIDE_SIDE`.
+
+    With `refine` maps follow the edges of the image, otherwise they are interpolated bilinearly.
+    """
     height, width, _ = pixels.shape
-    scale = GUIDE_SIDE / (height * width) ** 0.5
+    scale = GUIDE_SIDE / (height * width) ** 0.5  # of sides, so that areas become equal
     size = (height, width)
     if scale < 1:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -151,7 +161,7 @@ def pixel_masks(
     upsample: Upsample,
     threshold: float,
 ) -> list[Bool[np.ndarray, "mask_h mask_w"]]:
-    """One mask for the cells of each part, disjoint; each is one connected piece, possibly empty.
+    """Disjoint masks, one for the cells of each part; a mask is one connected piece, or empty.
 
     The map of a part is its saliency, upsampled. A pixel is foreground where the sum of the maps is
     above the threshold, and belongs to the part whose map is highest there.
@@ -159,30 +169,37 @@ def pixel_masks(
     if not parts:
         return []
     fine = upsample(np.stack([saliency * cells for cells in parts]).astype(np.float32))
+    # Upsampling is linear, so the sum is the map of all parts together: where two of them touch,
+    # the pixels between them are divided and not lost.
     foreground, owner = fine.sum(axis=0) > threshold, fine.argmax(axis=0)
     return [largest_piece(foreground & (owner == index)) for index in range(len(parts))]
 
 
 def largest_piece(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """The largest 4-connected part, of equal ones the first as rows are read; empty if none."""
+    """Largest 4-connected piece, of equal ones the first in reading order; empty if none."""
     numbered, count = label(mask)
     if count < 2:
         return mask
+    # The first count is of the background, 0.
     return np.asarray(numbered == np.bincount(numbered.ravel())[1:].argmax() + 1)
 
 
-def at_size(
+def resize_mask(
     mask: Bool[np.ndarray, "mask_h mask_w"], size: tuple[int, int]
 ) -> tuple[tuple[float, float, float, float], Bool[np.ndarray, "height width"]]:
-    """The mask at (width, height) and its tight box; edges stay smooth where it grows."""
+    """Tight box, and the mask resized to (width, height); edges stay smooth where it grows.
+
+    The box of an empty mask is all zeros.
+    """
     if mask.shape != (size[1], size[0]):
         grown = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-        # Halves are rounded up in both directions: above 128, what was disjoint stays disjoint.
+        # Between two masks that touch both are at 127.5, which rounds to 128 for either of them:
+        # only with a threshold above that do disjoint masks stay disjoint.
         mask = np.asarray(grown) > 128
     return (tight_box(mask) if mask.any() else (0.0, 0.0, 0.0, 0.0)), mask
 
 
 def tight_box(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
-    """The xyxy box of all that is set in a mask, at least one cell; x2 and y2 exclusive."""
+    """Xyxy box around the set cells of a mask, at least one; x2 and y2 exclusive."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(cols[0]), float(rows[0]), float(cols[-1]) + 1, float(rows[-1]) + 1

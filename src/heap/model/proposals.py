@@ -1,9 +1,9 @@
-"""Further guesses where the foreground alone does not tell objects apart: pieces of a merge tree.
+"""Proposals of objects where the foreground alone does not tell them apart: pieces of a merge tree.
 
 Patches are merged into ever larger pieces, always the two neighbours whose union varies least
-(Ward), until the image is one piece. A piece that stays as it is for long, because everything
-around it is unlike it, may be an object: a part of the foreground, several parts together, or
-something that is not salient at all. The tree, its score and what is kept are our choice.
+(Ward), until the image is one piece. A piece that is merged late, because everything around it is
+unlike it, may be an object: a part of the foreground, several parts together, or something that is
+not salient at all. The tree, its score and the choice among pieces are our own.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from heap.model.merge_tree import members, merge_tree
 
 LARGEST = 0.5
-"""Share of the image above which a piece is no guess."""
+"""Share of the image above which a piece is no proposal: the last merges are mostly background."""
 ALIKE = 0.6
-"""A piece whose box has a higher IoU with one of a better score is the same guess again."""
+"""IoU of boxes above which a piece repeats an object, or a proposal of a better score."""
 SALIENCY_POWER = 0.3
-"""How much the mean saliency of a piece counts in its score."""
+"""Exponent of the mean saliency in the score. With 0.3 recall with ten boxes was better than with
+0.5 on composed pictures (docs/quality.md, "Several objects")."""
 BEST_SCORE = 0.1
-"""Guesses have lower scores than objects: below this."""
+"""Scores of proposals are below this, so that objects, which are surer, come first."""
 
 Cells = Bool[np.ndarray, "grid_h grid_w"]
 
@@ -38,68 +39,77 @@ def propose(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
     patches: Float32[np.ndarray, "patch dim"],
     known: list[Cells],
-    most: int,
+    max_count: int,
     min_area: float,
 ) -> list[Proposal]:
-    """At most so many guesses beside the objects that are `known`, best first; they may nest.
+    """At most `max_count` proposals beside the objects `known`, best first; they may nest.
 
     With d the Ward distance at which a piece is merged with a neighbour, between directions of
     features, and s its mean saliency, the score grows with s^0.3 d.
     """
-    if most < 1 or saliency.size < 2:
+    if max_count < 1 or saliency.size < 2:  # a single patch has no tree
         return []
-    tree = _Tree.of(saliency, patches)
-    strength = tree.saliency**SALIENCY_POWER * tree.until
-    # What nothing sets apart from its surroundings is no guess.
+    tree = _Tree.build(saliency, patches)
+    strength = tree.saliency**SALIENCY_POWER * tree.merged_at
+    # A strength of 0 means that nothing sets the piece apart from its surroundings.
     allowed = (tree.area >= min_area) & (tree.area <= LARGEST) & (strength > 0)
     for cells in known:
         allowed &= _box_iou(tree.boxes, _box(cells)) < ALIKE
-    found: list[Proposal] = []
-    while len(found) < most and allowed.any():
+    proposals: list[Proposal] = []
+    # Greedy suppression of what overlaps, as detectors do (NMS).
+    while len(proposals) < max_count and allowed.any():
         piece = int(np.where(allowed, strength, -1).argmax())
+        # x / (1 + x) keeps the order and is below 1, for strength has no upper bound.
         score = BEST_SCORE * strength[piece] / (1 + strength[piece])
-        found.append(Proposal(tree.cells(piece, saliency.shape), float(score)))
+        proposals.append(Proposal(tree.cells(piece, saliency.shape), float(score)))
         allowed &= _box_iou(tree.boxes, tree.boxes[piece]) < ALIKE
-    return found
+    return proposals
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """Pieces by number: first the single patches, then each union of two earlier ones."""
+    """Merge tree of an image, and properties of its pieces by their number.
+
+    The first numbers are the single patches, then comes each union of two earlier pieces.
+    """
 
     children: Int64[np.ndarray, "union 2"]
-    until: Float64[np.ndarray, " piece"]
-    """Ward distance at which the piece is merged."""
+    merged_at: Float64[np.ndarray, " piece"]
+    """Ward distance at which the piece is merged with another."""
     area: Float64[np.ndarray, " piece"]
     """Share of the image."""
     saliency: Float64[np.ndarray, " piece"]
+    """Mean over its patches."""
     boxes: Int64[np.ndarray, "piece 4"]
-    """First row and column, and those after the last."""
+    """First row and column, and the row and column after the last."""
 
     @classmethod
-    def of(
+    def build(
         cls,
         saliency: Float32[np.ndarray, "grid_h grid_w"],
         patches: Float32[np.ndarray, "patch dim"],
     ) -> "_Tree":
-        """The tree of one image; a union needs a common edge of two patches."""
+        """Build the tree of one image over all its patches."""
         rows, cols = saliency.shape
         children, distance = merge_tree(patches, np.ones((rows, cols), dtype=bool))
         count = rows * cols
-        until = np.full(count + len(children), distance.max())
+        # The last piece, all of the image, is never merged; it gets the largest distance.
+        merged_at = np.full(count + len(children), distance.max())
         area = np.concatenate([np.full(count, 1 / count), np.zeros(len(children))])
+        # Saliency times area, which adds up in a union; divided by the area in the end.
         mass = np.concatenate([saliency.ravel() / count, np.zeros(len(children))])
         row, col = np.divmod(np.arange(count), cols)
-        boxes = np.zeros((len(until), 4), dtype=np.int64)
+        boxes = np.zeros((len(merged_at), 4), dtype=np.int64)
         boxes[:count] = np.stack([row, col, row + 1, col + 1], axis=1)
-        for union, (pair, at) in enumerate(zip(children, distance, strict=True), start=count):
-            until[pair] = at
+        # In the order of merging, so that both pieces of a pair are known already.
+        for union, (pair, height) in enumerate(zip(children, distance, strict=True), start=count):
+            merged_at[pair] = height
             area[union], mass[union] = area[pair].sum(), mass[pair].sum()
             boxes[union, :2], boxes[union, 2:] = boxes[pair, :2].min(0), boxes[pair, 2:].max(0)
-        return cls(children, until, area, mass / area, boxes)
+        return cls(children, merged_at, area, mass / area, boxes)
 
     def cells(self, piece: int, shape: tuple[int, ...]) -> Cells:
-        """The patches of a piece."""
+        """Patches of a piece, set in a grid of this shape."""
         cells = np.zeros(shape, dtype=bool)
         cells.ravel()[members(piece, self.children, cells.size)] = True
         return cells

@@ -16,41 +16,42 @@ from torch import Tensor
 from heap.results import Regions
 
 _SAMPLE = 4096
-"""The hierarchy is made of so many patches at most, for its cost is quadratic; the others join the
-region whose mean is nearest."""
+"""Patches that the hierarchy is made of, at most, for its cost is quadratic; the others join the
+region whose mean is nearest. A grid of 64 x 64 patches is still taken whole."""
 
 
 def merge_patches(
-    patches: Float[Tensor, "patch dim"], saliency: Float[Tensor, " patch"], most: int
+    patches: Float[Tensor, "patch dim"], saliency: Float[Tensor, " patch"], max_regions: int
 ) -> Int64[np.ndarray, " patch"]:
-    """Region of each patch, numbered from 0 as they come up; at most so many regions.
+    """Region of each patch, numbered from 0 in the order of their first patches.
 
-    Features count by their direction, saliency as it is, in [0, 1]: two opposite patches are as far
-    from each other as foreground and background are, times 2. The same hierarchy is cut for every
-    `most`, so that the regions of a smaller one are unions of those of a larger one.
+    Features count by their direction, saliency as it is, in [0, 1]: two opposite directions are
+    twice as far from each other as sure foreground is from sure background. One hierarchy is cut
+    for every `max_regions`, so the regions of a smaller number are unions of those of a larger one.
     """
+    # Saliency is one more channel. In double precision: merges hang on small differences.
     points = torch.cat([F.normalize(patches, dim=-1), saliency[:, None]], dim=1).double()
-    step = -(-len(points) // _SAMPLE)
+    step = -(-len(points) // _SAMPLE)  # rounded up
     sample = points[::step]
     if len(sample) < 2:
         return np.zeros(len(points), dtype=np.int64)
-    # Scipy's own distances of so many channels take longer than the hierarchy.
-    apart = torch.cdist(sample, sample).numpy()[np.triu_indices(len(sample), 1)]
-    labels = fcluster(linkage(apart, "ward"), most, "maxclust").astype(np.int64)
+    # By torch, because SciPy takes longer for distances of so many channels than for the hierarchy.
+    distances = torch.cdist(sample, sample).numpy()[np.triu_indices(len(sample), 1)]
+    labels = fcluster(linkage(distances, "ward"), max_regions, "maxclust").astype(np.int64)
     if step > 1:
-        labels = _nearest(points, sample, torch.from_numpy(labels))
-    return _numbered(labels)
+        labels = _assign_nearest(points, sample, torch.from_numpy(labels))
+    return _renumber(labels)
 
 
 def make_regions(
     patches: Float32[Tensor, "patch dim"],
     saliency: Float32[Tensor, " patch"],
     grid: tuple[int, int],
-    most: int,
+    max_regions: int,
 ) -> Regions:
     """Regions of one image with their mean features, mean saliency and shares of the image."""
-    labels = merge_patches(patches, saliency, most)
-    member = F.one_hot(torch.from_numpy(labels)).to(patches)
+    labels = merge_patches(patches, saliency, max_regions)
+    member = F.one_hot(torch.from_numpy(labels)).to(patches)  # (patch, region), 1 where it belongs
     sizes = member.sum(dim=0)
     return Regions(
         labels.reshape(grid),
@@ -60,7 +61,7 @@ def make_regions(
     )
 
 
-def _nearest(
+def _assign_nearest(
     points: Float[Tensor, "point channel"],
     sample: Float[Tensor, "sampled channel"],
     labels: Int64[Tensor, " sampled"],
@@ -72,10 +73,10 @@ def _nearest(
     return nearest
 
 
-def _numbered(labels: Int64[np.ndarray, " patch"]) -> Int64[np.ndarray, " patch"]:
-    """The same labels, numbered in the order in which they first occur."""
+def _renumber(labels: Int64[np.ndarray, " patch"]) -> Int64[np.ndarray, " patch"]:
+    """Number the labels from 0, in the order in which they first occur."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     order = np.empty(len(first), dtype=np.int64)
-    order[np.argsort(first)] = np.arange(len(first))
+    order[np.argsort(first)] = np.arange(len(first))  # the inverse permutation
     numbered: np.ndarray = order[inverse]
     return numbered

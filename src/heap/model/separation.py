@@ -1,9 +1,9 @@
 """Parts of the foreground taken apart where they show several things.
 
 Patches of a part are merged into ever larger pieces, always the two neighbours whose union varies
-least (Ward). Read from the end, this hierarchy of merges cuts a part in two, and each half again:
-as long as the halves have nothing special in common. That is judged between whitened features,
-because all foreground is alike in what is common to most images. Tree and criterion are our choice.
+least (Ward). Read from the end, this hierarchy of merges cuts a part in two, and each half again,
+as long as the halves are unlike. They are compared by whitened features, because in others all
+foreground is alike by what most images have in common. Tree and criterion are our choice.
 """
 
 import numpy as np
@@ -17,19 +17,21 @@ Cells = Bool[np.ndarray, "grid_h grid_w"]
 def separate(
     cells: Cells, whitened: Float32[np.ndarray, "patch dim"], alike: float, smallest: int
 ) -> list[Cells]:
-    """Cut a connected part until the halves of what is left are one thing.
+    """Cut a connected part until the two halves of each piece are one thing.
 
     Two halves are one thing if the cosine of their mean whitened features is above `alike`, or one
     of them has fewer than `smallest` patches. Every piece is connected, for halves of the tree are.
     """
+    # From here on places are numbered within the part, as the merge tree numbers them.
     places = np.flatnonzero(cells)
     if len(places) < 2 * smallest:
         return [cells]
     features = whitened[places]
     children = merge_tree(features, cells)[0]
-    pieces, waiting = [], [len(places) + len(children) - 1]
+    pieces, waiting = [], [len(places) + len(children) - 1]  # the last union is the whole part
     while waiting:
         piece = waiting.pop()
+        # Below `len(places)` are single patches, which have no halves.
         halves = children[piece - len(places)].tolist() if piece >= len(places) else []
         parts = [members(half, children, len(places)) for half in halves]
         large = bool(parts) and min(map(len, parts)) >= smallest
@@ -37,7 +39,7 @@ def separate(
             waiting.extend(halves)
         else:
             pieces.append(members(piece, children, len(places)))
-    return [_cells(places[piece], cells.shape) for piece in pieces]
+    return [_to_cells(places[piece], cells.shape) for piece in pieces]
 
 
 def _cosine(
@@ -45,10 +47,11 @@ def _cosine(
 ) -> float:
     """Cosine of the mean features of two pieces."""
     first, second = (features[piece].mean(axis=0) for piece in parts)
+    # A mean of zeros has no direction; its cosine is 0, so that it counts as unlike.
     return float(first @ second / max(np.linalg.norm(first) * np.linalg.norm(second), 1e-12))
 
 
-def _cells(places: Int64[np.ndarray, " member"], shape: tuple[int, ...]) -> Cells:
+def _to_cells(places: Int64[np.ndarray, " member"], shape: tuple[int, ...]) -> Cells:
     cells = np.zeros(shape, dtype=bool)
     cells.ravel()[places] = True
     return cells

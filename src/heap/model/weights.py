@@ -1,4 +1,4 @@
-"""The file of a fitted head: safetensors, with a checksum of what they hold."""
+"""File of a fitted head: safetensors, with a checksum of the weights."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ from heap.encoder.files import file_digest
 from heap.model.head import GroupingHead
 
 _CHECKSUM = "sha256"
-"""Where it stands among the file's metadata; models of earlier versions have none."""
+"""Key of the digest among the file's metadata; models of earlier versions have none."""
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over named tensors, as hexadecimal digits."""
     digest = hashlib.sha256()
+    # Sorted, for the digest must not depend on the order in which a file or module lists them.
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -27,7 +28,8 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 def save_head(head: GroupingHead, path: Path) -> None:
     """Write the weights of a head."""
     tensors = {name: tensor.contiguous().cpu() for name, tensor in head.state_dict().items()}
-    # Not more than this: safetensors writes several entries in any order.
+    # A single entry of metadata: safetensors writes several in any order, and the same head is to
+    # give the same file.
     path.write_bytes(save(tensors, {_CHECKSUM: digest_of(tensors)}))
 
 
@@ -43,8 +45,9 @@ def load_head(head: GroupingHead, path: Path) -> None:
             checksum = (file.metadata() or {}).get(_CHECKSUM)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{path} cannot be loaded ({error}); {_known_by(path)}fetch or fit the model again"
+            f"{path} cannot be loaded ({error}); {_digest_hint(path)}fetch or fit the model again"
         ) from error
+    # All is checked before anything is copied, so that a head is never filled by half.
     wanted = head.state_dict()
     wrong = sorted(
         name
@@ -67,8 +70,8 @@ def load_head(head: GroupingHead, path: Path) -> None:
     head.load_state_dict(tensors)
 
 
-def _known_by(path: Path) -> str:
-    """The digest of a damaged file, to be compared with its source's."""
+def _digest_hint(path: Path) -> str:
+    """Digest of a damaged file, for a message, to be compared with its source's."""
     try:
         return f"its SHA-256 is {file_digest(path)}, compare it with its source's and "
     except OSError:

@@ -1,4 +1,4 @@
-"""Whitening: features in which no direction counts more than another by habit alone."""
+"""Whitening: a linear map after which no direction of the features dominates the others."""
 
 from collections.abc import Iterable
 
@@ -7,15 +7,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 RIDGE = 0.1
-"""Added to the variance of every direction, as a share of their mean: noise is not blown up."""
+"""Added to the variance of every direction, as a share of the mean variance, so that directions of
+little but noise are not blown up. docs/quality.md, "Comparing objects", compares it with others."""
 
 
 class Whitening(nn.Module):
     """A linear map after which the features that it has learned from are uncorrelated.
 
-    Most of what features differ in is the same few things in every image. What is compared after
-    the map is alike by what is special about it. It is linear, so the mean of mapped patches is the
-    mapped mean. Before it has learned it changes nothing. It is no part of the published method.
+    Most of the variance of features is in the same few directions in every image. After the map
+    they no longer hide what is particular to a patch or object. It is linear, so the mean of mapped
+    patches is the mapped mean. Before it has learned it changes nothing. It is no part of the
+    published method.
     """
 
     mean: Tensor
@@ -32,7 +34,8 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def learn(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
-        """Take mean and covariance of the rows of all images, one image at a time in memory."""
+        """Learn mean and covariance of the rows of all images; one image is in memory at a time."""
+        # In double precision: the covariance is a small difference of two large sums.
         count, total = 0, torch.zeros_like(self.mean, dtype=torch.float64, device="cpu")
         products = torch.zeros_like(self.matrix, dtype=torch.float64, device="cpu")
         for patches in images:
@@ -40,9 +43,12 @@ class Whitening(nn.Module):
             count, total = count + len(exact), total + exact.sum(dim=0)
             products += exact.mT @ exact
         mean = total / count
+        # Covariance E[x xᵀ] - E[x] E[x]ᵀ; columns of `directions` are its eigenvectors.
         variance, directions = torch.linalg.eigh(products / count - mean.outer(mean))
+        # The floor is for features that do not vary at all, as of a single patch.
         ridge = RIDGE * variance.mean().clamp(min=1e-12)
         scaled = directions / (variance.clamp(min=0) + ridge).sqrt()
         self.mean.copy_(mean)
-        # Turned back, so that the sign and order of eigenvectors do not matter.
+        # Rotated back (ZCA whitening), so that sign and order of the eigenvectors, which differ
+        # between machines, do not matter.
         self.matrix.copy_(scaled @ directions.mT)

@@ -64,7 +64,7 @@ def test_values_are_those_of_the_model_itself(
         classes = example.truth(picture).classes
         assert classes is not None
         features = packaged.see(picture).features
-        chosen = heap.look(features).regions.label_map.ravel()
+        chosen = heap.analyse(features).regions.label_map.ravel()
         centred = (features.patches - heap.head.centre).numpy()
         rows, cols = (
             ((np.arange(pixels) + 0.5) * patches / pixels).astype(int)

@@ -6,7 +6,7 @@ from PIL import Image
 from heap.base.errors import InputError
 from heap.encoder.base import Encoder
 from heap.images import Picture
-from heap.model.embedding import embed, whole
+from heap.model.embedding import embed, whole_box
 from heap.model.heap import Heap
 
 
@@ -87,7 +87,7 @@ def test_a_box_with_nothing_in_it(
 def test_crops_that_do_not_fit_into_memory_go_through_in_parts(
     encoder: Encoder, pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crops = [(picture, whole(picture)) for picture in pictures[:5]]
+    crops = [(picture, whole_box(picture)) for picture in pictures[:5]]
     expected, right = embed(encoder, crops, 48), encoder.embed
 
     def scarce(pixels: torch.Tensor) -> torch.Tensor:

@@ -13,10 +13,10 @@ from heap.model.objects import (
     find_objects,
     foreground_parts,
     largest_piece,
+    make_upsample,
     part_score,
     pixel_masks,
     proposed_parts,
-    upsampling,
 )
 from heap.results import Objects, Regions
 
@@ -311,6 +311,6 @@ def test_what_always_holds(
         claimed += dense
     assert claimed.max(initial=0) <= 1, "disjoint"
     parts = [part.cells for part in foreground_parts(saliency, regions, whitened, config)]
-    upsample = upsampling(pixels, refine=config.refine)
+    upsample = make_upsample(pixels, refine=config.refine)
     for piece in pixel_masks(saliency, parts, upsample, config.threshold):
         assert label(piece)[1] <= 1, "connected"

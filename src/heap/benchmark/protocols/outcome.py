@@ -23,7 +23,7 @@ from heap.masks.bilateral_solver import (
 )
 from heap.masks.guided_filter import GuidedFilter, resize
 from heap.methods.finding import THRESHOLD, Finding, GridObject, Observed
-from heap.model.objects import Upsample, at_size, pixel_masks, upsampling
+from heap.model.objects import Upsample, make_upsample, pixel_masks, resize_mask
 
 Refine = Literal["none", "guided", "solver"]
 """How saliency on patches becomes saliency on pixels; below, what to print for two of these."""
@@ -53,12 +53,12 @@ class Edges:
     @cached_property
     def interpolated(self) -> Upsample:
         """Follows nothing."""
-        return upsampling(self.pixels, refine=False)
+        return make_upsample(self.pixels, refine=False)
 
     @cached_property
     def guided(self) -> Upsample:
         """Follows the picture by a guided filter."""
-        return upsampling(self.pixels, refine=True)
+        return make_upsample(self.pixels, refine=True)
 
     @cached_property
     def bilateral_grid(self) -> BilateralGrid:
@@ -195,5 +195,5 @@ class Outcome:
     ) -> Bool[np.ndarray, "object height width"]:
         upsample = self.edges.guided if refine else self.edges.interpolated
         found = pixel_masks(saliency, cells, upsample, THRESHOLD)
-        full = [at_size(mask, (self.edges.width, self.edges.height))[1] for mask in found]
+        full = [resize_mask(mask, (self.edges.width, self.edges.height))[1] for mask in found]
         return np.stack(full) if full else np.zeros((0, *self.size), dtype=bool)

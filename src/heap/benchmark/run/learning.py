@@ -75,7 +75,7 @@ class ByHead:
         Objects of any score: what a score is worth is what protocols find out.
         """
         config = replace(self.heap.defaults, min_score=0.0, proposals=_PROPOSALS)
-        seen = self.heap.look(image.features)
+        seen = self.heap.analyse(image.features)
         parts = foreground_parts(seen.saliency, seen.regions, seen.whitened, config)
         guesses = proposed_parts(seen.saliency, seen.regions, seen.patches, parts, config)
         return Finding(

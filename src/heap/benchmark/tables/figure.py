@@ -12,7 +12,7 @@ from heap.features.describe import PatchFeatures
 from heap.images import Picture
 from heap.masks.scaling import fitted, scaled_mask
 from heap.methods.finding import THRESHOLD, Finding, Method, Observed
-from heap.model.objects import pixel_masks, upsampling
+from heap.model.objects import make_upsample, pixel_masks
 from heap.report.comparison import CELL, FigureRow, Panel
 from heap.report.overlays import draw_foreground, draw_regions
 
@@ -87,7 +87,7 @@ def _truth(picture: Picture, photo: Pixels, masks: Masks | None) -> Pixels | Non
 
 def _objects(photo: Pixels, finding: Finding) -> Pixels:
     cells = [each.cells for each in finding.objects]
-    upsample = upsampling(photo, refine=True)
+    upsample = make_upsample(photo, refine=True)
     return _foreground(photo, pixel_masks(finding.saliency, cells, upsample, THRESHOLD))
 
 

@@ -1,4 +1,4 @@
-"""One look of a fitted head at the features of an image: saliency, regions, whitened patches."""
+"""Analysis of an image by a fitted head: saliency, regions and whitened patches."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from heap.results import Regions
 
 
 @dataclass(frozen=True)
-class Look:
-    """What everything else about an image is made from, on the CPU."""
+class Analysis:
+    """Saliency, regions and patches of an image, on the CPU: all that its objects are made from."""
 
     saliency: Float32[np.ndarray, "grid_h grid_w"]
     """Foreground probability of each patch; not finite if the head is damaged."""
@@ -22,22 +22,23 @@ class Look:
     patches: Float32[np.ndarray, "patch dim"]
     """Features relative to the mean of the training images, row-major over the grid."""
     whitened: Float32[np.ndarray, "patch dim"]
-    """The same, in which what is common to most images does not count."""
+    """The same after the head's whitening: what most images have in common does not count."""
     foreground: Float32[np.ndarray, " dim"]
     background: Float32[np.ndarray, " dim"]
     """Image-level embeddings F^f and F^b."""
 
 
 @torch.inference_mode()
-def look(head: GroupingHead, features: PatchFeatures, most: int) -> Look:
-    """Look at one image with a head; at most so many regions."""
+def analyse(head: GroupingHead, features: PatchFeatures, max_regions: int) -> Analysis:
+    """Analyse one image with a head."""
     image = features.patches.to(head.centre)
     grouping: Grouping = head(image[None])
     saliency = grouping.saliency[0].cpu()
     centred = head.centred(image)
-    # Distances between features that are not finite have no hierarchy.
-    regions = make_regions(centred.cpu(), saliency.nan_to_num(), features.grid, most)
-    return Look(
+    # The hierarchy of regions needs finite distances; the saliency itself is kept as it is, for the
+    # caller to refuse.
+    regions = make_regions(centred.cpu(), saliency.nan_to_num(), features.grid, max_regions)
+    return Analysis(
         saliency.reshape(features.grid).numpy(),
         regions,
         centred.cpu().numpy(),
