@@ -18,8 +18,8 @@ from benchmarks.fitted import fitted_models
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
 from benchmarks.whole_images import VARIANTS, clustered, describe_all
 from heap.benchmark.truth import Example
-from heap.categories.edit import sort_objects
 from heap.categories.listing import categories
+from heap.categories.sorting import sort_objects
 from heap.model.heap import Heap
 from heap.store import schema
 from heap.store.columns import read_rows as rows_of

@@ -14,7 +14,7 @@ import heap
 from benchmarks.common import DATA, RUNS, Data, images_in, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.serving import serving
-from heap.categories.edit import sort_objects
+from heap.categories.sorting import sort_objects
 from heap.model.heap import Heap
 from heap.store.editing import Editor
 

@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter, zoom
 
 from benchmarks.common import images_in
-from heap.categories.edit import reject, rename, sort_objects
+from heap.categories.edit import reject, rename
+from heap.categories.sorting import sort_objects
 from heap.images.failures import Failure
 from heap.masks.scaling import thumbnail
 from heap.results import ImageResult, Objects, Regions, Rle

@@ -1,17 +1,19 @@
-"""A run: its results, its objects, its categories, and search among them."""
+"""A run: its results, objects and categories, search among them, corrections and exports."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
 from heap.base.errors import InputError
-from heap.categories.listing import Category, categories
+from heap.base.progress import OnProgress, silent
+from heap.categories.listing import Category, categories, count_apart
 from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
 from heap.store import schema
@@ -25,6 +27,8 @@ from heap.store.store import RunStore
 if TYPE_CHECKING:
     import pandas as pd
 
+    from heap.export.command import Exported
+    from heap.export.formats import FormatName, ImageMode
     from heap.images import Picture
     from heap.model.heap import Heap
 
@@ -64,10 +68,23 @@ class ObjectTable:
         return self.to_arrow(where).to_pandas()
 
 
-class Run:
-    """What `heap discover` has found in many images; `heap.open` makes one.
+@dataclass(frozen=True)
+class EditedCategories:
+    """The categories of a run after `Run.edit_categories`."""
 
-    It reads what is stored at the moment, also while another process writes there.
+    categories: list[Category]
+    apart: int
+    """Objects that fit into no category, without rejected ones."""
+    sorted: int
+    """Objects that were given a category."""
+    gallery: Path | None
+    """Gallery that was written again; None where nothing has changed, or for a run at a URL."""
+
+
+class Run:
+    """Results of `heap discover` for many images; `heap.open` makes one.
+
+    Everything is read as it is stored at the moment, also while another process writes there.
     """
 
     def __init__(
@@ -90,7 +107,7 @@ class Run:
 
     @property
     def categories(self) -> list[Category]:
-        """The categories that `heap categories` has made, by number."""
+        """The categories that `edit_categories` has made, by number."""
         return categories(self.store)
 
     def results(self) -> Iterator[ImageResult]:
@@ -99,19 +116,19 @@ class Run:
 
     @property
     def discovered_with(self) -> DiscoverConfig:
-        """How the objects were found.
+        """Settings that the objects were found with.
 
         Raises:
-            InputError: if an earlier version of this package found them, which compared them by
-                something else.
+            InputError: if an earlier version of this package found them, whose embeddings were
+                others.
         """
-        made: dict[str, Any] = self.store.config.get("discover", {})
-        if "crop" not in made:
+        settings: dict[str, Any] = self.store.config.get("discover", {})
+        if "crop" not in settings:
             raise InputError(
                 f"{self.store.run} was made by an earlier version; its objects cannot be compared "
                 "with a new image: discover them again, into another folder"
             )
-        return from_dict(DiscoverConfig, made)
+        return from_dict(DiscoverConfig, settings)
 
     def model(self, name: str | None = None) -> "Heap":
         """The model that the run was made with, loaded once; `name` says where it is now.
@@ -125,12 +142,12 @@ class Run:
             place = name or self.store.model
             if not place:
                 raise InputError(f"{self.store.run} does not say what model made it; name one")
-            found = Heap.from_pretrained(place)
-            if found.fingerprint != self.store.config["head"]:
+            model = Heap.from_pretrained(place)
+            if model.fingerprint != self.store.config["head"]:
                 raise InputError(
                     f"{self.store.run} was made with another model than {place}; name the right one"
                 )
-            self._model = found
+            self._model = model
         return self._model
 
     def search(
@@ -143,13 +160,13 @@ class Run:
         count: int = 20,
         exact: bool | None = None,
     ) -> Hits:
-        """The objects most like one of the run, or like what an image shows in a box.
+        """Find the objects most like one of the run, or like what an image shows in a box.
 
         `image` is any file or URL or, where there is no such file, the key of an image of the run.
-        Without a `box` it is what the model finds the main object of the image, or all of the image
-        if it finds none. `where` is a condition such as `score > 0.5 AND category = 3`, see
-        `heap.store.condition`. Every object is looked at, unless there are very many and
-        `exact` is not set; what is returned says so in `searched_with`, see
+        Without a `box` the model's main object of the image is looked for, or all of the image if
+        the model finds none. `where` is a condition such as `score > 0.5 AND category = 3`, see
+        `heap.store.condition`. Every object is compared, unless there are very many and `exact` is
+        not set: then `searched_with` of the result is the index that was used, see
         `heap.store.search.nearest`.
 
         Raises:
@@ -165,6 +182,100 @@ class Run:
             return nearest(self.store, vector, count, where=where, without=without, exact=exact)
         return nearest(self.store, self._embed(image, box), count, where=where, exact=exact)
 
+    def edit_categories(
+        self,
+        *,
+        count: int | Literal["auto"] | None = None,
+        again: bool = False,
+        merge: Iterable[Sequence[int]] = (),
+        rename: Mapping[int, str] | None = None,
+        reject: Iterable[int] = (),
+        restore: Iterable[int] = (),
+        seed: int = 0,
+        on_progress: OnProgress = silent,
+    ) -> EditedCategories:
+        """Sort the objects into categories, and correct these, as `heap categories` does.
+
+        The first call makes the categories: `count` of them, or as many as fit best. Later calls
+        give new objects a category; with `again` the categories are made anew, and those that share
+        their members with an earlier one keep its number and name. Then every group in `merge`
+        becomes one category, its first; categories get the names in `rename`, of which an empty one
+        takes a name away; and those in `reject` are marked as no objects, those in `restore` as
+        objects after all. All is done, or nothing if any of it cannot be done; the gallery of a run
+        on this machine is written again after a change.
+
+        Raises:
+            InputError: if something of this cannot be done, saying why.
+            BusyError: if another process is writing to the run.
+            StoreError: if the store is damaged or cannot be written.
+        """
+        from heap.categories.edit import edit_categories
+        from heap.store.editing import Editor
+        from heap.store.place import folder_of
+        from heap.view.gallery import GALLERY, write_gallery
+
+        groups, names = list(merge), dict(rename or {})
+        rejected, restored = list(reject), list(restore)
+        gallery = None
+        with Editor(self.store.run) as editor:
+            count_sorted = edit_categories(
+                editor,
+                count=count,
+                again=again,
+                seed=seed,
+                merged=groups,
+                names=names,
+                rejected=rejected,
+                restored=restored,
+            )
+            listed, apart = categories(editor.store), count_apart(editor.store)
+            folder = folder_of(self.store.run)
+            if folder is not None and (count_sorted or groups or names or rejected or restored):
+                gallery = folder / GALLERY
+                write_gallery(editor.store, gallery, on_progress)
+        return EditedCategories(listed, apart, count_sorted, gallery)
+
+    def export(
+        self,
+        format: "FormatName",
+        out: Path | str | None = None,
+        *,
+        categories: bool = False,
+        min_score: float = 0.0,
+        split: str | None = None,
+        seed: int = 0,
+        crops: bool = False,
+        images: "ImageMode | None" = None,
+        on_progress: OnProgress = silent,
+    ) -> "Exported":
+        """Write the objects for other tools, to `out` or to `export-FORMAT` in the run.
+
+        With `categories` these are the classes; otherwise there is one, `object`. `split` has
+        shares of the images by name, such as `train=0.8,val=0.2`; another `seed` gives other
+        splits. With `crops` every object is cut out too. `images` brings the
+        original images along as copies or links, or not; by default as the format needs them. They
+        are read where `photos` and `urls` of `heap.open` say.
+
+        Raises:
+            InputError: as `heap.export.command.export` does.
+            ConfigError: if there is no such format.
+            StoreError: if the store is damaged.
+        """
+        from heap.export.command import Choices, export
+        from heap.export.splits import Splits
+
+        choices = Choices(
+            categories=categories,
+            min_score=min_score,
+            splits=Splits() if split is None else Splits.parse(split, seed),
+            crops=crops,
+            images=images,
+            photos=self.photos.root,
+            urls=self.photos.urls,
+        )
+        target = None if out is None else Path(out)
+        return export(self.store.run, format, target, choices, on_progress)
+
     def _embed(
         self, image: "Picture | Path | str | None", box: Box | None
     ) -> Float32[np.ndarray, " dim"]:
@@ -173,12 +284,12 @@ class Run:
 
         picture = image if isinstance(image, Picture) else self._decode(str(image))
         config = self.discovered_with
-        if box is None and len(found := self.model()([picture], config)[0].objects):
-            return np.asarray(found.embeddings[0])
+        if box is None and len(objects := self.model()([picture], config)[0].objects):
+            return np.asarray(objects.embeddings[0])
         return np.asarray(self.model().embed([(picture, box or whole_box(picture))], config)[0])
 
     def _decode(self, image: str) -> "Picture":
-        """A file, what is at a URL, or an image of the run."""
+        """Decode a file, an image at a URL, or an image of the run."""
         from heap.images import decode, decode_bytes, list_images
 
         if not os.path.lexists(image):

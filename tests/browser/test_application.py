@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from serving import serving
 
 import heap
-from heap.categories.edit import rename, sort_objects
+from heap.categories.edit import rename
+from heap.categories.sorting import sort_objects
 from heap.discovery import discover
 from heap.store.editing import Editor
 

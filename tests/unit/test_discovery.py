@@ -11,7 +11,8 @@ from profiles import swapped_profile
 
 from heap.base.errors import ConfigError, InputError
 from heap.base.files import file_stem
-from heap.categories.edit import reject_objects, sort_objects
+from heap.categories.edit import reject_objects
+from heap.categories.sorting import sort_objects
 from heap.config import DiscoverConfig
 from heap.discovery import Discovery, _save_masks, discover
 from heap.images import Picture

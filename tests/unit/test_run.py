@@ -11,7 +11,7 @@ from PIL import Image
 
 import heap as package
 from heap.base.errors import ConfigError, InputError, StoreError
-from heap.categories.edit import sort_objects
+from heap.categories.sorting import sort_objects
 from heap.discovery import discover
 from heap.images import Picture
 from heap.model.heap import Heap
@@ -127,3 +127,16 @@ def test_where_images_came_from_is_known(collection: Run, photos: Path) -> None:
     assert record.source == str((photos / record.result.key).resolve())
     with Image.open(record.source) as image:
         assert image.size == (record.result.width, record.result.height)
+
+
+def test_an_export_is_a_method_of_a_run(run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "yolo"
+    exported = package.open(run, photos=photos).export(
+        "yolo", out, categories=True, split="train=0.5,val=0.5", crops=True
+    )
+    assert exported.folder == out
+    assert sum(count.images for count in exported.splits.values()) == 12
+    assert len(list((out / "images").rglob("*.jpg"))) == 12
+    assert exported.crops == len(list((out / "crops").rglob("*.png"))) > 0
+    with pytest.raises(ConfigError, match="no format"):
+        package.open(run).export("pascal", out)  # type: ignore[arg-type]

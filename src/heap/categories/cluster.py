@@ -1,7 +1,7 @@
-"""Categories of vectors: which belong together, what is typical of them, and what fits nowhere.
+"""Clustering of vectors: which belong together, what is typical, and what fits into no cluster.
 
-Directions are clustered by k-means; vectors far from the middle of their cluster are kept apart. It
-is no part of the published method, and neither is how many clusters are made where nobody says it.
+Unit vectors are clustered by k-means; vectors far from the middle of their cluster are kept apart.
+This is no part of the published method, and neither is the choice of the number of clusters.
 """
 
 import warnings
@@ -16,25 +16,27 @@ CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
     "0.9 of the best"
 )
-"""How many clusters there are where nobody says it. Two often have the best by a hair, and merging
-is easier than taking apart."""
+"""Rule for the number of clusters where nobody says it. Two clusters often have the best silhouette
+by a hair; more are made, because people merge categories more easily than they split them."""
 _AS_GOOD = 0.9
+"""Share of the best silhouette that is as good."""
 _SCORED = 2000
+"""Vectors that a silhouette is computed of: its cost grows with their square."""
 _MANY = 20_000
-"""Vectors above which k-means sees a part of them at each step."""
+"""Vectors above which each step of k-means sees only a part of them, to be quick."""
 _MOST = 96
 """Clusters that are tried at most; by hand there may be more."""
 _GROWTH = 1.4
-"""From one number that is tried to the next."""
+"""Factor from one number of clusters that is tried to the next."""
 _NEAR = 0.5
-"""A vector is kept apart if its similarity is less than this part of its cluster's median."""
+"""Share of a cluster's median similarity below which a vector is kept apart."""
 
 Vectors = Float32[np.ndarray, "vector dim"]
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """The middles of clusters, and how near to them a member is."""
+    """Middles of clusters, and the similarity that members have at least."""
 
     prototypes: Float32[np.ndarray, "cluster dim"]
     """Mean directions, of length 1."""
@@ -56,29 +58,34 @@ def cluster(vectors: Vectors, count: int | None, seed: int = 0) -> Clusters:
 
     The same vectors in the same order give the same clusters.
     """
-    found = unit_vectors(vectors)
+    unit = unit_vectors(vectors)
     if count is not None:
-        return _clusters(found, _k_means(found, count, seed))
-    tried = {each: _k_means(found, each, seed) for each in numbers_tried(len(found))}
-    silhouette = {each: _silhouette(found, labels, seed) for each, labels in tried.items()}
+        return _to_clusters(unit, _label_by_k_means(unit, count, seed))
+    tried = {number: _label_by_k_means(unit, number, seed) for number in numbers_to_try(len(unit))}
+    silhouette = {number: _mean_silhouette(unit, labels, seed) for number, labels in tried.items()}
     best = max(silhouette.values())
-    as_good = min(best, _AS_GOOD * best)  # below zero too, the best is as good as itself
-    return _clusters(found, tried[max(each for each in tried if silhouette[each] >= as_good)])
+    # A negative best times 0.9 is more than itself, and no number would be good enough.
+    as_good = min(best, _AS_GOOD * best)
+    return _to_clusters(
+        unit, tried[max(number for number in tried if silhouette[number] >= as_good)]
+    )
 
 
-def numbers_tried(vectors: int) -> list[int]:
-    """Numbers of clusters from 2 up, ever wider apart, of which at least three fit in each."""
+def numbers_to_try(vectors: int) -> list[int]:
+    """Numbers of clusters to try, from 2 up, ever wider apart, for three vectors or more each."""
     most = min(_MOST, max(2, vectors // 3))
-    found = [2]
-    while (following := max(found[-1] + 1, round(found[-1] * _GROWTH))) <= most:
-        found.append(following)
-    return found
+    numbers = [2]
+    while (following := max(numbers[-1] + 1, round(numbers[-1] * _GROWTH))) <= most:
+        numbers.append(following)
+    return numbers
 
 
-def matched(new: Int64[np.ndarray, " vector"], old: Int64[np.ndarray, " vector"]) -> dict[int, int]:
-    """For new clusters the old ones that they go on: one to one, most members in common.
+def match_clusters(
+    new: Int64[np.ndarray, " vector"], old: Int64[np.ndarray, " vector"]
+) -> dict[int, int]:
+    """Match new clusters one to one with the old ones that they have most members in common with.
 
-    Numbers below 0 are no clusters. New ones that share nothing with any old one left are missing.
+    Numbers below 0 are no clusters. New ones with no common member are left out.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -92,41 +99,42 @@ def matched(new: Int64[np.ndarray, " vector"], old: Int64[np.ndarray, " vector"]
     return {int(news[row]): int(olds[col]) for row, col in pairs if common[row, col]}
 
 
-def _k_means(found: Vectors, count: int, seed: int) -> Int64[np.ndarray, " vector"]:
+def _label_by_k_means(unit: Vectors, count: int, seed: int) -> Int64[np.ndarray, " vector"]:
     # scikit-learn takes half a second to import, and a run is opened far more often than sorted.
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    kind = MiniBatchKMeans if len(found) > _MANY else KMeans
+    kind = MiniBatchKMeans if len(unit) > _MANY else KMeans
     with warnings.catch_warnings():
-        # Of vectors that are equal there can be fewer clusters than were asked for.
+        # It warns of equal vectors, which can make fewer clusters than were asked for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = kind(min(count, len(found)), n_init=4, random_state=seed).fit(found)
+        fitted = kind(min(count, len(unit)), n_init=4, random_state=seed).fit(unit)
     return np.asarray(fitted.labels_, dtype=np.int64)
 
 
-def _silhouette(found: Vectors, labels: Int64[np.ndarray, " vector"], seed: int) -> float:
-    if not 2 <= len(np.unique(labels)) < len(found):
+def _mean_silhouette(unit: Vectors, labels: Int64[np.ndarray, " vector"], seed: int) -> float:
+    if not 2 <= len(np.unique(labels)) < len(unit):
         return -1.0
-    sample = np.random.default_rng(seed).permutation(len(found))[:_SCORED]
+    sample = np.random.default_rng(seed).permutation(len(unit))[:_SCORED]
     if not 2 <= len(np.unique(labels[sample])) < len(sample):
         return -1.0
     from sklearn.metrics import silhouette_score
 
-    return float(silhouette_score(found[sample], labels[sample], metric="cosine"))
+    return float(silhouette_score(unit[sample], labels[sample], metric="cosine"))
 
 
-def _clusters(found: Vectors, labels: Int64[np.ndarray, " vector"]) -> Clusters:
+def _to_clusters(unit: Vectors, labels: Int64[np.ndarray, " vector"]) -> Clusters:
     members = [labels == number for number in np.unique(labels)]
-    # Of equally large ones the first: numbers go by size, so that the first is worth a look first.
-    members.sort(key=lambda each: -int(np.count_nonzero(each)))
-    prototypes = unit_vectors(np.stack([found[each].mean(axis=0) for each in members]))
+    # Numbers go by size, so that people see the largest first; the sort is stable, so that equally
+    # large ones stay in order.
+    members.sort(key=lambda chosen: -int(np.count_nonzero(chosen)))
+    prototypes = unit_vectors(np.stack([unit[chosen].mean(axis=0) for chosen in members]))
     pairs = zip(members, prototypes, strict=True)
-    least = [_least(found, each, prototype) for each, prototype in pairs]
+    least = [_least_similarity(unit, chosen, prototype) for chosen, prototype in pairs]
     return Clusters(prototypes, np.array(least, dtype=np.float32))
 
 
-def _least(
-    found: Vectors, members: Bool[np.ndarray, " vector"], prototype: Float32[np.ndarray, " dim"]
+def _least_similarity(
+    unit: Vectors, members: Bool[np.ndarray, " vector"], prototype: Float32[np.ndarray, " dim"]
 ) -> float:
-    return _NEAR * max(float(np.median(found[members] @ prototype)), 0)
+    return _NEAR * max(float(np.median(unit[members] @ prototype)), 0)

@@ -1,4 +1,4 @@
-"""What a person should look at in a run: copies, what is typical, what is odd, what is empty."""
+"""Inspection of a run: copies of images, typical and unusual objects, empty and lost images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,24 @@ from heap.base.errors import InputError
 from heap.store import schema
 from heap.store.columns import read_rows, to_vectors, unit_vectors
 from heap.store.database import reading
+from heap.store.index import FINDABLE
 from heap.store.matching import is_gone
+from heap.store.rejected import category_condition, rejected_categories
 from heap.store.store import RunStore
 
 SIDE = 16
-"""Pictures are compared at so many pixels a side."""
+"""Side in pixels at which pictures are compared."""
 ALIKE = 0.97
 """Correlation of two pictures above which they are near-duplicates."""
 NEIGHBOURS = 5
-"""An object is typical if so many others are like it."""
+"""Nearest others that say how typical an object is."""
 _BLOCK = 2048
 """Rows that are compared with all others at a time: 800 MB for 100,000 objects."""
 
 
 @dataclass(frozen=True)
 class Odd:
-    """An object and how like it the nearest others are."""
+    """An object, and its similarity to the nearest others."""
 
     id: str
     likeness: float
@@ -38,14 +40,14 @@ class Odd:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What stands out in a run."""
+    """Images and objects that stand out in a run."""
 
     duplicates: tuple[tuple[str, ...], ...]
     """Keys of images of the same content, or nearly; each group in order, largest first."""
     typical: tuple[Odd, ...]
-    """The objects that have most of their kind, most typical first."""
+    """The objects with the most similar others, most typical first."""
     unusual: tuple[Odd, ...]
-    """The objects that are like no other, most unusual first."""
+    """The objects that are least like any other, most unusual first."""
     empty: tuple[str, ...]
     """Keys of images without an object."""
     gone: tuple[str, ...]
@@ -57,7 +59,7 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
 
     Pictures are near-duplicates where their thumbnails, in grey and at 16 × 16 pixels, correlate by
     more than 0.97: the same photo in another size, format or quality, not another photo of the same
-    thing. Rejected objects are left out.
+    thing. Rejected objects, and those of rejected categories, are left out.
 
     Raises:
         InputError: if `count` is below 1.
@@ -70,18 +72,18 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
         kept = read_rows(store.table(schema.IMAGES), columns, "status != 'failed'").sort_by("key")
     keys = kept["key"].to_pylist()
     status = kept["status"].to_pylist()
-    typical, unusual = _objects(store, count)
+    typical, unusual = _rank_objects(store, count)
     return Inspection(
-        _duplicates(keys, kept["digest"].to_pylist(), kept["thumbnail"].to_pylist()),
+        _group_duplicates(keys, kept["digest"].to_pylist(), kept["thumbnail"].to_pylist()),
         typical,
         unusual,
-        tuple(key for key, each in zip(keys, status, strict=True) if each == "empty"),
-        tuple(each.key for each in store.stored() if is_gone(each.source)),
+        tuple(key for key, state in zip(keys, status, strict=True) if state == "empty"),
+        tuple(image.key for image in store.stored() if is_gone(image.source)),
     )
 
 
 def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarray, " object"]:
-    """Of each object the mean cosine with its five nearest others, or with all if they are fewer.
+    """Mean cosine of each object with its five nearest others, or with all if they are fewer.
 
     nan for an object that is alone.
     """
@@ -90,15 +92,15 @@ def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarra
         return np.full(len(embeddings), np.nan, dtype=np.float32)
     nearest = [
         np.partition(cosines, -others, axis=1)[:, -others:].mean(axis=1)
-        for _, cosines in _with_others(unit_vectors(embeddings))
+        for _, cosines in _cosine_blocks(unit_vectors(embeddings))
     ]
     return np.concatenate(nearest)
 
 
-def _with_others(
+def _cosine_blocks(
     unit: Float32[np.ndarray, "row dim"],
 ) -> Iterator[tuple[int, Float32[np.ndarray, "block row"]]]:
-    """Cosines of a block of rows with all rows, and where it begins; with themselves, minus inf."""
+    """First row of every block, and cosines of its rows with all rows; -inf with itself."""
     for start in range(0, len(unit), _BLOCK):
         cosines = unit[start : start + _BLOCK] @ unit.T
         block = np.arange(len(cosines))
@@ -113,26 +115,26 @@ def signature(thumbnail: bytes) -> Float32[np.ndarray, " pixel"]:
     grey = np.asarray(small, dtype=np.float32).ravel()
     grey -= grey.mean()
     length = float(np.linalg.norm(grey))
-    # Noise of the encoding is no picture.
+    # All that is left of a picture of one colour is noise of its encoding.
     return grey / length if length > SIDE else np.zeros_like(grey)
 
 
-def _duplicates(
+def _group_duplicates(
     keys: Sequence[str], digests: Sequence[str], thumbnails: Sequence[bytes]
 ) -> tuple[tuple[str, ...], ...]:
-    pairs = [*_same(digests), *_alike(thumbnails)]
+    pairs = [*_same_bytes(digests), *_similar_pictures(thumbnails)]
     if not pairs:
         return ()
     left, right = np.array(pairs, dtype=np.int64).T
     joined = coo_array((np.ones(len(left)), (left, right)), shape=(len(keys), len(keys)))
     _, group = connected_components(joined, directed=False)
-    groups = [np.flatnonzero(group == each) for each in np.unique(group[left])]
-    found = [tuple(keys[int(at)] for at in each) for each in groups]
-    return tuple(sorted(found, key=lambda each: (-len(each), each)))
+    groups = [np.flatnonzero(group == number) for number in np.unique(group[left])]
+    named = [tuple(keys[int(at)] for at in members) for members in groups]
+    return tuple(sorted(named, key=lambda members: (-len(members), members)))
 
 
-def _same(digests: Sequence[str]) -> list[tuple[int, int]]:
-    """Each image whose bytes an earlier one has, with that one."""
+def _same_bytes(digests: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of an earlier image and a later one with the same bytes."""
     first: dict[str, int] = {}
     return [
         (first[digest], at)
@@ -141,7 +143,7 @@ def _same(digests: Sequence[str]) -> list[tuple[int, int]]:
     ]
 
 
-def _alike(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
+def _similar_pictures(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
     shown = [at for at, thumbnail in enumerate(thumbnails) if thumbnail]
     if not shown:
         return []
@@ -151,23 +153,24 @@ def _alike(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
         return []
     return [
         (shown[told[start + row]], shown[told[other]])
-        for start, cosines in _with_others(pictures[told])
+        for start, cosines in _cosine_blocks(pictures[told])
         for row, other in np.argwhere(cosines >= ALIKE)
         if start + row < other
     ]
 
 
-def _objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, ...]]:
+def _rank_objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, ...]]:
     table = store.find(schema.OBJECTS)
     if table is None:
         return (), ()
     with reading(store.run):
-        found = read_rows(table, ["id", "vector"], "NOT rejected").sort_by("id")
-    if found.num_rows < 2:
+        accepted = " AND ".join([FINDABLE, *category_condition(rejected_categories(store))])
+        objects = read_rows(table, ["id", "vector"], accepted).sort_by("id")
+    if objects.num_rows < 2:
         return (), ()
-    like = likeness(to_vectors(found))
-    ids, order = found["id"].to_pylist(), np.argsort(-like, kind="stable")
+    like = likeness(to_vectors(objects))
+    ids, order = objects["id"].to_pylist(), np.argsort(-like, kind="stable")
     ranked = [Odd(ids[at], float(like[at])) for at in order]
-    # Of few objects none is both.
+    # No object is both typical and unusual, however few there are.
     few = len(ranked) // 2
     return tuple(ranked[: min(count, len(ranked) - few)]), tuple(ranked[::-1][: min(count, few)])

@@ -1,7 +1,7 @@
-"""Categories of the objects of a run, as they are.
+"""List of the categories of a run, with their members.
 
-Categories are numbered from 1 and numbers are never used again; an object of no category has 0,
-and one that was found after the last sorting has none.
+Categories are numbered from 1, and numbers are never used again. An object that fits into none has
+the category 0; one that was found after the last sorting has none yet.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from heap.store.columns import read_rows
 from heap.store.store import RunStore
 
 NONE = 0
-"""Category of an object that fits into none."""
+"""Number that stands for no category."""
 TYPICAL = 12
 """Most typical members that are named."""
 
@@ -45,7 +45,7 @@ class Category:
 
 
 def count_apart(store: RunStore) -> int:
-    """How many objects fit into no category, without rejected ones."""
+    """Number of objects that fit into no category, without rejected ones."""
     table = store.find(schema.OBJECTS)
     return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
 
@@ -57,13 +57,13 @@ def categories(store: RunStore) -> list[Category]:
         return []
     columns = ["id", "category", "similarity"]
     members = read_rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
-    of = members["category"].to_numpy()
+    category_of = members["category"].to_numpy()
     similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())
-    found = []
+    listed = []
     for row in sorted(table.to_arrow().to_pylist(), key=lambda row: int(row["id"])):
-        mine = np.flatnonzero(of == row["id"])
+        mine = np.flatnonzero(category_of == row["id"])
         order = mine[np.lexsort((ids[mine], -similarity[mine]))]
-        found.append(
+        listed.append(
             Category(
                 id=row["id"],
                 name=row["name"],
@@ -74,4 +74,4 @@ def categories(store: RunStore) -> list[Category]:
                 prototype=np.asarray(row["prototype"], dtype=np.float32),
             )
         )
-    return found
+    return listed

@@ -1,4 +1,4 @@
-"""Titles of categories as exports print them, which have to differ where categories do."""
+"""Names of categories, and the titles that exports print, which differ where categories do."""
 
 import re
 import unicodedata
@@ -7,11 +7,38 @@ from collections.abc import Iterable, Mapping
 from heap.base.errors import InputError
 
 OTHER = "other"
-"""What exports call the objects of no category."""
+"""Title of the objects of no category in exports."""
 _TAKEN = {OTHER: "objects of no category", "background": "what is no object"}
 _JOINERS = "\u200c\u200d"
 """Not printable by Unicode's tables, but emoji and some scripts are written with them."""
+_MOST = 120
+"""Characters of a name."""
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Bidirectional classes of characters that turn the direction of the text after them, so that a
+name could look like another one."""
 _NUMBERED = re.compile(r"category-\d+")
+
+
+def check_name(name: str) -> str:
+    """Return a name without the blanks around it; an empty one takes a name away.
+
+    Raises:
+        InputError: if it is too long, or has a character that cannot be shown.
+    """
+    name = name.strip()
+    if len(name) > _MOST:
+        raise InputError(
+            f"the name {name[:20]!r}… has {len(name)} characters; {_MOST} are the most"
+        )
+    # Control characters, halves of surrogate pairs, and ends of lines and paragraphs.
+    for letter in name:
+        hidden = unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        if hidden or unicodedata.bidirectional(letter) in _TURNING:
+            raise InputError(
+                f"the name {name!r} has the character U+{ord(letter):04X}, which cannot be shown; "
+                "give one without it"
+            )
+    return name
 
 
 def title_of(number: int, name: str) -> str:
@@ -19,19 +46,16 @@ def title_of(number: int, name: str) -> str:
     return name or f"category-{number}"
 
 
-def printed(title: str) -> str:
-    """A title that fits into a line of any file, XML included."""
+def printable_title(title: str) -> str:
+    """Return a title that fits into a line of any file, XML included."""
     text = unicodedata.normalize("NFC", title)
-    shown = (each if each.isprintable() or each in _JOINERS else " " for each in text)
+    shown = (sign if sign.isprintable() or sign in _JOINERS else " " for sign in text)
     return " ".join("".join(shown).split())
 
 
-def printed_plainly(title: str) -> str:
-    """A title in the file that takes the fewest characters.
-
-    In the label map of VOC, : ends a name and # begins a comment.
-    """
-    return re.sub(r":|^#", "_", printed(title))
+def plain_title(title: str) -> str:
+    """Return a title that fits into VOC's label map, where : ends a name and # is a comment."""
+    return re.sub(r":|^#", "_", printable_title(title))
 
 
 def check_titles(titles: Mapping[int, str], wanted: Iterable[int]) -> None:
@@ -42,9 +66,9 @@ def check_titles(titles: Mapping[int, str], wanted: Iterable[int]) -> None:
     """
     owners: dict[str, list[int]] = {}
     for number, title in titles.items():
-        owners.setdefault(printed_plainly(title), []).append(number)
+        owners.setdefault(plain_title(title), []).append(number)
     for number in wanted:
-        title = printed_plainly(titles[number])
+        title = plain_title(titles[number])
         if title in _TAKEN:
             raise InputError(
                 f"category {number} cannot have the name {title!r}: exports call {_TAKEN[title]} "
@@ -55,7 +79,7 @@ def check_titles(titles: Mapping[int, str], wanted: Iterable[int]) -> None:
                 f"category {number} cannot have the name {title!r}: a category without a name is "
                 "called so; choose another name"
             )
-        if others := [each for each in owners[title] if each != number]:
+        if others := [owner for owner in owners[title] if owner != number]:
             raise InputError(
                 f"categories {number} and {others[0]} would both have the name {title!r} in an "
                 "export; merge them, or choose another name"

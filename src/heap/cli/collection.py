@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cyclopts
@@ -10,22 +9,20 @@ from cyclopts import Parameter
 
 from heap.base.errors import InputError
 from heap.cli.app import err_console
+from heap.cli.bars import Bars
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Seed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from heap.categories.inspection import Odd
     from heap.categories.listing import Category
-    from heap.store.editing import Editor
-    from heap.store.store import RunStore
+    from heap.store.index import Index
 
 _TYPICAL = 3
 """Members of a category that are named in a line."""
 _DIGITS = 19
-"""The store holds no numbers as long as this."""
+"""Digits of the numbers that are too long for the store, which has 64 bits."""
 
 
 def categories(
@@ -63,49 +60,31 @@ def categories(
         seed: Of the clustering.
         as_json: Print the categories as JSON on standard output.
     """
-    names, merged = _names(name or []), _groups(merge or [])
-    from heap.categories import edit
-    from heap.categories import listing as reading
-    from heap.store.editing import Editor
+    names, groups = _names(name or []), _groups(merge or [])
+    from heap.run import Run
 
-    with Editor(run) as editor:
-        with editor.all_or_nothing():
-            sorted_now = edit.sort_objects(editor, k, again=again, seed=seed)
-            _correct(editor, merged, names, reject or [], restore or [])
-        found = reading.categories(editor.store)
-        apart = reading.count_apart(editor.store)
-        changed = bool(sorted_now or merged or names or reject or restore)
-        gallery = _write_gallery(editor.store) if changed else None
+    with Bars(err_console) as progress:
+        edited = Run(run).edit_categories(
+            count=k,
+            again=again,
+            merge=groups,
+            rename=names,
+            reject=reject or (),
+            restore=restore or (),
+            seed=seed,
+            on_progress=progress,
+        )
     if as_json:
-        print_json({"categories": [_as_json(each) for each in found], "apart": apart})
+        listed = [_as_json(category) for category in edited.categories]
+        print_json({"categories": listed, "apart": edited.apart})
         return
     print_table(
-        ("category", "name", "rejected", "objects", "coherence", "most typical"), map(_row, found)
+        ("category", "name", "rejected", "objects", "coherence", "most typical"),
+        map(_row, edited.categories),
     )
-    err_console.print(f"{sorted_now} objects sorted, {apart} in no category")
-    if gallery is not None:
-        err_console.print(f"Open {gallery}", markup=False, highlight=False)
-
-
-def _correct(
-    editor: "Editor",
-    merged: list[list[int]],
-    names: dict[int, str],
-    rejected: list[int],
-    restored: list[int],
-) -> None:
-    """Merge first: what is merged away can neither be named nor rejected."""
-    from heap.categories import edit
-
-    edit.check(editor.store, chain.from_iterable(merged), (*names, *rejected, *restored))
-    for group in merged:
-        edit.merge(editor, group)
-    if names:
-        edit.rename(editor, names)
-    if rejected:
-        edit.reject(editor, rejected)
-    if restored:
-        edit.reject(editor, restored, rejected=False)
+    err_console.print(f"{edited.sorted} objects sorted, {edited.apart} in no category")
+    if edited.gallery is not None:
+        err_console.print(f"Open {edited.gallery}", markup=False, highlight=False)
 
 
 def search(
@@ -146,7 +125,6 @@ def search(
     """
     corners = None if box is None else _box(box)
     from heap.run import Run
-    from heap.store.recall import NEAREST
 
     collection = Run(run, photos=photos.photos, urls=photos.urls)
     if model is not None:
@@ -155,21 +133,27 @@ def search(
         image, box=corners, object_id=object_id, where=where, count=count, exact=exact or None
     )
     if hits.searched_with is not None:
-        err_console.print(
-            f"searched with an index; recall@{NEAREST} {hits.searched_with.recall:.2f} on "
-            f"{hits.searched_with.queries} of its objects; --exact looks at all",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        _say_recall(hits.searched_with)
     if as_json:
         print_json([asdict(hit) for hit in hits])
         return
-    titles = {each.id: each.title for each in collection.categories}
+    titles = {category.id: category.title for category in collection.categories}
     rows = [
         (hit.id, f"{hit.similarity:.3f}", titles.get(hit.category or 0, ""), f"{hit.score:.2f}",
          " ".join(f"{edge:.0f}" for edge in hit.box))
         for hit in hits
     ]  # fmt: skip
     print_table(("object", "similarity", "category", "score", "box"), rows)
+
+
+def _say_recall(index: "Index") -> None:
+    from heap.store.recall import NEAREST
+
+    err_console.print(
+        f"searched with an index; recall@{NEAREST} {index.recall:.2f} on {index.queries} of its "
+        "objects; --exact looks at all",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def inspect(
@@ -191,45 +175,31 @@ def inspect(
         count: How many of each kind to show; as JSON all copies and empty images are in it.
         as_json: Print it as JSON on standard output.
     """
-    from heap.categories.inspection import inspect as look
+    from heap.categories.inspection import inspect as inspect_run
     from heap.store.store import RunStore
 
-    found = look(RunStore.open(run), count)
+    seen = inspect_run(RunStore.open(run), count)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(seen))
         return
     print_table(
         ("what", "likeness", "images or objects"),
         [
-            *(("the same picture", "", ", ".join(group)) for group in found.duplicates[:count]),
-            *_odd("typical", found.typical),
-            *_odd("unusual", found.unusual),
-            *(("nothing found in", "", key) for key in found.empty[:count]),
-            *(("not where it was", "", key) for key in found.gone[:count]),
+            *(("the same picture", "", ", ".join(group)) for group in seen.duplicates[:count]),
+            *_odd("typical", seen.typical),
+            *_odd("unusual", seen.unusual),
+            *(("nothing found in", "", key) for key in seen.empty[:count]),
+            *(("not where it was", "", key) for key in seen.gone[:count]),
         ],
     )
     err_console.print(
-        f"pictures that are there more than once: {len(found.duplicates)}; images without an "
-        f"object: {len(found.empty)}; images that are not where they were: {len(found.gone)}"
+        f"pictures that are there more than once: {len(seen.duplicates)}; images without an "
+        f"object: {len(seen.empty)}; images that are not where they were: {len(seen.gone)}"
     )
 
 
 def _odd(name: str, objects: "Iterable[Odd]") -> list[tuple[str, str, str]]:
-    return [(name, f"{each.likeness:.2f}", each.id) for each in objects]
-
-
-def _write_gallery(store: "RunStore") -> "Path | None":
-    """Write the gallery of a run on this machine again; says where."""
-    from heap.cli.bars import Bars
-    from heap.store.place import folder_of
-    from heap.view.gallery import GALLERY, write_gallery
-
-    folder = folder_of(store.run)
-    if folder is None:
-        return None
-    with Bars(err_console) as progress:
-        write_gallery(store, folder / GALLERY, progress)
-    return folder / GALLERY
+    return [(name, f"{odd.likeness:.2f}", odd.id) for odd in objects]
 
 
 def _box(text: str) -> tuple[float, float, float, float]:
@@ -256,34 +226,34 @@ def _row(category: "Category") -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _names(given: list[str]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for text in given:
+def _names(options: list[str]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for text in options:
         number, sign, name = text.partition("=")
         if not sign or (category := _number(number)) is None:
             raise InputError(f"--name {text} cannot be used; give NUMBER=NAME, such as 3=dog")
-        if category in found:
+        if category in names:
             raise InputError(f"--name {text} cannot be used: {category} has another name already")
-        found[category] = name
-    return found
+        names[category] = name
+    return names
 
 
-def _groups(given: list[str]) -> list[list[int]]:
-    found: list[list[int]] = []
-    for text in given:
+def _groups(options: list[str]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for text in options:
         numbers = [_number(part) for part in text.split(",")]
         group = [number for number in numbers if number is not None]
         if len(group) < len(numbers):
             raise InputError(f"--merge {text} cannot be used; give numbers, such as 4,7")
-        for other in found:
+        for other in groups:
             if twice := set(other) & set(group):
                 whole = ",".join(map(str, dict.fromkeys([*other, *group])))
                 raise InputError(
                     f"--merge {text} cannot be used: {min(twice)} is in another --merge too; "
                     f"give --merge {whole} for one category of all"
                 )
-        found.append(group)
-    return found
+        groups.append(group)
+    return groups
 
 
 def _number(text: str) -> int | None:

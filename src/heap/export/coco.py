@@ -1,4 +1,4 @@
-"""COCO: one file for each split, with scores, and masks as exact run lengths or as polygons.
+"""COCO: a file for every split, with scores, and masks as exact run lengths or as polygons.
 
 The file of a run itself, `objects.json`, is written here too.
 """
@@ -21,11 +21,11 @@ from heap.results import coco_annotation
 from heap.store.records import Finished
 
 Annotation = Callable[[Labelled, int], dict[str, Any]]
-"""An object as COCO has it, of the class of this number."""
+"""Function from an object and the number of its class to COCO's annotation."""
 
 
 class CocoFile:
-    """Takes the images of a COCO file, one by one; ids count from 1 in that order."""
+    """A COCO file that takes its images one by one; ids count from 1 in that order."""
 
     def __init__(self, images: BinaryIO, annotations: BinaryIO) -> None:
         self._images, self._annotations = images, annotations
@@ -39,25 +39,23 @@ class CocoFile:
         annotations: Iterable[dict[str, Any]],
         note: str = "",
     ) -> None:
-        """Write an image with the annotations that `coco_annotation` has made.
-
-        A note is extra, where there is one.
-        """
+        """Write an image with annotations by `coco_annotation`, and a note if there is one."""
         self._image += 1
         image = {"id": self._image, "file_name": file_name, "width": width, "height": height}
         image |= {"note": note} if note else {}
         _append(self._images, image, first=self._image == 1)
-        for each in annotations:
+        for annotation in annotations:
             self._annotation += 1
-            numbered = {"id": self._annotation, "image_id": self._image, **each}
+            numbered = {"id": self._annotation, "image_id": self._image, **annotation}
             _append(self._annotations, numbered, first=self._annotation == 1)
 
 
 @contextmanager
 def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
-    """A COCO file that is there, complete, when the block ends; classes are numbered from 1.
+    """Open a COCO file, which is there, complete, when the block ends; classes count from 1.
 
-    Annotations wait in a file of their own, so any number of images fits in memory.
+    Annotations, which COCO has after all images, wait in a temporary file, so that any number of
+    images fits in memory.
 
     Raises:
         InputError: if the file cannot be written.
@@ -86,27 +84,27 @@ def write_coco(records: Iterable[Finished], path: Path) -> None:
     """
     with coco_file(path, ["object"]) as file:
         for record in records:
-            result, found = record.result, record.result.objects
-            each = zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
-            annotations = (coco_annotation(1, *one) for one in each)
+            result, objects = record.result, record.result.objects
+            columns = objects.boxes.tolist(), objects.scores.tolist(), objects.masks
+            annotations = (coco_annotation(1, *row) for row in zip(*columns, strict=True))
             name = name_of(result.key)
             file.add(name, result.width, result.height, annotations, record.note)
 
 
-def coco(
+def coco_writer(
     folder: Path, classes: Sequence[str], splits: Sequence[str]
 ) -> AbstractContextManager[Add]:
-    """Writes `annotations.json`, or `SPLIT.json` for each split, with run lengths; see `Writer`.
+    """Writer of `annotations.json`, or a `SPLIT.json` each, with run lengths; see `Writer`.
 
-    An image without a file here is called as it is on the disk.
+    `file_name` of an image without a file in the export is the name of the photo.
     """
     return _coco(folder, classes, splits, _run_lengths)
 
 
-def coco_polygons(
+def polygon_writer(
     folder: Path, classes: Sequence[str], splits: Sequence[str]
 ) -> AbstractContextManager[Add]:
-    """The same with polygons, one for each piece of an object; holes are joined to them."""
+    """The same with polygons, one for every piece of an object; holes are joined to them."""
     return _coco(folder, classes, splits, _polygons)
 
 
@@ -124,20 +122,22 @@ def _coco(
         }
 
         def add(item: Item, split: str, image: str) -> None:
-            annotations = (annotation(each, numbers[each.label]) for each in item.objects)
+            annotations = (
+                annotation(labelled, numbers[labelled.label]) for labelled in item.objects
+            )
             name = image or name_of(item.key)
             files[split].add(name, item.width, item.height, annotations)
 
         yield add
 
 
-def _run_lengths(each: Labelled, number: int) -> dict[str, Any]:
-    return coco_annotation(number, each.box, each.score, each.mask)
+def _run_lengths(labelled: Labelled, number: int) -> dict[str, Any]:
+    return coco_annotation(number, labelled.box, labelled.score, labelled.mask)
 
 
-def _polygons(each: Labelled, number: int) -> dict[str, Any]:
-    rings = [ring.ravel().tolist() for ring in edges(each.pixels)]
-    return _run_lengths(each, number) | {"segmentation": rings}
+def _polygons(labelled: Labelled, number: int) -> dict[str, Any]:
+    rings = [ring.ravel().tolist() for ring in edges(labelled.pixels)]
+    return _run_lengths(labelled, number) | {"segmentation": rings}
 
 
 def _append(file: BinaryIO, value: dict[str, Any], *, first: bool) -> None:
@@ -145,5 +145,5 @@ def _append(file: BinaryIO, value: dict[str, Any], *, first: bool) -> None:
 
 
 def _json(value: Any) -> bytes:
-    # Plain ASCII survives any reader's idea of an encoding.
+    # Readers differ in the encoding that they expect; ASCII is the same in all of them.
     return json.dumps(value, allow_nan=False).encode("ascii")

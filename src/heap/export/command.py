@@ -1,4 +1,4 @@
-"""Exporting a run: everything that `heap export` does but for printing."""
+"""Export of a run: everything that `heap export` does but printing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,41 +8,40 @@ from pathlib import Path
 from heap.base.errors import ConfigError, ImageError, InputError
 from heap.base.files import MARKER, replacing_folder
 from heap.base.progress import OnProgress, silent
-from heap.export.coco import coco, coco_polygons
-from heap.export.crops import write_crops
+from heap.export.coco import coco_writer, polygon_writer
 from heap.export.earlier import refuse_less
 from heap.export.formats import FORMATS, Format, FormatName, ImageMode
-from heap.export.items import Item, items, read_keys, read_labels
-from heap.export.labelme import labelme
-from heap.export.maps import masks
+from heap.export.items import Item, read_items, read_keys, read_labels
+from heap.export.labelme import labelme_writer
+from heap.export.maps import map_writer
 from heap.export.names import file_names, folder_names, stem_of
-from heap.export.originals import read_original
-from heap.export.phototable import PHOTOS, photo_table
+from heap.export.originals import read_original, write_crops
+from heap.export.phototable import PHOTOS, photo_writer
 from heap.export.splits import Splits
-from heap.export.tables import csv, parquet
-from heap.export.voc import voc
+from heap.export.tables import csv_writer, parquet_writer
+from heap.export.voc import voc_writer
 from heap.export.writer import Add, Writer
-from heap.export.yolo import yolo
+from heap.export.yolo import yolo_writer
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.store.photos import Photos
 from heap.store.place import folder_of
 from heap.store.store import RunStore
 
 _WRITERS: Mapping[FormatName, Writer] = {
-    "coco": coco,
-    "coco-polygons": coco_polygons,
-    "yolo": yolo,
-    "voc": voc,
-    "labelme": labelme,
-    "csv": csv,
-    "parquet": parquet,
-    "masks": masks,
+    "coco": coco_writer,
+    "coco-polygons": polygon_writer,
+    "yolo": yolo_writer,
+    "voc": voc_writer,
+    "labelme": labelme_writer,
+    "csv": csv_writer,
+    "parquet": parquet_writer,
+    "masks": map_writer,
 }
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What is exported, and what comes with it."""
+    """Choice of the objects that are exported, and of what comes with them."""
 
     categories: bool = False
     """Categories are classes; otherwise every object is of one class."""
@@ -50,23 +49,23 @@ class Choices:
     """Objects that score lower are left out."""
     splits: Splits = field(default_factory=Splits)
     crops: bool = False
-    """Each object cut out of its image too."""
+    """Whether every object is also cut out of its image."""
     images: ImageMode | None = None
     """None: as the format is used, see `heap.export.formats.FORMATS`."""
     photos: Path | None = None
-    """Folder where the original images are now; None: where they were."""
+    """Folder that the original images are in now; None: where they were."""
     urls: bool = False
-    """Original images that came from URLs are read from there again."""
+    """Whether original images that came from URLs are read from there again."""
 
     def __post_init__(self) -> None:
-        """Refuse a score that none can have; not a number is one too."""
+        """Refuse a score that no object can have, nan included."""
         if not 0 <= self.min_score <= 1:
             raise InputError(f"min_score is {self.min_score}; scores are from 0 to 1")
 
 
 @dataclass
 class Count:
-    """What one split holds."""
+    """Numbers of images and objects in one split."""
 
     images: int = 0
     objects: int = 0
@@ -74,14 +73,14 @@ class Count:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported."""
+    """A finished export."""
 
     folder: Path
     classes: tuple[str, ...]
     unsorted: int
     """Objects of class `other` that have not been sorted into categories yet."""
     splits: dict[str, Count]
-    """By name; one without a name if there are none."""
+    """Counts by the name of the split; one without a name if there are no splits."""
     crops: int
     renamed: int
     """Images whose files have another name than the photo; `photos.csv` says which."""
@@ -124,13 +123,13 @@ def export(
             job = _Job(folder, FORMATS[format], choices, labels.classes, photos)
             with (
                 _WRITERS[format](folder, labels.classes, job.splits) as write,
-                photo_table(folder / PHOTOS, FORMATS[format]) as note,
+                photo_writer(folder / PHOTOS, FORMATS[format]) as note,
             ):
-                for done, item in enumerate(items(store, labels, names, choices.min_score)):
+                for done, item in enumerate(read_items(store, labels, names, choices.min_score)):
                     on_progress("export", done, total)
                     job.take(item, write, note)
             job.refuse_less_than(target)
-            found = Exported(
+            exported = Exported(
                 target,
                 labels.classes,
                 labels.unsorted,
@@ -139,13 +138,13 @@ def export(
                 job.renamed,
                 tuple(job.failures),
             )
-            _describe(found, format, folder)
+            _describe(exported, format, folder)
     on_progress("export", total, total)
-    return found
+    return exported
 
 
 class _Job:
-    """Takes images one by one and counts them."""
+    """An export that is being written: it takes images one by one and counts them."""
 
     def __init__(
         self,
@@ -168,7 +167,7 @@ class _Job:
         self.failures: list[Failure] = []
 
     def take(self, item: Item, *writers: Add) -> None:
-        """Write an image with all of the `writers`."""
+        """Write an image with all the `writers`."""
         name = self._choices.splits.of(item.key)
         split = name or self._format.unsplit
         image = ""
@@ -187,15 +186,15 @@ class _Job:
         self.counts[name].objects += len(item.objects)
 
     def refuse_less_than(self, out: Path) -> None:
-        """Refuse to put less in the place of an export for want of original images."""
+        """Refuse to replace an export by one that holds less for want of original images."""
         if self.failures:
             images = sum(count.images for count in self.counts.values())
             refuse_less(out, images, self.crops, self._brought, self.failures)
 
     def _bring(self, item: Item, name: str, split: str) -> str:
-        """Bring the original image along, as a file, as crops, or as both."""
+        """Write the original as a file, as crops, or as both; returns the path of the file."""
         original = read_original(self._photos, item)
-        # Crops first: an image that cannot be decoded shall leave nothing behind.
+        # Crops first: they decode the image, and one that cannot be decoded shall leave nothing.
         if self._choices.crops:
             self.crops += write_crops(original, self._folder / "crops" / name, self._folders)
         if self._mode == "none":
@@ -205,7 +204,7 @@ class _Job:
 
 
 def _names(keys: Sequence[str], format: Format, choices: Choices) -> dict[str, str]:
-    """The names of files by key; exactly the photos' own, where these are not in the export."""
+    """Names of files by key; exactly the photos' own, where the photos are not in the export."""
     apart = (choices.images or format.images) == "none"
     return file_names(keys, format.reserved, as_they_are=apart)
 
@@ -219,13 +218,13 @@ def _target(run: Path | str, format: FormatName, out: Path | None) -> Path:
     return folder / f"export-{format}"
 
 
-def _describe(found: Exported, format: FormatName, folder: Path) -> None:
-    if found.failures:
-        write_failures(found.failures, folder / FAILURES)
+def _describe(exported: Exported, format: FormatName, folder: Path) -> None:
+    if exported.failures:
+        write_failures(exported.failures, folder / FAILURES)
     lines = [f"Objects found by HEAP, exported as {format} by heap {version('heap')}.", ""]
-    for name, count in found.splits.items():
+    for name, count in exported.splits.items():
         lines.append(f"{name or 'all'}: {count.images} images, {count.objects} objects")
-    lines.append(f"crops: {found.crops}")
-    lines += [f"class {at}: {label}" for at, label in enumerate(found.classes)]
+    lines.append(f"crops: {exported.crops}")
+    lines += [f"class {at}: {label}" for at, label in enumerate(exported.classes)]
     text = "\n".join([*lines, ""])
     (folder / MARKER).write_text(text, encoding="utf-8", newline="\n")

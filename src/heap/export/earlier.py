@@ -1,4 +1,4 @@
-"""An earlier export, which a new one replaces unless photos are missing and it would hold less."""
+"""Protection of an earlier export from a new one that holds less because photos are missing."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from heap.images.failures import Failure
 _IMAGES = re.compile(r"^.*: (\d+) images, \d+ objects$", re.MULTILINE)
 _CROPS = "\ncrops: "
 _SHOWN = 3
-"""Photos that are named."""
+"""Photos that a message names."""
 
 
 def refuse_less(
@@ -24,7 +24,7 @@ def refuse_less(
     Raises:
         InputError: then; it says what to do.
     """
-    had_images, had_crops = _held(out)
+    had_images, had_crops = _read_counts(out)
     if brought and images >= had_images and crops >= had_crops:
         return
     holds = f"the export would hold {images} images and {crops} crops"
@@ -39,8 +39,8 @@ def refuse_less(
     )
 
 
-def _held(out: Path) -> tuple[int, int]:
-    """How many images and crops an export holds, by what it says itself; 0 if there is none."""
+def _read_counts(out: Path) -> tuple[int, int]:
+    """Numbers of images and crops in an export, as its marker says; 0 if there is none."""
     try:
         text = (out / MARKER).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The formats of exports: what they are called, and what reads them."""
+"""Formats of exports: their names, and what reads them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ ImageMode = Literal["copy", "link", "none"]
 
 @dataclass(frozen=True)
 class Format:
-    """What is special to a format, but for how it is written."""
+    """Properties of a format; its writer is elsewhere."""
 
     reader: str
-    """How to read an export in the folder OUT, in a line."""
+    """Advice on reading an export in the folder OUT, in a line."""
     images: ImageMode = "none"
-    """What becomes of the images unless the user says so."""
+    """Treatment of the original images unless the user chooses another."""
     folder: str = "images/{split}"
-    """Where the images of a split lie in the export."""
+    """Folder of the images of a split in the export."""
     unsplit: str = ""
     """Name of the only split where there are none."""
     kinds: tuple[str, ...] = ("JPEG", "PNG", "BMP", "WEBP")
     """Image formats that readers take, by Pillow's names."""
     otherwise: Literal["JPEG", "PNG"] = "PNG"
-    """What images of other formats become."""
+    """Format that images of other formats are converted to."""
     any_suffix: bool = True
     """Whether readers take .JPG and .jpeg as well as .jpg."""
     per_image: bool = False
-    """Whether each image has a file of its own, but for the image itself."""
+    """Whether every image has a file of its own, besides the image itself."""
     reserved: Collection[str] = ()
-    """What folders of photos may not be called here, in lower case."""
+    """Names that folders of photos may not have in this format, in lower case."""
 
 
 FORMATS: dict[FormatName, Format] = {
@@ -41,7 +41,7 @@ FORMATS: dict[FormatName, Format] = {
         images="copy",
         unsplit="train",
         per_image=True,
-        # It looks for labels where the last folder of this name in the path of an image is.
+        # Ultralytics finds labels by replacing the last folder of this name in an image's path.
         reserved=("images",),
     ),
     "voc": Format(

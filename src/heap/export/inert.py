@@ -1,21 +1,24 @@
-"""Cells of CSV that a spreadsheet shows and never runs."""
+"""CSV whose cells a spreadsheet shows and never runs as formulas.
+
+Names of files and categories come from others, and a formula can read files and open addresses.
+"""
 
 import pyarrow as pa
 from pyarrow.csv import CSVWriter
 
 _RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A cell that begins with one of them may be a formula; some languages write them wide."""
+"""First signs of a formula; spreadsheets of some languages take full-width signs too."""
 _QUOTE = "'"
 
 
 class InertWriter(CSVWriter):  # type: ignore[misc]  # pyarrow has no annotations
-    """Writes tables whose texts are no formulas, see `text`; run lengths are of the same mask."""
+    """Writer of tables whose texts are no formulas; run lengths stay those of the mask."""
 
     def write_table(self, table: pa.Table, max_chunksize: int | None = None) -> None:
         """Add the rows of a table."""
         for place, field in enumerate(table.schema):
             if pa.types.is_string(field.type):
-                change = runs if field.name == "mask_counts" else text
+                change = inert_runs if field.name == "mask_counts" else inert_text
                 cells = [
                     None if cell is None else change(cell) for cell in table[place].to_pylist()
                 ]
@@ -23,16 +26,20 @@ class InertWriter(CSVWriter):  # type: ignore[misc]  # pyarrow has no annotation
         super().write_table(table, max_chunksize)
 
 
-def text(cell: str) -> str:
-    """With a ' before what could be a formula, and before a ': without one ' it is as it was."""
+def inert_text(cell: str) -> str:
+    """Return a text with a ' before what could be a formula, and before a '.
+
+    Readers get the text back by removing one ' from the front.
+    """
     return _QUOTE + cell if cell.startswith((*_RUN, _QUOTE)) else cell
 
 
-def runs(counts: str) -> str:
-    """COCO's run lengths of the same mask, which do not begin with a =.
+def inert_runs(counts: str) -> str:
+    """Return COCO's run lengths of the same mask, which do not begin with a =.
 
-    That is a first run of 13. It becomes runs of 1, 0 and 12; each run but the first three is
-    written as its difference to the last but one, so that only one other run is written anew.
+    A = stands for a first run of 13, which becomes runs of 1, 0 and 12. All runs but the first
+    three are written as the difference to the run before the last, so that only one more run has
+    to be written anew.
     """
     if not counts.startswith("="):
         return counts
@@ -45,9 +52,9 @@ def runs(counts: str) -> str:
 
 
 def _number(counts: str, at: int) -> tuple[int, int]:
-    """The number that is written from a place on, and the place after it.
+    """Read the number that begins at a place; returns it and the place after it.
 
-    Five bits for each letter, the lowest first; the sixth says that more follow.
+    A letter has five bits, the lowest first; the sixth says that more letters follow.
     """
     value = shift = 0
     while at < len(counts):

@@ -1,4 +1,4 @@
-"""What is exported: the images of a run with those of its objects that are wanted."""
+"""Items of an export: the images of a run with the objects that are wanted of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from heap.base.errors import InputError
-from heap.categories.titles import OTHER, check_titles, printed, title_of
-from heap.export.names import text_of
+from heap.categories.titles import OTHER, check_titles, printable_title, title_of
+from heap.export.names import printable_name
 from heap.images.source import name_of
 from heap.results import Rle
 from heap.store import schema
@@ -63,19 +63,19 @@ class Item:
 
     key: str
     name: str
-    """Of what belongs to this image in the export, without suffix; see `heap.export.names`."""
+    """Name of the files of this image in the export, without suffix; see `heap.export.names`."""
     width: int
     height: int
     source: str
     """Absolute path or URL; empty if the image cannot be read again."""
     digest: str
-    """Of the image file."""
+    """SHA-256 of the image file."""
     objects: tuple[Labelled, ...]
 
     @property
     def photo(self) -> str:
         """Name of the photo on the disk, below what was listed, as a line of text."""
-        return text_of(name_of(self.key))
+        return printable_name(name_of(self.key))
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Labels:
     usual: str
     """Class of the objects that are not in `special`."""
     special: Mapping[str, str | None]
-    """By the id of an object: its class, or None if it is rejected."""
+    """Class by the id of an object, or None if it is rejected."""
     unsorted: int
     """Objects that have the class `OTHER` because `heap categories` has not seen them yet."""
 
@@ -97,9 +97,9 @@ class Labels:
 
 
 def read_labels(store: RunStore, *, by_category: bool) -> Labels:
-    """Classes from the categories of a run, or one class for all objects.
+    """Take classes from the categories of a run, or one class for all objects.
 
-    Rejected objects and those of rejected categories have none.
+    Rejected objects, and those of rejected categories, have no class.
 
     Raises:
         InputError: if categories are wanted, and the objects were never sorted into any, or two
@@ -120,9 +120,9 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     special: dict[str, str | None] = {}
     others, unsorted = False, 0
     if objects is not None:
-        found = read_rows(objects, ["id", "category", "rejected"])
-        off = is_rejected(found, [number for number, title in titles.items() if title is None])
-        columns = found.select(["id", "category"]).to_pydict()
+        stored = read_rows(objects, ["id", "category", "rejected"])
+        off = is_rejected(stored, [number for number, title in titles.items() if title is None])
+        columns = stored.select(["id", "category"]).to_pydict()
         for name, category, rejected in zip(*columns.values(), off, strict=True):
             title = titles.get(category)
             if rejected:
@@ -141,23 +141,23 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
 
 
 def read_keys(store: RunStore) -> list[str]:
-    """The keys of the images that `items` gives, in order.
+    """Keys of the images that `items` yields, in order.
 
     Raises:
         StoreError: if the store is damaged.
     """
     with reading(store.run):
-        found = read_rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
-        return sorted(found["key"].to_pylist())
+        images = read_rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
+        return sorted(images["key"].to_pylist())
 
 
-def items(
+def read_items(
     store: RunStore, labels: Labels, names: Mapping[str, str], min_score: float = 0.0
 ) -> Iterator[Item]:
-    """The images of a run in the order of keys, a block at a time in memory.
+    """Yield the images of a run in the order of keys, a block at a time in memory.
 
-    `names` has `Item.name` by key; an image that is not there was added meanwhile, and is left out.
-    Left out are objects that are rejected or score below `min_score`; failed images too.
+    `names` has `Item.name` by key; an image without a name was added meanwhile, and is left out.
+    So are failed images, and objects that are rejected or score below `min_score`.
 
     Raises:
         StoreError: if the store is damaged.
@@ -173,10 +173,10 @@ def _titles(store: RunStore) -> dict[int, str | None] | None:
     table = store.find(schema.CATEGORIES)
     if table is None:
         return None
-    found = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
+    rows = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return {
-        row["id"]: None if row["rejected"] else title_of(row["id"], printed(row["name"]))
-        for row in found
+        row["id"]: None if row["rejected"] else title_of(row["id"], printable_title(row["name"]))
+        for row in rows
     }
 
 

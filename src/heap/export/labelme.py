@@ -1,4 +1,4 @@
-"""LabelMe: one JSON file for each image, with polygons that a person can correct."""
+"""LabelMe: a JSON file for every image, with polygons that a person can correct."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from heap.images.source import is_url
 from heap.masks.outlines import CENTRE, pieces
 
 _VERSION = "5.5.0"
-"""The version of LabelMe whose files these are like; it opens those of any version from 5."""
+"""Version of LabelMe that writes files like these; LabelMe opens those of any version from 5."""
 
 
 @contextmanager
-def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `NAME.json`, in the folder of the split, beside the image; see `Writer`.
+def labelme_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of `NAME.json`, in the folder of the split, beside the image; see `Writer`.
 
     Pieces of one object share a `group_id`, which is LabelMe's way. Holes are joined to the outline
     as `heap.masks.outlines` says: shapes of type `mask` would keep them too, but LabelMe reads
@@ -32,8 +32,8 @@ def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
             "flags": {},
             "shapes": [
                 shape
-                for number, each in enumerate(item.objects, start=1)
-                for shape in _shapes(each, number)
+                for number, labelled in enumerate(item.objects, start=1)
+                for shape in _shapes(labelled, number)
             ],
             "imagePath": image.rpartition("/")[2] or _original(item),
             "imageData": None,
@@ -47,14 +47,14 @@ def labelme(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
     yield add
 
 
-def _shapes(each: Labelled, number: int) -> list[dict[str, Any]]:
-    rings = pieces(each.pixels)
+def _shapes(labelled: Labelled, number: int) -> list[dict[str, Any]]:
+    rings = pieces(labelled.pixels)
     return [
         {
-            "label": each.label,
+            "label": labelled.label,
             "points": (ring + CENTRE).round(2).tolist(),
             "group_id": number if len(rings) > 1 else None,
-            "description": f"{each.id}, score {each.score:.3f}",
+            "description": f"{labelled.id}, score {labelled.score:.3f}",
             "shape_type": "polygon",
             "flags": {},
             "mask": None,
@@ -64,6 +64,6 @@ def _shapes(each: Labelled, number: int) -> list[dict[str, Any]]:
 
 
 def _original(item: Item) -> str:
-    """LabelMe opens an image from anywhere on this machine."""
+    """Path of the photo, which LabelMe opens from anywhere on this machine."""
     here = item.source and not is_url(item.source)
     return item.source if here else item.photo.rpartition("/")[2]

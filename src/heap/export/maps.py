@@ -9,7 +9,7 @@ import pyarrow as pa
 from PIL import Image
 
 from heap.export.items import Item
-from heap.export.names import text_of
+from heap.export.names import printable_name
 from heap.export.tables import csv_table
 from heap.export.writer import Add, file_in
 
@@ -29,8 +29,8 @@ _SCHEMA = pa.schema(
 
 
 @contextmanager
-def masks(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `masks/NAME.png` and `labels.csv`; see `Writer`.
+def map_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of `masks/NAME.png` and `labels.csv`; see `Writer`.
 
     0 is background, 1 the object of the best score, and so on; a better one covers a lower one.
     Maps are grey images of 8 bits, those with more than 255 objects of 16. An image without an
@@ -41,21 +41,22 @@ def masks(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterat
 
         def add(item: Item, split: str, image: str) -> None:
             name = f"{item.name}.png"
-            dense = [each.pixels for each in item.objects]
+            dense = [labelled.pixels for labelled in item.objects]
             values = np.zeros((item.height, item.width), _depth(len(dense)))
+            # From the lowest score to the best, which is drawn last and so on top.
             for number in range(len(dense), 0, -1):
                 values[dense[number - 1]] = number
             Image.fromarray(values).save(file_in(folder / "masks", name))
             visible = np.bincount(values.ravel(), minlength=len(dense) + 1).tolist()
-            about = {"file": text_of(name), "image": item.photo, "split": split}
-            for number, each in enumerate(item.objects, start=1):
+            about = {"file": printable_name(name), "image": item.photo, "split": split}
+            for number, labelled in enumerate(item.objects, start=1):
                 add_row(
                     {
                         **about,
                         "value": number,
-                        "id": each.id,
-                        "label": each.label,
-                        "score": each.score,
+                        "id": labelled.id,
+                        "label": labelled.label,
+                        "score": labelled.score,
                         "area": int(dense[number - 1].sum()),
                         "visible": visible[number],
                     }

@@ -1,24 +1,26 @@
-"""Original images for an export: copied, linked, or re-encoded, always upright."""
+"""Original images for an export: copied, linked, or re-encoded, always upright; and crops."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+import numpy as np
 from PIL import ExifTags, Image
 
 from heap.base.errors import ImageError
 from heap.export.formats import Format, ImageMode
 from heap.export.items import Item
-from heap.export.reencoding import kind_again, save_upright
+from heap.export.reencoding import format_again, save_upright
 from heap.export.writer import file_in
 from heap.images import FORMATS, Limits, Picture, decode_bytes
 from heap.images.source import is_url
 from heap.store.photos import Photo, Photos
 
 _WHOLE = Limits(draft_side=Limits().side)
-"""Images are decoded at their full size."""
+"""Limits without a draft: images are decoded at their full size, for masks are of that size."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
 _KINDS = {suffix: kind for kind, suffix in _SUFFIXES.items()} | {".jpeg": "JPEG"}
 
@@ -32,7 +34,7 @@ class Original:
 
     @cached_property
     def picture(self) -> Picture:
-        """Upright, at full size.
+        """Upright image at full size.
 
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
@@ -42,8 +44,8 @@ class Original:
     def put(self, folder: Path, format: Format, mode: ImageMode) -> str:
         """Bring the image into a folder, and return its path there.
 
-        It is as it was, or a link if those are wanted and it is on this machine; but one that is
-        not upright, or of a format that the readers do not take, is re-encoded.
+        It is copied as it is, or linked if that is wanted and it is on this machine; one that is
+        not upright, or of a format that readers do not take, is re-encoded.
 
         Raises:
             ImageError: if it cannot be decoded, or is no longer of the size that it had.
@@ -52,7 +54,7 @@ class Original:
         kind = self._kind_as_is()
         if kind not in format.kinds:
             picture, data = self.picture, self.photo.data
-            again = kind_again(picture.key, data, format)
+            again = format_again(picture.key, data, format)
             name = self.item.name + _SUFFIXES[again]
             save_upright(picture, data, again, file_in(folder, name))
             return name
@@ -70,7 +72,7 @@ class Original:
         return own if format.any_suffix and _KINDS.get(own.lower()) == kind else _SUFFIXES[kind]
 
     def _kind_as_is(self) -> str:
-        """The format of an upright image of the size it had, or nothing."""
+        """Format of an upright image of the size that it had; empty if it has to be re-encoded."""
         try:
             with Image.open(BytesIO(self.photo.data), formats=FORMATS) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
@@ -88,6 +90,28 @@ def read_original(photos: Photos, item: Item) -> Original:
         ImageError: if it cannot be read, or its content is another one now.
     """
     return Original(item, photos.read(item.key, item.source, item.digest))
+
+
+def write_crops(original: Original, folder: Path, classes: Mapping[str, str]) -> int:
+    """Cut every object out of its image into `CLASS/NAME-INDEX.png`.
+
+    A crop is what is in the box, transparent around the object. `classes` has the names of folders
+    by class. Returns the number of crops.
+
+    Raises:
+        ImageError: if the image cannot be decoded, or is no longer of the size that it had.
+        OSError: if a crop cannot be written.
+    """
+    item, pixels = original.item, original.picture.pixels
+    profile = original.picture.profile or None
+    for labelled in item.objects:
+        left, top, right, bottom = labelled.bounds
+        inside = (slice(top, bottom), slice(left, right))
+        alpha = labelled.pixels[inside].astype(np.uint8) * 255
+        crop = Image.fromarray(np.dstack([pixels[inside], alpha]))
+        path = file_in(folder, f"{classes[labelled.label]}/{item.name}-{labelled.index}.png")
+        crop.save(path, icc_profile=profile)
+    return len(item.objects)
 
 
 def _same_size(item: Item, picture: Picture) -> Picture:

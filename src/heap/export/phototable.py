@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from heap.export.formats import Format
 from heap.export.items import Item
-from heap.export.names import text_of
+from heap.export.names import printable_name
 from heap.export.tables import csv_table, file_of
 from heap.export.writer import Add
 
@@ -28,14 +28,14 @@ _SCHEMA = pa.schema(
 
 
 @contextmanager
-def photo_table(path: Path, format: Format) -> Iterator[Add]:
-    """Writes a row for each image that an export holds."""
+def photo_writer(path: Path, format: Format) -> Iterator[Add]:
+    """Writer of a row for every image that an export holds."""
     with csv_table(path, _SCHEMA) as add_row:
 
         def add(item: Item, split: str, image: str) -> None:
             add_row(
                 {
-                    "name": text_of(item.name),
+                    "name": printable_name(item.name),
                     "photo": item.photo,
                     "source": item.source,
                     "file": file_of(format, split, image),

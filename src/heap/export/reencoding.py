@@ -14,8 +14,8 @@ _QUALITY = 95
 _JPEGS = ("JPEG", "MPO")
 
 
-def kind_again(key: str, data: bytes, format: Format) -> Literal["JPEG", "PNG"]:
-    """What an image is encoded as: a JPEG stays one, for as a PNG it is several times as large."""
+def format_again(key: str, data: bytes, format: Format) -> Literal["JPEG", "PNG"]:
+    """Format to encode an image in: a JPEG stays one, for as a PNG it is several times as large."""
     with Image.open(BytesIO(data), formats=formats_of(key)) as image:
         stays = image.format in _JPEGS and "JPEG" in format.kinds
     return "JPEG" if stays else format.otherwise
@@ -38,7 +38,7 @@ def save_upright(picture: Picture, data: bytes, kind: Literal["JPEG", "PNG"], pa
 def _quality_of(key: str, data: bytes) -> dict[str, Any]:
     with Image.open(BytesIO(data), formats=formats_of(key)) as image:
         tables = getattr(image, "quantization", {})
-        # A grey one has too few tables for colours.
+        # The pixels are written as colours, which need two tables; a grey JPEG has only one.
         if image.format not in _JPEGS or image.mode != "RGB" or len(tables) < 2:
             return {"quality": _QUALITY}
         sampling = JpegImagePlugin.get_sampling(image)

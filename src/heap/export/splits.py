@@ -1,4 +1,4 @@
-"""Shares of the images, such as train, val and test."""
+"""Splits of the images, such as train, val and test."""
 
 import hashlib
 import re
@@ -9,13 +9,16 @@ from math import fsum, isclose
 from heap.base.errors import InputError
 
 _SEEDS = 20
-"""Seeds that are tried for one with which no split is empty."""
+"""Seeds that are tried, to advise one with which no split is empty."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Decides by its key alone where an image belongs, so that it stays when others are added."""
+    """Shares of the splits; the key of an image decides where it belongs.
+
+    Nothing else does, so that an image stays in its split when others are added.
+    """
 
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the images by name of the split, together 1; empty: no splits."""
@@ -44,18 +47,18 @@ class Splits:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the splits; one empty name if there are none."""
+        """Names of the splits; one empty name if there are none."""
         return tuple(self.shares) or ("",)
 
     def check(self, keys: Collection[str]) -> None:
-        """See that every split has an image, for trainers stop at one without.
+        """Raise InputError if a split has no image, for trainers stop at one without.
 
         Raises:
             InputError: if one of several splits would have none of the images.
         """
         if empty := self._empty(keys):
             others = (Splits(self.shares, seed) for seed in range(_SEEDS))
-            better = next((each.seed for each in others if not each._empty(keys)), None)
+            better = next((other.seed for other in others if not other._empty(keys)), None)
             advice = "" if better is None else f"--seed {better}, which gives every split some, "
             raise InputError(
                 f"{empty[0]} would have none of the {len(keys)} images: which split an image is in "
@@ -69,6 +72,7 @@ class Splits:
     def of(self, key: str) -> str:
         """The split of an image; an empty name if there are none."""
         digest = hashlib.blake2b(f"{self.seed}/{key}".encode(), digest_size=8).digest()
+        # A number in [0, 1) that depends on the key and the seed alone.
         place, reached = int.from_bytes(digest) / 2**64, 0.0
         for name, share in self.shares.items():
             reached += share

@@ -1,4 +1,4 @@
-"""CSV and Parquet: one row for each object, and for each image without one."""
+"""CSV and Parquet: a row for every object, and for every image without objects."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 AddRow = Callable[[Row], None]
 
 _ROWS = 4096
-"""Rows that are written together."""
+"""Rows that are written together, so that Parquet gets few row groups in bounded memory."""
 
 _COLUMNS = [
     pa.field("id", pa.string()),  # KEY#INDEX, as in the run; null: the image has no object
@@ -40,15 +40,15 @@ PARQUET_SCHEMA = pa.schema([*_COLUMNS, pa.field("vector", pa.list_(pa.float32())
 
 
 @contextmanager
-def csv(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `objects.csv`, see `csv_table` and `Writer`."""
+def csv_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of `objects.csv`, see `csv_table` and `Writer`."""
     with csv_table(folder / "objects.csv", CSV_SCHEMA) as add_row:
-        yield _adder(add_row)
+        yield _object_rows(add_row)
 
 
 @contextmanager
-def parquet(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `objects.parquet`, which has the vectors of the objects too; see `Writer`."""
+def parquet_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of `objects.parquet`, which has the vectors of the objects too; see `Writer`."""
     from pyarrow.parquet import ParquetWriter
 
     path = folder / "objects.parquet"
@@ -56,12 +56,12 @@ def parquet(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iter
         ParquetWriter(path, PARQUET_SCHEMA, compression="zstd") as file,
         _rows(file, PARQUET_SCHEMA) as add_row,
     ):
-        yield _adder(add_row)
+        yield _object_rows(add_row)
 
 
 @contextmanager
 def csv_table(path: Path, schema: pa.Schema) -> Iterator[AddRow]:
-    """A table of rows, UTF-8 with a header and without formulas."""
+    """Writer of a table in UTF-8, with a header and without formulas."""
     from heap.export.inert import InertWriter
 
     with InertWriter(path, schema) as file, _rows(file, schema) as add_row:
@@ -69,7 +69,7 @@ def csv_table(path: Path, schema: pa.Schema) -> Iterator[AddRow]:
 
 
 def file_of(format: Format, split: str, image: str) -> str:
-    """The path in an export of what a writer was told of as `image`; empty if there is nothing."""
+    """Path of an `image` in an export, as `Add` gets it; empty if there is none."""
     return str(PurePosixPath(format.folder.format(split=split), image)) if image else ""
 
 
@@ -91,7 +91,7 @@ def _rows(file: Any, schema: pa.Schema) -> Iterator[AddRow]:
     flush()
 
 
-def _adder(add_row: AddRow) -> Add:
+def _object_rows(add_row: AddRow) -> Add:
     def add(item: Item, split: str, image: str) -> None:
         about = {
             "image": item.photo,
@@ -101,21 +101,21 @@ def _adder(add_row: AddRow) -> Add:
             "mask_height": item.height,
             "mask_width": item.width,
         }
-        for each in item.objects:
-            add_row(about | _of_object(each))
+        for labelled in item.objects:
+            add_row(about | _object_cells(labelled))
         if not item.objects:
             add_row(about)
 
     return add
 
 
-def _of_object(each: Labelled) -> Row:
+def _object_cells(labelled: Labelled) -> Row:
     return {
-        "id": each.id,
-        "label": each.label,
-        "score": each.score,
-        **dict(zip(("x1", "y1", "x2", "y2"), each.box, strict=True)),
-        "area": int(each.pixels.sum()),
-        "mask_counts": each.mask.counts,
-        "vector": each.vector,
+        "id": labelled.id,
+        "label": labelled.label,
+        "score": labelled.score,
+        **dict(zip(("x1", "y1", "x2", "y2"), labelled.box, strict=True)),
+        "area": int(labelled.pixels.sum()),
+        "mask_counts": labelled.mask.counts,
+        "vector": labelled.vector,
     }

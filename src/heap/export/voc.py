@@ -11,18 +11,18 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from heap.base.errors import InputError
-from heap.categories.titles import printed_plainly
+from heap.categories.titles import plain_title
 from heap.export.items import Item, Labelled
 from heap.export.writer import Add, file_in
 from heap.masks.outlines import pieces
 
 _MOST = 254
-"""Values of a label map that are neither background (0) nor of no class (255)."""
+"""Values of a label map that are neither background (0) nor void (255)."""
 
 
 @contextmanager
-def voc(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes Annotations, Segmentation{Class,Object}, ImageSets and labelmap.txt; see `Writer`.
+def voc_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of Annotations, Segmentation{Class,Object}, ImageSets and labelmap.txt; see `Writer`.
 
     Boxes are 1-based and inclusive, as VOC's are, and polygons 1-based. The elements `score` and
     `polygon` are additions. In the label maps a better score covers a lower one; objects after the
@@ -58,7 +58,11 @@ def voc(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator
 
 
 def colour_map() -> list[int]:
-    """VOC's colours, red, green and blue of each of the 256 values in turn."""
+    """VOC's colours: red, green and blue of the 256 values in turn.
+
+    The bits of a value go in turn to red, green and blue, the lowest to their highest bits, as in
+    VOC's own `VOCcolormap`.
+    """
     levels = []
     for value in range(256):
         for channel in range(3):
@@ -73,7 +77,7 @@ def _label_map(classes: Sequence[str]) -> str:
     lines = ["# label:color_rgb:parts:actions"]
     for number, name in enumerate(["background", *classes]):
         colour = ",".join(map(str, colours[3 * number : 3 * number + 3]))
-        lines.append(f"{printed_plainly(name)}:{colour}::")
+        lines.append(f"{plain_title(name)}:{colour}::")
     return "\n".join([*lines, ""])
 
 
@@ -86,27 +90,29 @@ def _write_xml(item: Item, file_name: str, folder: Path) -> None:
     for name, value in (("width", item.width), ("height", item.height), ("depth", 3)):
         _text(size, name, value)
     _text(root, "segmented", 1)
-    for each in item.objects:
-        _object(root, each)
+    for labelled in item.objects:
+        _object(root, labelled)
     indent(root)
     path = file_in(folder, f"{item.name}.xml")
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _object(root: Element, each: Labelled) -> None:
+def _object(root: Element, labelled: Labelled) -> None:
     element = SubElement(root, "object")
-    left, top, right, bottom = each.bounds
-    at_border = left == 0 or top == 0 or right == each.mask.width or bottom == each.mask.height
-    _text(element, "name", printed_plainly(each.label))
+    left, top, right, bottom = labelled.bounds
+    at_border = (
+        left == 0 or top == 0 or right == labelled.mask.width or bottom == labelled.mask.height
+    )
+    _text(element, "name", plain_title(labelled.label))
     _text(element, "pose", "Unspecified")
     _text(element, "truncated", int(at_border))
     _text(element, "difficult", 0)
-    _text(element, "score", f"{each.score:.6g}")
+    _text(element, "score", f"{labelled.score:.6g}")
     box = SubElement(element, "bndbox")
     corners = {"xmin": left + 1, "ymin": top + 1, "xmax": right, "ymax": bottom}
     for name, value in corners.items():
         _text(box, name, value)
-    for ring in pieces(each.pixels):
+    for ring in pieces(labelled.pixels):
         polygon = SubElement(element, "polygon")
         for number, (x, y) in enumerate((ring + 1).tolist(), start=1):
             _text(polygon, f"x{number}", x)
@@ -120,9 +126,10 @@ def _text(parent: Element, name: str, value: object) -> None:
 def _write_maps(item: Item, numbers: dict[str, int], folders: Sequence[Path]) -> None:
     shape = (item.height, item.width)
     by_class, by_object = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
-    for number, each in reversed(list(enumerate(item.objects[:_MOST], start=1))):
-        mask = each.pixels
-        by_class[mask] = numbers[each.label]
+    # From the lowest score to the best, which is drawn last and so on top.
+    for number, labelled in reversed(list(enumerate(item.objects[:_MOST], start=1))):
+        mask = labelled.pixels
+        by_class[mask] = numbers[labelled.label]
         by_object[mask] = number
     for values, folder in zip((by_class, by_object), folders, strict=True):
         _save(values, file_in(folder, f"{item.name}.png"))

@@ -13,8 +13,8 @@ from heap.masks.outlines import CENTRE, outline
 
 
 @contextmanager
-def yolo(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
-    """Writes `data.yaml` and `labels/SPLIT/NAME.txt` beside `images/SPLIT`; see `Writer`.
+def yolo_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
+    """Writer of `data.yaml` and `labels/SPLIT/NAME.txt` beside `images/SPLIT`; see `Writer`.
 
     A line is the number of a class, from 0, and one polygon in shares of the width and height; the
     format knows no holes and no pieces, so they are joined as `heap.masks.outlines` says. Images
@@ -36,21 +36,21 @@ def yolo(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterato
 
 def _lines(item: Item, numbers: dict[str, int]) -> str:
     lines = []
-    for each in item.objects:
-        ring = outline(each.pixels)
+    for labelled in item.objects:
+        ring = outline(labelled.pixels)
         if ring is not None:
             shares = (ring + CENTRE) / np.array([item.width, item.height])
             values = " ".join(f"{share:.6f}" for share in shares.ravel())
-            lines.append(f"{numbers[each.label]} {values}\n")
+            lines.append(f"{numbers[labelled.label]} {values}\n")
     return "".join(lines)
 
 
 def _yaml(classes: Sequence[str], splits: Sequence[str]) -> str:
-    """Ultralytics wants both train and val, and looks for both beside this file."""
+    """Text of data.yaml. Ultralytics wants both train and val, and looks for both beside it."""
     folders = {split: f"images/{split}" for split in splits}
     folders.setdefault("train", f"images/{splits[0]}")
     folders.setdefault("val", folders["train"])
-    # A string of JSON is one of YAML.
+    # Every string of JSON is also one of YAML, whatever signs are in it.
     names = (f"  {at}: {json.dumps(name, ensure_ascii=False)}" for at, name in enumerate(classes))
     places = (f"{split}: {place}" for split, place in folders.items())
     return "\n".join([*places, "names:", *names, ""])

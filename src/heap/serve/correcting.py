@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, HTTPException
 
 from heap.categories import edit
+from heap.categories.sorting import sort_objects
 from heap.serve.answers import (
     CategoryRejection,
     Corrected,
@@ -35,7 +36,7 @@ async def sort(served: Served, wanted: Sorting) -> Corrected:
     return await _correct(
         served,
         wanted,
-        lambda editor: edit.sort_objects(editor, wanted.count, again=wanted.again),
+        lambda editor: sort_objects(editor, wanted.count, again=wanted.again),
     )
 
 

@@ -8,7 +8,7 @@ from runs import make_run, sort_into
 
 from heap.export.command import Choices, export
 from heap.export.formats import FormatName
-from heap.export.inert import runs, text
+from heap.export.inert import inert_runs, inert_text
 from heap.results import Rle
 
 FORMULA = "=cmd|' /C calc'!A1"
@@ -32,7 +32,7 @@ def mask_after(first: int, *lengths: int) -> np.ndarray:
      ("cat.jpg", "cat.jpg"), ("a=b", "a=b"), ("", "")],
 )  # fmt: skip
 def test_what_could_be_a_formula_is_quoted_and_can_be_had_back(cell: str, written: str) -> None:
-    assert text(cell) == written
+    assert inert_text(cell) == written
     assert written.removeprefix("'") == cell
 
 
@@ -44,7 +44,7 @@ def test_run_lengths_are_no_formula_and_those_of_the_same_mask(lengths: tuple[in
     mask = mask_after(13, *lengths)
     counts = Rle.encode(mask).counts
     assert counts.startswith("=")
-    again = runs(counts)
+    again = inert_runs(counts)
     assert not again.startswith("=")
     decoded = coco.decode({"size": list(SIZE), "counts": again.encode()})
     np.testing.assert_array_equal(decoded.astype(bool), mask)

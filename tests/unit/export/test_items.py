@@ -6,7 +6,7 @@ import pytest
 from runs import box_of, make_run, ring, sort_into
 
 from heap.base.errors import InputError
-from heap.export.items import Item, Labels, items, read_keys, read_labels
+from heap.export.items import Item, Labels, read_items, read_keys, read_labels
 from heap.export.names import file_names
 from heap.store.store import RunStore
 
@@ -20,7 +20,7 @@ def read(
 ) -> tuple[Labels, Sequence[Item]]:
     store = RunStore.open(run)
     labels = read_labels(store, by_category=by_category)
-    return labels, list(items(store, labels, file_names(read_keys(store)), min_score))
+    return labels, list(read_items(store, labels, file_names(read_keys(store)), min_score))
 
 
 def classes_of(found: Sequence[Item]) -> dict[str, str]:

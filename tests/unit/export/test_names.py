@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from heap.export.names import file_names, folder_names, text_of
+from heap.export.names import file_names, folder_names, printable_name
 from heap.images.source import key_of
 
 
@@ -47,7 +47,7 @@ def test_names_that_are_to_fit_the_photos_stay_as_they_are(name: str) -> None:
 def test_names_that_are_no_text_fit_the_photos_too(tmp_path: Path) -> None:
     (name,) = named(os.fsdecode(b"caf\xe9.jpg"), as_they_are=True)
     assert os.fsencode(name) == b"caf\xe9"
-    assert text_of(name) == "caf%E9"
+    assert printable_name(name) == "caf%E9"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from profiles import swapped_profile
 from runs import result_of, ring
 
 from heap.base.errors import ImageError
-from heap.export.crops import write_crops
 from heap.export.formats import FORMATS, FormatName
 from heap.export.items import Item, Labelled
-from heap.export.originals import read_original
+from heap.export.originals import read_original, write_crops
 from heap.store.photos import Photos, note_folders
 from heap.store.store import RunStore
 

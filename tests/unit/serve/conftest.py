@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from heap.categories.edit import sort_objects
+from heap.categories.sorting import sort_objects
 from heap.discovery import discover
 from heap.serve.app import make_app
 from heap.store.editing import Editor

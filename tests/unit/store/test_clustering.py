@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from properties import examples
 from sklearn.metrics import adjusted_rand_score
 
-from heap.categories.cluster import Clusters, cluster, matched, numbers_tried
+from heap.categories.cluster import Clusters, cluster, match_clusters, numbers_to_try
 from heap.store.columns import unit_vectors
 
 
@@ -67,20 +67,20 @@ def test_any_vectors_can_be_clustered(vectors: np.ndarray) -> None:
 
 
 def test_numbers_that_are_tried() -> None:
-    assert numbers_tried(2) == [2]
-    assert numbers_tried(30) == [2, 3, 4, 6, 8]
-    assert numbers_tried(10**6)[-1] <= 96
+    assert numbers_to_try(2) == [2]
+    assert numbers_to_try(30) == [2, 3, 4, 6, 8]
+    assert numbers_to_try(10**6)[-1] <= 96
 
 
 def test_a_cluster_goes_on_the_one_that_it_shares_most_with() -> None:
     new = np.array([0, 0, 0, 1, 1, 2, -1, 0])
     old = np.array([7, 7, 9, 9, 9, -1, 7, -1])
-    assert matched(new, old) == {0: 7, 1: 9}
+    assert match_clusters(new, old) == {0: 7, 1: 9}
     # One to one: the second best match is worth more in sum.
     new = np.array([0] * 6 + [1] * 3)
     old = np.array([7] * 4 + [9] * 2 + [7] * 3)
-    assert matched(new, old) == {0: 9, 1: 7}
-    assert matched(np.array([0, 1]), np.array([-1, -1])) == {}
+    assert match_clusters(new, old) == {0: 9, 1: 7}
+    assert match_clusters(np.array([0, 1]), np.array([-1, -1])) == {}
 
 
 def test_nearest_prototype_by_hand() -> None:

@@ -3,9 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import heap
 from heap.base.errors import InputError
-from heap.categories.edit import merge, reject, reject_objects, rename, sort_objects
+from heap.categories.edit import merge, reject, reject_objects, rename
 from heap.categories.listing import Category, categories
+from heap.categories.sorting import sort_objects
 from heap.store import schema
 from heap.store.editing import Editor
 from heap.store.store import RunStore
@@ -227,3 +229,38 @@ class TestCorrections:
         with Editor(run), pytest.raises(InputError, match="is being written by process"):
             Editor(run)
         Editor(run).close()
+
+
+def test_one_call_of_the_public_face_corrects_all(run: Path) -> None:
+    edited = heap.open(run).edit_categories(
+        count=3, merge=[[1, 3]], rename={1: "dog", 2: "cat"}, reject=[2]
+    )
+    assert edited.sorted == 26
+    assert edited.apart == 1
+    assert edited.gallery == run / "gallery.html"
+    assert [(each.id, each.name, each.rejected) for each in edited.categories] == [
+        (1, "dog", False),
+        (2, "cat", True),
+    ]
+    assert images_of(run, 1) == {"a", "c"}
+    assert edited.gallery.read_text("utf-8").count("dog") > 0
+    edited.gallery.unlink()
+    again = heap.open(run).edit_categories()
+    assert (again.sorted, again.gallery) == (0, None)
+    assert again.categories[0].name == "dog"
+    assert not edited.gallery.exists()
+    restored = heap.open(run).edit_categories(restore=[2], rename={1: ""})
+    assert [(each.name, each.rejected) for each in restored.categories] == [
+        ("", False),
+        ("cat", False),
+    ]
+
+
+def test_one_call_does_all_or_nothing(run: Path) -> None:
+    collection = heap.open(run)
+    collection.edit_categories(count=3)
+    before = category_of(run)
+    with pytest.raises(InputError, match="has no category 3: it was merged, and is part of 1"):
+        collection.edit_categories(merge=[[1, 3]], reject=[3])
+    assert category_of(run) == before
+    assert [each.id for each in collection.categories] == [1, 2, 3]

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from heap.categories.edit import reject_objects, sort_objects
+from heap.categories.edit import reject_objects
+from heap.categories.sorting import sort_objects
 from heap.store import index as indexing
 from heap.store import schema
 from heap.store.database import Table

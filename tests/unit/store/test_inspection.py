@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from heap.base.errors import InputError
-from heap.categories.edit import reject_objects
+from heap.categories.edit import gather_objects, reject, reject_objects
 from heap.categories.inspection import ALIKE, inspect, likeness, signature
 from heap.images.failures import Failure
 from heap.store.editing import Editor
@@ -121,6 +121,15 @@ class TestObjects:
         with Editor(run) as editor:
             reject_objects(editor, ["b#0"])
         assert inspect(RunStore.open(run)).unusual[0].id.startswith("a#")
+
+    def test_objects_of_rejected_categories_are_left_out(self, run: Path) -> None:
+        with Editor(run) as editor:
+            number = gather_objects(editor, ["b#0", "a#1"])
+            reject(editor, [number])
+        found = inspect(RunStore.open(run))
+        shown = {each.id for each in (*found.typical, *found.unusual)}
+        assert len(shown) == 8
+        assert shown.isdisjoint({"b#0", "a#1"})
 
 
 def test_a_run_without_objects(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from properties import examples
 
 from heap.base.errors import InputError
-from heap.categories.edit import reject, reject_objects, sort_objects
+from heap.categories.edit import reject, reject_objects
+from heap.categories.sorting import sort_objects
 from heap.store.editing import Editor
 from heap.store.search import nearest, vector_of
 from heap.store.store import RunStore

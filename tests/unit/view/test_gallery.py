@@ -237,7 +237,7 @@ def test_objects_have_the_same_colours_as_everywhere() -> None:
 def test_two_can_write_the_gallery_at_the_same_time(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"a.png": MASKS})
     store, path = RunStore.open(run), run / "gallery.html"
-    begun = []
+    begun: list[str] = []
 
     def write_another(stage: str, done: int, total: int | None) -> None:
         if not begun:

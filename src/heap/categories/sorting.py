@@ -1,0 +1,107 @@
+"""Sorting: categories are made, and objects that have none get theirs."""
+
+import json
+from typing import Any, Literal
+
+import numpy as np
+
+from heap.base.errors import InputError
+from heap.categories.cluster import CRITERION, Clusters, cluster, match_clusters
+from heap.categories.listing import NONE
+from heap.categories.members import Members, read_members, write_members
+from heap.store import schema
+from heap.store.editing import Editor
+
+_LAST_SEED = 2**32 - 1
+"""Largest seed that scikit-learn takes."""
+
+
+def sort_objects(
+    editor: Editor,
+    count: int | Literal["auto"] | None = None,
+    *,
+    again: bool = False,
+    seed: int = 0,
+) -> int:
+    """Give a category to every object that has none; returns the number of these objects.
+
+    Where there are no categories yet, or with `again`, they are made: `count` of them, or as many
+    as `CRITERION` says. A category made again that shares its members with an earlier one keeps
+    the number, the name and whether it is rejected. A kill leaves objects unsorted; the next call
+    sorts them, by the earlier categories first if it makes new ones.
+
+    Raises:
+        InputError: if there are fewer than two objects, or too few for `count`, or if `count` is
+            given where there are categories and not `again`, or is below 1, or `seed` is none.
+    """
+    if isinstance(count, int) and count < 1:
+        raise InputError(f"{count} categories cannot be made; ask for 1 or more, or for auto")
+    if not 0 <= seed <= _LAST_SEED:
+        raise InputError(f"seed {seed} cannot be used; give one from 0 to {_LAST_SEED}")
+    store = editor.store
+    table = store.find(schema.CATEGORIES)
+    objects = read_members(store)
+    if table is None or again:
+        old = [] if table is None else table.to_arrow().to_pylist()
+        # If this was killed before, objects have lost their categories. They get them back by their
+        # embeddings, or no new category could go on an earlier one.
+        if old and _sort_waiting(editor, objects):
+            objects = read_members(store)
+        made = _make_rows(objects, old, None if count == "auto" else count, seed)
+        editor.replace_categories(made)
+        objects = read_members(store)
+    elif count is not None:
+        raise InputError(
+            f"{store.run} has {table.count_rows()} categories; --again makes other ones, and keeps "
+            "the names of those that stay"
+        )
+    count_sorted = _sort_waiting(editor, objects)
+    if count_sorted:
+        editor.refresh_index()
+    return count_sorted
+
+
+def _make_rows(
+    objects: Members, old: list[dict[str, Any]], count: int | None, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of new categories; one that continues an earlier category has its number and name."""
+    used = objects.vectors[objects.usable]
+    if len(used) < max(2, count or 0):
+        raise InputError(f"{len(used)} objects cannot make {count or 'any'} categories")
+    clusters = cluster(used, count, seed)
+    labels, _ = clusters.assign(used)
+    before = {row["id"]: row for row in old}
+    earlier = np.where(objects.categories > 0, objects.categories, -1)[objects.usable]
+    goes_on = match_clusters(labels, earlier)
+    # Numbers of categories that were merged away are not used again either: people remember them.
+    last = max((json.loads(row["made_with"])["last"] for row in old), default=0)
+    fresh = [place for place in range(len(clusters.prototypes)) if place not in goes_on]
+    numbers = {place: last + 1 + at for at, place in enumerate(fresh)} | goes_on
+    about = {"count": count or CRITERION, "seed": seed, "objects": len(used)}
+    made_with = json.dumps(about | {"last": last + len(fresh)}, sort_keys=True)
+    new = []
+    pairs = zip(clusters.prototypes, clusters.least, strict=True)
+    for place, (prototype, least) in enumerate(pairs):
+        same = before.get(numbers[place], {})
+        new.append({
+            "id": numbers[place],
+            "name": same.get("name", ""),
+            "rejected": same.get("rejected", False),
+            "prototype": prototype.tolist(),
+            "least": float(least),
+            "made_with": made_with,
+        })  # fmt: skip
+    return new
+
+
+def _sort_waiting(editor: Editor, objects: Members) -> int:
+    waiting = np.flatnonzero(objects.categories < 0)
+    if not len(waiting):
+        return 0
+    made = editor.store.table(schema.CATEGORIES).to_arrow().sort_by("id")
+    prototypes = np.array(made["prototype"].to_pylist(), dtype=np.float32)
+    clusters = Clusters(prototypes, made["least"].to_numpy())
+    places, similarity = clusters.assign(objects.vectors[waiting])
+    numbers = np.append(made["id"].to_numpy(), NONE)[places]
+    write_members(editor, objects, waiting, numbers, similarity)
+    return len(waiting)
