@@ -20,7 +20,7 @@ from heap.base.errors import FitError
 from heap.benchmark.datasets import open_dataset
 from heap.config import FeatureConfig, FitConfig, HeadConfig, Prior
 from heap.encoder.registry import recipe
-from heap.fitting.choosing import choose, fit_of_masks, squares_of
+from heap.fitting.choosing import choose, make_squares, measure_fit
 from heap.fitting.command import fit
 from heap.model.heap import Heap
 
@@ -92,7 +92,7 @@ def bench(
                 continue
             models.append(heap)
             photos = features_of(heap, unlabelled, work)
-            follows = fit_of_masks(heap, photos, squares_of(photos)).tolist()
+            follows = measure_fit(heap, photos, make_squares(photos)).tolist()
             rows += [
                 about | {"photo": number, "follows": one} for number, one in enumerate(follows)
             ]

@@ -50,7 +50,7 @@ def score_saliency(
     threshold: float = 0.5,
 ) -> Scores:
     """Score a soft map on the patch grid, as it is and refined along the edges of the picture."""
-    fine = GuidedFilter().along(picture.pixels)(saliency[None])[0]
+    fine = GuidedFilter().guide(picture.pixels)(saliency[None])[0]
     size = truth.shape[0], truth.shape[1]
     mask, refined = (resize(plane, size) > threshold for plane in (saliency, fine))
     return {

@@ -28,7 +28,7 @@ from heap.images.listing import Place
 from heap.images.names import text_of
 from heap.images.prefetch import ahead, chunks, read_picture
 from heap.images.source import STANDARD_INPUT
-from heap.masks.scaling import encoded, thumbnail
+from heap.masks.scaling import encode_image, thumbnail
 from heap.model.heap import Heap
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.results import ImageResult
@@ -301,4 +301,4 @@ def _save_masks(result: ImageResult, folder: Path) -> None:
     for number, mask in enumerate(result.objects.masks[:255], start=1):
         labels[mask.decode() & (labels == 0)] = number
     with replacing(folder / f"{file_stem(result.key)}.png") as file:
-        file.write(encoded(Image.fromarray(labels), "PNG", optimize=True))
+        file.write(encode_image(Image.fromarray(labels), "PNG", optimize=True))

@@ -1,4 +1,4 @@
-"""Features of pictures: what the head sees, computed once and kept on disk if wanted."""
+"""Features of pictures by a frozen encoder, with hand-made cues and the boundary prior."""
 
 import logging
 from collections import defaultdict
@@ -17,22 +17,23 @@ from heap.config import FeatureConfig
 from heap.encoder.base import Encoder
 from heap.encoder.features import Features
 from heap.features.colour_prior import smoothed_prior
-from heap.features.cues import CUE_WIDTHS, cues
+from heap.features.cues import CUE_WIDTHS, compute_cues
 from heap.images import Geometry, Picture
-from heap.images.failures import apart, is_out_of_memory
+from heap.images.failures import attempt_all, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 STAGE = "encode"
+"""Stage of images whose features cannot be computed."""
 _PATCHES_TOGETHER = 8192
-"""A processor gains nothing from more of them at a time, and each takes memory in the encoder."""
+"""Patches in a batch on the CPU: it gains nothing from more of them, and all take memory."""
 
 
 @dataclass(frozen=True)
 class PatchFeatures:
-    """One image as the head and the orientation priors see it."""
+    """Features of one image, the input of the head and of the orientation priors."""
 
     patches: Float[Tensor, "patch dim"]
     """Encoder features, then the joined cues; row-major over the grid."""
@@ -49,7 +50,7 @@ def feature_dim(encoder: Encoder, config: FeatureConfig) -> int:
 
 
 def geometry(picture: Picture, encoder: Encoder, config: FeatureConfig) -> Geometry:
-    """How the picture is resized for the encoder."""
+    """Geometry of the picture as it is resized for the encoder."""
     make = Geometry.of_area
     if config.square or config.native:
         make = Geometry.of_square if config.square else Geometry.of_native
@@ -69,12 +70,12 @@ def describe(
     Raises:
         ImageError: if one of them has none.
     """
-    found = []
+    described = []
     for features in try_describe(encoder, pictures, config, batch, boundary=boundary):
         if isinstance(features, ImageError):
             raise features
-        found.append(features)
-    return found
+        described.append(features)
+    return described
 
 
 def try_describe(
@@ -85,36 +86,37 @@ def try_describe(
     *,
     boundary: bool = False,
 ) -> list[PatchFeatures | ImageError]:
-    """Features of each picture, on the CPU, or why there are none: bad ones cost only themselves.
+    """Features of each picture, on the CPU, or the error of a picture that has none.
 
     Pictures of the same grid go through together, at most `batch` of them. If the encoder works on
     the CPU, it is fewer where they are large: memory does not grow with `batch` there.
     """
     shapes = [geometry(picture, encoder, config) for picture in pictures]
-    alike = defaultdict(list)
+    # Only pictures of one shape make a tensor.
+    by_grid = defaultdict(list)
     for index, shape in enumerate(shapes):
-        alike[shape.grid].append(index)
+        by_grid[shape.grid].append(index)
 
     def work(indices: Sequence[int]) -> list[PatchFeatures | ImageError]:
         inputs = [shapes[i].resize(pictures[i].pixels) for i in indices]
         features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
         rows = zip(indices, features.patches.cpu(), features.cls_attention.cpu(), strict=True)
         return [
-            _of_one(pictures[index], features.grid, patches, attention, config, boundary)
+            _to_patch_features(pictures[index], features.grid, patches, attention, config, boundary)
             for index, patches, attention in rows
         ]
 
-    found: dict[int, PatchFeatures | ImageError] = {}
-    for grid, indices in alike.items():
-        together = fitting_together(encoder, grid, batch)
-        for start in range(0, len(indices), together):
-            chosen = indices[start : start + together]
-            results = apart(chosen, work, STAGE, lambda index: pictures[index].key)
-            found |= zip(chosen, results, strict=True)
-    return [found[index] for index in range(len(pictures))]
+    described: dict[int, PatchFeatures | ImageError] = {}
+    for grid, indices in by_grid.items():
+        size = limit_batch(encoder, grid, batch)
+        for start in range(0, len(indices), size):
+            chosen = indices[start : start + size]
+            results = attempt_all(chosen, work, STAGE, lambda index: pictures[index].key)
+            described |= zip(chosen, results, strict=True)
+    return [described[index] for index in range(len(pictures))]
 
 
-def _of_one(
+def _to_patch_features(
     picture: Picture,
     grid: tuple[int, int],
     patches: Float[Tensor, "patch dim"],
@@ -122,15 +124,16 @@ def _of_one(
     config: FeatureConfig,
     boundary: bool,
 ) -> PatchFeatures | ImageError:
+    # Refused here, by the name of the picture: later stages could not say what is wrong.
     if not (patches.isfinite().all() and attention.isfinite().all()):
         reason = "its features are not finite; --precision fp32 may help"
         return ImageError(picture.key, STAGE, reason)
     prior = torch.from_numpy(smoothed_prior(picture.pixels, grid).ravel()) if boundary else None
-    return PatchFeatures(_join(patches, picture, grid, config), attention, prior, grid)
+    return PatchFeatures(_join_cues(patches, picture, grid, config), attention, prior, grid)
 
 
-def fitting_together(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
-    """How many pictures of a grid go through the encoder at a time, at most `batch`."""
+def limit_batch(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
+    """Number of pictures of a grid that go through the encoder at a time, at most `batch`."""
     if encoder.mean.device.type != "cpu":
         return batch
     return min(batch, max(1, _PATCHES_TOGETHER // (grid[0] * grid[1])))
@@ -147,10 +150,11 @@ def _encode(
         )
         return features
 
-    first, *others = in_halves(work, pixels)
+    first, *others = run_in_halves(work, pixels)
     if not others:
         return first
     parts = [first, *others]
+    # On the CPU, for the device was out of memory.
     return Features(
         torch.cat([part.patches.cpu() for part in parts]),
         torch.cat([part.cls_attention.cpu() for part in parts]),
@@ -158,7 +162,7 @@ def _encode(
     )
 
 
-def _join(
+def _join_cues(
     patches: Float[Tensor, "patch dim"],
     picture: Picture,
     grid: tuple[int, int],
@@ -166,16 +170,18 @@ def _join(
 ) -> Float[Tensor, "patch joined"]:
     if not config.cues:
         return patches
-    extra = torch.from_numpy(cues(config.cues, picture.pixels, grid))
+    extra = torch.from_numpy(compute_cues(config.cues, picture.pixels, grid))
+    # Features of length 1, so that the weight of the cues means the same for every encoder.
     return torch.cat([F.normalize(patches, dim=-1), config.cue_weight * extra], dim=-1)
 
 
-def in_halves(work: Callable[[torch.Tensor], T], batch: torch.Tensor) -> list[T]:
+def run_in_halves(work: Callable[[torch.Tensor], T], batch: torch.Tensor) -> list[T]:
     """Results of `work` on the batch, or on parts of it where it does not fit into memory."""
     try:
         return [work(batch)]
     except (RuntimeError, MemoryError) as error:
         if len(batch) == 1 or not is_out_of_memory(error):
             raise
+    # Outside of the handler: the error holds the frames, and with them tensors, of the failed try.
     logger.warning("out of memory with a batch of %d images, going on with half", len(batch))
-    return [part for half in batch.tensor_split(2) for part in in_halves(work, half)]
+    return [part for half in batch.tensor_split(2) for part in run_in_halves(work, half)]

@@ -1,4 +1,4 @@
-"""Features on disk, so that they are computed once."""
+"""Store of features on disk, so that they are computed once."""
 
 import hashlib
 import json
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 class FeatureStore:
     """Features on disk, named by the content of the image and by all that they depend on.
 
-    Kept in half precision. A file that is damaged, by a kill or otherwise, counts as absent.
+    They are kept in half precision. A file that is damaged, by a kill or otherwise, counts as
+    absent.
     """
 
     def __init__(self, root: Path, encoder: Encoder, config: FeatureConfig) -> None:
@@ -33,6 +34,7 @@ class FeatureStore:
             "encoder": encoder.fingerprint,
             "precision": encoder.precision,
         }
+        # 96 bits are enough to tell settings apart, and keep paths short.
         name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = root / name
 
@@ -40,7 +42,7 @@ class FeatureStore:
         return self._path(digest).exists()
 
     def put(self, digest: str, features: PatchFeatures) -> None:
-        """Keep the features of the image whose bytes have this SHA-256, with their prior."""
+        """Store the features of the image whose bytes have this SHA-256, with their prior."""
         if features.boundary is None:
             raise ValueError("features are kept for fitting, which may need the boundary prior")
         tensors = {
@@ -53,17 +55,17 @@ class FeatureStore:
             {name: tensor.contiguous() for name, tensor in tensors.items()},
             {"grid": grid, "crc32": str(_checksum(tensors, grid))},
         )
-        # Another fit may be writing the features of the same image.
+        # Atomically, for another fit may be writing the features of the same image.
         with replacing(self._path(digest), cache=True) as file:
             file.write(content)
 
-    def keep(self, digest: str, features: PatchFeatures) -> PatchFeatures:
-        """Put them, and give them as `get` does from now on: in half precision."""
+    def put_and_get(self, digest: str, features: PatchFeatures) -> PatchFeatures:
+        """Store the features, and return them as `get` does from now on: in half precision."""
         self.put(digest, features)
         return self.get(digest) or features
 
     def get(self, digest: str) -> PatchFeatures | None:
-        """What was put, or None if it is not there or not whole."""
+        """Stored features of an image, or None if they are absent or damaged."""
         path = self._path(digest)
         try:
             with safe_open(path, framework="pt") as file:
@@ -80,8 +82,8 @@ class FeatureStore:
             return None
         return PatchFeatures(**{n: t.float() for n, t in tensors.items()}, grid=(rows, cols))
 
-    def boundary(self, digest: str) -> Float[Tensor, " patch"] | None:
-        """Only the prior of what was put, as quick as can be; None if it cannot be read."""
+    def get_boundary(self, digest: str) -> Float[Tensor, " patch"] | None:
+        """Boundary prior alone of stored features, read quickly; None if it cannot be read."""
         try:
             with safe_open(self._path(digest), framework="pt") as file:
                 prior: Tensor = file.get_tensor("boundary").float()
@@ -90,10 +92,12 @@ class FeatureStore:
         return prior
 
     def _path(self, digest: str) -> Path:
+        # In 256 subfolders: file systems get slow with very many files in one.
         return self.folder / digest[:2] / f"{digest}.safetensors"
 
 
 _FIELDS = ("patches", "cls_attention", "boundary")
+"""Tensors of a file, named as those of `PatchFeatures`."""
 
 
 def _checksum(tensors: dict[str, Tensor], grid: str) -> int:

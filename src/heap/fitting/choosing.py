@@ -1,4 +1,4 @@
-"""Which prior serves images best, chosen without a label.
+"""Choice of the prior that serves images best, without a label.
 
 A good mask follows its image. So its inside and outside differ in colour, and they differ more than
 they would on another image: that comparison takes away whatever any mask of this size and place
@@ -23,15 +23,15 @@ from heap.masks.guided_filter import resize
 from heap.model.heap import Heap
 
 SIDE = 112
-"""Images and masks are squeezed to squares of this side, so that a mask can lie on any image."""
+"""Side of the squares that images and masks become, so that a mask can lie on any image."""
 BINS = 8
-"""Of each of the three colours; 512 in all."""
+"""Bins of each of the three colour channels; 512 colours in all."""
 IMAGES = 200
-"""Heads are compared on about so many images."""
+"""Number of images that heads are compared on, about."""
 OTHERS = (1, 7, 13, 29, 41)
-"""A mask is laid on the images that are so many places further on."""
+"""Distances, in the list of images, to those that a mask is laid on for comparison."""
 SURE = 2.0
-"""A prior is taken if it is ahead by more than so many standard errors of the mean difference."""
+"""Standard errors of the mean difference by which a prior must be ahead to be taken; about 95 %."""
 
 Square = UInt8[np.ndarray, "side side 3"]
 SquareMask = Bool[np.ndarray, "side side"]
@@ -39,16 +39,16 @@ SquareMask = Bool[np.ndarray, "side side"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A prior that was tried."""
+    """Prior that was tried, and how well its masks fit."""
 
     prior: Prior
     fit: Float64[np.ndarray, " image"] | None
-    """How much better its masks fit their own image than others; None if the head was refused."""
+    """Contrast of its masks on their image less that on others; None if the head was refused."""
     reason: str = ""
-    """Why it was."""
+    """Reason why the head was refused."""
 
     def about(self) -> float | str:
-        """Mean over the images, or why its head was refused."""
+        """Mean fit over the images, or the reason why its head was refused."""
         return self.reason if self.fit is None else round(float(self.fit.mean()), 4)
 
 
@@ -64,7 +64,7 @@ def choose(
     """Try the priors in turn; a later one is taken if it is ahead beyond chance.
 
     Raises:
-        FitError: if no head is of use; that of the first.
+        FitError: if no head is of use; the error of the first one.
     """
     tried, best = list[Candidate](), None
     refusals = list[FitError]()
@@ -88,42 +88,44 @@ def is_ahead(
     """Whether the mean difference is above `SURE` standard errors."""
     if theirs is None:
         return True
+    # Paired: both are of the same images, so what makes an image easy or hard cancels.
     difference = ours - theirs
     error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else 0.0
     return bool(difference.mean() > SURE * error)
 
 
-def squares_of(images: Collected) -> list[Square]:
-    """The images that heads are compared on, decoded again and squeezed to squares."""
-    return [squeezed(images.pixels(index)) for index in images.spread(IMAGES)]
+def make_squares(images: Collected) -> list[Square]:
+    """Decode the images that heads are compared on, and squeeze them to squares."""
+    return [squeeze(images.pixels(index)) for index in images.spread(IMAGES)]
 
 
-def fit_of_masks(
+def measure_fit(
     heap: Heap, images: Collected, squares: Sequence[Square]
 ) -> Float64[np.ndarray, " image"]:
-    """How much more the foreground of an image differs in colour there than on other images.
+    """Fit of the masks of a head to their images, see `compare_contrast`.
 
-    `squares` are those of `squares_of`: they are the same for every head.
+    `squares` are those of `make_squares`, which are the same for every head.
     """
     masks = []
     for index in images.spread(IMAGES):
         features = images[index]
         saliency = heap.group(features).saliency[0].cpu().reshape(features.grid).numpy()
         masks.append(resize(saliency, (SIDE, SIDE)) > heap.defaults.threshold)
-    return own_against_others(masks, squares)
+    return compare_contrast(masks, squares)
 
 
-def squeezed(pixels: UInt8[np.ndarray, "height width 3"]) -> Square:
-    """An image as a square."""
+def squeeze(pixels: UInt8[np.ndarray, "height width 3"]) -> Square:
+    """Resize an image to a square of `SIDE`."""
     return np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
-def own_against_others(
+def compare_contrast(
     masks: Sequence[SquareMask], squares: Sequence[Square]
 ) -> Float64[np.ndarray, " image"]:
     """Contrast of each mask on its own image, less its mean contrast on some others; in [-1, 1]."""
     count = len(squares)
-    colours = [_colours(square) for square in squares]
+    colours = [_colour_numbers(square) for square in squares]
+    # Of few images some distances lead to the same one, or back to the image itself.
     steps = sorted({step % count for step in OTHERS} - {0})
     fits = []
     for index, mask in enumerate(masks):
@@ -134,9 +136,9 @@ def own_against_others(
 
 
 def contrast(mask: SquareMask, colours: np.ndarray) -> float:
-    """1 less the intersection of the histograms inside and outside of a mask.
+    """Contrast of a mask: 1 less the intersection of the histograms inside and outside of it.
 
-    0 of a mask with nothing inside or nothing outside: that is no foreground.
+    It is 0 for a mask with nothing inside or nothing outside, which is no foreground.
     """
     inside = np.bincount(colours[mask], minlength=BINS**3)
     outside = np.bincount(colours[~mask], minlength=BINS**3)
@@ -145,8 +147,8 @@ def contrast(mask: SquareMask, colours: np.ndarray) -> float:
     return float(1 - np.minimum(inside / inside.sum(), outside / outside.sum()).sum())
 
 
-def _colours(square: Square) -> np.ndarray:
-    """Number of the colour of each pixel."""
+def _colour_numbers(square: Square) -> np.ndarray:
+    """Number of the colour of each pixel, in 0 .. 511."""
     red, green, blue = np.moveaxis(square // (256 // BINS), -1, 0).astype(np.int64)
     numbers: np.ndarray = (red * BINS + green) * BINS + blue
     return numbers

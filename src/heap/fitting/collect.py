@@ -1,4 +1,4 @@
-"""Features of the images that a head is fitted on, computed once."""
+"""Collection of the images that a head is fitted on, and their features, computed once."""
 
 import hashlib
 import logging
@@ -22,9 +22,10 @@ logger = logging.getLogger(__name__)
 
 STAGE = "features"
 FLAT = "contrast"
-"""Stage of images in which there is nothing to see."""
+"""Stage of images that are left out because there is nothing to see in them."""
 _LEAST_SPREAD = 0.01
-"""Of the colour prior: where it calls everything equally likely, no edge keeps anything apart."""
+"""Range of the colour prior within an image, below which it has no contrast: where everything is
+equally likely to be foreground, no edge separates anything."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,20 @@ class Collected:
         if features is None:
             picture = self.picture(index)
             fresh = describe(self.encoder, [picture], self.store.config, boundary=True)[0]
-            features = self.store.keep(picture.digest, fresh)
+            # By the digest of now: if the file has changed, these are not the features of before.
+            features = self.store.put_and_get(picture.digest, fresh)
         return features
 
     def spread(self, about: int) -> range:
-        """Indices of `about` as many images, or all if they are fewer, spread evenly."""
+        """Indices of about `about` images, or of all if they are fewer, spread evenly."""
         return range(0, len(self), max(1, len(self) // about))
 
     def picture(self, index: int) -> Picture:
-        """The picture itself, decoded again."""
+        """Decode an image again."""
         return decode(self.sources[index], self.limits)
 
     def pixels(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
-        """Its pixels."""
+        """Decode the pixels of an image again."""
         return self.picture(index).pixels
 
 
@@ -90,18 +92,20 @@ def collect(
     used: dict[str, Source] = {}
     failures: list[ImageError] = []
     copies = 0
+    # Files are read and decoded in threads while the encoder works; four batches ahead, so that a
+    # few slow ones do not make it wait, and memory stays bounded.
     prepared = ahead(sources, lambda source: _prepare(source, store, limits), pool, 4 * batch)
     for done, pairs in enumerate(chunks(zip(sources, prepared, strict=True), batch)):
-        faults = _describe([found for _, found in pairs], encoder, store, batch)
-        for source, found in pairs:
-            outcome = _outcome(source.key, found, faults, store)
-            if isinstance(outcome, ImageError):
-                logger.warning("left out %s", outcome)
-                failures.append(outcome)
-            elif outcome in used:
+        faults = _store_features([outcome for _, outcome in pairs], encoder, store, batch)
+        for source, outcome in pairs:
+            usable = _check_usable(source.key, outcome, faults, store)
+            if isinstance(usable, ImageError):
+                logger.warning("left out %s", usable)
+                failures.append(usable)
+            elif usable in used:
                 copies += 1
             else:
-                used[outcome] = source
+                used[usable] = source
         on_progress(STAGE, min((done + 1) * batch, len(sources)), len(sources))
     digests = list(used)
     collected = Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
@@ -109,14 +113,15 @@ def collect(
     return collected
 
 
-def _describe(
+def _store_features(
     prepared: Sequence[Picture | str | ImageError],
     encoder: Encoder,
     store: FeatureStore,
     batch: int,
 ) -> dict[str, ImageError]:
-    """Keep the features of the pictures; what goes wrong is returned, by digest."""
-    fresh = {found.digest: found for found in prepared if isinstance(found, Picture)}
+    """Store the features of the pictures; returns the errors of those that have none, by digest."""
+    # A digest instead of a picture means that its features are there already.
+    fresh = {picture.digest: picture for picture in prepared if isinstance(picture, Picture)}
     described = try_describe(encoder, list(fresh.values()), store.config, batch, boundary=True)
     faults = {}
     for digest, features in zip(fresh, described, strict=True):
@@ -127,19 +132,19 @@ def _describe(
     return faults
 
 
-def _outcome(
+def _check_usable(
     key: str,
     prepared: Picture | str | ImageError,
     faults: Mapping[str, ImageError],
     store: FeatureStore,
 ) -> str | ImageError:
-    """The digest of an image that can be learned from, or why it cannot."""
+    """Digest of an image that can be learned from, or the reason why it cannot."""
     if isinstance(prepared, ImageError):
         return prepared
     digest = prepared if isinstance(prepared, str) else prepared.digest
-    if digest in faults:  # of the first of its copies
+    if digest in faults:  # the error has the name of the first of its copies
         return ImageError(key, faults[digest].stage, faults[digest].reason)
-    prior = store.boundary(digest)
+    prior = store.get_boundary(digest)
     if prior is not None and prior.max() - prior.min() < _LEAST_SPREAD:
         return ImageError(key, FLAT, "it has no contrast: there is nothing to learn from")
     return digest
@@ -159,16 +164,18 @@ def _check_enough(images: Collected, listed: int) -> None:
     )
 
 
-def evenly(sources: Iterator[Source], most: int) -> list[Source]:
-    """At most `most` of the images, spread evenly over the listing."""
+def spread_evenly(sources: Iterator[Source], max_count: int) -> list[Source]:
+    """At most `max_count` of the images, spread evenly over the listing."""
     listed = list(sources)
-    count = min(most, len(listed))
+    count = min(max_count, len(listed))
+    # Not the first ones: a listing is sorted by name, and names often go by class or place.
     return [listed[index * len(listed) // count] for index in range(count)]
 
 
 def _prepare(source: Source, store: FeatureStore, limits: Limits) -> Picture | str | ImageError:
-    """The digest if the features are there, else the picture that they are to be computed from."""
+    """Digest of an image whose features are stored, else the picture to compute them from."""
     try:
+        # Read once: what is hashed is what is decoded, even if the file changes meanwhile.
         data = read(source, limits)
         digest = hashlib.sha256(data).hexdigest()
         return digest if digest in store else decode_bytes(source.key, data, limits)

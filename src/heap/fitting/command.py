@@ -1,4 +1,4 @@
-"""The whole of `heap fit`: list, describe, train, check, save."""
+"""All of `heap fit`: list images, compute features, train, check, save."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precis
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import recipe
 from heap.features.store import FeatureStore
-from heap.fitting.collect import collect, evenly
+from heap.fitting.collect import Collected, collect, spread_evenly
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import refuse_strangers
 from heap.fitting.training import train_head
@@ -44,7 +44,7 @@ def fit(
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
 
-    Settings that are not given are those of the recipe of `encoder`; `features` name an encoder
+    Settings that are None are those of the recipe of `encoder`; `features` name an encoder
     themselves. Images that cannot be used, or take longer than `timeout` seconds to be read or to
     be decoded, are left out and listed in `failed.jsonl` there. `on_skipped` is told what the
     listing passed over, if anything.
@@ -53,8 +53,8 @@ def fit(
     are kept in `cache` (default: the user's cache folder) and serve later fits.
 
     Raises:
-        FitError: if there is nothing to learn from, or what came out is of no use: collapsed,
-            constant, or without a foreground.
+        FitError: if there is nothing to learn from, or the head is of no use: collapsed, constant,
+            or without a foreground.
         InputError, ConfigError, WeightsError: for images, settings or an encoder that do not work,
             or if `out` holds something that is no model of ours.
     """
@@ -62,22 +62,19 @@ def fit(
     features = features or usual.features(encoder)
     losses, config = losses or usual.losses, config or usual.fit
     out = Path(out)
+    # Folder and images before the encoder: loading it takes seconds, and may need the network.
     refuse_strangers(out)
     listing = list_images(images)
-    sources = evenly(listing, config.images)
+    sources = spread_evenly(listing, config.images)
     if listing.skipped:
         on_skipped(listing.skipped)
     loaded = load_encoder(features.encoder, device=device, precision=precision)
     make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
-    model = Heap(
-        loaded,
-        ModelConfig(
-            features=features,
-            head=head or usual.head,
-            encoder_fingerprint=loaded.fingerprint,
-        ),
+    model_config = ModelConfig(
+        features=features, head=head or usual.head, encoder_fingerprint=loaded.fingerprint
     )
+    model = Heap(loaded, model_config)
     with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def on_stage(stage: str, done: int, total: int | None) -> None:
@@ -85,13 +82,26 @@ def fit(
             stop.check()
 
         collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
-        left_out = [Failure(e.key, e.stage, e.reason) for e in collected.failures]
-        write_failures(left_out, out / FAILURES)
-        trained = train_head(model, collected, losses, config, out, on_stage)
-        learn_to_compare(model, collected, on_stage)
-        left = {"without_contrast": collected.flat, "copies": collected.copies}
-        provenance = trained.provenance() | {"left_out": left}
-        model.config = replace(model.config, provenance=provenance)
-        model.save_pretrained(out)
-        model.location = str(out.resolve())
+        _train_and_save(model, collected, losses, config, out, on_stage)
     return model
+
+
+def _train_and_save(
+    model: Heap,
+    images: Collected,
+    losses: LossConfig,
+    config: FitConfig,
+    out: Path,
+    on_progress: OnProgress,
+) -> None:
+    """Train the head and the whitenings of a model, and save it with how it came about."""
+    failures = [Failure(error.key, error.stage, error.reason) for error in images.failures]
+    # Before training, so that the list is there even if that fails.
+    write_failures(failures, out / FAILURES)
+    trained = train_head(model, images, losses, config, out, on_progress)
+    learn_to_compare(model, images, on_progress)
+    left_out = {"without_contrast": images.flat, "copies": images.copies}
+    provenance = trained.provenance() | {"left_out": left_out}
+    model.config = replace(model.config, provenance=provenance)
+    model.save_pretrained(out)
+    model.location = str(out.resolve())

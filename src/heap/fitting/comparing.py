@@ -1,4 +1,4 @@
-"""Learning to compare objects: what embeddings of whole images have in common."""
+"""Whitening of object embeddings, learned from whole images."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 STAGE = "comparing"
 _IMAGES = 200
-"""Whole images that are looked at, about."""
+"""Number of whole images that the whitening is learned from, about (docs/quality.md, "Comparing
+objects")."""
 
 
 def learn_to_compare(heap: Heap, images: Collected, on_progress: OnProgress) -> None:
@@ -24,13 +25,13 @@ def learn_to_compare(heap: Heap, images: Collected, on_progress: OnProgress) -> 
 
     An image that cannot be read again is left out; without any, embeddings stay as they are.
     """
-    seen = list(_embedded(heap, images, on_progress))
-    if seen:
-        heap.head.object_whitening.learn(seen)
+    embeddings = list(_embed_images(heap, images, on_progress))
+    if embeddings:
+        heap.head.object_whitening.learn(embeddings)
 
 
-def _embedded(heap: Heap, images: Collected, on_progress: OnProgress) -> Iterator[Tensor]:
-    """The embedding of all of an image, a row for each."""
+def _embed_images(heap: Heap, images: Collected, on_progress: OnProgress) -> Iterator[Tensor]:
+    """Embedding of each of the chosen images, as one row."""
     chosen = images.spread(_IMAGES)
     for done, index in enumerate(chosen):
         on_progress(STAGE, done, len(chosen))

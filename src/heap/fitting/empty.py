@@ -1,6 +1,6 @@
-"""Pictures of nothing: crops of the images that are fitted on, where their prior has no foreground.
+"""Empty crops: parts of the images of a fit in which their prior has no foreground.
 
-Without them a head has never seen an image without an object, and finds one in each.
+Without them a head has never seen an image without an object, and finds one in every image.
 """
 
 import hashlib
@@ -18,42 +18,44 @@ from heap.images import Picture
 
 STAGE = "empty crops"
 CROPS = 600
-"""At most so many, spread evenly over the images."""
+"""Most crops of a fit, spread evenly over the images."""
 LEAST = 0.08
-"""Share of its image that a crop has at least."""
+"""Least share of its image that a crop has."""
 RATIO = 3.0
-"""No side of a crop has more patches than so many times the other's."""
+"""Largest ratio of the sides of a crop, in patches."""
 _BATCH = 8
+"""Crops that are described, and stored, together."""
 
 Span = tuple[int, int, int, int]
-"""First row and column of patches, and those after the last."""
+"""First row and column of patches, and the row and column after the last."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of patches of one image."""
+    """Rectangle of patches of one image."""
 
     index: int
-    """Of the image."""
+    """Number of the image."""
     span: Span
     grid: tuple[int, int]
     """Rows and columns of patches of the whole image."""
 
     def digest(self, image: str) -> str:
-        """What stands for it, `image` being the SHA-256 of its image."""
+        """Key of the crop in the store of features; `image` is the SHA-256 of its image."""
         return hashlib.sha256(f"{image} {self.span} of {self.grid}".encode()).hexdigest()
 
-    def of(self, picture: Picture) -> Picture:
-        """The crop of the picture, as a picture of its own."""
+    def cut(self, picture: Picture) -> Picture:
+        """Cut the crop out of the picture, as a picture of its own."""
         height, width = picture.pixels.shape[:2]
         (rows, cols), (top, left, bottom, right) = self.grid, self.span
+        # Whole pixels; rounded down on all sides, so that patches side by side never overlap.
         y, x = top * height // rows, left * width // cols
         pixels = np.ascontiguousarray(
             picture.pixels[y : bottom * height // rows, x : right * width // cols]
         )
-        tall, wide = pixels.shape[:2]
+        crop_height, crop_width = pixels.shape[:2]
         digest = self.digest(picture.digest)
-        return replace(picture, pixels=pixels, width=wide, height=tall, digest=digest)
+        return replace(picture, pixels=pixels, width=crop_width, height=crop_height, digest=digest)
 
 
 class Crops:
@@ -68,65 +70,67 @@ class Crops:
     def __getitem__(self, number: int) -> PatchFeatures:
         """Features of a crop; computed again if the store has lost or damaged them."""
         features = self.images.store.get(self.digests[number])
-        return features or _keep(self.images, [self.crops[number]])[0][1]
+        return features or _store_features(self.images, [self.crops[number]])[0][1]
 
 
 def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress) -> Crops:
-    """The largest rectangle without foreground of each image, where it is large enough."""
-    found = []
+    """Find the largest rectangle without foreground in each image, where it is large enough."""
+    crops = []
     for index, mask in enumerate(masks):
         grid = images[index].grid
         span = largest_rectangle(~mask.reshape(grid).numpy(), RATIO)
-        if span and _cells(span) >= LEAST * grid[0] * grid[1]:
-            found.append(Crop(index, span, grid))
-    count = min(len(found), CROPS)
-    chosen = [found[number * len(found) // count] for number in range(count)]
+        if span and _area(span) >= LEAST * grid[0] * grid[1]:
+            crops.append(Crop(index, span, grid))
+    count = min(len(crops), CROPS)
+    chosen = [crops[number * len(crops) // count] for number in range(count)]
     digests = [crop.digest(images.digests[crop.index]) for crop in chosen]
     pairs = zip(chosen, digests, strict=True)
     missing = [crop for crop, digest in pairs if digest not in images.store]
     for start in range(0, len(missing), _BATCH):
-        done = len(_keep(images, missing[start : start + _BATCH])) + start
+        done = len(_store_features(images, missing[start : start + _BATCH])) + start
         on_progress(STAGE, count - len(missing) + done, count)
     return Crops(images, chosen, digests)
 
 
 def largest_rectangle(free: Bool[np.ndarray, "rows cols"], ratio: float) -> Span | None:
-    """The largest rectangle of nothing but free cells, no side longer than `ratio` times the other.
+    """Largest rectangle of free cells alone, no side longer than `ratio` times the other.
 
     Of equal ones the first by its top, then by its bottom; None if no cell is free.
     """
-    best, found = 0, None
+    # Every pair of a top and a bottom row is tried: grids are small, a few dozen rows.
+    largest, span = 0, None
     for top in range(len(free)):
-        open_ = np.ones(free.shape[1], dtype=bool)
+        columns = np.ones(free.shape[1], dtype=bool)  # free from `top` down to `bottom`
         for bottom in range(top, len(free)):
-            open_ &= free[bottom]
-            tall = bottom + 1 - top
-            start, run = _longest_run(open_)
-            wide = min(run, int(ratio * tall))
-            if wide * ratio >= tall and tall * wide > best:
-                left = start + (run - wide) // 2
-                best, found = tall * wide, (top, left, bottom + 1, left + wide)
-    return found
+            columns &= free[bottom]
+            height = bottom + 1 - top
+            start, run = _longest_run(columns)
+            width = min(run, int(ratio * height))
+            if width * ratio >= height and height * width > largest:
+                left = start + (run - width) // 2  # in the middle of the run
+                largest, span = height * width, (top, left, bottom + 1, left + width)
+    return span
 
 
 def _longest_run(free: Bool[np.ndarray, " cell"]) -> tuple[int, int]:
-    """Where the longest run of free cells begins, and how long it is."""
+    """Start and length of the longest run of free cells."""
+    # Occupied cells, and one beyond either end: runs lie between two of these.
     edges = np.concatenate([[-1], np.flatnonzero(~free), [len(free)]])
     runs = np.diff(edges) - 1
-    at = int(runs.argmax())
-    return int(edges[at]) + 1, int(runs[at])
+    longest = int(runs.argmax())
+    return int(edges[longest]) + 1, int(runs[longest])
 
 
-def _cells(span: Span) -> int:
+def _area(span: Span) -> int:
     top, left, bottom, right = span
     return (bottom - top) * (right - left)
 
 
-def _keep(images: Collected, crops: Sequence[Crop]) -> list[tuple[str, PatchFeatures]]:
-    """Digest and features of each crop, computed and kept."""
-    pictures = [crop.of(images.picture(crop.index)) for crop in crops]
-    found = describe(images.encoder, pictures, images.store.config, boundary=True)
+def _store_features(images: Collected, crops: Sequence[Crop]) -> list[tuple[str, PatchFeatures]]:
+    """Compute and store the features of crops; returns digest and features of each."""
+    pictures = [crop.cut(images.picture(crop.index)) for crop in crops]
+    described = describe(images.encoder, pictures, images.store.config, boundary=True)
     return [
-        (picture.digest, images.store.keep(picture.digest, features))
-        for picture, features in zip(pictures, found, strict=True)
+        (picture.digest, images.store.put_and_get(picture.digest, features))
+        for picture, features in zip(pictures, described, strict=True)
     ]

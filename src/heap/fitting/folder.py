@@ -1,4 +1,4 @@
-"""Folder of a model: what was learned there and with what, and refusal of other folders."""
+"""Folder of a model: a record of what it was made with, and refusal of other folders."""
 
 import json
 import time
@@ -14,20 +14,22 @@ from heap.fitting.training import ALONE, CANDIDATES, CHECKPOINT, LOG
 from heap.images.failures import FAILURES
 
 ABOUT = "learned.json"
-"""Says what the model beside it was made with; models that `heap fit` has made have none."""
-_BEGUN = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE, CANDIDATES)
-"""What is there before a fit, or after one that was killed before it had a model; parts, too."""
+"""Record of what the model beside it was made with; models that `heap fit` has made have none."""
+_UNFINISHED = (ABOUT, LOCK_NAME, FAILURES, CHECKPOINT, LOG, ALONE, CANDIDATES)
+"""Beginnings of the names of files that a fit leaves which was killed before it had a model."""
 
 
 def refuse_strangers(folder: Path) -> None:
-    """Take a folder that is not there, is empty, or was written to by an earlier fit.
+    """Accept a folder that is not there, is empty, or was written to by an earlier fit.
 
     Raises:
         InputError: if it holds anything else, such as photos, a run or an encoder.
     """
     if not folder.is_dir():
         return
-    strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith(_BEGUN))
+    strangers = sorted(
+        path.name for path in folder.iterdir() if not path.name.startswith(_UNFINISHED)
+    )
     if strangers and not (_holds_model(folder) or (folder / CHECKPOINT).is_file()):
         raise InputError(
             f"{folder} holds {strangers[0]!r} and no model; choose a new or empty folder for --out"
@@ -37,25 +39,26 @@ def refuse_strangers(folder: Path) -> None:
 def make_once(
     folder: Path, made_with: Mapping[str, Any], photos: Sequence[str], teach: Callable[[], int]
 ) -> dict[str, Any]:
-    """Learn into the folder if that was not done yet; how many images, and how many seconds.
+    """Learn into the folder if that was not done yet; returns the number of images and of seconds.
 
-    What the model is made with is noted before it is, so that a kill leaves no model of which that
-    is not known. The seconds are None if it took several goes.
+    The settings are noted before the model is made, so that a kill never leaves a model whose
+    settings are not known. The seconds are None if it took several goes.
 
     Args:
         folder: Where `teach` puts the model.
         made_with: What must be the same for the model to be used again.
-        photos: What it learns from; if there are none, the model has to be there already.
-        teach: Makes the model, and gives the number of images.
+        photos: Images to learn from; if there are none, the model has to be there already.
+        teach: Function that makes the model, and returns the number of images.
 
     Raises:
         InputError: if it was made otherwise, or is not there and there are no photos.
-        StoreError: if what is noted is damaged.
+        StoreError: if the record is damaged.
     """
     path = folder / ABOUT
     about = _read(path) if path.exists() else {}
     if about:
-        _compare(folder, about, json.loads(json.dumps(made_with)), photos)
+        # Through JSON, like what it is compared with: tuples become lists.
+        _refuse_other_settings(folder, about, json.loads(json.dumps(made_with)), photos)
     if "fit" in about:
         return dict(about["fit"])
     if not photos:
@@ -66,6 +69,7 @@ def make_once(
     _write(path, noted)
     began = time.perf_counter()
     images = teach()
+    # With a record from before, this was only the last part of the work.
     seconds = None if about else round(time.perf_counter() - began, 1)
     fitted = {"images": images, "seconds": seconds}
     _write(path, {**noted, "fit": fitted})
@@ -73,6 +77,7 @@ def make_once(
 
 
 def _holds_model(folder: Path) -> bool:
+    """Whether the folder has a model of ours; encoders have a config.json too."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -80,7 +85,7 @@ def _holds_model(folder: Path) -> bool:
     return isinstance(config, dict) and "encoder_fingerprint" in config
 
 
-def _compare(
+def _refuse_other_settings(
     folder: Path, about: dict[str, Any], made_with: dict[str, Any], photos: Sequence[str]
 ) -> None:
     if differing := differing_keys(about["made_with"], made_with):

@@ -1,4 +1,4 @@
-"""Guards against bad solutions: which side is the foreground, and is there one at all.
+"""Guards against bad solutions: a head without a foreground, or with the sign turned.
 
 The losses of HEAP are symmetric in foreground and background. A prior breaks the symmetry during
 training; without one, a border test on the fitted head does so afterwards.
@@ -23,7 +23,7 @@ def border_cells(grid: tuple[int, int]) -> Bool[Tensor, " patch"]:
 
 @dataclass(frozen=True)
 class Monitor:
-    """Numbers that show a collapsed, constant or inverted head."""
+    """Measurements that show a collapsed, constant or inverted head."""
 
     regions: float
     """Regions in an image, on average."""
@@ -38,8 +38,9 @@ class Monitor:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, grouping: Grouping, border: Bool[Tensor, "batch patch"]) -> "Monitor":
-        """Look at one batch; `border` marks the patches on the border of their image."""
+    def measure(cls, grouping: Grouping, border: Bool[Tensor, "batch patch"]) -> "Monitor":
+        """Measure one batch; `border` marks the patches on the border of their image."""
+        # Groups as at inference, the largest share of each patch; unused ones do not count.
         chosen = grouping.assignment.argmax(dim=-1)
         counts = torch.nn.functional.one_hot(chosen, grouping.area.shape[1]).sum(dim=1)
         saliency = grouping.saliency
@@ -57,7 +58,8 @@ class Monitor:
         Raises:
             FitError: saying what is wrong and what may help.
         """
-        # Written so that a number that is not one is refused as well.
+        # With `not ... >=`, so that NaN is refused as well. A useful head is far above these: 9 to
+        # 23 regions in docs/quality.md.
         if not self.regions >= 1.5:
             problem = f"collapsed: {self.regions:.2f} regions in an image, on average"
         elif not self.spread >= 0.02:
@@ -76,7 +78,8 @@ class Monitor:
 
 
 def orient(head: GroupingHead, monitor: Monitor) -> bool:
-    """Turn the head round if it calls the border foreground; says whether it did."""
+    """Invert the head if it calls the border foreground; returns whether it did."""
+    # Photos show background along most of their border.
     if not monitor.border > monitor.interior:
         return False
     head.invert()

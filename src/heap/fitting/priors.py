@@ -30,30 +30,30 @@ from heap.model.heap import Heap
 
 STAGE = "prior masks"
 VERSION = 1
-"""Raised when the same settings come to other masks: those that were kept are made again."""
+"""Raised when the same settings give other masks: those that were kept are made again."""
 
 Mask = Bool[Tensor, " _patch"]
-"""Of one image; in a list of them each has its own length."""
+"""Mask of one image; those of a list may differ in length."""
 SaliencyMap = Callable[[PatchFeatures], Float[Tensor, " patch"]]
 
 
 def saliency_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> SaliencyMap:
-    """How far the patches of an image are foreground, to begin with; above 0.5 they are.
+    """Function from an image to the first saliency of its patches; foreground is above 0.5.
 
     `seed` and `found`: all but FOUND's background, on the encoder's features without the cues that
-    are joined to them; `self`: what `alone`, a head fitted by the three losses, calls foreground;
-    `boundary`: the smoothed prior from colour alone; `encoder`: what the encoder was pretrained to
-    call foreground.
+    are joined to them; `self`: the saliency of `alone`, a head fitted by the three losses;
+    `boundary`: the smoothed prior from colour alone; `encoder`: the foreground that the encoder was
+    pretrained to know.
 
     Raises:
-        ConfigError: if the encoder was not pretrained to call anything foreground.
-        WeightsError: if what it was taught with is damaged.
+        ConfigError: if the encoder was not pretrained to know a foreground.
+        WeightsError: if the layer for it is damaged.
     """
     if kind == "self" and alone is not None:
         return lambda image: alone.group(image).saliency[0].cpu()
     if kind == "boundary":
-        return _boundary
-    return _encoders(encoder) if kind == "encoder" else _without_background(encoder.dim)
+        return _read_boundary
+    return _by_encoder(encoder) if kind == "encoder" else _by_background_seed(encoder.dim)
 
 
 def make_masks(
@@ -64,7 +64,11 @@ def make_masks(
     alone: Heap | None,
     on_progress: OnProgress,
 ) -> list[Mask]:
-    """The prior of every image; `found` and `self` are taught first, see `FoundRecipe`."""
+    """Make the prior mask of every image; for `found` and `self`, a layer is taught first.
+
+    The layer is that of `FoundRecipe`: it is linear, and so too simple to learn the faults of
+    single images (docs/quality.md, "The prior is what matters").
+    """
     saliency, solve = saliency_map(kind, encoder, alone), SolvedMasks(images.pixels)
     if kind in ("found", "self"):
         first = saliency
@@ -84,42 +88,45 @@ def make_masks(
 
 
 def save_masks(masks: list[Mask], path: Path) -> None:
-    """Keep the masks for later fits, whole or not at all."""
+    """Save the masks for later fits, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In one row, because grids and so lengths differ, and safetensors hold no lists.
     lengths = torch.tensor([len(mask) for mask in masks])
     with replacing(path) as file:
         file.write(save({"masks": torch.cat(masks), "lengths": lengths}))
 
 
 def load_masks(path: Path, count: int) -> list[Mask] | None:
-    """The masks of so many images; None if they are not there, or not whole."""
+    """Load the masks of `count` images; None if they are absent or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             masks, lengths = file.get_tensor("masks"), file.get_tensor("lengths")
     except (FileNotFoundError, SafetensorError):
         return None
-    whole = len(lengths) == count and int(lengths.sum()) == len(masks)
-    return list(torch.split(masks, lengths.tolist())) if whole else None
+    complete = len(lengths) == count and int(lengths.sum()) == len(masks)
+    return list(torch.split(masks, lengths.tolist())) if complete else None
 
 
-def _without_background(key_dim: int) -> SaliencyMap:
+def _by_background_seed(key_dim: int) -> SaliencyMap:
     def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        # Cues are joined after the keys, and belong to no attention head.
         keys = image.patches[None, :, :key_dim]
         return (~background_seed(keys, image.cls_attention[None])[0]).float()
 
     return saliency
 
 
-def _boundary(image: PatchFeatures) -> Float[Tensor, " patch"]:
+def _read_boundary(image: PatchFeatures) -> Float[Tensor, " patch"]:
     if image.boundary is None:
         raise ValueError("the features were computed without the boundary prior")
     return image.boundary
 
 
-def _encoders(encoder: Encoder) -> SaliencyMap:
+def _by_encoder(encoder: Encoder) -> SaliencyMap:
     layer, dim = foreground_layer(encoder), encoder.dim
 
     def saliency(image: PatchFeatures) -> Float[Tensor, " patch"]:
+        # Length √dim, as in pretraining, where the layer sees features after a normalisation.
         logits: Tensor = layer(F.normalize(image.patches[:, :dim], dim=-1) * dim**0.5)
         return logits[:, 0].sigmoid()
 

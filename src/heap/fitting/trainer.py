@@ -1,4 +1,4 @@
-"""`heap fit`: trains a grouping head on the features of unlabelled images."""
+"""Trainer of a grouping head, on the features of unlabelled images."""
 
 import hashlib
 import json
@@ -27,25 +27,26 @@ from heap.model.heap import Heap
 from heap.model.losses import heap_losses, total_loss
 
 _CHECKED_IMAGES = 200
-"""The fitted head is oriented and checked on so many images."""
+"""Number of images that the fitted head is oriented and checked on, about."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches of several images, in random order; each gives as many as the smallest one has."""
+    """Patches of several images, in random order; as many of every image as the smallest has."""
 
     features: Float[Tensor, "batch patch dim"]
     prior: Float[Tensor, "batch patch"] | None
     border: Bool[Tensor, "image patch"]
+    """Patches on the border of their image."""
     image_count: int
     """Number of images in the batch; crops without a foreground come after them."""
 
 
 class Trainer:
-    """Head, optimiser and prior, and the step that moves them.
+    """Head, optimiser and prior, and the step of training.
 
-    Every draw of a step comes from the seed and the number of the step, so that training that goes
-    on from a checkpoint is the training that was not interrupted.
+    All random draws of a step come from the seed and the number of the step, so that training that
+    goes on from a checkpoint takes the same steps as one that was not interrupted.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Trainer:
     ) -> None:
         self.heap, self.images, self.losses, self.config = heap, images, losses, config
         device = heap.head.centre.device
+        # In full precision: 1 - 1e-4, the largest cosine in a logarithm, is 1 in half precision.
         self.accelerator = fresh_accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        # Initial weights depend on the seed alone; the caller's generator is left as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             fresh = GroupingHead(
@@ -69,13 +72,14 @@ class Trainer:
         self.step = 0
 
     def start(self) -> None:
-        """Prepare what a checkpoint would otherwise bring: the mean feature."""
+        """Compute the mean feature, which a checkpoint would bring otherwise."""
         if self.heap.config.head.centred:
+            # Every image counts alike, however many patches it has.
             means = [image.patches.mean(dim=0) for image in self._sample()]
             self.heap.head.centre.copy_(torch.stack(means).mean(dim=0))
 
     def settings(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be gone on from."""
+        """Settings that must be the same for training to go on from a checkpoint."""
         digest = hashlib.sha256("".join(self.images.digests).encode()).hexdigest()
         model = asdict(self.heap.config)
         return {
@@ -88,7 +92,7 @@ class Trainer:
         }
 
     def prior_settings(self) -> dict[str, Any]:
-        """What the prior masks depend on: with `self`, also on how the head is fitted."""
+        """Settings that the prior masks depend on: with `self`, also how the head is fitted."""
         kind, settings = self.losses.prior, self.settings()
         about = {name: settings[name] for name in ("features", "encoder", "images")}
         if kind == "self":
@@ -96,7 +100,7 @@ class Trainer:
         return about | {"prior": kind, "seed": self.config.seed, "version": VERSION}
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
+        """Content of a checkpoint."""
         return {
             "step": self.step,
             "settings": json.dumps(self.settings()),
@@ -114,6 +118,7 @@ class Trainer:
         if state.keys() != self.state().keys():
             raise StoreError(f"{where} is not of a fit; choose another --out")
         made_with = json.loads(state["settings"])
+        # Ours through JSON too, so that tuples are lists in both.
         if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
             raise ConfigError(
                 f"{where.parent} holds a fit with other settings: {', '.join(keys)}; choose "
@@ -145,29 +150,40 @@ class Trainer:
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
-        seen = grouping.first_images(batch.image_count)
-        return values | asdict(Monitor.of(seen, batch.border))
+        # Without the empty crops, which have no foreground to monitor.
+        images = grouping.first_images(batch.image_count)
+        return values | asdict(Monitor.measure(images, batch.border))
 
     def _draw(self) -> Batch:
+        """Draw the images and crops of a step, and a sample of the patches of each."""
+        # The factor is a prime larger than any number of steps, so that no two seeds share draws.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
         crops = round(self.config.batch * self.config.empty) if self.crops else 0
-        mine = self._pick(len(self.images), self.config.batch - crops, generator)
+        numbers = self._pick(len(self.images), self.config.batch - crops, generator)
         empty = self._pick(len(self.crops or ()), crops, generator)
-        images = [self.images[index] for index in mine]
-        chosen = images + [self.crops[index] for index in empty if self.crops]
+        images = [self.images[number] for number in numbers]
+        chosen = images + [self.crops[number] for number in empty if self.crops]
         length = min(self.config.patches, *(len(image.patches) for image in chosen))
-        kept = [torch.randperm(len(i.patches), generator=generator)[:length] for i in chosen]
+        kept = [
+            torch.randperm(len(image.patches), generator=generator)[:length] for image in chosen
+        ]
+        # Crops come after the images, so that `zip` ends with the images where it is not strict.
         prior = None
         if self.prior is not None:
-            masks = [self.prior[i][keep].float() for i, keep in zip(mine, kept, strict=False)]
+            masks = [
+                self.prior[number][keep].float()
+                for number, keep in zip(numbers, kept, strict=False)
+            ]
             prior = self._stack(masks + [torch.zeros(length)] * len(empty))
-        pairs = zip(images, kept, strict=False)
-        border = self._stack([border_cells(i.grid)[keep] for i, keep in pairs])
-        patches = [i.patches[keep] for i, keep in zip(chosen, kept, strict=True)]
+        border = self._stack([
+            border_cells(image.grid)[keep] for image, keep in zip(images, kept, strict=False)
+        ])  # fmt: skip
+        patches = [image.patches[keep] for image, keep in zip(chosen, kept, strict=True)]
         return Batch(self._stack(patches), prior, border, len(images))
 
-    def _pick(self, count: int, most: int, generator: torch.Generator) -> list[int]:
-        picks = torch.randperm(count, generator=generator)[:most].tolist()
+    def _pick(self, count: int, max_count: int, generator: torch.Generator) -> list[int]:
+        """Draw numbers without repeats; each process takes its share of the same draw."""
+        picks = torch.randperm(count, generator=generator)[:max_count].tolist()
         return picks[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _stack(self, parts: list[Tensor]) -> Tensor:
@@ -182,28 +198,29 @@ class Trainer:
         """
         self.heap.eval()
         self.heap.head.learn_whitening(image.patches for image in self._sample())
-        monitor = self._monitor()
+        monitor = self._measure()
         if orient(self.heap.head, monitor):
-            monitor = self._monitor()
+            monitor = self._measure()
         monitor.check()
         return monitor
 
-    def _monitor(self) -> Monitor:
-        found = [
-            Monitor.of(self.heap.group(image), border_cells(image.grid)[None])
+    def _measure(self) -> Monitor:
+        """Mean of the measurements over a sample of whole images."""
+        monitors = [
+            Monitor.measure(self.heap.group(image), border_cells(image.grid)[None])
             for image in self._sample()
         ]
-        # An image that is so thin that it is all border has no interior to look at.
+        # Without NaN: an image so thin that it is all border has no mean of its interior.
         return Monitor(**{
-            name: torch.tensor([getattr(each, name) for each in found]).nanmean().item()
-            for name in asdict(found[0])
+            name: torch.tensor([getattr(monitor, name) for monitor in monitors]).nanmean().item()
+            for name in asdict(monitors[0])
         })  # fmt: skip
 
     def _sample(self) -> Iterator[PatchFeatures]:
         return (self.images[index] for index in self.images.spread(_CHECKED_IMAGES))
 
     def provenance(self, monitor: Monitor) -> dict[str, Any]:
-        """How the model came about, for its configuration and card."""
+        """Record of how the model came about, for its configuration and card."""
         return {
             "heap_version": version("heap"),
             "images": len(self.images),
@@ -215,6 +232,7 @@ class Trainer:
 
 def rate(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a tenth of the steps up, then down as a cosine."""
+    # Adam's first steps are large before it knows the variance of the gradients.
     rising = max(1, steps // 10)
     if step < rising:
         return (step + 1) / rising

@@ -16,7 +16,7 @@ from heap.base.files import make_folder
 from heap.base.progress import OnProgress
 from heap.config import FitConfig, LossConfig, Prior
 from heap.encoder.registry import recipe
-from heap.fitting.choosing import Candidate, candidates, choose, fit_of_masks, squares_of
+from heap.fitting.choosing import Candidate, candidates, choose, make_squares, measure_fit
 from heap.fitting.collect import Collected
 from heap.fitting.empty import find_crops
 from heap.fitting.orientation import Monitor
@@ -27,16 +27,16 @@ from heap.model.heap import Heap
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 PRIORS = "priors"
-"""Folder in that of the features."""
+"""Folder of prior masks, beside the folders of features in the cache."""
 ALONE = "alone"
-"""Folder of the head that gives `self` its first masks."""
+"""Folder of the head that the prior `self` has its first masks from."""
 CANDIDATES = "candidates"
 """Folder of the heads that `auto` has tried, one for each prior."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A head after its last step, on its side and checked."""
+    """Head after its last step, oriented and checked."""
 
     trainer: Trainer
     monitor: Monitor
@@ -44,9 +44,9 @@ class Trained:
     """Priors that were compared; none where one was asked for."""
 
     def provenance(self) -> dict[str, Any]:
-        """How the head came about, for the configuration and card of its model."""
+        """Record of how the head came about, for the configuration and card of its model."""
         about = self.trainer.provenance(self.monitor)
-        return about | {"priors": {each.prior: each.about() for each in self.tried}}
+        return about | {"priors": {candidate.prior: candidate.about() for candidate in self.tried}}
 
 
 def train_head(
@@ -57,7 +57,7 @@ def train_head(
     out: Path,
     on_progress: OnProgress,
 ) -> Trained:
-    """Train the head of `heap`; where the prior is `auto`, by each of them, and keep the best.
+    """Train the head of `heap`; for the prior `auto` by several priors, and keep the best head.
 
     Raises:
         FitError: if no head is of any use.
@@ -67,7 +67,7 @@ def train_head(
         trainer = Trainer(heap, images, losses, config)
         train(trainer, out, on_progress)
         return Trained(trainer, trainer.finish())
-    squares = squares_of(images)
+    squares = make_squares(images)
     heads: dict[Prior, tuple[Trained, dict[str, Tensor]]] = {}
 
     def try_out(prior: Prior) -> Float64[np.ndarray, " image"]:
@@ -76,9 +76,11 @@ def train_head(
 
         folder = out / CANDIDATES / prior
         make_folder(folder)
-        own = train_head(heap, images, replace(losses, prior=prior), config, folder, on_stage)
-        heads[prior] = own, {name: value.clone() for name, value in heap.head.state_dict().items()}
-        return fit_of_masks(heap, images, squares)
+        trained = train_head(heap, images, replace(losses, prior=prior), config, folder, on_stage)
+        # Cloned, because the next prior trains the very same tensors.
+        state = {name: value.clone() for name, value in heap.head.state_dict().items()}
+        heads[prior] = trained, state
+        return measure_fit(heap, images, squares)
 
     prior, tried = choose(candidates(heap.encoder), try_out)
     trained, state = heads[prior]
@@ -87,7 +89,7 @@ def train_head(
 
 
 def _refuse_other_choice(prior: Prior, out: Path) -> None:
-    """Fits by one prior and by the best of several do not share a folder."""
+    """Refuse to fit by one prior where a fit by several has begun, and the other way round."""
     left, kind = (
         (CHECKPOINT, "by one prior") if prior == "auto" else (CANDIDATES, "with --prior auto")
     )
@@ -99,16 +101,17 @@ def _refuse_other_choice(prior: Prior, out: Path) -> None:
 
 
 def train(trainer: Trainer, out: Path, on_progress: OnProgress) -> None:
-    """Train to the last step, with checkpoints; goes on from one if there is one in `out`."""
-    last, log = out / CHECKPOINT, out / LOG
-    if last.exists():
-        trainer.restore(load_checkpoint(last), last)
+    """Train to the last step, with checkpoints; goes on from the one in `out` if there is any."""
+    checkpoint, log = out / CHECKPOINT, out / LOG
+    if checkpoint.exists():
+        trainer.restore(load_checkpoint(checkpoint), checkpoint)
     else:
         trainer.start()
+    # A kill may have come between a line and its checkpoint; the step is done again.
     cut_log(log, trainer.step)
     steps = trainer.config.steps
     if trainer.step < steps and trainer.losses.prior != "none":
-        trainer.prior = _prior(trainer, out, on_progress)
+        trainer.prior = _make_prior(trainer, out, on_progress)
         if trainer.config.empty:
             trainer.crops = find_crops(trainer.images, trainer.prior, on_progress)
     while trainer.step < steps:
@@ -116,12 +119,12 @@ def train(trainer: Trainer, out: Path, on_progress: OnProgress) -> None:
         if trainer.step % trainer.config.checkpoint_every == 0 or trainer.step == steps:
             with log.open("a") as lines:
                 lines.write(json.dumps({"step": trainer.step, **values}) + "\n")
-            save_checkpoint(last, trainer.state())
+            save_checkpoint(checkpoint, trainer.state())
         on_progress("training", trainer.step, steps)
 
 
-def _prior(trainer: Trainer, out: Path, on_progress: OnProgress) -> list[Mask]:
-    """The masks that an earlier fit has made with the same settings, or new ones.
+def _make_prior(trainer: Trainer, out: Path, on_progress: OnProgress) -> list[Mask]:
+    """Load the masks that an earlier fit has made with the same settings, or make new ones.
 
     They are kept beside the features: they do not depend on the head that they teach.
     """
@@ -131,20 +134,22 @@ def _prior(trainer: Trainer, out: Path, on_progress: OnProgress) -> list[Mask]:
     path = images.store.folder.parent / PRIORS / f"{name}.safetensors"
     if kept := load_masks(path, len(images)):
         return kept
-    alone = _alone(trainer, out / ALONE, on_progress) if kind == "self" else None
+    alone = _fit_alone(trainer, out / ALONE, on_progress) if kind == "self" else None
     encoder = trainer.heap.encoder
     masks = make_masks(kind, images, encoder, trainer.config.seed, alone, on_progress)
     save_masks(masks, path)
     return masks
 
 
-def _alone(trainer: Trainer, out: Path, on_progress: OnProgress) -> Heap:
-    """A head that is fitted by the three losses, on the same images.
+def _fit_alone(trainer: Trainer, out: Path, on_progress: OnProgress) -> Heap:
+    """Fit a head by the three losses alone, on the same images.
 
     Raises:
         FitError: if the head is of no use.
     """
     make_folder(out)
+    # With the head of the recipe whatever head is asked for: the prior masks, which are kept for
+    # other fits, must not depend on it.
     features = trainer.heap.config.features
     head = recipe(features.encoder).head
     heap = Heap(trainer.heap.encoder, replace(trainer.heap.config, head=head))

@@ -1,4 +1,4 @@
-"""Images that cannot be used: a bad one must not stop the others, and all are listed."""
+"""Images that cannot be used: a bad one does not stop the others, and all are listed."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ class Failure:
 
 
 def attempt(key: str, stage: str, work: Callable[[], T]) -> T | ImageError:
-    """What `work` returns; what goes wrong with this image is returned too, as its error.
+    """Result of `work`, or the error of this image if it fails.
 
     Errors of ours that are not of one image, such as a disk that is full, are raised.
     """
@@ -45,7 +45,7 @@ def attempt(key: str, stage: str, work: Callable[[], T]) -> T | ImageError:
         return error
     except HeapError:
         raise
-    except Exception as error:
+    except Exception as error:  # of any library: one image must not stop a run
         logger.debug("%s failed at stage %s", key, stage, exc_info=True)
         if is_out_of_memory(error):
             reason = "out of memory with this image alone; a lower resolution takes less"
@@ -54,13 +54,16 @@ def attempt(key: str, stage: str, work: Callable[[], T]) -> T | ImageError:
         return ImageError(key, stage, reason)
 
 
-def apart(
+def attempt_all(
     items: Sequence[S],
     work: Callable[[Sequence[S]], Sequence[T]],
     stage: str,
     key: Callable[[S], str],
 ) -> list[T | ImageError]:
-    """A result for each item of `work` on all of them, or on each alone where that goes wrong."""
+    """Result of `work` for each item, worked on together; one by one if that fails.
+
+    An item that fails alone gets its error.
+    """
     try:
         return list(work(items))
     except HeapError:
@@ -77,11 +80,11 @@ def apart(
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the memory of a GPU or of the machine did not suffice."""
-    # Not before: whoever only lists failures shall not wait for torch.
+    # Imported here: a command that only lists failures does not wait for torch.
     import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
-    # Torch has no class of its own for the memory of the machine.
+    # Torch raises a plain RuntimeError for the memory of the machine; accelerate knows its text.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or should_reduce_batch_size(
         error
     )
@@ -97,5 +100,5 @@ def write_failures(failures: Iterable[Failure], path: Path) -> None:
         for failure in failures:
             name = name_of(failure.key)
             line = {"path": name, "stage": failure.stage, "reason": failure.reason}
-            # Plain ASCII survives any reader's idea of an encoding.
+            # Escaped to ASCII, which readers of any encoding read alike.
             file.write(json.dumps(line).encode("ascii") + b"\n")

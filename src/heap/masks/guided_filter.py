@@ -15,32 +15,36 @@ from scipy.ndimage import uniform_filter
 
 @dataclass(frozen=True)
 class GuidedFilter:
-    """How far and how closely the maps follow the image."""
+    """Settings of the filter: how far and how closely maps follow the image."""
 
     side: int = 224
-    """The model is fitted at the area of a square of this side."""
+    """Side in pixels of a square at whose area the linear model is fitted, the fast form."""
     radius: int = 8
-    """Of the window, in pixels of that size."""
+    """Radius of the window, in pixels of that size."""
     epsilon: float = 1e-3
     """Colour variance, colours in [0, 1], below which a window counts as flat."""
 
-    def along(self, pixels: UInt8[np.ndarray, "height width 3"]) -> "Guide":
-        """All that depends on the image alone, for any number of maps."""
+    def guide(self, pixels: UInt8[np.ndarray, "height width 3"]) -> "Guide":
+        """Compute all that depends on the image alone, for any number of maps."""
         height, width, _ = pixels.shape
         scale = min(1.0, self.side / (height * width) ** 0.5)
         small = (max(1, round(height * scale)), max(1, round(width * scale)))
         colours = _planes(pixels, small)
+        # Centred, for covariances in single precision are differences of large numbers otherwise.
         middle = colours.mean(axis=(1, 2), keepdims=True)
         centred = colours - middle
-        mean = self.mean(centred)
-        products = np.stack([self.mean(centred * plane) for plane in centred])
-        spread = np.moveaxis(products - mean[:, None] * mean[None], (0, 1), (2, 3))
-        inverse = np.linalg.inv(spread.astype(np.float64) + self.epsilon * np.eye(3))
-        by_colour = np.moveaxis(inverse, (2, 3), (0, 1)).astype(np.float32)
-        return Guide(self, centred, mean, by_colour, _planes(pixels, (height, width)) - middle)
+        mean = self.window_mean(centred)
+        products = np.stack([self.window_mean(centred * plane) for plane in centred])
+        # Covariance E[c cᵀ] - E[c] E[c]ᵀ of each window; NumPy inverts over the last two axes.
+        covariance = np.moveaxis(products - mean[:, None] * mean[None], (0, 1), (2, 3))
+        inverse = np.linalg.inv(covariance.astype(np.float64) + self.epsilon * np.eye(3))
+        inverse = np.moveaxis(inverse, (2, 3), (0, 1)).astype(np.float32)
+        return Guide(self, centred, mean, inverse, _planes(pixels, (height, width)) - middle)
 
-    def mean(self, planes: Float32[np.ndarray, "*any h w"]) -> Float32[np.ndarray, "*any h w"]:
-        """Of the window around each pixel; edges repeat."""
+    def window_mean(
+        self, planes: Float32[np.ndarray, "*any h w"]
+    ) -> Float32[np.ndarray, "*any h w"]:
+        """Mean over the window around each pixel; pixels at the edge repeat beyond it."""
         out: np.ndarray = np.empty(planes.shape, dtype=planes.dtype)
         size = 2 * self.radius + 1
         uniform_filter(planes, size=size, output=out, axes=(-2, -1), mode="nearest")
@@ -49,35 +53,40 @@ class GuidedFilter:
 
 @dataclass(frozen=True)
 class Guide:
-    """An image that maps are to follow; colours are in [0, 1], less their mean."""
+    """Image that maps follow; colours are in [0, 1], less their mean over the image."""
 
     filter: GuidedFilter
     colours: Float32[np.ndarray, "3 small_h small_w"]
     mean: Float32[np.ndarray, "3 small_h small_w"]
-    """Of the colours in each window."""
+    """Mean of the colours in each window."""
     inverse: Float32[np.ndarray, "3 3 small_h small_w"]
-    """Of the covariance of the colours in each window."""
+    """Inverse of the covariance of the colours in each window, plus ε on its diagonal."""
     full: Float32[np.ndarray, "3 height width"]
-    """The colours at full size."""
+    """Colours at full size."""
 
     def __call__(
         self, maps: Float32[np.ndarray, "map grid_h grid_w"]
     ) -> Float32[np.ndarray, "map height width"]:
         """Bring `maps`, values in [0, 1], to the size of the image."""
-        return np.stack([self._follow(each) for each in maps])
+        return np.stack([self._follow(coarse) for coarse in maps])
 
     def _follow(
         self, coarse: Float32[np.ndarray, "grid_h grid_w"]
     ) -> Float32[np.ndarray, "height width"]:
+        """Map at full size, a · colour + b, with a and b averaged over all windows of a pixel."""
         small, size = self.colours.shape[1:], self.full.shape[1:]
         target = resize(coarse, (small[0], small[1]))
-        mean = self.filter.mean(target)
-        shared = self.filter.mean(self.colours * target) - self.mean * mean
-        slope = (self.inverse * shared).sum(axis=1)
+        mean = self.filter.window_mean(target)
+        # a = (Σ + ε)⁻¹ cov(colour, map) and b = mean(map) - a · mean(colour), in each window.
+        covariance = self.filter.window_mean(self.colours * target) - self.mean * mean
+        slope = (self.inverse * covariance).sum(axis=1)
         offset = mean - (slope * self.mean).sum(axis=0)
-        out = resize(self.filter.mean(offset), (size[0], size[1]))
-        for plane, colour in zip(self.filter.mean(slope), self.full, strict=True):
+        # The fast form: coefficients are interpolated, colours are those of the full image. Plane
+        # by plane, so that no array of three full planes is made beside the guide.
+        out = resize(self.filter.window_mean(offset), (size[0], size[1]))
+        for plane, colour in zip(self.filter.window_mean(slope), self.full, strict=True):
             out += resize(plane, (size[0], size[1])) * colour
+        # A linear model may overshoot the map at strong edges.
         clipped: np.ndarray = np.clip(out, 0, 1)
         return clipped
 
@@ -86,6 +95,7 @@ def resize(
     plane: Float32[np.ndarray, "height width"], size: tuple[int, int]
 ) -> Float32[np.ndarray, "new_height new_width"]:
     """Interpolate bilinearly to `size` (height, width), pixel centres at half-integers."""
+    # Pillow reads arrays of float32 as mode "F", so that nothing is rounded.
     image = Image.fromarray(np.ascontiguousarray(plane))
     return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 

@@ -1,4 +1,4 @@
-"""Colours that are told apart by people with any colour vision, and on any photo."""
+"""Colours that people with any colour vision can tell apart, on any photo."""
 
 OBJECTS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#7F7FFF")
 """Okabe and Ito's palette, its dark blue made lighter; used in turn for objects 0, 1, ..."""

@@ -1,4 +1,4 @@
-"""Images and masks at the size that they are shown at."""
+"""Images and masks scaled to the size that they are shown at."""
 
 from io import BytesIO
 
@@ -7,11 +7,13 @@ from jaxtyping import Bool, Int64, UInt8
 from PIL import Image
 
 THUMBNAIL_SIDE = 480
+"""Longest side of a thumbnail in pixels."""
 _THUMBNAIL_QUALITY = 74
+"""JPEG quality, of 100."""
 
 
-def fitted(size: tuple[int, int], max_side: int, *, enlarge: bool = False) -> tuple[int, int]:
-    """`size` (width, height), aspect ratio kept, so that no side is over `max_side`.
+def fit_size(size: tuple[int, int], max_side: int, *, enlarge: bool = False) -> tuple[int, int]:
+    """Scale `size` (width, height), aspect ratio kept, so that no side is over `max_side`.
 
     It is only ever reduced, unless `enlarge` makes the longest side `max_side` in any case.
     """
@@ -21,10 +23,10 @@ def fitted(size: tuple[int, int], max_side: int, *, enlarge: bool = False) -> tu
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def scaled_mask(
+def scale_mask(
     mask: Bool[np.ndarray, "height width"], size: tuple[int, int]
 ) -> Bool[np.ndarray, "new_height new_width"]:
-    """A mask at `size` (width, height): True where at least half of the pixel is inside."""
+    """Scale a mask to `size` (width, height): True where at least half of the pixel is inside."""
     grey = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(grey.resize(size, Image.Resampling.BILINEAR)) >= 128
 
@@ -32,7 +34,9 @@ def scaled_mask(
 def smooth_labels(
     label_map: Int64[np.ndarray, "grid_h grid_w"], size: tuple[int, int]
 ) -> Int64[np.ndarray, "height width"]:
-    """The label map at `size` (width, height), its borders interpolated instead of stepped."""
+    """Scale a label map to `size` (width, height), its borders interpolated instead of stepped."""
+    # The largest share that a region has of each pixel so far; shares are at least 0, or a little
+    # below where the cubic interpolation undershoots.
     best = np.full((size[1], size[0]), -1, dtype=np.float32)
     labels = np.zeros(best.shape, dtype=np.int64)
     for region in np.unique(label_map):
@@ -44,14 +48,14 @@ def smooth_labels(
 
 
 def thumbnail(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """A small JPEG of the upright image, its longest side at most `THUMBNAIL_SIDE` pixels."""
+    """Small JPEG of the upright image, its longest side at most `THUMBNAIL_SIDE` pixels."""
     small = Image.fromarray(pixels)
-    small = small.resize(fitted(small.size, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    return encoded(small, "JPEG", quality=_THUMBNAIL_QUALITY, optimize=True, progressive=True)
+    small = small.resize(fit_size(small.size, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    return encode_image(small, "JPEG", quality=_THUMBNAIL_QUALITY, optimize=True, progressive=True)
 
 
-def encoded(image: Image.Image, kind: str, **options: int | bool) -> bytes:
-    """The bytes of an image file."""
+def encode_image(image: Image.Image, kind: str, **options: int | bool) -> bytes:
+    """Encode an image as a file of this `kind`, with options of Pillow's writer."""
     buffer = BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What every method gets and gives: features and pixels in; saliency, objects and regions out."""
+"""Input and output of every method: features and pixels; saliency, objects and regions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Observed:
-    """One image as a method sees it."""
+    """Features and pixels of one image, the input of a method."""
 
     features: PatchFeatures
     pixels: UInt8[np.ndarray, "height width 3"]
-    """The upright original; the grid of the features covers all of it."""
+    """Upright original; the grid of the features covers all of it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class GridObject:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a method says about one image."""
+    """Output of a method for one image."""
 
     saliency: Float32[np.ndarray, "grid_h grid_w"]
     """In [0, 1]; foreground is above `THRESHOLD`."""
@@ -43,27 +43,28 @@ class Finding:
     label_map: Int64[np.ndarray, "grid_h grid_w"] | None = None
     """Region of each patch, for methods that have regions."""
     region_embeddings: Float32[np.ndarray, "region dim"] | None = None
-    """Of the regions as the method sees them; `label_map` has the numbers of the rows."""
+    """Embeddings of the regions by the method; `label_map` has the numbers of the rows."""
     whitened: Float32[np.ndarray, "patch dim"] | None = None
-    """Features of the patches as the method compares objects; None: as the encoder gives them."""
+    """Features by which the method compares objects; None: as the encoder gives them."""
     proposals: tuple[GridObject, ...] = ()
-    """Further guesses, less sure than any object; they may overlap objects and each other."""
+    """Proposals, less sure than any object; they may overlap objects and each other."""
     logits: Float32[np.ndarray, "grid_h grid_w"] | None = None
-    """Of the saliency, for a method that interpolates these; None: it interpolates its saliency."""
+    """Logits of the saliency, for a method that interpolates them; None: it interpolates the
+    saliency."""
 
     @classmethod
     def of_saliency(cls, saliency: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
-        """Objects are the 4-connected foreground parts, see `connected_objects`."""
+        """Finding whose objects are the 4-connected foreground parts, see `connected_objects`."""
         return cls(saliency, connected_objects(saliency))
 
     @classmethod
     def of_logits(cls, logits: Float32[np.ndarray, "grid_h grid_w"]) -> "Finding":
-        """The same for a method that interpolates before its sigmoid."""
+        """Finding of a method that interpolates before its sigmoid, see `of_saliency`."""
         return replace(cls.of_saliency(expit(logits)), logits=logits)
 
     @classmethod
     def of_mask(cls, foreground: Bool[np.ndarray, "grid_h grid_w"]) -> "Finding":
-        """The same for a method that says yes or no."""
+        """Finding of a method that says yes or no, see `of_saliency`."""
         return cls.of_saliency(foreground.astype(np.float32))
 
 
@@ -73,16 +74,16 @@ Method = Callable[[Observed], Finding]
 def connected_objects(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
 ) -> tuple[GridObject, ...]:
-    """The 4-connected parts above `THRESHOLD`, best first; of equal scores the larger first.
+    """4-connected parts above `THRESHOLD`, best first; of equal scores the larger first.
 
-    The score is the mean saliency of the part times its share of the foreground: a method that says
-    yes or no is equally sure of a crumb and of what the crumb has fallen off.
+    The score is the mean saliency of the part times its share of the foreground: without the share,
+    a method that says yes or no would score a single stray patch as high as the main part.
     """
     numbered, count = label(saliency > THRESHOLD)
     parts = [numbered == number for number in range(1, count + 1)]
     foreground = np.count_nonzero(numbered)
-    found = [
+    objects = [
         GridObject(cells, float(saliency[cells].mean()) * np.count_nonzero(cells) / foreground)
         for cells in parts
     ]
-    return tuple(sorted(found, key=lambda each: (-each.score, -np.count_nonzero(each.cells))))
+    return tuple(sorted(objects, key=lambda part: (-part.score, -np.count_nonzero(part.cells))))

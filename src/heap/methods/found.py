@@ -33,15 +33,18 @@ from heap.methods.lessons import (
 
 STAGE = "found"
 EPS = 1e-10
+"""Keeps the logarithm of a head's weight finite if none of its patches is above the mean."""
 SEED_STEPS = 100
-"""Steps in which the seed teaches; after them the layer teaches itself."""
+"""Steps in which the seed teaches; after them the layer teaches itself. This and the numbers below
+are those of FOUND's published recipe."""
 SEED_WEIGHTS = (1.0, 1.5)
-"""Of the losses in those steps: against the seed, and against the improved prediction."""
+"""Weights of the losses in those steps: against the seed, and against the improved prediction."""
 SELF_WEIGHTS = (4.0, 1.5)
-"""Afterwards: against the prediction itself, and against the improved one."""
+"""Weights afterwards: against the prediction itself, and against the improved one."""
 BATCH = 50
+"""Images in a step."""
 DECAY_STEPS, DECAY = 50, 0.95
-"""After so many steps the learning rate is multiplied by this, again and again."""
+"""Steps after which the learning rate is multiplied by `DECAY`, again and again."""
 
 
 def background_seed(
@@ -66,7 +69,9 @@ def background_seed(
             "FOUND's seed needs the encoder's features without joined cues"
         )
     beta = _head_weights(cls_attention)
+    # The least attended patch: CLS attends to objects, so this one is surely background.
     seed = torch.einsum("bh,bhp->bp", beta, cls_attention).argmin(dim=1)
+    # A key is the keys of all heads in a row; each head's part takes the weight of the head.
     weighted = keys.unflatten(-1, (heads, -1)) * beta[:, None, :, None]
     directions = F.normalize(weighted.flatten(2), dim=-1)
     chosen = directions[torch.arange(len(seed), device=seed.device), seed]
@@ -79,6 +84,7 @@ def _head_weights(
     above = cls_attention > cls_attention.mean(dim=(1, 2), keepdim=True)
     share = above.float().mean(dim=2) + EPS
     if share.shape[1] == 1:
+        # log(Q / Q) would be 0 and all directions undefined.
         return torch.ones_like(share)
     return (share.sum(dim=1, keepdim=True) / share).log()
 
@@ -96,7 +102,7 @@ class FoundSeed:
     """Patches are background where their cosine with the seed is above this."""
 
     def __call__(self, image: Observed) -> Finding:
-        """The foreground of one image, yes or no."""
+        """Foreground of one image, yes or no."""
         background = _background(image.features, self.threshold)
         return Finding.of_mask(~background.reshape(image.features.grid).numpy())
 
@@ -127,10 +133,10 @@ class Found:
         Raises:
             WeightsError: if the layer is for features of another width.
         """
-        patches, wanted = image.features.patches, self.layer.linear.in_features
-        if patches.shape[-1] != wanted:
+        patches, dim = image.features.patches, self.layer.linear.in_features
+        if patches.shape[-1] != dim:
             raise WeightsError(
-                f"this layer of FOUND is for features of {wanted} channels, and these have "
+                f"this layer of FOUND is for features of {dim} channels, and these have "
                 f"{patches.shape[-1]}; use the encoder, layer and facet that it was trained on"
             )
         logits = self.layer(patches.cpu().float())
@@ -156,9 +162,9 @@ class Found:
         """
         state = {name: value.float() for name, value in read_state(path).items()}
         weight, bias = (state.get(name, torch.empty(0)) for name in ("weight", "bias"))
-        dim = weight.numel()
-        shapes = weight.shape in ((1, dim), (1, dim, 1, 1)) and bias.shape == (1,)
-        if not dim or not shapes or len(state) != 2:
+        dim = weight.numel()  # there is one output, so all weights are of input channels
+        fits = weight.shape in ((1, dim), (1, dim, 1, 1)) and bias.shape == (1,)
+        if not dim or not fits or len(state) != 2:
             held = ", ".join(f"{name} {tuple(value.shape)}" for name, value in state.items())
             raise WeightsError(
                 f"{path} is no layer of FOUND: that is a weight (1, channels) or (1, channels, 1, "
@@ -173,13 +179,13 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FoundRecipe:
-    """How FOUND's layer is trained, on images without labels."""
+    """Training of FOUND's layer, on images without labels."""
 
     threshold: Cosine = 0.3
-    """Of the background seed, see `FoundSeed`."""
+    """Threshold of the background seed, see `FoundSeed`."""
     learning_rate: Positive = 5e-2
     steps: Count = 500
-    """Of 50 images each. In the first 100 the seed teaches."""
+    """Steps of 50 images each. In the first 100 the seed teaches."""
     solver: bool = False
     """Improve the masks that teach by the bilateral solver."""
 
@@ -221,12 +227,14 @@ class FoundRecipe:
             FitError: if the weights end up as no numbers.
         """
         generator = torch.Generator().manual_seed(seed)
+        # Layers draw from torch's global generator, which is left as it was for the caller.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             layer = FoundLayer(lessons.dim)
         optimizer = torch.optim.AdamW(layer.parameters(), lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.StepLR(optimizer, DECAY_STEPS, DECAY)
         for step in range(self.steps):
+            # With replacement: a step has as many images even if there are fewer in all.
             chosen = torch.randint(len(lessons), (BATCH,), generator=generator)
             loss = _loss(layer, lessons(chosen.tolist()), step)
             optimizer.zero_grad()
@@ -244,9 +252,11 @@ class FoundRecipe:
 
 def _loss(layer: FoundLayer, lesson: Lesson, step: int) -> Float[Tensor, ""]:
     logits = layer(lesson.features)
-    predicted = logits.detach() > 0
-    teaches = step < SEED_STEPS
-    weights = SEED_WEIGHTS if teaches else SELF_WEIGHTS
-    targets = (lesson.seed() if teaches else predicted, lesson.improve(predicted))
-    first, second = (F.binary_cross_entropy_with_logits(logits, each.float()) for each in targets)
+    predicted = logits.detach() > 0  # a probability above 0.5; a target carries no gradient
+    by_seed = step < SEED_STEPS
+    weights = SEED_WEIGHTS if by_seed else SELF_WEIGHTS
+    targets = (lesson.seed() if by_seed else predicted, lesson.improve(predicted))
+    first, second = (
+        F.binary_cross_entropy_with_logits(logits, target.float()) for target in targets
+    )
     return weights[0] * first + weights[1] * second

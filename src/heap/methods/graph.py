@@ -1,4 +1,4 @@
-"""The graph of the patches of one image, for the methods that cut it: TokenCut and its kin."""
+"""Graph of the patches of one image, for the methods that cut it: TokenCut and its kin."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
@@ -8,39 +8,40 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 WEAK = 1e-5
-"""Weight of the edge of two patches that are not alike: it keeps the graph in one piece."""
+"""Weight of the edge of two patches that are not alike, TokenCut's ε: it keeps the graph in one
+piece, so that the second smallest eigenvector is the only one to cut by."""
 TIE = 1e-6
-"""Relative difference up to which two values count as equal."""
+"""Relative difference up to which two values count as equal: eigenvectors are no more exact."""
 ROUNDING = 1e-9
 """Edges that differ by no more than this weigh the same."""
 RESTARTS = 30
-"""Of Lanczos, after which the dense solver is the quicker one. Photos take one to three."""
+"""Restarts of Lanczos after which the dense solver is quicker. Photos take one to three."""
 
 
-def vectors(
+def checked_vectors(
     patches: Float[Tensor, "patch dim"], grid: tuple[int, int]
 ) -> Float64[np.ndarray, "patch dim"]:
-    """The features of one image in double precision, so that no edge hangs on a rounding error.
+    """Features of one image in double precision, so that no edge hangs on a rounding error.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
     if not len(patches) == grid[0] * grid[1] > 0:
         raise ValueError(f"{len(patches)} patches do not fill a grid of {grid[0]}x{grid[1]}")
-    found: np.ndarray = patches.detach().cpu().double().numpy()
-    faulty = int((~np.isfinite(found)).any(axis=1).sum())
+    vectors: np.ndarray = patches.detach().cpu().double().numpy()
+    faulty = int((~np.isfinite(vectors)).any(axis=1).sum())
     if faulty:
-        raise ValueError(f"{faulty} of {len(found)} patches have features that are not finite")
-    return found
+        raise ValueError(f"{faulty} of {len(vectors)} patches have features that are not finite")
+    return vectors
 
 
 def cosines(features: Float64[np.ndarray, "patch dim"]) -> Float64[np.ndarray, "patch patch"]:
     """Cosine of each pair of patches, symmetric; 0 for patches of length zero."""
     length = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.where(length > 0, length, 1)
-    # NumPy computes one half of a matrix times its own transpose, and mirrors it.
-    found: np.ndarray = unit @ unit.T
-    return found
+    # Exactly symmetric: NumPy computes one half of such a product, and mirrors it.
+    products: np.ndarray = unit @ unit.T
+    return products
 
 
 def affinity(
@@ -62,15 +63,17 @@ def is_uniform(graph: Float64[np.ndarray, "patch patch"]) -> bool:
 
 
 def cut_vector(graph: Float64[np.ndarray, "patch patch"]) -> Float64[np.ndarray, " patch"]:
-    """The second smallest eigenvector y of (D - E) y = λ D y, D the degrees of the graph E.
+    """Second smallest eigenvector y of (D - E) y = λ D y, D the degrees of the graph E.
 
     It has unit length after multiplication by √D; its sign is arbitrary. At least two patches; one
     without edges gets exactly 0.
     """
+    # With z = √D y the problem is symmetric: the smallest λ are the largest eigenvalues of the
+    # normalised graph √D⁻¹ E √D⁻¹, which are in [-1, 1]. `scale` is √D⁻¹, 0 without edges.
     degree = graph.sum(axis=1)
     scale = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
-    # The smallest is known: y = 1, which is √D for the normalised graph. Sent to the other end of
-    # the spectrum, where it is not in the way of the one that is asked for.
+    # The largest is known, 1 with y = 1, so z = √D. Less 2, it is -1 and at the other end of the
+    # spectrum, so that the one we ask for comes first.
     known = np.sqrt(degree / degree.sum())
 
     def times(vector: Float64[np.ndarray, "*any"]) -> Float64[np.ndarray, " patch"]:
@@ -79,25 +82,27 @@ def cut_vector(graph: Float64[np.ndarray, "patch patch"]) -> Float64[np.ndarray,
         return product
 
     operator = LinearOperator(graph.shape, matvec=times, dtype=np.float64)
+    # A fixed start, for the same image must give the same vector to the last digit.
     start = np.random.default_rng(0).standard_normal(len(graph))
     try:
-        found = eigsh(operator, k=1, which="LA", v0=start, maxiter=RESTARTS)[1]
+        vector = eigsh(operator, k=1, which="LA", v0=start, maxiter=RESTARTS)[1]
     except ArpackNoConvergence:
         normalised = scale[:, None] * graph * scale - 2 * np.outer(known, known)
-        found = eigh(normalised, subset_by_index=[len(graph) - 1] * 2)[1]
-    return np.asarray(scale * found[:, 0], dtype=np.float64)
+        vector = eigh(normalised, subset_by_index=[len(graph) - 1] * 2)[1]
+    return np.asarray(scale * vector[:, 0], dtype=np.float64)  # back from z to y
 
 
 def first_largest(values: Float[np.ndarray, " patch"]) -> int:
-    """The first of the largest values; equal but for rounding is equal."""
+    """Index of the largest value; of values that are equal but for rounding, the first."""
     largest = float(values.max())
     return int(np.argmax(values >= largest - TIE * abs(largest)))
 
 
-def part_of(
+def connected_part(
     mask: Bool[np.ndarray, "grid_h grid_w"], seed: tuple[int, int]
 ) -> Bool[np.ndarray, "grid_h grid_w"]:
-    """The 4-connected part of `mask` that holds the cell `seed` (row, column), or nothing."""
+    """4-connected part of `mask` that holds the cell `seed` (row, column), or nothing."""
     numbered, _ = label(mask)
+    # `mask &` because a seed outside of the mask has the number 0, that of the background.
     part: np.ndarray = mask & (numbered == numbered[seed])
     return part

@@ -1,6 +1,6 @@
-"""What FOUND's layer is taught with: features, the foreground of the seed, and better masks.
+"""Lessons for FOUND's layer: features, the foreground of the seed, and better masks.
 
-Features come from a store, so there is no image augmentation: each image is always the same.
+Features come from a store, so there is no image augmentation: an image is always the same.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from heap.masks.guided_filter import resize
 
 SAMPLE_IMAGES = 3000
 SAMPLE_PATCHES = 256
+"""Images, and patches of an image, that are kept in memory where no solver needs whole images."""
 SIDE = 224
 """Side of the squares that images are squeezed to for the solver, whatever their patch grid."""
 KEPT_GRIDS = 1500
@@ -36,26 +37,26 @@ class Images(Protocol):
     """Images by number, read when they are asked for."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of images."""
 
     def __getitem__(self, index: int) -> PatchFeatures:
-        """One of them."""
+        """Features of an image."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """The patches of a few images, one after the other."""
+    """Patches of a few images in one row, and the targets for them."""
 
     features: Float[Tensor, "patch dim"]
     seed: Callable[[], Bool[Tensor, " patch"]]
-    """Gives the foreground that the background seed leaves."""
+    """Function that gives the foreground by the background seed; it is only asked for at first."""
     improve: Callable[[Bool[Tensor, " patch"]], Bool[Tensor, " patch"]]
-    """Makes a better foreground of a predicted one."""
+    """Function that makes a better foreground of a predicted one."""
 
 
 @runtime_checkable
 class Lessons(Protocol):
-    """A lesson on any images."""
+    """Lessons on any of a collection of images."""
 
     dim: int
     """Channels of the features."""
@@ -64,23 +65,24 @@ class Lessons(Protocol):
         """Number of images."""
 
     def __call__(self, chosen: list[int]) -> Lesson:
-        """The lesson on these images."""
+        """Lesson on these images."""
 
 
 class SampledLessons:
-    """A sample of the patches of each image, kept in memory; masks are taken as they are.
+    """Lessons on a sample of patches that is kept in memory; masks are not improved.
 
-    The layer is linear in each patch, so a sample serves as well as all of them. Of more than
+    The layer sees patches one by one, so a sample serves as well as all of them. Of more than
     `SAMPLE_IMAGES` images as many are taken, spread evenly.
     """
 
     def __init__(self, images: Images, background: Background, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         features, foreground = [], []
-        for index in range(0, len(images), -(-len(images) // SAMPLE_IMAGES)):
+        for index in range(0, len(images), -(-len(images) // SAMPLE_IMAGES)):  # step rounded up
             image = images[index]
+            # With replacement, so that small images give as many and all stack.
             pick = torch.randint(len(image.patches), (SAMPLE_PATCHES,), generator=generator)
-            features.append(image.patches[pick].half())
+            features.append(image.patches[pick].half())  # half the memory
             foreground.append(~background(image)[pick])
         self.features, self.foreground = torch.stack(features), torch.stack(foreground)
         self.dim = self.features.shape[-1]
@@ -89,7 +91,7 @@ class SampledLessons:
         return len(self.features)
 
     def __call__(self, chosen: list[int]) -> Lesson:
-        """The lesson on these images."""
+        """Lesson on these images."""
         return Lesson(
             self.features[chosen].flatten(0, 1).float(),
             lambda: self.foreground[chosen].flatten(),
@@ -98,26 +100,27 @@ class SampledLessons:
 
 
 class SolvedMasks:
-    """Sends masks of patches through the bilateral solver, each along the edges of its image.
+    """Bilateral solver for masks of patches, which brings them to the edges of their image.
 
-    What is kept of an image is its bilateral grid; a mask that comes again is not solved again.
+    The bilateral grid of an image is kept, and so are masks: the same one is not solved twice.
     """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self._grid = lru_cache(KEPT_GRIDS)(self._make_grid)
-        self._of_mask = lru_cache(KEPT_GRIDS)(self._solve_mask)
+        self._solved_mask = lru_cache(KEPT_GRIDS)(self._solve_mask)
 
     def __call__(
         self, index: int, grid: tuple[int, int], mask: Bool[Tensor, " patch"]
     ) -> Bool[Tensor, " patch"]:
-        """A better mask of the patches of image number `index`."""
-        return self._of_mask(index, grid, mask.numpy().tobytes())
+        """Better mask of the patches of image number `index`."""
+        # As bytes, because a cache needs keys that can be hashed.
+        return self._solved_mask(index, grid, mask.numpy().tobytes())
 
     def of_saliency(
         self, index: int, grid: tuple[int, int], saliency: Float[Tensor, " patch"]
     ) -> Bool[Tensor, " patch"]:
-        """The same of a map in [0, 1]; it is cut at 0.5 in pixels, finer than in patches."""
+        """Better mask from a map in [0, 1]; it is cut at 0.5 in pixels, finer than in patches."""
         fine = resize(saliency.reshape(grid).float().numpy(), (SIDE, SIDE)) > 0.5
         solved = self._solve(index, grid, fine.astype(np.float32))
         return saliency > 0.5 if solved is None else solved
@@ -130,12 +133,12 @@ class SolvedMasks:
     def _solve(
         self, index: int, grid: tuple[int, int], target: Float32[np.ndarray, "height width"]
     ) -> Bool[Tensor, " patch"] | None:
-        """The mask that the solver makes of a target; None: it is lost, and the old one stays."""
+        """Mask that the solver makes of a target; None: the mask is lost, and the old one stays."""
         solved = trusted_mask(self._grid(index).solve(target), target > 0.5)
         if solved is None or _is_mostly_one(solved):
             return None
         fine = torch.from_numpy(solved.astype(np.float32))
-        # As in FOUND, whatever is not zero is foreground. So a mask grows a little.
+        # As in FOUND, a patch is foreground if any of it is. So a mask grows a little.
         return (F.interpolate(fine[None, None], grid, mode="bilinear") > 0).flatten()
 
     def _make_grid(self, index: int) -> BilateralGrid:
@@ -146,13 +149,14 @@ class SolvedMasks:
 
 def _is_mostly_one(mask: Bool[np.ndarray, "height width"]) -> bool:
     """Whether a part of the mask is larger than all around it, which FOUND takes for background."""
+    # The most frequent label; 0 is what lies around the parts.
     return int(np.bincount(label(mask)[0].ravel()).argmax()) != 0
 
 
 class SolvedLessons:
-    """All patches of each image, read anew at each step; masks go through the bilateral solver.
+    """Lessons on all patches, read anew at each step; masks go through the bilateral solver.
 
-    The solved mask of the seed is kept of each image.
+    The solved mask of the seed is kept for every image.
     """
 
     def __init__(self, images: Images, solve: SolvedMasks, background: Background) -> None:
@@ -164,19 +168,22 @@ class SolvedLessons:
         return len(self.images)
 
     def __call__(self, chosen: list[int]) -> Lesson:
-        """The lesson on these images."""
-        read = [self.images[index] for index in chosen]
+        """Lesson on these images."""
+        images = [self.images[index] for index in chosen]
 
         def seed() -> Bool[Tensor, " patch"]:
-            pairs = zip(chosen, read, strict=True)
+            pairs = zip(chosen, images, strict=True)
             return torch.cat([self._seed(index, image) for index, image in pairs])
 
         def improve(predicted: Bool[Tensor, " patch"]) -> Bool[Tensor, " patch"]:
-            parts = predicted.split([len(image.patches) for image in read])
-            each = zip(chosen, read, parts, strict=True)
-            return torch.cat([self.solve(index, image.grid, part) for index, image, part in each])
+            # Images may have different grids, so the patches of all stand in one row.
+            masks = predicted.split([len(image.patches) for image in images])
+            triples = zip(chosen, images, masks, strict=True)
+            return torch.cat(
+                [self.solve(index, image.grid, mask) for index, image, mask in triples]
+            )
 
-        return Lesson(torch.cat([image.patches for image in read]).float(), seed, improve)
+        return Lesson(torch.cat([image.patches for image in images]).float(), seed, improve)
 
     def _seed(self, index: int, image: PatchFeatures) -> Bool[Tensor, " patch"]:
         if index not in self._seeds:

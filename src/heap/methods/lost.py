@@ -14,7 +14,7 @@ from torch import Tensor
 
 from heap.config import CHECKED, Cosine, Count
 from heap.methods.finding import Finding, Observed
-from heap.methods.graph import part_of, vectors
+from heap.methods.graph import checked_vectors, connected_part
 
 
 @settings(frozen=True, kw_only=True, config=CHECKED)
@@ -22,15 +22,15 @@ class Lost:
     """LOST without what it learns afterwards."""
 
     patches: Count = 100
-    """Of the patches like few others, how many may join the seed; all if there are no more."""
+    """Patches of lowest degree that may join the seed, LOST's k; all if there are fewer."""
     threshold: Cosine = 0.0
     """Patches are positively correlated where their cosine is above this; LOST's is 0."""
     whole: bool = False
     """Keep all patches that are like the seed and those that joined it. LOST keeps the part of the
-    seed alone, which is a single patch where an encoder has patches that are like no other."""
+    seed alone, which is a single patch with an encoder that has patches like no other."""
 
     def __call__(self, image: Observed) -> Finding:
-        """One object, or several where all are kept; none where the seed's feature is zero.
+        """Finding with one object, or several where all are kept; none where the seed is zero.
 
         Raises:
             ValueError: if a feature is not finite.
@@ -42,7 +42,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Grown:
-    """A seed and what is like it."""
+    """Seed of an image and the foreground that is like it."""
 
     foreground: Bool[np.ndarray, "grid_h grid_w"]
     """Patches that are like the seed and those that joined it."""
@@ -51,8 +51,8 @@ class Grown:
 
     @property
     def part(self) -> Bool[np.ndarray, "grid_h grid_w"]:
-        """The object: the 4-connected part of the foreground that holds the seed."""
-        return part_of(self.foreground, self.seed)
+        """Object: the 4-connected part of the foreground that holds the seed."""
+        return connected_part(self.foreground, self.seed)
 
 
 def lost(
@@ -72,9 +72,11 @@ def lost(
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
-    graph = _correlations(vectors(patches, grid), threshold)
+    graph = _correlations(checked_vectors(patches, grid), threshold)
     positive = graph > 0
+    # A patch is no neighbour of itself.
     degree = positive.sum(axis=1) - positive.diagonal()
+    # Objects are mostly smaller than the background, so their patches are like fewer others.
     lowest = np.argsort(degree, kind="stable")[:count]
     seed = int(lowest[0])
     joined = lowest[positive[seed, lowest]]
@@ -86,7 +88,7 @@ def _correlations(
     features: Float64[np.ndarray, "patch dim"], threshold: float
 ) -> Float64[np.ndarray, "patch patch"]:
     products: np.ndarray = features @ features.T
-    if threshold == 0:
+    if threshold == 0:  # LOST's own; nothing to subtract
         return products
     length = np.linalg.norm(features, axis=1)
     return products - threshold * np.outer(length, length)

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from heap.config import CHECKED, Cosine, Count
 from heap.methods.finding import Finding, GridObject, Observed
-from heap.methods.graph import WEAK, affinity, first_largest, part_of, vectors
+from heap.methods.graph import WEAK, affinity, checked_vectors, connected_part, first_largest
 from heap.methods.tokencut import Cut, cut_in_two
 from heap.model.objects import largest_piece
 
 SMALLEST = 0.01
-"""Share of the image up to which a further object is none."""
+"""Share of the image up to which a further part is no object, as in CutLER's code."""
 SAME = 0.5
-"""IoU with the object before, above which a further object is none."""
+"""IoU with the part before, above which a further part is no object, as in CutLER's code."""
 CORNERS = 3
-"""A side with so many corners of the image is background."""
+"""Corners of the image from which on a side is background."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -31,17 +31,17 @@ class MaskCut:
     threshold: Cosine = 0.15
     """Patches are linked where their cosine is above this."""
     objects: Count = 3
-    """At most so many are found."""
+    """Rounds, and so the largest number of objects."""
     oriented: bool = False
     """Leave the side of the seed for the other one whenever it has three corners of the image.
-    CutLER looks at the corners of the side where its eigenvector is positive. What sign it has is
-    up to LAPACK, which makes the other side positive in nearly all images: then no side is left."""
+    CutLER looks at the corners of the side where its eigenvector is positive. The sign is up to
+    LAPACK, which makes the other side positive in nearly all images, so that no side is left."""
     largest: bool = False
     """Take the largest part of the side of the seed, whatever is at the corners. MaskCut takes the
-    part of the seed, which misleads where an encoder has patches that are like no other."""
+    part of the seed, which misleads with an encoder that has patches like no other."""
 
     def __call__(self, image: Observed) -> Finding:
-        """Objects in the order in which they are found; the saliency is all of them.
+        """Finding with objects in the order of the rounds; the saliency is all of them.
 
         CutLER gives no scores: those here say the order, 1, 2/3 and 1/3 for three objects.
 
@@ -49,7 +49,7 @@ class MaskCut:
             ValueError: if a feature is not finite.
         """
         features = image.features
-        found = maskcut(
+        masks = maskcut(
             features.patches,
             features.grid,
             self.threshold,
@@ -58,10 +58,10 @@ class MaskCut:
             largest=self.largest,
         )
         saliency = np.zeros(features.grid, dtype=np.float32)
-        for cells in found:
+        for cells in masks:
             saliency[cells] = 1
-        scored = (GridObject(cells, 1 - rank / self.objects) for rank, cells in enumerate(found))
-        return Finding(saliency, tuple(scored))
+        objects = (GridObject(cells, 1 - rank / self.objects) for rank, cells in enumerate(masks))
+        return Finding(saliency, tuple(objects))
 
 
 def maskcut(
@@ -75,60 +75,65 @@ def maskcut(
 ) -> list[Bool[np.ndarray, "grid_h grid_w"]]:
     """At most `count` disjoint objects, from features row-major over the `grid`.
 
-    Each is the part of the seed in a cut as TokenCut makes it, or the `largest` one; what was found
-    before has lost its links by then, but is still there. There are `count` rounds, and a round
-    whose part is like that of the round before, or tiny, finds nothing. The next round gets the
-    same part of the same graph, but has none before it to be compared with: what is new in it is an
-    object then, as in CutLER's code. For `oriented` see `MaskCut`.
+    Every round cuts the graph as TokenCut does, and takes the part of the seed, or the `largest`
+    part. Patches of earlier objects are still in the graph, but have lost their links. There are
+    `count` rounds; a round whose part is like that of the round before, or tiny, gives no object.
+    The next round gets the same part of the same graph, but has none before it to be compared with:
+    what is new in it is an object then, as in CutLER's code. For `oriented` see `MaskCut`.
 
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
-    graph = affinity(vectors(patches, grid), threshold)
+    graph = affinity(checked_vectors(patches, grid), threshold)
     nothing = np.zeros(grid, dtype=bool)
-    found: list[np.ndarray] = []
+    objects: list[np.ndarray] = []
     before, taken, part = nothing, nothing, None
     for number in range(count):
-        if part is None:
+        if part is None:  # the graph has changed; the same one would be cut in the same way
             cut = cut_in_two(graph, grid)
             part = (
                 largest_piece(cut.partition)
                 if largest
-                else _object_of(cut, graph, oriented=oriented)
+                else _seed_part(cut, graph, oriented=oriented)
             )
         if number > 0 and (_alike(part, before) or part.mean() <= SMALLEST):
             before = nothing
             continue
         before, fresh = part, part & ~taken
         if fresh.any():
-            found.append(fresh)
+            objects.append(fresh)
             taken, part = taken | part, None
+            # Links of both directions, so that the graph stays symmetric.
             graph[taken.ravel()] = WEAK
             graph[:, taken.ravel()] = WEAK
-    return found
+    return objects
 
 
 def _alike(
     part: Bool[np.ndarray, "grid_h grid_w"], before: Bool[np.ndarray, "grid_h grid_w"]
 ) -> bool:
+    # IoU > SAME without its division, for both may be empty.
     return int((part & before).sum()) > SAME * int((part | before).sum())
 
 
-def _object_of(
+def _seed_part(
     cut: Cut, graph: Float64[np.ndarray, "patch patch"], *, oriented: bool
 ) -> Bool[np.ndarray, "grid_h grid_w"]:
-    """The part of the seed, on the other side where that one is left for its corners."""
+    """Part of the seed; on the other side, with a seed of its own, if this one is background."""
+    # The four corners of the image.
     if cut.partition[[0, 0, -1, -1], [0, -1, 0, -1]].sum() < CORNERS:
         return cut.part
     if not (oriented or _is_positive_at(graph, cut.seed[0] * cut.partition.shape[1] + cut.seed[1])):
         return cut.part
     other = ~cut.partition
+    # The eigenvector is positive at the first seed, so the other side's seed is its minimum.
     seed = first_largest(-cut.eigenvector.ravel())
-    return part_of(other, (seed // other.shape[1], seed % other.shape[1]))
+    return connected_part(other, (seed // other.shape[1], seed % other.shape[1]))
 
 
 def _is_positive_at(graph: Float64[np.ndarray, "patch patch"], seed: int) -> bool:
-    """The sign that LAPACK happens to give the eigenvector of a cut, by the call of CutLER."""
+    """Whether LAPACK makes the eigenvector of a cut positive at the seed, called as in CutLER."""
     degrees = np.diag(graph.sum(axis=1))
+    # The same solver, matrices and indices: another call could give the other sign.
     vector = eigh(degrees - graph, degrees, subset_by_index=[1, 2])[1][:, 0]
     return bool(vector[seed] > 0)

@@ -1,7 +1,7 @@
 """TokenCut (Wang et al., CVPR 2022): cuts the graph of the patches of one image in two.
 
-Written from the description of the method. It learns nothing, so what it finds is a measure of the
-features alone. Its bilateral solver is left out.
+Written from the description of the method. It learns nothing, so its results measure the features
+alone. Its bilateral solver is left out.
 """
 
 from dataclasses import dataclass
@@ -13,24 +13,31 @@ from torch import Tensor
 
 from heap.config import CHECKED, Cosine
 from heap.methods.finding import Finding, Observed
-from heap.methods.graph import affinity, cut_vector, first_largest, is_uniform, part_of, vectors
+from heap.methods.graph import (
+    affinity,
+    checked_vectors,
+    connected_part,
+    cut_vector,
+    first_largest,
+    is_uniform,
+)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The two sides of an image."""
+    """Two sides of an image, and the eigenvector that they were cut by."""
 
     partition: Bool[np.ndarray, "grid_h grid_w"]
     """True on the foreground, the side of the seed. Empty where there is nothing to cut."""
     eigenvector: Float32[np.ndarray, "grid_h grid_w"]
-    """Positive at the seed, and the foreground is what is above its mean."""
+    """Second smallest eigenvector, positive at the seed; foreground is above its mean."""
     seed: tuple[int, int]
     """Row and column of the patch where the eigenvector is largest in magnitude."""
 
     @property
     def part(self) -> Bool[np.ndarray, "grid_h grid_w"]:
-        """The object: the 4-connected part of the foreground that holds the seed."""
-        return part_of(self.partition, self.seed)
+        """Object: the 4-connected part of the foreground that holds the seed."""
+        return connected_part(self.partition, self.seed)
 
 
 @settings(frozen=True, kw_only=True, config=CHECKED)
@@ -41,10 +48,10 @@ class TokenCut:
     """Patches are linked where their cosine is above this."""
     whole: bool = False
     """Keep all of the side that the seed is on. TokenCut keeps the part of the seed alone, which is
-    a single patch where an encoder has patches that are like no other."""
+    a single patch with an encoder that has patches like no other."""
 
     def __call__(self, image: Observed) -> Finding:
-        """One object, or several where the side is kept; none where no cut is better than another.
+        """Finding with one object, or several for a `whole` side; none where no cut is the best.
 
         Raises:
             ValueError: if a feature is not finite.
@@ -64,7 +71,7 @@ def tokencut(
     Raises:
         ValueError: if a feature is not finite, or the patches do not fill the grid.
     """
-    return cut_in_two(affinity(vectors(patches, grid), threshold), grid)
+    return cut_in_two(affinity(checked_vectors(patches, grid), threshold), grid)
 
 
 def cut_in_two(graph: Float64[np.ndarray, "patch patch"], grid: tuple[int, int]) -> Cut:
@@ -76,8 +83,10 @@ def cut_in_two(graph: Float64[np.ndarray, "patch patch"], grid: tuple[int, int])
     if is_uniform(graph):
         return Cut(np.zeros(grid, dtype=bool), np.zeros(grid, dtype=np.float32), (0, 0))
     vector = cut_vector(graph)
-    # Patches with the same links are equal but for rounding: the first one of them is the seed.
+    # Patches with the same links are equal but for rounding: the first of them is the seed.
     seed = first_largest(np.abs(vector))
+    # The sign of an eigenvector is arbitrary; TokenCut takes the side of its largest magnitude for
+    # the foreground.
     vector *= np.sign(vector[seed])
     return Cut(
         (vector > vector.mean()).reshape(grid),

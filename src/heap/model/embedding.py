@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heap.base.errors import InputError
 from heap.encoder.base import Encoder
-from heap.features.describe import fitting_together, in_halves
+from heap.features.describe import limit_batch, run_in_halves
 from heap.images import Geometry, Picture
 
 Box = Sequence[float]
@@ -40,7 +40,7 @@ def embed(
         return np.zeros((0, encoder.embedding_dim), dtype=np.float32)
     # Aspect ratio is not kept: all crops have one shape and go through the encoder in one batch.
     shape = Geometry.of_square(side, side, side, encoder.patch)
-    together = fitting_together(encoder, shape.grid, batch)
+    size = limit_batch(encoder, shape.grid, batch)
 
     def work(part: UInt8[Tensor, "_ side side 3"]) -> Float32[np.ndarray, "_ dim"]:
         # Encoders take channels first, colours in [0, 1].
@@ -49,9 +49,9 @@ def embed(
         return vectors
 
     embeddings = []
-    for start in range(0, len(crops), together):
-        squares = [shape.resize(_cut(*crop)) for crop in crops[start : start + together]]
-        embeddings += in_halves(work, torch.from_numpy(np.stack(squares)))
+    for start in range(0, len(crops), size):
+        squares = [shape.resize(_cut(*crop)) for crop in crops[start : start + size]]
+        embeddings += run_in_halves(work, torch.from_numpy(np.stack(squares)))
     return np.concatenate(embeddings)
 
 

@@ -29,7 +29,7 @@ from heap.encoder.load import load_encoder
 from heap.encoder.registry import PACKAGED, packaged_head
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
-from heap.images.failures import apart, attempt
+from heap.images.failures import attempt, attempt_all
 from heap.model.analysis import Analysis, analyse
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
@@ -162,7 +162,9 @@ class Heap(nn.Module, ModelHubMixin):
             for picture, result in zip(pictures, results, strict=True)
             if not isinstance(result, ImageError)
         ]
-        embedded = iter(apart(successes, partial(self._add_embeddings, config), "embed", _key))
+        embedded = iter(
+            attempt_all(successes, partial(self._add_embeddings, config), "embed", _key)
+        )
         return [result if isinstance(result, ImageError) else next(embedded) for result in results]
 
     @torch.inference_mode()

@@ -151,7 +151,7 @@ def make_upsample(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) 
         small = Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BOX)
         pixels = np.asarray(small)
     if refine:
-        return GuidedFilter().along(pixels)
+        return GuidedFilter().guide(pixels)
     return lambda maps: np.stack([resize(plane, size) for plane in maps])
 
 

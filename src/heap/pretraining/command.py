@@ -19,7 +19,7 @@ from heap.base.progress import OnProgress, silent
 from heap.encoder import hub
 from heap.encoder.registry import resolve
 from heap.features.colour_prior import SMOOTHING_GRID, smoothed_prior
-from heap.fitting.collect import evenly
+from heap.fitting.collect import spread_evenly
 from heap.images import ImageError, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
@@ -160,7 +160,7 @@ def _photos(
     if listing.skipped:
         on_skipped(listing.skipped)
     if limit is not None:
-        sources = evenly(iter(sources), limit)
+        sources = spread_evenly(iter(sources), limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = ahead(sources, lambda source: _load(source, side), pool, 64)
         return _gather(loaded, len(sources), on_progress)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from heap.base.errors import InputError
 from heap.base.files import replacing
-from heap.masks.scaling import encoded
+from heap.masks.scaling import encode_image
 
 CELL = 320
 """Side of the square that every panel fits in, in pixels."""
@@ -51,7 +51,7 @@ def draw_figure(rows: Sequence[FigureRow], out: Path) -> None:
         InputError: if it is too large, cannot be written or is to be a file of another kind.
     """
     kind = file_kind(out)
-    figure = encoded(compose(rows), kind, quality=_QUALITY, optimize=True)
+    figure = encode_image(compose(rows), kind, quality=_QUALITY, optimize=True)
     with replacing(out) as file:
         file.write(figure)
 

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from heap.masks.outlines import Ring, part_of, traced
+from heap.masks.outlines import Ring, crop_to_box, trace
 from heap.masks.palette import REGIONS, rgb
-from heap.masks.scaling import THUMBNAIL_SIDE, encoded, fitted, smooth_labels
+from heap.masks.scaling import THUMBNAIL_SIDE, encode_image, fit_size, smooth_labels
 from heap.results import ImageResult, Regions
 
 _CANVAS_SIDE = THUMBNAIL_SIDE * 2
@@ -18,7 +18,7 @@ _TOLERANCE = 1.0
 
 def canvas_of(size: tuple[int, int]) -> tuple[int, int]:
     """Width and height that outlines in an image of `size` (width, height) are given at."""
-    return fitted(size, _CANVAS_SIDE, enlarge=True)
+    return fit_size(size, _CANVAS_SIDE, enlarge=True)
 
 
 def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
@@ -26,14 +26,14 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
 
     Coordinates are pixel indices; it is empty if the mask has no two-dimensional part.
     """
-    part, corner = part_of(mask)
-    rings = (_simplified(ring + corner) for piece in traced(part) for ring in piece)
+    part, corner = crop_to_box(mask)
+    rings = (_simplified(ring + corner) for piece in trace(part) for ring in piece)
     return "".join(_ring(ring) for ring in rings if len(ring) > 2)
 
 
 def region_map(result: ImageResult) -> bytes:
     """The regions of an image in colours, as a small PNG to be laid over it."""
-    return regions_png(result.regions, fitted((result.width, result.height), _REGIONS_SIDE))
+    return regions_png(result.regions, fit_size((result.width, result.height), _REGIONS_SIDE))
 
 
 def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
@@ -41,7 +41,7 @@ def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     labels = smooth_labels(regions.label_map, size) % len(REGIONS)
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
-    return encoded(image, "PNG", optimize=True)
+    return encode_image(image, "PNG", optimize=True)
 
 
 def _simplified(ring: Ring) -> Ring:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from heap.base.files import file_stem, replacing
 from heap.masks.palette import OBJECTS, REGIONS, rgb
-from heap.masks.scaling import encoded, fitted, scaled_mask, smooth_labels
+from heap.masks.scaling import encode_image, fit_size, scale_mask, smooth_labels
 from heap.results import ImageResult
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def draw_overlay(
     `pixels` is the upright image at any size; the drawing has no side over `max_side` pixels.
     """
     photo = Image.fromarray(pixels)
-    size = fitted(photo.size, max_side)
+    size = fit_size(photo.size, max_side)
     if not len(result.objects):
         return photo.resize(size, Image.Resampling.LANCZOS)
     large = (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING)
@@ -60,7 +60,7 @@ def draw_regions(
 ) -> Image.Image:
     """The image in the colours of its regions, with fine light lines between them."""
     photo = Image.fromarray(pixels)
-    size = fitted(photo.size, max_side)
+    size = fit_size(photo.size, max_side)
     labels = smooth_labels(label_map, size)
     colours = np.array([rgb(colour) for colour in REGIONS], dtype=np.uint8)
     tint = colours[labels % len(REGIONS)]
@@ -82,7 +82,7 @@ def save_overlay(
     """
     path = folder / f"{file_stem(key)}.{'jpg' if kind == 'JPEG' else 'webp'}"
     with replacing(path) as file:
-        file.write(encoded(image, kind, quality=_QUALITY))
+        file.write(encode_image(image, kind, quality=_QUALITY))
     return path
 
 
@@ -92,7 +92,7 @@ def _detections(result: ImageResult, size: tuple[int, int]) -> "Detections":
     scale = np.array([size[0] / result.width, size[1] / result.height] * 2, dtype=np.float32)
     return Detections(
         xyxy=result.objects.boxes * scale,
-        mask=np.stack([scaled_mask(mask.decode(), size) for mask in result.objects.masks]),
+        mask=np.stack([scale_mask(mask.decode(), size) for mask in result.objects.masks]),
         class_id=np.arange(len(result.objects)),  # the colour
     )
 

@@ -5,7 +5,7 @@ from PIL import Image
 
 from heap.images import Limits, Picture
 from heap.images.colour import as_srgb
-from heap.masks.scaling import encoded, fitted
+from heap.masks.scaling import encode_image, fit_size
 from heap.report.outlines import region_map
 from heap.serve.browsing import Served, known_image
 from heap.serve.photos import read_again
@@ -52,5 +52,5 @@ def regions(served: Served, send: Send, key: str) -> Response:
 
 def _large(picture: Picture) -> bytes:
     shown = Image.fromarray(as_srgb(picture.pixels, picture.profile))
-    shown = shown.resize(fitted(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
-    return encoded(shown, "JPEG", quality=_QUALITY)
+    shown = shown.resize(fit_size(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    return encode_image(shown, "JPEG", quality=_QUALITY)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from heap.categories.listing import NONE
-from heap.masks.scaling import scaled_mask
+from heap.masks.scaling import scale_mask
 from heap.report.outlines import canvas_of, svg_path
 from heap.results import ImageResult
 from heap.view.snapshot import Snapshot
@@ -165,5 +165,5 @@ def _short(column: pa.ChunkedArray) -> list[float | None]:
 def outlines(result: ImageResult) -> Outlines:
     """The outlines of all objects of an image."""
     canvas = canvas_of((result.width, result.height))
-    masks = (scaled_mask(mask.decode(), canvas) for mask in result.objects.masks)
+    masks = (scale_mask(mask.decode(), canvas) for mask in result.objects.masks)
     return Outlines(canvas=canvas, paths=list(map(svg_path, masks)))

@@ -15,7 +15,7 @@ from heap.config import FeatureConfig
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
 from heap.features.colour_prior import smoothed_prior
-from heap.features.cues import cues
+from heap.features.cues import compute_cues
 from heap.features.describe import PatchFeatures, describe, feature_dim, geometry
 from heap.features.store import FeatureStore
 from heap.images import Picture
@@ -66,7 +66,7 @@ def test_cues_are_joined_to_features_of_length_one(
     assert plain.patches.shape[1] == feature_dim(encoder, replace(config, cues=())) == 24
     lengths = plain.patches.norm(dim=1, keepdim=True)
     torch.testing.assert_close(joined.patches[:, :24], plain.patches / lengths)
-    expected = 0.5 * cues(("colour", "boundary"), pictures[0].pixels, joined.grid)
+    expected = 0.5 * compute_cues(("colour", "boundary"), pictures[0].pixels, joined.grid)
     np.testing.assert_allclose(joined.patches[:, 24:].numpy(), expected, rtol=1e-6)
 
 

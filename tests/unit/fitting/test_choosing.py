@@ -13,7 +13,7 @@ from heap.base.errors import ConfigError, FitError
 from heap.config import HeadConfig, LossConfig
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
-from heap.fitting.choosing import SIDE, candidates, choose, contrast, own_against_others
+from heap.fitting.choosing import SIDE, candidates, choose, compare_contrast, contrast
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
 
@@ -46,15 +46,15 @@ def test_contrast_is_what_histograms_do_not_share() -> None:
 
 def test_a_mask_that_would_do_for_any_image_fits_none() -> None:
     alike = [half(RED, BLUE)] * 4
-    np.testing.assert_allclose(own_against_others([upper(0.5)] * 4, alike), 0)
+    np.testing.assert_allclose(compare_contrast([upper(0.5)] * 4, alike), 0)
 
 
 def test_a_mask_that_follows_its_own_image_fits_it() -> None:
     turned = [half(RED, BLUE), np.rot90(half(RED, BLUE)).copy()]
     masks = [upper(0.5), np.rot90(upper(0.5)).copy()]
     # On the other image each mask has as much of either colour inside as outside.
-    np.testing.assert_allclose(own_against_others(masks, turned), 1)
-    np.testing.assert_allclose(own_against_others(masks[::-1], turned), -1)
+    np.testing.assert_allclose(compare_contrast(masks, turned), 1)
+    np.testing.assert_allclose(compare_contrast(masks[::-1], turned), -1)
 
 
 def test_a_later_prior_is_taken_if_it_is_ahead_beyond_chance() -> None:

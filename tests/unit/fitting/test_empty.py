@@ -66,7 +66,7 @@ def test_a_crop_is_its_part_of_the_picture(pictures: list[Picture]) -> None:
     picture = pictures[0]
     height, width = picture.pixels.shape[:2]
     crop = Crop(0, (1, 2, 3, 5), (4, 6))
-    found = crop.of(picture)
+    found = crop.cut(picture)
     part = picture.pixels[height // 4 : 3 * height // 4, width // 3 : 5 * width // 6]
     assert np.array_equal(found.pixels, part)
     assert (found.height, found.width) == part.shape[:2]
@@ -102,7 +102,7 @@ def test_crops_have_features_of_their_own_and_keep_them(
     assert said == [(STAGE, 8, 8)]
     for number, crop in enumerate(crops.crops):
         assert crop.span == (0, 0, 4, 4)
-        part = crop.of(pictures[crop.index])
+        part = crop.cut(pictures[crop.index])
         (fresh,) = describe(encoder, [part], feature_config, boundary=True)
         assert crops[number].grid == fresh.grid
         torch.testing.assert_close(crops[number].patches, fresh.patches, atol=2e-3, rtol=0)

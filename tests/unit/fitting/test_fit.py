@@ -20,7 +20,7 @@ from heap.base.progress import silent
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
 from heap.features.store import FeatureStore
-from heap.fitting.collect import collect, evenly
+from heap.fitting.collect import collect, spread_evenly
 from heap.fitting.command import fit
 from heap.fitting.folder import refuse_strangers
 from heap.images import Picture, Source, list_images
@@ -355,7 +355,7 @@ def sources(count: int) -> list[Source]:
 
 def test_evenly_by_hand() -> None:
     def keys(count: int, most: int) -> list[int]:
-        return [int(source.key) for source in evenly(iter(sources(count)), most)]
+        return [int(source.key) for source in spread_evenly(iter(sources(count)), most)]
 
     assert keys(10, 4) == [0, 2, 5, 7]
     assert keys(3, 3) == keys(3, 100) == [0, 1, 2]

@@ -36,7 +36,7 @@ def test_the_monitor_by_hand() -> None:
     # Two images of four patches, the last of each inside; three groups with P = 0.2, 0.6, 0.9.
     seen = grouping([[0, 0, 1, 2], [0, 0, 0, 0]], [[0.2, 0.6, 0.9]] * 2)
     inside = torch.tensor([[False, False, False, True]] * 2)
-    monitor = Monitor.of(seen, ~inside)
+    monitor = Monitor.measure(seen, ~inside)
     assert monitor.regions == pytest.approx(2.0)
     assert monitor.largest_share == pytest.approx(6 / 8)
     assert monitor.border == pytest.approx((0.2 + 0.2 + 0.6 + 3 * 0.2) / 6)
@@ -69,7 +69,7 @@ def test_a_head_of_no_use_is_refused(change: dict[str, float], problem: str) -> 
 
 
 def monitor_of(heap: Heap, images: list[PatchFeatures]) -> Monitor:
-    found = [Monitor.of(heap.group(each), border_cells(each.grid)[None]) for each in images]
+    found = [Monitor.measure(heap.group(each), border_cells(each.grid)[None]) for each in images]
     means = {name: sum(getattr(each, name) for each in found) / len(found) for name in vars(FINE)}
     return Monitor(**means)
 

@@ -16,7 +16,7 @@ def picture(seed: int, height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_a_constant_stays_constant(value: float, size: tuple[int, int]) -> None:
     maps = np.full((2, 4, 3), value, dtype=np.float32)
-    out = GuidedFilter().along(picture(0, *size))(maps)
+    out = GuidedFilter().guide(picture(0, *size))(maps)
     assert out.shape == (2, *size)
     np.testing.assert_allclose(out, value, atol=1e-4)
 
@@ -24,14 +24,14 @@ def test_a_constant_stays_constant(value: float, size: tuple[int, int]) -> None:
 def test_maps_add_up() -> None:
     # Well within (0, 1), so that nothing is clipped.
     maps = 0.2 + 0.1 * noise(1, 3, 8, 6)
-    smooth = GuidedFilter(side=60).along(picture(2, 90, 70))
+    smooth = GuidedFilter(side=60).guide(picture(2, 90, 70))
     whole = smooth(maps.sum(axis=0, keepdims=True))[0]
     np.testing.assert_allclose(smooth(maps).sum(axis=0), whole, atol=1e-4)
 
 
 def test_values_stay_in_bounds() -> None:
     maps = (noise(3, 4, 8, 6) > 0.5).astype(np.float32)
-    out = GuidedFilter().along(picture(4, 300, 200))(maps)
+    out = GuidedFilter().guide(picture(4, 300, 200))(maps)
     assert 0 <= out.min() < out.max() <= 1
 
 
@@ -65,7 +65,7 @@ def slow_filter(target: np.ndarray, guide: np.ndarray, radius: int, epsilon: flo
 @pytest.mark.parametrize("radius", [1, 3])
 def test_it_is_the_guided_filter(radius: int, seed: int) -> None:
     target, guide = noise(seed, 9, 11), picture(seed + 10, 9, 11)
-    out = GuidedFilter(radius=radius, epsilon=1e-2).along(guide)(target[None])
+    out = GuidedFilter(radius=radius, epsilon=1e-2).guide(guide)(target[None])
     np.testing.assert_allclose(out[0], slow_filter(target, guide, radius, 1e-2), atol=1e-4)
 
 
@@ -79,7 +79,7 @@ def test_it_follows_a_step_of_the_guide(cell: int, scale: int) -> None:
     truth = truth.repeat(scale, axis=0).repeat(scale, axis=1)
     guide = np.where(truth[..., None], (230, 90, 40), (40, 120, 60)).astype(np.uint8)
     overlap = []
-    for fine in (resize(coarse, truth.shape), GuidedFilter().along(guide)(coarse[None])[0]):
+    for fine in (resize(coarse, truth.shape), GuidedFilter().guide(guide)(coarse[None])[0]):
         mask = fine > 0.5
         overlap.append((mask & truth).sum() / (mask | truth).sum())
     assert overlap[1] > max(0.98, overlap[0])

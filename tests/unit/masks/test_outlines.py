@@ -7,7 +7,7 @@ from properties import examples
 from runs import blobs, ring
 from scipy.ndimage import binary_fill_holes, label
 
-from heap.masks.outlines import covered, outline, pieces
+from heap.masks.outlines import outline, pieces, rasterise
 
 
 def iou(found: np.ndarray, mask: np.ndarray) -> float:
@@ -36,7 +36,7 @@ def test_a_hole_is_reached_by_a_seam_there_and_back() -> None:
     x, y = found.T.astype(float)
     area = abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2
     assert area == 6 * 6 - 2
-    assert np.array_equal(covered([found], mask.shape), mask)
+    assert np.array_equal(rasterise([found], mask.shape), mask)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_has_no_inside_is_drawn_too(pixels: list[tuple[int, int]]) -> None:
     assert whole is not None
     for rings in (pieces(mask), [whole]):
         assert all(len(each) >= 3 for each in rings)
-        assert np.array_equal(covered(rings, mask.shape), mask)
+        assert np.array_equal(rasterise(rings, mask.shape), mask)
 
 
 def test_an_empty_mask_has_no_outline() -> None:
@@ -63,7 +63,7 @@ def test_an_empty_mask_has_no_outline() -> None:
 def test_small_masks_come_back_exactly_piece_by_piece(mask: np.ndarray) -> None:
     rings = pieces(mask)
     assert len(rings) == label(mask)[1]
-    assert np.array_equal(covered(rings, (mask.shape[0], mask.shape[1])), mask)
+    assert np.array_equal(rasterise(rings, (mask.shape[0], mask.shape[1])), mask)
 
 
 @given(mask=arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9)))
@@ -72,7 +72,7 @@ def test_one_ring_adds_nothing_but_seams_between_pieces(mask: np.ndarray) -> Non
     if whole is None:
         assert not mask.any()
         return
-    found = covered([whole], (mask.shape[0], mask.shape[1]))
+    found = rasterise([whole], (mask.shape[0], mask.shape[1]))
     assert (found >= mask).all()
     if label(mask)[1] == 1:
         assert np.array_equal(found, mask)
@@ -89,8 +89,8 @@ def test_blobs_with_holes_come_back(seed: int, height: int, width: int, share: f
     mask = blobs((height, width), seed, share)
     whole = outline(mask)
     assert whole is not None
-    assert iou(covered(pieces(mask), mask.shape), mask) >= 0.99
-    assert iou(covered([whole], mask.shape), mask) >= 0.98  # Seams from piece to piece cost more.
+    assert iou(rasterise(pieces(mask), mask.shape), mask) >= 0.99
+    assert iou(rasterise([whole], mask.shape), mask) >= 0.98  # Seams from piece to piece cost more.
 
 
 def test_few_points_are_enough_for_a_large_shape() -> None:
@@ -98,4 +98,4 @@ def test_few_points_are_enough_for_a_large_shape() -> None:
     assert binary_fill_holes(mask).sum() > mask.sum()
     (found,) = pieces(mask)
     assert len(found) < 120
-    assert iou(covered([found], mask.shape), mask) >= 0.99
+    assert iou(rasterise([found], mask.shape), mask) >= 0.99

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from heap.methods.graph import (
     WEAK,
     affinity,
+    checked_vectors,
+    connected_part,
     cosines,
     cut_vector,
     first_largest,
     is_uniform,
-    part_of,
-    vectors,
 )
 
 # Cosines: 0.6 of the first two, 0.8 of the last two, 0 of the first and the last.
@@ -22,7 +22,7 @@ THREE = np.array([[2.0, 0.0], [3.0, 4.0], [0.0, 5.0]])
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32])
 def test_vectors_are_what_was_given(kind: torch.dtype) -> None:
     patches = torch.tensor(THREE, dtype=kind, requires_grad=True)
-    np.testing.assert_array_equal(vectors(patches, (1, 3)), THREE)
+    np.testing.assert_array_equal(checked_vectors(patches, (1, 3)), THREE)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -30,13 +30,13 @@ def test_features_that_are_not_finite_are_counted(bad: float) -> None:
     patches = torch.ones(4, 3)
     patches[1] = bad
     with pytest.raises(ValueError, match="1 of 4 patches"):
-        vectors(patches, (2, 2))
+        checked_vectors(patches, (2, 2))
 
 
 @pytest.mark.parametrize(("count", "grid"), [(0, (0, 3)), (5, (2, 3)), (6, (2, 2))])
 def test_patches_must_fill_the_grid(count: int, grid: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=f"{count} patches do not fill a grid"):
-        vectors(torch.ones(count, 2), grid)
+        checked_vectors(torch.ones(count, 2), grid)
 
 
 def test_cosines_by_hand() -> None:
@@ -122,12 +122,12 @@ MASK = np.array([[1, 1, 0], [0, 0, 1], [0, 1, 1]], dtype=bool)
 
 
 def test_the_part_of_a_cell_by_hand() -> None:
-    assert part_of(MASK, (0, 1)).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
-    assert part_of(MASK, (2, 1)).tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 1]]
+    assert connected_part(MASK, (0, 1)).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert connected_part(MASK, (2, 1)).tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 1]]
 
 
 def test_a_cell_outside_the_mask_has_no_part() -> None:
-    assert not part_of(MASK, (0, 2)).any()
+    assert not connected_part(MASK, (0, 2)).any()
 
 
 @given(st.integers(1, 30), st.floats(-1, 1), st.integers(0, 99))

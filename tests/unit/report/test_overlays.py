@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from heap.masks.palette import OBJECTS, REGIONS, rgb
-from heap.masks.scaling import THUMBNAIL_SIDE, fitted, scaled_mask, thumbnail
+from heap.masks.scaling import THUMBNAIL_SIDE, fit_size, scale_mask, thumbnail
 from heap.report.overlays import draw_foreground, draw_overlay, draw_regions, save_overlay
 
 from .conftest import HEIGHT, WIDTH, Make
@@ -87,11 +87,11 @@ def test_a_thumbnail_is_a_small_jpeg(make: Make) -> None:
 def test_images_are_reduced_and_never_vanish(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert fitted(size, 100) == expected
+    assert fit_size(size, 100) == expected
 
 
 def test_a_mask_is_reduced_by_majority() -> None:
     mask = np.zeros((4, 4), dtype=bool)
     mask[:2, :2] = True
     mask[3, 3] = True
-    assert scaled_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]
+    assert scale_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]

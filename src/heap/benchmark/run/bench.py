@@ -98,4 +98,4 @@ class Bench:
         began = time.perf_counter()
         fresh = describe(self.encoder, [picture], self.features, boundary=True)[0]
         seconds = time.perf_counter() - began
-        return Seen(self.store.keep(picture.digest, fresh), seconds)
+        return Seen(self.store.put_and_get(picture.digest, fresh), seconds)

@@ -10,7 +10,7 @@ from PIL import Image
 from heap.base.errors import InputError
 from heap.features.describe import PatchFeatures
 from heap.images import Picture
-from heap.masks.scaling import fitted, scaled_mask
+from heap.masks.scaling import fit_size, scale_mask
 from heap.methods.finding import THRESHOLD, Finding, Method, Observed
 from heap.model.objects import make_upsample, pixel_masks
 from heap.report.comparison import CELL, FigureRow, Panel
@@ -69,7 +69,7 @@ def _column(title: str, pictures: Iterable[Pixels | None]) -> list[Panel]:
 
 def _enlarged(pixels: Pixels) -> Pixels:
     photo = Image.fromarray(pixels)
-    size = fitted(photo.size, _SIDE, enlarge=True)
+    size = fit_size(photo.size, _SIDE, enlarge=True)
     return np.asarray(photo.resize(size, Image.Resampling.LANCZOS))
 
 
@@ -100,7 +100,7 @@ def _regions(photo: Pixels, finding: Finding) -> Pixels | None:
 
 def _foreground(photo: Pixels, masks: Iterable[Mask]) -> Pixels:
     height, width, _ = photo.shape
-    scaled = [scaled_mask(mask, (width, height)) for mask in masks]
+    scaled = [scale_mask(mask, (width, height)) for mask in masks]
     stacked = np.array(scaled, dtype=bool).reshape(-1, height, width)
     return np.asarray(draw_foreground(photo, stacked))
 
