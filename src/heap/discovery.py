@@ -22,11 +22,11 @@ from heap.encoder.registry import PACKAGED
 from heap.export.coco import write_coco
 from heap.fitting.command import fit
 from heap.images import ImageError, Limits, Picture, Source, list_images
-from heap.images.colour import as_srgb
+from heap.images.colour import to_srgb
 from heap.images.failures import FAILURES, Failure, attempt, write_failures
 from heap.images.listing import Place
 from heap.images.names import text_of
-from heap.images.prefetch import ahead, chunks, read_picture
+from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.source import STANDARD_INPUT
 from heap.masks.scaling import encode_image, thumbnail
 from heap.model.heap import Heap
@@ -155,7 +155,7 @@ def discover(
         ]
         done = len(sources) - sum(map(len, waiting))
         read_one = partial(read_picture, limits=limits)
-        pictures = ahead(
+        pictures = map_ahead(
             (source for chunk in waiting for source in chunk), read_one, pool, config.chunk
         )
         for chunk in waiting:
@@ -280,7 +280,7 @@ def _work(
 
 def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
     """Write the pictures of one image that are wanted, and make the record of it."""
-    shown = as_srgb(picture.pixels, picture.profile)
+    shown = to_srgb(picture.pixels, picture.profile)
     if "overlays" in config.save:
         save_overlay(draw_overlay(shown, result), out / "overlays", result.key)
     if "regions" in config.save:

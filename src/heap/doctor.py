@@ -88,7 +88,7 @@ def _embedded() -> Finding:
 def _hub() -> Finding:
     from heap.encoder import hub
 
-    fault = hub.unreachable()
+    fault = hub.unreachable_reason()
     if fault is None:
         return Finding("hub", "answers")
     hint = "the embedded encoder and local folders work without it"

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
 from heap.discovery import Discovery, discover
-from heap.encoder.features import Features
+from heap.encoder.base import Features
 from heap.images import Limits, Picture, list_images
 from heap.images.deep import Again
 from heap.model.heap import Heap

@@ -1,4 +1,4 @@
-"""Where what can be computed again is kept."""
+"""Folder for caches: files that can be computed again."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from heap.base.errors import InputError
 def cache_dir() -> Path:
     """Folder for caches: $HEAP_CACHE_DIR, else $XDG_CACHE_HOME/heap, else ~/.cache/heap.
 
-    It is not made here.
+    The folder is not created.
 
     Raises:
         InputError: if none of the three is known.
@@ -17,7 +17,7 @@ def cache_dir() -> Path:
     chosen = os.environ.get("HEAP_CACHE_DIR")
     if chosen:
         return Path(chosen)
-    # The XDG specification has relative paths ignored.
+    # By the XDG specification, relative paths are ignored.
     shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if shared.is_absolute():
         return shared / "heap"

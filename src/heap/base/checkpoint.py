@@ -14,12 +14,13 @@ from heap.base.errors import StoreError
 from heap.base.files import replacing
 
 _CHECKSUM_BYTES = 64
+"""Length of a SHA-256 in hexadecimal digits."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` so that `path` holds either the old checkpoint or the new one, never a part.
 
-    A checksum follows what torch writes, and does not keep it from reading that.
+    A checksum follows the file of torch, which torch can still read.
     """
     import torch
 
@@ -43,13 +44,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise _unusable(path, error.strerror or type(error).__name__) from error
-    whole, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
-    if hashlib.sha256(whole).hexdigest().encode() != checksum:
+    archive, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+    # Of all bytes: zip archives check their members, but not their directory.
+    if hashlib.sha256(archive).hexdigest().encode() != checksum:
         raise _unusable(path, "wrong checksum")
     try:
-        state: dict[str, Any] = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(archive), map_location="cpu", weights_only=True
+        )
     except Exception as error:
-        # What torch says is left out: it is long, and advises to run the file's code.
+        # Without torch's own message, which is long and advises to run the file's code.
         raise _unusable(path, type(error).__name__) from error
     return state
 
@@ -63,7 +67,7 @@ def cut_log(log: Path, step: int) -> None:
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
-        except ValueError:
+        except ValueError:  # a torn line is the last one
             break
     with replacing(log) as file:
         file.write("".join(kept).encode())

@@ -1,4 +1,4 @@
-"""A limit on how long a piece of work may take that nobody can stop, such as a C library's."""
+"""Time limit on work that cannot be stopped, such as that of a C library."""
 
 import threading
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` returns, or the error that it raises, if that takes no longer than `seconds`.
+def run_within(seconds: float, work: Callable[[], T]) -> T:
+    """Result of `work`, or the error that it raises, if that takes no longer than `seconds`.
 
-    It is done in a thread of its own. One that takes longer is left to itself: its result is of no
-    use any more, and it does not keep the process from ending.
+    The work is done in a thread of its own. One that takes longer is left to itself: its result is
+    of no use any more, and it does not keep the process from ending.
 
     Raises:
         TimeoutError: if it is not done by then.
@@ -25,10 +25,11 @@ def within(seconds: float, work: Callable[[], T]) -> T:
         except BaseException as error:
             outcome.set_exception(error)
 
+    # Not by a pool of threads, which waits for all of its threads when the process ends.
     threading.Thread(target=run, daemon=True).start()
     try:
         return outcome.result(seconds)
     except TimeoutError:
-        if outcome.done():  # one of the work's own
+        if outcome.done():  # the work itself has raised a TimeoutError
             raise
         raise TimeoutError(f"it takes longer than {seconds:g} seconds") from None

@@ -1,4 +1,4 @@
-"""Which device the work runs on."""
+"""Device that the work runs on."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def choose_device(name: str) -> str:
-    """The device for `auto`: a GPU that torch can use, else the CPU; other names as they are."""
+    """Device for `auto`: a GPU that torch can use, else the CPU; other names as they are."""
     if name != "auto":
         return name
     import torch
@@ -18,10 +18,11 @@ def choose_device(name: str) -> str:
 
 
 def fresh_accelerator(*, cpu: bool, mixed_precision: Literal["no", "bf16"]) -> "Accelerator":
-    """An accelerator with these settings, whatever this process has trained before."""
+    """Accelerator with these settings, whatever this process has trained before."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    # The settings are the process's: those of an earlier training would be kept, or be an error.
+    # Accelerate keeps settings for the whole process: those of an earlier training would stay, or
+    # raise an error.
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=cpu, mixed_precision=mixed_precision)

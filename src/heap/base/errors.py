@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that each kind of failure gives on the command line."""
+"""Errors that users can act on, and the exit code of each kind on the command line."""
 
 
 class HeapError(Exception):

@@ -16,10 +16,11 @@ from pathlib import Path
 from heap.base.errors import InputError, WriteError
 
 MARKER = "heap-export.txt"
-"""Tells an export from a folder of the user's own; no reader of a format takes it for its own."""
+"""File that tells an export from a folder of the user's own; readers of all formats ignore it."""
 _ABANDONED = 3600
 """Seconds without a change after which a half-written file is one that a killed process left."""
 _READABLE_BYTES = 150
+"""Bytes of a name that come from its image; with a digest and suffixes, names stay below 255."""
 _UNSAFE = re.compile(r"[^\w-]+")
 
 
@@ -44,6 +45,7 @@ def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Itera
         with partial.open("w+b") as file:
             yield file
             file.flush()
+            # On disk before it is renamed, or a loss of power could leave an empty file.
             if not cache:
                 os.fsync(file.fileno())
         partial.replace(path)
@@ -94,7 +96,7 @@ def replacing_folder(out: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder that something is to be written to.
+    """Make a folder that is to be written to.
 
     Raises:
         InputError: if it cannot be made.
@@ -108,13 +110,14 @@ def make_folder(path: Path) -> None:
 
 
 def file_stem(key: str) -> str:
-    """A file name for what belongs to the image `key`, without suffix.
+    """File name, without suffix, for a file that belongs to the image `key`.
 
     It is readable, shorter than 180 bytes and valid on any file system. Keys that differ, if only
     by folder, suffix or case, get names that differ.
     """
     folder, _, name = key.rpartition("/")
     stem = name.rpartition(".")[0] or name
+    # Composed, because macOS and others disagree about how letters with accents are written.
     text = unicodedata.normalize("NFC", f"{folder}_{stem}" if folder else stem)
     safe = _UNSAFE.sub("_", text).strip("_-")
     # The end of a path says more than its beginning.
@@ -133,6 +136,8 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _replace(out: Path, partial: Path) -> None:
+    """Put `partial` in the place of `out`, which comes back if that fails."""
+    # No system renames over a folder that is not empty, so the old one steps aside.
     old = out.with_name(f".{out.name}.old")
     _remove(old)
     if out.exists():

@@ -1,6 +1,6 @@
-"""Signals that let the work in hand be stored: the first asks to stop, the second stops.
+"""Signals that let the current work be stored: the first asks to stop, the second stops.
 
-Ctrl-C, the end of a session, and what batch systems send are all the same here.
+Ctrl-C, the end of a session, and the signals of batch systems are all the same here.
 """
 
 import signal
@@ -12,10 +12,10 @@ _STOPPING = [
 ]
 
 
-def heeded() -> list[signal.Signals]:
-    """The signals that stop this process, without those that `nohup` and the like let it ignore.
+def stopping_signals() -> list[signal.Signals]:
+    """Signals that stop this process, without those that `nohup` and the like let it ignore.
 
-    They belong to the main thread; in any other there are none.
+    None in any other thread than the main one: Python handles signals only there.
     """
     if threading.current_thread() is not threading.main_thread():
         return []
@@ -23,13 +23,15 @@ def heeded() -> list[signal.Signals]:
 
 
 class Interruptible:
-    """While it is entered, the first signal only sets `requested`; the second one interrupts."""
+    """Block in which the first signal only sets `requested`, and the second one interrupts."""
 
     def __init__(self) -> None:
         self.requested = False
 
     def __enter__(self) -> "Interruptible":
-        self._previous = {number: signal.signal(number, self._note) for number in heeded()}
+        self._previous = {
+            number: signal.signal(number, self._note) for number in stopping_signals()
+        }
         return self
 
     def __exit__(
@@ -47,7 +49,7 @@ class Interruptible:
         self.requested = True
 
     def check(self) -> None:
-        """Stop here if it was asked for; everything so far must be stored.
+        """Stop here if that was requested; everything so far must be stored.
 
         Raises:
             KeyboardInterrupt: if a signal came since the block was entered.

@@ -1,6 +1,6 @@
-"""One writer per run: a lock of the system, which ends with the process that holds it.
+"""Lock of a run, for one writer at a time: a lock of the system, which ends with its process.
 
-So no lock is ever stale, whatever is in its file: that only tells others who the writer is.
+So no lock is ever stale, whatever is in its file: the file only tells others who the writer is.
 """
 
 import os
@@ -17,7 +17,7 @@ from heap.base.errors import BusyError, InputError
 
 LOCK_NAME = ".lock"
 _PATIENCE = 0.3
-"""Seconds: enough for a process that is just ending, not to wait for one that works."""
+"""Seconds to wait for a lock: enough for a process that is just ending."""
 
 
 # Not `Self`: the run-time checks of tests do not know it here.
@@ -25,7 +25,7 @@ Held = TypeVar("Held")
 
 
 class Closing(ABC):
-    """Something that is held in a `with` block, and closed at its end however that comes."""
+    """Something that is held in a `with` block, and closed at its end, also after an error."""
 
     def __enter__(self: Held) -> Held:
         return self
@@ -40,11 +40,11 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release it."""
 
 
 class RunLock(Closing):
-    """The right to write to the run in a folder; a context manager that holds it.
+    """Right to write to the run in a folder; a context manager that holds it.
 
     Raises:
         BusyError: at once if another process is writing there.
@@ -53,6 +53,7 @@ class RunLock(Closing):
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_NAME
+        # Held by the process and not by one thread: another thread may release it.
         self._lock = FileLock(self._path, thread_local=False)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.02)
@@ -71,7 +72,7 @@ class RunLock(Closing):
 
     def close(self) -> None:
         """Let others write there."""
-        # Before it is released: whoever waits for this very file sees that it is gone.
+        # Removed before it is released: whoever waits for this file sees that it is gone.
         with suppress(OSError):
             self._path.unlink()
         self._lock.release()
@@ -83,10 +84,10 @@ def lock_run(folder: Path) -> RunLock:
 
 
 def refuse_busy(folder: Path) -> None:
-    """See that no process is writing to the run in `folder`, before anything slow is begun.
+    """Refuse a run in `folder` that another process is writing, before anything slow is begun.
 
     Raises:
-        BusyError: if one is.
+        BusyError: if a process is writing there.
     """
     if (folder / LOCK_NAME).is_file():
         RunLock(folder).close()

@@ -1,4 +1,4 @@
-"""Things that have a name on the command line, and what is said about a name that nothing has."""
+"""Lookup of a thing by its name on the command line, with suggestions for an unknown name."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 def find(what: str, name: str, known: Mapping[str, T], listing: str) -> T:
-    """The thing of this name.
+    """Find the thing of this name.
 
     Raises:
-        InputError: if there is none: `what` it should have been, names that are like this one, and
-            the command `listing` that lists them all.
+        InputError: if there is none; the message has `what` it should be, similar names, and the
+            command `listing` that lists all names.
     """
     if name in known:
         return known[name]

@@ -1,10 +1,11 @@
-"""How long work says how far it is, without knowing who listens."""
+"""Reports of progress from long work, without knowing who listens."""
 
 from collections.abc import Callable
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Called with the name of the stage, how much is done, and how much there is (None: unknown)."""
+"""Function that is called with the name of the stage, the amount done, and the amount in all, None
+if that is unknown."""
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
-    """Say nothing."""
+    """Report nothing."""

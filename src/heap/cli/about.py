@@ -49,8 +49,8 @@ def get(name: str, /) -> None:
     """
     from heap.encoder import getting
 
-    _say(getting.terms(name))
-    got = getting.get(name)
+    _say(getting.describe_terms(name))
+    got = getting.get_encoder(name)
     came = "fetched to" if got.fresh else "is here already, in"
     _say(f"{name} {came} {got.folder}, {got.megabytes:.0f} MB")
     err_console.print(f"Use it: heap discover IMAGES --encoder {name} --out run", highlight=False)

@@ -11,7 +11,7 @@ from cyclopts import App
 from rich.console import Console
 
 from heap.base.errors import HeapError
-from heap.base.interrupt import heeded
+from heap.base.interrupt import stopping_signals
 
 app = App(
     name="heap",
@@ -32,7 +32,7 @@ def main() -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     _show_all_characters()
-    for number in heeded():
+    for number in stopping_signals():
         signal.signal(number, signal.default_int_handler)
     try:
         result = app(

@@ -1,9 +1,10 @@
-"""What the configuration of an encoder may say.
+"""Configuration of an encoder: its family, and the values that a config.json may have.
 
 Only the values below are taken from a config.json, and only within these bounds: nothing in the
 file can name code, another file or another repository, or ask for more memory than there is.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,12 +18,12 @@ PyramidKind = Literal["resnet", "convnext", "dinov3_convnext", "segformer"]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Heads = Annotated[int, Field(ge=1, le=256)]
 Count = Annotated[int, Field(ge=1, le=8)]
-Each = Field(min_length=1, max_length=8)
-"""One value for each stage of a pyramid."""
+PerStage = Field(min_length=1, max_length=8)
+"""Bounds of a list with one value for each stage of a pyramid."""
 
 
 class _Common(BaseModel):
-    """What is used of a config.json; what it leaves out has the family's default."""
+    """Values of a config.json that all families use; None stands for the family's default."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -32,7 +33,7 @@ class _Common(BaseModel):
 
 
 class TransformerArchitecture(_Common):
-    """Of a vision transformer."""
+    """Configuration of a vision transformer."""
 
     model_type: TransformerKind
     hidden_size: Width
@@ -62,11 +63,11 @@ class TransformerArchitecture(_Common):
 
 
 class PyramidArchitecture(_Common):
-    """Of a network whose maps get coarser from stage to stage."""
+    """Configuration of a network whose maps get coarser from stage to stage."""
 
     model_type: PyramidKind
-    hidden_sizes: Annotated[list[Annotated[int, Field(ge=4, le=8192)]], Each]
-    depths: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Each]
+    hidden_sizes: Annotated[list[Annotated[int, Field(ge=4, le=8192)]], PerStage]
+    depths: Annotated[list[Annotated[int, Field(ge=1, le=64)]], PerStage]
     num_stages: Count | None = None
     num_encoder_blocks: Count | None = None
     embedding_size: Width | None = None
@@ -76,11 +77,11 @@ class PyramidArchitecture(_Common):
     patch_size: Literal[2, 4, 8] | None = None
     layer_scale_init_value: Annotated[float, Field(ge=0, le=1)] | None = None
     # Odd patches, so that a map is its input's size divided by the stride.
-    patch_sizes: Annotated[list[Literal[1, 3, 5, 7]], Each] | None = None
-    strides: Annotated[list[Literal[1, 2, 4, 8]], Each] | None = None
-    sr_ratios: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Each] | None = None
-    mlp_ratios: Annotated[list[Annotated[int, Field(ge=1, le=16)]], Each] | None = None
-    num_attention_heads: Annotated[list[Heads], Each] | None = None
+    patch_sizes: Annotated[list[Literal[1, 3, 5, 7]], PerStage] | None = None
+    strides: Annotated[list[Literal[1, 2, 4, 8]], PerStage] | None = None
+    sr_ratios: Annotated[list[Annotated[int, Field(ge=1, le=64)]], PerStage] | None = None
+    mlp_ratios: Annotated[list[Annotated[int, Field(ge=1, le=16)]], PerStage] | None = None
+    num_attention_heads: Annotated[list[Heads], PerStage] | None = None
 
     @model_validator(mode="after")
     def _stages_agree(self) -> "PyramidArchitecture":
@@ -91,7 +92,7 @@ class PyramidArchitecture(_Common):
         if wrong := [name for name, count in counts.items() if count != stages]:
             raise ValueError(f"hidden_sizes are of {stages} stages, {', '.join(wrong)} of others")
         heads = self.num_attention_heads or [1] * stages
-        if any(width % each for width, each in zip(self.hidden_sizes, heads, strict=True)):
+        if any(width % count for width, count in zip(self.hidden_sizes, heads, strict=True)):
             raise ValueError("hidden_sizes are not multiples of num_attention_heads")
         return self
 
@@ -104,8 +105,31 @@ _KINDS: dict[str, type[Architecture]] = {
 }
 
 
+@dataclass(frozen=True)
+class Family:
+    """Class of transformers that an encoder of this family is made of."""
+
+    model: str
+    """Name of the class in transformers."""
+    options: tuple[tuple[str, bool], ...] = ()
+    """Arguments of its constructor."""
+
+
+FAMILIES: dict[TransformerKind | PyramidKind, Family] = {
+    "vit": Family("ViTModel", (("add_pooling_layer", False),)),
+    "dinov2": Family("Dinov2Model"),
+    "dinov2_with_registers": Family("Dinov2WithRegistersModel"),
+    "dinov3_vit": Family("DINOv3ViTModel"),
+    "resnet": Family("ResNetModel"),
+    "convnext": Family("ConvNextModel"),
+    "dinov3_convnext": Family("DINOv3ConvNextModel"),
+    "segformer": Family("SegformerModel"),
+}
+"""Families by the `model_type` of config.json."""
+
+
 def read_architecture(files: EncoderFiles) -> Architecture:
-    """The family of the encoder, and the sizes of its parts.
+    """Read the family of the encoder, and the sizes of its parts.
 
     Raises:
         WeightsError: if config.json names another family, or a value out of range.

@@ -10,22 +10,51 @@ from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, InputError
 from heap.config import Facet
-from heap.encoder.features import Features, Outputs
 from heap.encoder.weights import Colour
 
 
 @dataclass(frozen=True)
+class Features:
+    """Patch features and CLS attention of one layer, for a batch of images."""
+
+    patches: Float32[Tensor, "batch patch dim"]
+    """Row-major over the grid. Keys are those of all heads, one head after the other."""
+    cls_attention: Float32[Tensor, "batch head patch"]
+    """Share of the CLS token's attention on each patch; CLS and registers have the rest of it.
+
+    A pyramid has no such token; see `Pyramid.forward` for its substitute.
+    """
+    grid: tuple[int, int]
+    """Rows and columns of patches."""
+
+    @property
+    def heads(self) -> int:
+        """Number of attention heads: `patches.unflatten(-1, (heads, -1))` are their keys."""
+        return self.cls_attention.shape[1]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Final output of an encoder for a batch of images, for another encoder to learn from."""
+
+    patches: Float32[Tensor, "batch patch dim"]
+    """Row-major over the grid, as `Features.patches`."""
+    embedding: Float32[Tensor, "batch width"]
+    """Feature of the whole image, as `Encoder.embed` gives it."""
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Where an encoder comes from, and how it is to be used."""
+    """Identity of an encoder, and settings that it is used with."""
 
     name: str
     """Alias, hub name or folder that it was loaded by."""
     fingerprint: str
-    """SHA-256 over its configuration and weights; says nothing about the precision."""
+    """SHA-256 over its configuration and weights; the precision is no part of it."""
     precision: Literal["fp32", "bf16"]
-    """In which the network computes; features are float32 in either case."""
+    """Precision in which the network computes; features are float32 in either case."""
     colours: tuple[Colour, Colour]
-    """Mean and standard deviation that it was trained with."""
+    """Mean and standard deviation of the colours that it was trained with."""
 
 
 class Encoder(nn.Module, ABC):
@@ -40,15 +69,16 @@ class Encoder(nn.Module, ABC):
     layers: int
     """Number of layers that features can be taken from."""
     heads: int
-    """Rows of CLS attention."""
+    """Attention heads, the rows of CLS attention."""
     embedding_dim: int
-    """Width of what `embed` gives."""
+    """Width of the embeddings that `embed` gives."""
 
     def __init__(self, model: nn.Module, origin: Origin) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
         self.name, self.fingerprint = origin.name, origin.fingerprint
         self.precision = origin.precision
+        # Buffers, so that they go to the device with the network; they are not saved with it.
         for buffer, values in zip(("mean", "std"), origin.colours, strict=True):
             self.register_buffer(buffer, torch.tensor(values).view(3, 1, 1), persistent=False)
 
@@ -77,9 +107,9 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
-        """The output for each patch and what `embed` gives, of one pass through the network.
+        """Final output for each patch and for the whole image, of one pass through the network.
 
-        Of a transformer these are the patch tokens after the last LayerNorm, of a pyramid the
+        Patches of a transformer are the tokens after the last LayerNorm, those of a pyramid the
         joined maps. Colours are in [0, 1]; they are normalised here.
 
         Raises:
@@ -90,12 +120,12 @@ class Encoder(nn.Module, ABC):
         """Stay in evaluation mode, whatever a module that holds this one is told."""
         return super().train(False)
 
-    def _normalised(
+    def _normalise(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float32[Tensor, "batch 3 height width"]:
         return (pixels.to(self.mean) - self.mean) / self.std
 
-    def _index(self, layer: int) -> int:
+    def _layer_index(self, layer: int) -> int:
         if not -self.layers <= layer < self.layers:
             raise ConfigError(
                 f"encoder {self.name} has no layer {layer}: it has {self.layers} layers, "

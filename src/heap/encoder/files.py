@@ -1,4 +1,4 @@
-"""The files that a model consists of, in a folder laid out as transformers lays it out."""
+"""Files that a model consists of, in a folder laid out as transformers lays it out."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 HEADS = "heads.safetensors"
-"""What `heap pretrain` taught the encoder with, beside it: features do not depend on it."""
+"""Heads that `heap pretrain` trained the encoder by; features do not depend on them."""
 FOREGROUND_WEIGHT, FOREGROUND_BIAS = "dense_head.weight", "dense_head.bias"
-"""In that file, of the layer that predicts foreground."""
+"""Names, in that file, of the layer that predicts foreground."""
 
 
 @dataclass(frozen=True)
 class EncoderFiles:
-    """Where the parts of one encoder lie."""
+    """Paths of the parts of one encoder."""
 
     config: Path
     weights: tuple[Path, ...]
@@ -31,11 +31,12 @@ class EncoderFiles:
 
     def digest(self) -> str:
         """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
-        whole = hashlib.sha256()
+        digest = hashlib.sha256()
         extra = (self.preprocessor,) if self.preprocessor else ()
         for path in (self.config, *extra, *self.weights):
-            whole.update(f"{path.name} {file_digest(path)}\n".encode())
-        return whole.hexdigest()
+            # Digests of files, so that no file is read into memory whole.
+            digest.update(f"{path.name} {file_digest(path)}\n".encode())
+        return digest.hexdigest()
 
 
 def find_files(folder: Path) -> EncoderFiles:
@@ -57,7 +58,7 @@ def find_files(folder: Path) -> EncoderFiles:
 
 
 def shard_names(index: Path) -> list[str]:
-    """The weight files that an index names; a name that leads out of its folder is refused."""
+    """Weight files that an index names; a name that leads out of its folder is refused."""
     places = read_json(index).get("weight_map")
     names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
     if not names or any(Path(name).name != name or not name.endswith(SUFFIX) for name in names):
@@ -93,4 +94,4 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         return tuple(folder / name for name in shard_names(folder / INDEX))
     if (folder / PICKLE).is_file():
         return (folder / PICKLE,)
-    return (folder / WEIGHTS,)
+    return (folder / WEIGHTS,)  # missing, and named so in the error

@@ -1,4 +1,4 @@
-"""What an encoder that `heap pretrain` made calls foreground."""
+"""Layer by which an encoder that `heap pretrain` made tells foreground."""
 
 from pathlib import Path
 
@@ -13,24 +13,24 @@ from heap.encoder.weights import read_state
 
 
 def knows_foreground(encoder: Encoder) -> bool:
-    """Whether pretraining put such a layer on it."""
-    path = _heads(encoder)
+    """Whether pretraining put such a layer on the encoder."""
+    path = _find_heads(encoder)
     if path is None:
         return False
     return {FOREGROUND_WEIGHT, FOREGROUND_BIAS} <= read_state(path).keys()
 
 
 def foreground_layer(encoder: Encoder) -> nn.Linear:
-    """The layer that pretraining put on the features of a pyramid; gives logits.
+    """Layer that pretraining put on the features of a pyramid, from features to logits.
 
-    It takes features of length √dim. That of a vision transformer is not given: it stands on the
-    normalised output of the last block, which is none of the features here.
+    It takes features of length √dim. The layer of a vision transformer is of no use here: it takes
+    the normalised output of the last block, which is none of the features.
 
     Raises:
-        ConfigError: if the encoder has none.
+        ConfigError: if the encoder has no such layer.
         WeightsError: if its file is damaged.
     """
-    path = _heads(encoder)
+    path = _find_heads(encoder)
     if path is None:
         raise ConfigError(
             f"encoder {encoder.name} is no pyramid that `heap pretrain` made, so it has no idea of "
@@ -54,8 +54,8 @@ def foreground_layer(encoder: Encoder) -> nn.Linear:
     return layer.requires_grad_(False)
 
 
-def _heads(encoder: Encoder) -> Path | None:
-    """File of what a pyramid was pretrained with; None where there is none."""
+def _find_heads(encoder: Encoder) -> Path | None:
+    """File of the heads that a pyramid was pretrained with; None where there is none."""
     place = resolve(encoder.name)
     path = place / HEADS if isinstance(place, Path) else None
     usable = path is not None and path.is_file() and isinstance(encoder, Pyramid)

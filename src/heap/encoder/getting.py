@@ -1,4 +1,4 @@
-"""Encoders that are to be had: bringing one of the hub here, and noticing a better one."""
+"""Download of encoders of the hub, and the search for a stronger one on this machine."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ UNGATED = {
     "dinov3-vitb16": "dinov2-vitb14-reg",
     "dinov3-convnext-tiny": "dinov2-vits14-reg",
 }
-"""The nearest encoder that needs no account, for those whose licence has to be accepted."""
+"""Nearest encoders that need no account, for those whose licence has to be accepted."""
 BY_STRENGTH = (
     "embedded-small",
     "dino-vits16",
@@ -32,13 +32,14 @@ BY_STRENGTH = (
     "dinov2-vitl14",
     "dinov2-vitl14-reg",
 )
-"""By what is published of their dense features, the strongest last; of families, then of sizes."""
+"""Aliases by the published strength of their dense features, the strongest last: by family, then by
+size."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Got:
-    """An encoder on this machine."""
+class LocalEncoder:
+    """Encoder on this machine."""
 
     folder: Path
     fresh: bool
@@ -47,12 +48,12 @@ class Got:
 
 
 def card_of(name: str) -> Card | None:
-    """The card of an encoder by its alias or its name on the hub; None if it has none."""
+    """Card of an encoder by its alias or its name on the hub; None if it has none."""
     return CARDS.get(name) or next((card for card in CARDS.values() if card.repo == name), None)
 
 
-def terms(name: str) -> str:
-    """What an encoder is and under which licence, as far as that is known here.
+def describe_terms(name: str) -> str:
+    """Describe an encoder and its licence, as far as they are known here.
 
     Raises:
         InputError: if there is no such encoder.
@@ -62,11 +63,11 @@ def terms(name: str) -> str:
         return f"{card.repo or card.alias}: {card.licence}, {card.parameters:g} M parameters"
     if isinstance(place, Path):
         return f"{place}: a folder of your own"
-    return f"{place}: for its licence see {hub.page(place)}"
+    return f"{place}: for its licence see {hub.page_url(place)}"
 
 
-def get(name: str) -> Got:
-    """Bring an encoder to this machine, if it is not here yet; what was begun goes on.
+def get_encoder(name: str) -> LocalEncoder:
+    """Download an encoder if it is not on this machine yet; an earlier download goes on.
 
     Raises:
         InputError: if there is no such encoder.
@@ -78,21 +79,21 @@ def get(name: str) -> Got:
     files = find_files(folder)
     # The hub's cache names a large file after its hash: what was here before is checked as well.
     for path in files.weights:
-        _check(path)
+        _check_digest(path)
     size = sum(path.stat().st_size for path in files.weights)
-    return Got(folder, cached is None, size / 1e6)
+    return LocalEncoder(folder, cached is None, size / 1e6)
 
 
 def stronger_than(name: str) -> Card | None:
-    """The strongest encoder on this machine that is stronger than the one that is named.
+    """Strongest encoder on this machine, if it is stronger than the named one.
 
-    None if there is no such one, or nothing is known about the one that is named.
+    None if there is no stronger one, or if the named one is unknown.
     """
     card = card_of(name)
     if card is None:
         return None
     better = BY_STRENGTH[BY_STRENGTH.index(card.alias) + 1 :]
-    return next((CARDS[each] for each in reversed(better) if is_local(CARDS[each])), None)
+    return next((CARDS[alias] for alias in reversed(better) if is_local(CARDS[alias])), None)
 
 
 def _fetch(name: str, repo: str) -> Path:
@@ -107,13 +108,13 @@ def _fetch(name: str, repo: str) -> Path:
         near = UNGATED.get(card.alias) if card else None
         instead = f"; the nearest one without that is {near}: `heap models get {near}`"
         raise WeightsError(
-            f"{repo} is gated: accept its licence on {hub.page(repo)} with an account, `hf auth "
-            f"login`, and repeat this{instead if near else ''}"
+            f"{repo} is gated: accept its licence on {hub.page_url(repo)} with an account, "
+            f"`hf auth login`, and repeat this{instead if near else ''}"
         ) from error
 
 
-def _check(path: Path) -> None:
-    kept = path.resolve()
+def _check_digest(path: Path) -> None:
+    kept = path.resolve()  # the cache links names to files that are named after their content
     if _SHA256.fullmatch(kept.name) and file_digest(kept) != kept.name:
         raise WeightsError(
             f"{path} is not what the hub has, by its SHA-256; delete {kept} and repeat"

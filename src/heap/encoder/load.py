@@ -24,34 +24,39 @@ def load_encoder(name: str, *, device: str = "cpu", precision: Precision = "auto
 
     Raises:
         InputError: if `name` or `device` is unknown.
-        ConfigError: if `precision` is.
-        WeightsError: if the weights cannot be had, are damaged, or are not the model's.
+        ConfigError: if `precision` is unknown.
+        WeightsError: if the weights cannot be fetched, are damaged, or are not the model's.
     """
-    where, place = _device(device), resolve(name)
-    chosen = choose_precision(precision, where)
+    target, place = _find_device(device), resolve(name)
+    chosen = choose_precision(precision, target)
     files = find_files(place if isinstance(place, Path) else hub.fetch(place))
     model, architecture = load_model(files)
     origin = Origin(name, files.digest(), chosen, read_normalisation(files))
-    # Only the one that is needed: both import models of transformers, which takes a second.
+    # Imported here, and only the one that is needed: models of transformers take a second.
     if isinstance(architecture, TransformerArchitecture):
         from heap.encoder.vit import VisionTransformer
 
-        return VisionTransformer(model, origin, architecture).to(where)
+        return VisionTransformer(model, origin, architecture).to(target)
     from heap.encoder.pyramid import Pyramid
 
-    return Pyramid(model, origin).to(where)
+    return Pyramid(model, origin).to(target)
 
 
-def _device(name: str) -> torch.device:
+def _find_device(name: str) -> torch.device:
+    """Device of this name, after a trial of it.
+
+    Raises:
+        InputError: if it cannot be used.
+    """
     try:
-        # A number is read back, for there is a device, meta, that has none.
+        # A number is read back, because the device "meta" accepts tensors but holds no numbers.
         probe = torch.zeros(1, device=choose_device(name))
         probe.item()
         return probe.device
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
-        # torch lists every type that anybody has ever made one for.
-        known = "there is no such kind" if "Expected one of" in reason else reason
+        # For an unknown kind, torch lists dozens of kinds that nobody here has.
+        short = "there is no such kind" if "Expected one of" in reason else reason
         raise InputError(
-            f"device {name!r} cannot be used ({known}); give cpu, cuda, mps or auto"
+            f"device {name!r} cannot be used ({short}); give cpu, cuda, mps or auto"
         ) from error

@@ -1,4 +1,4 @@
-"""In which precision a processor is best used."""
+"""Choice of the precision in which a device computes."""
 
 from typing import Literal
 
@@ -7,7 +7,8 @@ import torch
 from heap.base.errors import ConfigError
 
 _CHOICES = "auto, fp32, bf16"
-"""Not read from `heap.config`: a bare GPU machine that pretrains has no pydantic."""
+"""Known precisions. Not read from `heap.config`: a bare GPU machine that pretrains has no pydantic.
+"""
 _NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 """Instructions of x86 and ARM processors that multiply bfloat16 matrices."""
 
@@ -17,19 +18,20 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return any(able.get(name, False) for name in _NATIVE)
-    return False
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in _NATIVE)
+    return False  # others, such as MPS, are not asked: fp32 works everywhere
 
 
 def choose_precision(precision: str, device: torch.device) -> Literal["fp32", "bf16"]:
-    """What `auto` means on this device; the other two mean themselves.
+    """Precision that `auto` stands for on this device; the others stand for themselves.
 
     Raises:
         ConfigError: if there is no such precision.
     """
     if precision == "auto":
         return "bf16" if has_bf16(device) else "fp32"
+    # Compared one by one, which tells the type checker the literals.
     for known in ("fp32", "bf16"):
         if precision == known:
             return known

@@ -10,25 +10,24 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from heap.base.errors import ConfigError, WeightsError
 from heap.config import Facet
-from heap.encoder.base import Encoder, Origin
-from heap.encoder.features import Features, Outputs
-from heap.encoder.stages import STRIDE, join_stages, pooled
+from heap.encoder.base import Encoder, Features, Origin, Outputs
+from heap.encoder.stages import STRIDE, join_stages, pool
 
 _PROBE = 64
-"""Side of the image that shows what maps there are, in pixels: no stride may be larger."""
+"""Side in pixels of the image that shows which maps there are: no stride may be larger."""
 
 _TEMPERATURE = 0.1
-"""Of the softmax that stands for CLS attention."""
+"""Temperature of the softmax that stands for CLS attention."""
 
 
 class Pyramid(Encoder):
-    """An encoder that is a pyramid: its one layer joins the maps of all strides from 8 on."""
+    """Encoder that is a pyramid: its only layer joins the maps of all strides from 8 on."""
 
     patch, layers, heads = STRIDE, 1, 1
 
     def __init__(self, model: nn.Module, origin: Origin) -> None:
         super().__init__(model, origin)
-        # Convolutions are quicker on processors with the channels of a pixel side by side.
+        # On a CPU, convolutions are quicker with the channels of a pixel side by side.
         convert_conv2d_weight_memory_format(self.model, torch.channels_last)
         self._coarsest, self.dim = self._probe()
         self.embedding_dim = self.embed(torch.zeros(1, 3, _PROBE, _PROBE)).shape[1]
@@ -48,31 +47,31 @@ class Pyramid(Encoder):
             ConfigError: for another layer than 0 or -1, and for another facet than `token`.
             InputError: if a side of the images is not a multiple of 8.
         """
-        self._index(layer)
+        self._layer_index(layer)
         self._check_facet(facet)
         rows, cols = self._grid(pixels)
-        pixels = _at_least(self._normalised(pixels), self._coarsest)
+        pixels = _pad_to(self._normalise(pixels), self._coarsest)
         joined = join_stages(self._maps(pixels), *pixels.shape[-2:])[..., :rows, :cols]
-        patches = joined.flatten(2).transpose(1, 2)
-        return Features(patches, _attention(patches), (rows, cols))
+        patches = joined.flatten(2).transpose(1, 2)  # (batch, patch, dim)
+        return Features(patches, _attend_by_mean(patches), (rows, cols))
 
     @torch.no_grad()
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
-        """The pooled output, or where there is none the mean of the last map; see `Encoder.embed`.
+        """Pooled output, or where there is none the mean of the last map; see `Encoder.embed`.
 
         Images slimmer than the coarsest stride are continued as in `forward`.
         """
-        self._grid(pixels)
-        return pooled(self._output(_at_least(self._normalised(pixels), self._coarsest))).float()
+        self._grid(pixels)  # refuses sides that are no multiples of the patch
+        return pool(self._output(_pad_to(self._normalise(pixels), self._coarsest))).float()
 
     @torch.no_grad()
     def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
         """Joined maps and the pooled output; see `Encoder.outputs`."""
         rows, cols = self._grid(pixels)
-        pixels = _at_least(self._normalised(pixels), self._coarsest)
+        pixels = _pad_to(self._normalise(pixels), self._coarsest)
         output = self._output(pixels)
         joined = join_stages(output.hidden_states, *pixels.shape[-2:])[..., :rows, :cols]
-        return Outputs(joined.flatten(2).transpose(1, 2), pooled(output).float())
+        return Outputs(joined.flatten(2).transpose(1, 2), pool(output).float())
 
     def _maps(self, pixels: Float32[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         maps: tuple[Tensor, ...] = self._output(pixels).hidden_states
@@ -85,16 +84,21 @@ class Pyramid(Encoder):
 
     @torch.no_grad()
     def _probe(self) -> tuple[int, int]:
-        """The coarsest stride, and the width of the joined maps."""
+        """Coarsest stride, and width of the joined maps, by a few images of zeros.
+
+        Raises:
+            WeightsError: if the network cannot serve as a pyramid.
+        """
         try:
             coarsest = _PROBE // self._maps(torch.zeros(1, 3, _PROBE, _PROBE))[-1].shape[-1]
+            # Of several sizes, because the width must not depend on the size of the image.
             sides = (coarsest, _PROBE, 2 * _PROBE)
             joined = [
                 join_stages(self._maps(torch.zeros(1, 3, side, side)), side, side) for side in sides
             ]
         except (RuntimeError, ValueError) as error:
             raise self._unfit(str(error).partition("\n")[0]) from error
-        widths = [each.shape[1] for each in joined]
+        widths = [features.shape[1] for features in joined]
         if len(set(widths)) > 1:
             raise self._unfit(f"images of {sides} pixels give {widths} channels")
         if not joined[-1].isfinite().all():
@@ -115,14 +119,17 @@ class Pyramid(Encoder):
             )
 
 
-def _at_least(
+def _pad_to(
     pixels: Float32[Tensor, "batch 3 height width"], side: int
 ) -> Float32[Tensor, "batch 3 rows cols"]:
+    """Continue images by their edge, to the right and downwards, up to a least side."""
     height, width = pixels.shape[-2:]
     return F.pad(pixels, (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")
 
 
-def _attention(patches: Float32[Tensor, "batch patch dim"]) -> Float32[Tensor, "batch 1 patch"]:
+def _attend_by_mean(
+    patches: Float32[Tensor, "batch patch dim"],
+) -> Float32[Tensor, "batch 1 patch"]:
     mean = patches.mean(dim=1, keepdim=True)
-    alike = F.cosine_similarity(patches, mean, dim=-1)
-    return (alike / _TEMPERATURE).softmax(dim=-1)[:, None]
+    similarity = F.cosine_similarity(patches, mean, dim=-1)
+    return (similarity / _TEMPERATURE).softmax(dim=-1)[:, None]

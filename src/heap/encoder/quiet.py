@@ -1,4 +1,4 @@
-"""Keeps transformers quiet where it loads and saves models."""
+"""Transformers without its progress bars, where it loads and saves models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from transformers.utils import logging
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """Keep the bars of transformers off the terminal."""
+    """Keep the bars of transformers off the terminal: only `heap.cli` prints."""
     switch: Any = logging  # Any: most of its functions are not annotated
     shown = switch.is_progress_bar_enabled()
     switch.disable_progress_bar()

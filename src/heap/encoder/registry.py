@@ -1,4 +1,4 @@
-"""The encoders that have a short name, and how a name becomes a folder or a hub repository."""
+"""Registry of the encoders that have an alias, and resolution of a name to a folder or hub name."""
 
 import difflib
 import os
@@ -16,9 +16,9 @@ from heap.encoder.architecture import PyramidKind
 from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-"""A folder for each encoder that comes with the package: `encoder`, and the `head` on it."""
+"""Folder with one folder for each encoder of the package: `encoder`, and the `head` on it."""
 PACKAGED = ("embedded", "embedded-small")
-"""Aliases of these; `heap discover` takes the first where nothing else is asked for."""
+"""Aliases of the encoders of the package; the first is the default of `heap discover`."""
 
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _APACHE = "Apache-2.0"
@@ -27,7 +27,7 @@ _DINOV3 = "DINOv3 License"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What serves an encoder best, where that is not the package's default."""
+    """Settings that serve an encoder best; defaults are those of the package."""
 
     layer: int = -1
     facet: Facet = "key"
@@ -40,7 +40,7 @@ class Recipe:
     fit: FitConfig = field(default_factory=FitConfig)
 
     def features(self, encoder: str) -> FeatureConfig:
-        """The features of `encoder` by this recipe."""
+        """Settings of the features of `encoder` by this recipe."""
         return FeatureConfig(
             encoder=encoder,
             layer=self.layer,
@@ -58,13 +58,15 @@ OUTPUT = Recipe(
     losses=LossConfig(inter=0.2),
     fit=FitConfig(steps=150, batch=24, patches=512, empty=0.125),
 )
-"""For networks whose patches are trained as they come out of the last LayerNorm: DINOv2, DINOv3.
-There cosines have a meaning as they are; keys all look alike until their mean is taken off."""
+"""Recipe for networks whose patches are trained as they come out of the last LayerNorm: DINOv2 and
+DINOv3. There cosines have a meaning as they are; keys all look alike until their mean is taken off.
+The numbers were chosen on `duts-tr/tune`, see docs/quality.md."""
 MAPS = Recipe(facet="token")
-"""For pyramids, which have no keys."""
+"""Recipe for pyramids, which have no keys."""
 _SMALL_HEAD = HeadConfig(groups=16, min_score=0.1)
 SMALL = Recipe(resolution=160, square=True, head=_SMALL_HEAD, losses=LossConfig(prior="boundary"))
-"""For encoders that `heap pretrain` made: trained for hours only, on crops of small squares."""
+"""Recipe for encoders that `heap pretrain` made: trained for hours only, on crops of small squares.
+"""
 SMALL_PYRAMID = replace(
     SMALL, facet="token", losses=LossConfig(prior="encoder"), fit=FitConfig(empty=0.125)
 )
@@ -72,22 +74,22 @@ _BY_KIND = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), OUTPUT),
     **dict.fromkeys(get_args(PyramidKind), MAPS),
 }
-"""By the `model_type` of config.json, where that says more than that it is a transformer."""
+"""Recipes by the `model_type` of config.json, where that says more than "a transformer"."""
 
 TAUGHT_PYRAMID = replace(MAPS, resolution=224, square=True)
-"""For those that learned from a stronger encoder alone, and have no layer for foreground."""
+"""Recipe for pyramids that learned from a stronger encoder alone, and know no foreground."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What there is to know about an encoder before it is loaded."""
+    """Facts about an encoder that are known before it is loaded."""
 
     alias: str
     repo: str | None
-    """Its name on the hub; None for the one inside the package."""
+    """Name on the hub; None for those of the package."""
     family: str
     parameters: float
-    """In millions."""
+    """Number of weights, in millions."""
     patch: int
     """Side of a patch, in pixels."""
     dim: int
@@ -169,18 +171,20 @@ _CARDS = (
 )
 
 CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
-"""The encoders with a short name, by it."""
+"""Cards by alias."""
 
 
 def recipe(encoder: str) -> Recipe:
-    """The recipe of an encoder by alias, hub name or folder.
+    """Recipe of an encoder by alias, hub name or folder.
 
     A hub name that has no alias, and is not on this machine yet, gets the default.
 
     Raises:
         WeightsError: if there is a config.json that cannot be read.
     """
-    card = CARDS.get(encoder) or next((c for c in CARDS.values() if c.repo == encoder), None)
+    card = CARDS.get(encoder) or next(
+        (card for card in CARDS.values() if card.repo == encoder), None
+    )
     if card is not None:
         return card.recipe
     place: Path | None = Path(encoder)
@@ -190,6 +194,7 @@ def recipe(encoder: str) -> Recipe:
     if place is None or not (place / CONFIG).is_file():
         return Recipe()
     kind = read_json(place / CONFIG).get("model_type")
+    # Only `heap pretrain` saves heads beside an encoder.
     made_here, pyramid = (place / HEADS).is_file(), kind in get_args(PyramidKind)
     if made_here and pyramid:
         return SMALL_PYRAMID if _knows_foreground(place / HEADS) else TAUGHT_PYRAMID
@@ -202,7 +207,7 @@ def packaged_encoder(alias: str) -> Path:
 
 
 def packaged_head(alias: str) -> Path:
-    """Folder of the head on it."""
+    """Folder of the head on an encoder that comes with the package."""
     return WEIGHTS / alias / "head"
 
 
@@ -211,7 +216,7 @@ def _knows_foreground(heads: Path) -> bool:
         with safe_open(heads, framework="np") as file:
             return FOREGROUND_WEIGHT in file.keys()  # noqa: SIM118 - it is no dict
     except (SafetensorError, OSError):
-        # Who reads the layer says that it is damaged.
+        # Whoever reads the layer for use reports the damage, with what to do.
         return True
 
 

@@ -1,4 +1,4 @@
-"""The maps of a pyramid, one for each stride, joined into one feature vector a patch."""
+"""Maps of a pyramid, one for each stride, joined into one feature vector a patch."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -18,8 +18,8 @@ def join_stages(
 ) -> Float[Tensor, "batch dim grid_h grid_w"]:
     """Join the last map of each stride from `STRIDE` on, finest first, on the grid of `STRIDE`.
 
-    Each map is resized bilinearly, scaled to unit length over its channels, and weighted so that
-    a joined patch has unit length. `maps` come in the order in which the pyramid computes them;
+    A map is resized bilinearly, scaled to unit length over its channels, and weighted so that a
+    joined patch has unit length. `maps` come in the order in which the pyramid computes them;
     `height` and `width` are those of its input, in pixels, multiples of `STRIDE` and at least the
     coarsest stride: maps of different strides are told apart by their size alone.
 
@@ -27,21 +27,23 @@ def join_stages(
         ValueError: if every map is finer than `STRIDE`.
     """
     grid = (height // STRIDE, width // STRIDE)
+    # A later map of the same size replaces an earlier one: it has seen more layers.
     last = {
-        each.shape[-2:]: each
-        for each in maps
-        if each.shape[-2] <= grid[0] and each.shape[-1] <= grid[1]
+        plane.shape[-2:]: plane
+        for plane in maps
+        if plane.shape[-2] <= grid[0] and plane.shape[-1] <= grid[1]
     }
     if not last:
         raise ValueError(f"no map has a stride of {STRIDE} pixels or more")
-    units = [F.normalize(_resize(each.float(), grid), dim=1) for each in last.values()]
+    # Unit length each, or the stage with the largest activations would drown the others.
+    units = [F.normalize(_resize(plane.float(), grid), dim=1) for plane in last.values()]
     return torch.cat(units, dim=1) / sqrt(len(units))
 
 
-def pooled(output: Any) -> Float[Tensor, "batch width"]:
-    """The feature of the whole image: the pooled output, or where there is none the mean patch.
+def pool(output: Any) -> Float[Tensor, "batch width"]:
+    """Feature of the whole image: the pooled output, or where there is none the mean patch.
 
-    `output` is what a model of transformers returns together with its hidden states.
+    `output` is the output of a model of transformers, with its hidden states.
     """
     whole: Tensor | None = output.get("pooler_output")
     return output.hidden_states[-1].mean((-2, -1)) if whole is None else whole.flatten(1)

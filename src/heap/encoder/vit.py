@@ -9,26 +9,25 @@ from torch import Tensor, nn
 
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
-from heap.encoder.base import Encoder, Origin
-from heap.encoder.features import Features, Outputs
+from heap.encoder.base import Encoder, Features, Origin, Outputs
 
 _QUERY, _KEY = "attention.q_proj", "attention.k_proj"
-"""The projections inside a block, in every family."""
+"""Modules of the projections inside a block, in every family."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where transformers keeps the parts of one family."""
+    """Names of the modules of one family in transformers."""
 
     blocks: str
     norm: str
     """LayerNorm before a block's attention, inside the block."""
     last_norm: str
-    """LayerNorm after the last block: what comes out of it is what these networks give."""
+    """LayerNorm after the last block, whose output is that of the network."""
     embedding: tuple[tuple[str, bool], ...] = ()
     """Arguments of the patch embedding that let it take any size; the others always do."""
     rotary: str | None = None
-    """Module with the angles by which queries and keys are turned after their projection."""
+    """Module with the angles by which queries and keys are rotated after their projection."""
 
 
 _LAYOUTS: dict[TransformerKind, _Layout] = {
@@ -42,7 +41,7 @@ _LAYOUTS: dict[TransformerKind, _Layout] = {
 
 
 class VisionTransformer(Encoder):
-    """An encoder that is a vision transformer."""
+    """Encoder that is a vision transformer."""
 
     def __init__(
         self, model: nn.Module, origin: Origin, architecture: TransformerArchitecture
@@ -63,40 +62,43 @@ class VisionTransformer(Encoder):
         Facet `key` is the output of the block's key projection (in DINOv3 before its rotation),
         `token` the block's output, `output` the same after the final LayerNorm, whichever block it
         is. `pixels` are colours in [0, 1]; they are normalised here. Layers count from 0, negative
-        ones from the end.
+        layers from the end.
 
         Raises:
             ConfigError: if there is no such layer.
             InputError: if a side of the images is not a multiple of the patch.
         """
-        index, grid = self._index(layer), self._grid(pixels)
-        pixels = self._normalised(pixels)
+        index, grid = self._layer_index(layer), self._grid(pixels)
+        pixels = self._normalise(pixels)
         tokens = self.model.get_submodule("embeddings")(pixels, **dict(self._layout.embedding))
         rotation = self._rotation(pixels)
         blocks = self._blocks()
         with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
             for block in blocks[:index]:
                 tokens = block(tokens, **rotation)
+            # Keys and the query of CLS are computed here again and not hooked out of the block: so
+            # facet `key` needs no more of the last block than its projections.
             states = blocks[index].get_submodule(self._layout.norm)(tokens)
             keys = blocks[index].get_submodule(_KEY)(states)
-            query = blocks[index].get_submodule(_QUERY)(states[:, :1])
+            query = blocks[index].get_submodule(_QUERY)(states[:, :1])  # CLS is the first token
             patches = keys if facet == "key" else blocks[index](tokens, **rotation)
             if facet == "output":
                 patches = self.model.get_submodule(self._layout.last_norm)(patches)
         attention = self._cls_attention(query.float(), keys.float(), rotation)
+        # Patches come last, after the CLS token and registers.
         first = tokens.shape[1] - grid[0] * grid[1]
         return Features(patches[:, first:].float(), attention[..., first:], grid)
 
     @torch.no_grad()
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
-        """The CLS token after the last block and the final LayerNorm; see `Encoder.embed`."""
-        return self.outputs(pixels).whole
+        """CLS token after the last block and the final LayerNorm; see `Encoder.embed`."""
+        return self.outputs(pixels).embedding
 
     @torch.no_grad()
     def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
         """Patch tokens and CLS token after the last LayerNorm; see `Encoder.outputs`."""
         rows, cols = self._grid(pixels)
-        pixels = self._normalised(pixels)
+        pixels = self._normalise(pixels)
         with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
             output: Any = self.model(pixels, **dict(self._layout.embedding))
         states: Tensor = output.last_hidden_state.float()
@@ -119,15 +121,20 @@ class VisionTransformer(Encoder):
         keys: Float32[Tensor, "batch token dim"],
         rotation: dict[str, Any],
     ) -> Float32[Tensor, "batch head token"]:
-        """One softmax row a head: memory grows with the number of tokens, not with its square."""
+        """Attention of the CLS token: one softmax row a head, and never the map of all tokens.
+
+        So memory grows with the number of tokens, and not with its square.
+        """
         query, keys = (
             part.view(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in (query, keys)
         )  # (batch, head, 1 or token, dim of a head)
         if rotation:
-            # A network of this family is what has imported it; the others never need it.
+            # Imported here: a network of this family has loaded it already, others never need it.
             from transformers.models.dinov3_vit.modeling_dinov3_vit import apply_rotary_pos_emb
 
-            # The CLS token has no place in the image, so its query is not rotated.
+            # Only keys of patches are rotated; the CLS token has no place in the image, so that its
+            # query stays as it is. The function takes queries too, for which the keys stand in.
             _, keys = apply_rotary_pos_emb(keys, keys, *rotation["position_embeddings"])
+        # q·k / √(dim of a head), as in attention.
         scores: Tensor = (query * keys).sum(-1) * (self.dim // self.heads) ** -0.5
         return scores.softmax(-1)

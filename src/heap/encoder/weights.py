@@ -1,4 +1,4 @@
-"""From files to a model of transformers, complete or not at all."""
+"""Models of transformers loaded from files, complete or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from heap.base.errors import WeightsError
-from heap.encoder.architecture import Architecture, read_architecture
-from heap.encoder.families import FAMILIES
+from heap.encoder.architecture import FAMILIES, Architecture, read_architecture
 from heap.encoder.files import PREPROCESSOR, SUFFIX, EncoderFiles, file_digest, read_json
 from heap.encoder.quiet import without_bars
 
@@ -23,12 +22,13 @@ _EXAMPLE = (
     'for most that were trained on ImageNet {"image_mean": [0.485, 0.456, 0.406], '
     '"image_std": [0.229, 0.224, 0.225]}, for others 0.5 six times'
 )
-"""Of what the file of the preprocessor holds."""
+"""Example of the content of a preprocessor file, for messages."""
 
 _COUNTER = "num_batches_tracked"
+"""Count of training steps in batch normalisation, which no feature depends on."""
 
 _SHOWN = 5
-"""Keys that an error names."""
+"""Keys that an error names at most."""
 
 State = dict[str, Tensor]
 Colour = tuple[float, float, float]
@@ -48,13 +48,13 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
         state |= read_state(path)
     _check_size(needed, state, files)
     with _quiet():
-        # Given a state instead of a name, transformers reads no file, and still knows old keys.
+        # With a state instead of a name, transformers reads no file, and still renames old keys.
         model, info = getattr(transformers, family.model).from_pretrained(
             None,
             config=config,
             state_dict=state,
             dtype=torch.float32,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=True,  # reported by `_check_complete` instead
             output_loading_info=True,
             **dict(family.options),
         )
@@ -66,8 +66,8 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
 def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
     """Mean and standard deviation that the encoder was trained with, for colours in [0, 1].
 
-    Nobody can guess them: families of encoders differ, and with those of another one features are
-    wrong without looking so.
+    They are never guessed: families of encoders differ, and with those of another family features
+    are wrong without looking so.
 
     Raises:
         WeightsError: if there is no file of the preprocessor, or not two usable colours in it.
@@ -95,6 +95,7 @@ def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
 
 
 def _is_usual(values: dict[str, Any]) -> bool:
+    """Whether colours are scaled by 1 / 255, as files round it."""
     factor = values.get("rescale_factor", 1 / 255)
     return isinstance(factor, float) and abs(factor * 255 - 1) < 1e-3
 
@@ -104,6 +105,7 @@ def _colour(value: Any, path: Path) -> Colour:
         red, green, blue = (float(channel) for channel in value)
     except (TypeError, ValueError):
         raise WeightsError(f"{path}: {value!r} is not three numbers, one a channel") from None
+    # Colours are in [0, 1]; some networks want them in 0 .. 255, and would be wrong unnoticed.
     if not all(abs(channel) <= 1 for channel in (red, green, blue)):
         raise WeightsError(f"{path}: {value!r} is no colour within [-1, 1]")
     return red, green, blue
@@ -126,13 +128,15 @@ def read_state(path: Path) -> State:
     if not isinstance(state, dict):
         raise WeightsError(f"{path} holds a {type(state).__name__} instead of named tensors")
     for name, value in state.items():
-        if not isinstance(value, Tensor) or not (value.is_floating_point() or _counts(name, value)):
+        if not isinstance(value, Tensor) or not (
+            value.is_floating_point() or _is_counter(name, value)
+        ):
             raise WeightsError(f"{path}: {name!r} is not a tensor of floating-point numbers")
     return state
 
 
-def _counts(name: str, value: Tensor) -> bool:
-    """Whether it is batch normalisation's count of its training steps, the only integer."""
+def _is_counter(name: str, value: Tensor) -> bool:
+    """Whether a tensor is batch normalisation's count of its training steps, the only integer."""
     return name.rpartition(".")[2] == _COUNTER and value.dtype == torch.int64 and value.ndim == 0
 
 
@@ -146,12 +150,13 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 
 def _configuration(architecture: Architecture, files: EncoderFiles) -> tuple[Any, int]:
-    """The configuration for transformers, and how many weights its model has."""
+    """Configuration for transformers, and the number of weights of its model."""
     family = FAMILIES[architecture.model_type]
     kind = getattr(transformers, family.model)
     values = architecture.model_dump(exclude_none=True, exclude={"model_type"})
     try:
         config = kind.config_class(**values)
+        # On the meta device, so that counting takes no memory, whatever sizes the file names.
         with torch.device("meta"):
             empty: nn.Module = kind(config, **dict(family.options))
     except (LookupError, TypeError, ValueError, RuntimeError, StrictDataclassError) as error:
@@ -160,7 +165,8 @@ def _configuration(architecture: Architecture, files: EncoderFiles) -> tuple[Any
 
 
 def _check_size(needed: int, state: State, files: EncoderFiles) -> None:
-    # transformers makes room for weights that are missing: not for a lie of config.json.
+    # Transformers makes room for weights that are missing, so a false config.json could take all
+    # memory. Up to twice as many are let through to `_check_complete`, which names the missing.
     held = sum(weight.numel() for weight in state.values() if weight.is_floating_point())
     if needed > 2 * held:
         raise WeightsError(
@@ -176,8 +182,8 @@ def _check_complete(info: dict[str, Any], files: EncoderFiles) -> None:
         f"{key} {tuple(ours)} instead of {tuple(wanted)}"
         for key, ours, wanted in info["mismatched_keys"]
     )
-    found = {"missing": missing, "not the model's": unexpected, "of another shape": shapes}
-    faults = [f"{what}: {_first(keys)}" for what, keys in found.items() if keys]
+    kinds = {"missing": missing, "not the model's": unexpected, "of another shape": shapes}
+    faults = [f"{kind}: {_list_some(keys)}" for kind, keys in kinds.items() if keys]
     faults += [str(message) for message in info["error_msgs"]]
     if faults:
         raise WeightsError(
@@ -187,7 +193,7 @@ def _check_complete(info: dict[str, Any], files: EncoderFiles) -> None:
 
 
 def _is_spare(key: str) -> bool:
-    """What features do not depend on: the pooler, the token of masked training, a counter."""
+    """Whether features do not depend on a weight: pooler, token of masked training, counter."""
     return "pooler" in key.split(".") or key.rpartition(".")[2] in ("mask_token", _COUNTER)
 
 
@@ -196,19 +202,19 @@ def _check_finite(model: nn.Module, files: EncoderFiles) -> None:
     broken = [name for name, value in state if not value.isfinite().all()]
     if broken:
         raise WeightsError(
-            f"{files.weights[0]} holds NaN or infinite weights ({_first(broken)}); "
+            f"{files.weights[0]} holds NaN or infinite weights ({_list_some(broken)}); "
             "its training or its conversion failed, take another file"
         )
 
 
-def _first(keys: list[str]) -> str:
+def _list_some(keys: list[str]) -> str:
     more = len(keys) - _SHOWN
     return ", ".join(keys[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and advice off the terminal: what matters becomes an error."""
+    """Keep transformers' bars and advice off the terminal; faults become errors of ours."""
     switch: Any = transformers_logging  # Any: most of its functions are not annotated
     level = switch.get_verbosity()
     switch.set_verbosity_error()

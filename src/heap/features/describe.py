@@ -14,8 +14,7 @@ from torch import Tensor
 
 from heap.base.errors import ImageError
 from heap.config import FeatureConfig
-from heap.encoder.base import Encoder
-from heap.encoder.features import Features
+from heap.encoder.base import Encoder, Features
 from heap.features.colour_prior import smoothed_prior
 from heap.features.cues import CUE_WIDTHS, compute_cues
 from heap.images import Geometry, Picture

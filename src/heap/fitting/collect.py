@@ -16,7 +16,7 @@ from heap.features.describe import PatchFeatures, describe, try_describe
 from heap.features.store import FeatureStore
 from heap.images import ImageError, Limits, Picture, Source, decode, decode_bytes
 from heap.images.decode import DEFAULT_LIMITS, read
-from heap.images.prefetch import ahead, chunks
+from heap.images.prefetch import chunks, map_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def collect(
     copies = 0
     # Files are read and decoded in threads while the encoder works; four batches ahead, so that a
     # few slow ones do not make it wait, and memory stays bounded.
-    prepared = ahead(sources, lambda source: _prepare(source, store, limits), pool, 4 * batch)
+    prepared = map_ahead(sources, lambda source: _prepare(source, store, limits), pool, 4 * batch)
     for done, pairs in enumerate(chunks(zip(sources, prepared, strict=True), batch)):
         faults = _store_features([outcome for _, outcome in pairs], encoder, store, batch)
         for source, outcome in pairs:

@@ -1,7 +1,7 @@
-"""Bring pictures of any mode to 8-bit RGB.
+"""Conversion of pictures of any mode to 8-bit RGB.
 
-Values are taken as sRGB: the encoders see a photo with another profile as what trained them did,
-without it. Where the photo is shown to people, `as_srgb` brings its colours back.
+Values are taken as sRGB: encoders were trained on photos whose profiles were ignored, and see them
+so here. Where a photo is shown to people, `to_srgb` brings its colours back.
 """
 
 import logging
@@ -17,39 +17,39 @@ from heap.images.deep import Again, from_colour, from_grey, raw_mode
 logger = logging.getLogger(__name__)
 
 BACKDROP = (128, 128, 128)
-"""What shows through transparent parts; their hidden colours are dropped."""
+"""Colour behind transparent parts; their hidden colours are dropped, for nobody sees them."""
 
 
 def to_rgb(image: ImageFile, again: Again) -> tuple[Image.Image, str | None]:
-    """Load a picture, convert it to mode RGB, and say what had to be made up, if anything.
+    """Load a picture and convert it to mode RGB; returns it with a note of what was made up.
 
-    Values of more than 8 bits are brought to 8 as `heap.images.deep` says; `again` opens the
-    picture once more.
+    Values of more than 8 bits are brought to 8 as in `heap.images.deep`; `again` opens the picture
+    once more.
     """
-    raw = raw_mode(image)
+    raw = raw_mode(image)  # before it is loaded, which forgets how it was encoded
     image.load()
     if image.mode == "F" or image.mode.startswith("I"):
         return from_grey(image)
-    whole, note = from_colour(image, raw, again) if raw else (image, None)
-    if whole.has_transparency_data:
-        opaque, transparent = _on_backdrop(whole.convert("RGBA"))
+    bright, note = from_colour(image, raw, again) if raw else (image, None)
+    if bright.has_transparency_data:
+        opaque, transparent = _put_on_backdrop(bright.convert("RGBA"))
         return opaque, "; ".join(filter(None, [note, transparent])) or None
-    return (whole if whole.mode == "RGB" else whole.convert("RGB")), note
+    return (bright if bright.mode == "RGB" else bright.convert("RGB")), note
 
 
-def _on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
+def _put_on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
     opaque = Image.new("RGB", image.size, BACKDROP)
     opaque.paste(image, mask=image)
     lowest = image.getchannel("A").getextrema()[0]
     return opaque, None if lowest == 255 else "transparency on grey"
 
 
-def as_srgb(
+def to_srgb(
     pixels: UInt8[np.ndarray, "height width 3"], profile: bytes
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The pixels of a picture with an ICC profile as a screen without one shows them right.
+    """Convert the pixels of a picture with an ICC profile to sRGB, which screens show rightly.
 
-    Where the profile is empty, sRGB's own, damaged or not of RGB colours, they are as they were.
+    With a profile that is empty, sRGB's own, damaged or not of RGB colours, nothing is changed.
     """
     if not profile:
         return pixels
@@ -59,7 +59,7 @@ def as_srgb(
             return pixels
         photo = Image.fromarray(pixels)
         shown = ImageCms.profileToProfile(photo, theirs, ImageCms.createProfile("sRGB"))
-    # Little CMS says of a damaged profile what its place leads to; the picture is still one.
+    # Little CMS fails with a damaged profile in many ways; the picture can be shown without it.
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         logger.debug("colours as they are: %s", error)
         return pixels

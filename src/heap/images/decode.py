@@ -1,4 +1,4 @@
-"""Decode an image to upright RGB, whatever it holds, and refuse what is damaged or absurd."""
+"""Decoding of any image to upright RGB, and refusal of damaged and absurd ones."""
 
 import hashlib
 import io
@@ -16,13 +16,13 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from heap.base.deadline import within
+from heap.base.deadline import run_within
 from heap.base.errors import ImageError
 from heap.images import process
 from heap.images.colour import to_rgb
 from heap.images.deep import Again
 from heap.images.formats import FORMATS, formats_of
-from heap.images.memory import DECODING, needed
+from heap.images.memory import DECODING, bytes_needed
 from heap.images.process import Decoded
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, reason_of
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# Keys are EXIF orientations; 1 is upright already.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,27 +41,30 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = (5, 6, 7, 8)
+"""Orientations in which width and height are exchanged."""
 _PNG_END = b"IEND\xae\x42\x60\x82"
+"""Name and checksum of the last chunk, which every complete PNG ends with."""
 _PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before it is decoded, and how small large pictures are decoded."""
+    """Limits above which images are refused, and the size down to which large ones are reduced."""
 
     byte_count: int = BYTE_LIMIT
-    """Encoded size."""
+    """Largest encoded size."""
     pixels: int = 178_000_000
-    """Width times height. Pillow itself stops at twice `PIL.Image.MAX_IMAGE_PIXELS`, 178.9
-    million unless it was changed."""
+    """Largest product of width and height. Pillow itself stops at twice
+    `PIL.Image.MAX_IMAGE_PIXELS`, 178.9 million unless it was changed."""
     side: int = 65_500
+    """Longest side in pixels, the limit of libjpeg."""
     aspect: int = 1_000
-    """Longer side over shorter side."""
+    """Largest ratio of the longer side to the shorter one."""
     draft_side: int = 1024
-    """A picture is halved for as long as its shorter side stays at least this; no smaller than
-    the side that the model sees."""
+    """A picture is halved for as long as its shorter side stays at least this; it must not be
+    smaller than the side that the model sees."""
     seconds: float = 60.0
-    """For reading it, and again for decoding it; not for waiting until others have left memory."""
+    """Time to read an image, and again to decode it, without the wait for memory."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -68,7 +72,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image."""
+    """Decoded image."""
 
     key: str
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -79,9 +83,9 @@ class Picture:
     digest: str
     """SHA-256 of the encoded bytes, in hexadecimal."""
     note: str | None
-    """What was left out or made up: "first of 12 frames", "transparency on grey"."""
+    """Note of what was left out or made up: "first of 12 frames", "transparency on grey"."""
     profile: bytes = field(default=b"", repr=False)
-    """The ICC profile of its colours, see `heap.images.colour.as_srgb`; empty if it has none."""
+    """ICC profile of its colours, see `heap.images.colour.to_srgb`; empty if it has none."""
 
 
 def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
@@ -99,9 +103,10 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
         return data, *_open(source.key, data)
 
     _hide_warnings()
-    if source.location == STANDARD_INPUT:  # A person may be typing the command that fills it.
+    # Without a time limit: the command that fills standard input may be slow, or typed by a person.
+    if source.location == STANDARD_INPUT:
         return _decode(source.key, *begin(), limits)
-    return _decode(source.key, *_in_time(source.key, "read", limits.seconds, begin), limits)
+    return _decode(source.key, *_run_in_time(source.key, "read", limits.seconds, begin), limits)
 
 
 def read(source: Source, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -112,7 +117,7 @@ def read(source: Source, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """
     if source.location == STANDARD_INPUT:
         return _read(source, limits)
-    return _in_time(source.key, "read", limits.seconds, lambda: _read(source, limits))
+    return _run_in_time(source.key, "read", limits.seconds, lambda: _read(source, limits))
 
 
 def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
@@ -122,20 +127,21 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
         ImageError: for anything wrong with the image, at the stage `open`, `limit` or `decode`.
     """
     _hide_warnings()
-    image, frames = _in_time(key, "open", limits.seconds, lambda: _open(key, data))
+    image, frames = _run_in_time(key, "open", limits.seconds, lambda: _open(key, data))
     return _decode(key, data, image, frames, limits)
 
 
 def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits) -> Picture:
     size = image.size
-    _check(key, size, limits)
+    # From the header alone, before any pixel takes memory.
+    _check_size(key, size, limits)
     with _stage(key, "decode"):
         _draft(image, limits.draft_side)
-    work = partial(_upright_rgb, image, lambda: _opened(data, key), limits.draft_side)
+    work = partial(_to_upright_rgb, image, lambda: _open_image(data, key), limits.draft_side)
     if image.format in process.FORMATS:
-        work = partial(process.decode_apart, data, limits.draft_side, limits.seconds)
-    with DECODING.hold(needed(image)):
-        pixels, turned, colour_note = _in_time(key, "decode", limits.seconds, work)
+        work = partial(process.decode_in_process, data, limits.draft_side, limits.seconds)
+    with DECODING.hold(bytes_needed(image)):
+        pixels, turned, colour_note = _run_in_time(key, "decode", limits.seconds, work)
     width, height = reversed(size) if turned else size
     notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
     return Picture(
@@ -155,21 +161,22 @@ def _read(source: Source, limits: Limits) -> bytes:
 
 
 def _open(key: str, data: bytes) -> tuple[ImageFile, int]:
-    """The image, and how many frames or pages it has."""
+    """Open an image; returns it with its number of frames or pages."""
     with _stage(key, "open"):
         if not data:
             raise ImageError(key, "open", "the file is empty")
-        image = _opened(data, key)
+        image = _open_image(data, key)
         if image.format == "PNG":
-            # Decoding looks neither at the checksums nor for the end; `verify` spoils the image.
+            # Decoding looks neither at the checksums nor for the end. After `verify` an image
+            # cannot be decoded any more, so it is opened again.
             image.verify()
             if _PNG_END not in data:
                 raise ValueError("the end of the file is missing")
-            image = _opened(data, key)
+            image = _open_image(data, key)
         return image, getattr(image, "n_frames", 1)
 
 
-def _opened(data: bytes, key: str = "") -> ImageFile:
+def _open_image(data: bytes, key: str = "") -> ImageFile:
     return Image.open(io.BytesIO(data), formats=formats_of(key))
 
 
@@ -182,13 +189,13 @@ def _draft(image: ImageFile, draft_side: int) -> None:
 def upright_rgb(data: bytes, draft_side: int) -> Decoded:
     """Decode an image that can be opened, in this process and for as long as it takes."""
     _hide_warnings()
-    return _upright_rgb(_opened(data), lambda: _opened(data), draft_side)
+    return _to_upright_rgb(_open_image(data), lambda: _open_image(data), draft_side)
 
 
-def _upright_rgb(image: ImageFile, again: Again, draft_side: int) -> Decoded:
-    """Decode; say whether the picture lay on its side, and what was done to its colours."""
+def _to_upright_rgb(image: ImageFile, again: Again, draft_side: int) -> Decoded:
+    """Decode; returns also whether the picture lay on its side, and a note about its colours."""
     rgb, note = to_rgb(image, again)
-    # TIFF is upright once it is loaded, and then has no orientation left.
+    # Asked for after loading: Pillow turns a TIFF upright then, and removes its orientation.
     orientation = _orientation(image)
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
@@ -198,7 +205,8 @@ def _upright_rgb(image: ImageFile, again: Again, draft_side: int) -> Decoded:
 
 
 def _reduction(size: tuple[int, int], draft_side: int) -> int:
-    """The largest power of two by which the shorter side stays at least `draft_side`."""
+    """Largest power of two by which the shorter side stays at least `draft_side`."""
+    # 2^floor(log2(n)) in whole numbers.
     return 1 << max(1, min(size) // draft_side).bit_length() - 1
 
 
@@ -213,12 +221,13 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _profile(image: Image.Image) -> bytes:
-    """The ICC profile, where it is of the colours that were decoded."""
+    """ICC profile, if it is of the colours that were decoded."""
+    # Other modes were converted to RGB by fixed formulas; a profile of CMYK, say, does not fit.
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     return profile if isinstance(profile, bytes) else b""
 
 
-def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
+def _check_size(key: str, size: tuple[int, int], limits: Limits) -> None:
     width, height = size
     short, long = sorted(size)
     if width * height > limits.pixels:
@@ -232,10 +241,10 @@ def _check(key: str, size: tuple[int, int], limits: Limits) -> None:
     raise ImageError(key, "limit", f"{width}x{height} is {problem}")
 
 
-def _in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
+def _run_in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
     with _stage(key, stage):
         try:
-            return within(seconds, work)
+            return run_within(seconds, work)
         except TimeoutError as error:
             reason = f"{reason_of(error)}; --timeout gives it more"
             raise ImageError(key, stage, reason) from error
@@ -243,6 +252,7 @@ def _in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
 
 @contextmanager
 def _stage(key: str, stage: str) -> Iterator[None]:
+    """Turn any error in the block into an error of the image at this stage."""
     # Decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
     # OverflowError, MemoryError, AssertionError ... for damaged files: there is no complete list.
     try:

@@ -1,9 +1,9 @@
-"""Bring values of more than 8 bits to 8.
+"""Conversion of values of more than 8 bits to 8.
 
 Black and white are, in this order:
 
-1. what the file says: its bits per sample where they are fewer than 16, or the tags SMinSampleValue
-   and SMaxSampleValue of TIFF;
+1. those that the file states: its bits per sample where they are fewer than 16, or the tags
+   SMinSampleValue and SMaxSampleValue of TIFF;
 2. 0 and the largest value of the format, where the values reach above a quarter of it (in 16 bits,
    those of 10, 12 or 14 bits never do); of floats 0 and 1, or 0 and 255 if they are whole numbers,
    where no value lies outside;
@@ -19,18 +19,18 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 Again = Callable[[], ImageFile]
-"""Opens the image once more; nothing of it is loaded."""
+"""Function that opens the image once more, without loading it."""
 Range = tuple[float, float]
-"""The values that become black and white."""
+"""Values that become black and white."""
 
 _LOWEST_TAG, _HIGHEST_TAG = 340, 341
-"""SMinSampleValue and SMaxSampleValue."""
+"""Numbers of SMinSampleValue and SMaxSampleValue."""
 _FULL, _QUARTER = 65535.0, 2**14 - 1
-"""The largest value of 16 bits, and of 14."""
+"""Largest values of 16 bits, and of 14."""
 _ENDS = (0.1, 99.9)
-"""In percent."""
+"""Percentiles taken for the ends of the values, so that a few hot or dead pixels do not count."""
 _LOOKED_AT = 2**20
-"""So many values at least, evenly spread, tell where these are."""
+"""Least number of values, evenly spread, that the percentiles are computed from."""
 _OTHER = "L" if sys.byteorder == "big" else "B"
 _SWAPPED = {"B": "L", "L": "B", "N": _OTHER}
 """Byte orders of Pillow's raw modes; N is that of the machine."""
@@ -38,17 +38,17 @@ _GREY_ALPHA = "LA;16B"
 
 
 def from_grey(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """A loaded grey picture of 16 bits, whole numbers or floats, in mode RGB; and what was done."""
+    """Convert a loaded grey picture of 16 bits, whole numbers or floats, to RGB; with a note."""
     values = np.asarray(image)
     black, white, note = _range_of_greys(image, values)
-    grey = _scaled(values, black, white)
+    grey = _scale(values, black, white)
     if _tag(image, ExifTags.Base.PhotometricInterpretation) == 0:  # white is zero
         grey = 255 - grey
     return Image.fromarray(grey).convert("RGB"), note
 
 
 def raw_mode(image: ImageFile) -> str:
-    """How an image that is not loaded yet is encoded, if its colours have 16 bits; else empty."""
+    """Raw mode, by Pillow, of an image that is not loaded yet, if its colours have 16 bits."""
     arguments = image.tile[0].args if image.tile else None
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     kinds = [f"{kind};16{order}" for kind in ("RGB", "RGBA", "RGBX") for order in _SWAPPED]
@@ -56,19 +56,20 @@ def raw_mode(image: ImageFile) -> str:
 
 
 def from_colour(image: Image.Image, raw: str, again: Again) -> tuple[Image.Image, str | None]:
-    """A loaded picture of 16 bits a channel with what Pillow drops brought back, where it matters.
+    """Bring back what Pillow drops of a loaded picture of 16 bits a channel, where it matters.
 
     Pillow keeps the upper byte of each value, and in sensor data that one is nearly empty.
     """
     upper = np.asarray(image)[..., :3]
-    limits = _stated(image)
-    if limits is None and _reach(upper)[1] > _QUARTER >> 8:
+    limits = _stated_range(image)
+    # Upper bytes above those of 14 bits: the picture uses its range, so that they are enough.
+    if limits is None and _value_range(upper)[1] > _QUARTER >> 8:
         return image, None
     values = upper.astype(np.uint16) << 8 | _lower_bytes(raw, again())
-    black, white = limits or _reach(values)
+    black, white = limits or _value_range(values)
     if (black, white) == (0, _FULL) or black == white:
         return image, None
-    bright = Image.fromarray(_scaled(values, black, white))
+    bright = Image.fromarray(_scale(values, black, white))
     if image.mode == "RGBA":
         bright.putalpha(image.getchannel("A"))
     return bright, _note(black, white)
@@ -76,7 +77,8 @@ def from_colour(image: Image.Image, raw: str, again: Again) -> tuple[Image.Image
 
 def _lower_bytes(raw: str, image: ImageFile) -> UInt16[np.ndarray, "height width channel"]:
     """Decode once more, as if the bytes of each value were in the other order."""
-    # Grey and alpha of two bytes each are what RGBA is of one: the second is the grey's lower byte.
+    # Grey and alpha of two bytes each take as much room as RGBA of one byte each, of which the
+    # second is the lower byte of the grey.
     swapped = "RGBA" if raw == _GREY_ALPHA else raw[:-1] + _SWAPPED[raw[-1]]
     image.tile = [
         tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
@@ -93,32 +95,34 @@ def _range_of_greys(
     bits = _tag(image, ExifTags.Base.BitsPerSample)
     if isinstance(bits, tuple) and 8 < bits[0] < 16:
         return 0.0, 2.0 ** bits[0] - 1, None
-    if stated := _stated(image):
+    if stated := _stated_range(image):
         return *stated, None if stated == (0, _FULL) else _note(*stated)
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0, None
-    low, high = _reach(finite)
-    if (white := _white(image, finite, high)) is not None:
+    low, high = _value_range(finite)
+    if (white := _white_value(image, finite, high)) is not None:
         return 0.0, white, None
     return low, high, _note(low, high)
 
 
-def _white(image: Image.Image, finite: Num[np.ndarray, " any"], high: float) -> float | None:
-    """The value of white, if the mode or the values tell."""
-    least, most = finite.min(), finite.max()
-    if least < 0:
+def _white_value(image: Image.Image, finite: Num[np.ndarray, " any"], high: float) -> float | None:
+    """Value of white, if the mode or the values tell it."""
+    lowest, highest = finite.min(), finite.max()
+    if lowest < 0:
         return None
-    whole_bytes = most <= 255 and (finite == np.rint(finite)).all()
+    whole_bytes = highest <= 255 and (finite == np.rint(finite)).all()
     if image.mode == "F":
-        return 1.0 if most <= 1 else 255.0 if whole_bytes else None
+        return 1.0 if highest <= 1 else 255.0 if whole_bytes else None
     if image.mode == "I" and image.format == "TIFF" and whole_bytes:
         return 255.0
-    return _FULL if least == most <= _FULL or _QUARTER < high <= most <= _FULL else None
+    # A picture of one value is not stretched: there is no range to stretch.
+    uniform = lowest == highest <= _FULL
+    return _FULL if uniform or _QUARTER < high <= highest <= _FULL else None
 
 
-def _stated(image: Image.Image) -> Range | None:
-    """What the tags of a TIFF say are its smallest and largest values."""
+def _stated_range(image: Image.Image) -> Range | None:
+    """Smallest and largest values that the tags of a TIFF state."""
     try:
         low = float(np.min(_tag(image, _LOWEST_TAG)))  # type: ignore[call-overload]  # any value
         high = float(np.max(_tag(image, _HIGHEST_TAG)))  # type: ignore[call-overload]
@@ -127,18 +131,19 @@ def _stated(image: Image.Image) -> Range | None:
     return (low, high) if np.isfinite([low, high]).all() and low < high else None
 
 
-def _reach(values: Num[np.ndarray, "..."]) -> Range:
-    """Where the values begin and end, but for the few that are darkest and brightest."""
-    some = values.ravel()[:: max(1, values.size // _LOOKED_AT)]
-    low = np.percentile(some, _ENDS[0], method="lower")
-    high = np.percentile(some, _ENDS[1], method="higher")
+def _value_range(values: Num[np.ndarray, "..."]) -> Range:
+    """Range of the values, but for the few that are darkest and brightest."""
+    sample = values.ravel()[:: max(1, values.size // _LOOKED_AT)]
+    # Values that occur, not interpolated ones.
+    low = np.percentile(sample, _ENDS[0], method="lower")
+    high = np.percentile(sample, _ENDS[1], method="higher")
     return float(low), float(high)
 
 
-def _scaled(
+def _scale(
     values: Num[np.ndarray, "*any"], black: float, white: float
 ) -> UInt8[np.ndarray, "*any"]:
-    """From [black, white] to [0, 255]; not-a-number is black."""
+    """Scale [black, white] to [0, 255]; not-a-number is black."""
     # float32 is exact for 16 bits, and half as large.
     wide = np.float32 if values.dtype.itemsize == 2 else np.float64
     inside = np.nan_to_num(np.clip(values.astype(wide), black, white), nan=black)

@@ -9,22 +9,25 @@ from heap.images.names import parts_of, text_of
 from heap.images.source import Source, key_of, name_of
 
 
-def apart(sources: Sequence[Source], taken: Collection[str] = ()) -> list[Source]:
-    """The same images with keys that differ from each other and from those that are `taken`.
+def make_distinct(sources: Sequence[Source], taken: Collection[str] = ()) -> list[Source]:
+    """Give images keys that differ from each other and from those that are `taken`.
 
-    All that share a name get the shortest ends of their paths that tell them apart, so their order
-    does not matter.
+    All images that share a name get the shortest ends of their paths that tell them apart, so their
+    order does not matter.
     """
-    found = list(sources)
+    distinct = list(sources)
     while True:
-        counts = Counter(source.key for source in found)
+        counts = Counter(source.key for source in distinct)
         clashes = [
-            at for at, source in enumerate(found) if counts[source.key] > 1 or source.key in taken
+            number
+            for number, source in enumerate(distinct)
+            if counts[source.key] > 1 or source.key in taken
         ]
         if not clashes:
-            return found
-        for at in clashes:
-            found[at] = _longer(found[at])
+            return distinct
+        # All of a clash grow, also the first of them: keys must not depend on the order.
+        for number in clashes:
+            distinct[number] = _lengthen_key(distinct[number])
 
 
 def ends_with(location: str, key: str) -> bool:
@@ -33,8 +36,8 @@ def ends_with(location: str, key: str) -> bool:
     return parts_of(location)[-len(names) :] == names
 
 
-def _longer(source: Source) -> Source:
-    """The image under its name with one folder more in front, or with a digest after it."""
+def _lengthen_key(source: Source) -> Source:
+    """Put one more folder in front of the key of an image, or a digest after it at the root."""
     parts, depth = parts_of(source.location), source.key.count("/") + 1
     if depth < len(parts):
         return replace(source, key=key_of("/".join(parts[-depth - 1 :])))

@@ -1,4 +1,4 @@
-"""Which file formats are read: pictures only, decoded by the well-tested libraries of Pillow."""
+"""File formats that are read: pictures only, decoded by the well-tested libraries of Pillow."""
 
 from functools import cache
 from pathlib import PurePosixPath
@@ -26,13 +26,13 @@ ABSENT = {
 """Suffixes of formats whose library is not installed, with what to do."""
 
 _VARIANTS = ("MPO",)
-"""Several JPEGs in one file; Pillow comes to it through JPEG."""
+"""Formats that Pillow opens by way of another: several JPEGs in one file, by JPEG."""
 _BY_NAME = ("TGA",)
 """Formats without a mark at their beginning: other files could be taken for them."""
 
 
 def formats_of(name: str) -> tuple[str, ...]:
-    """The formats that a file of this name may have; its suffix is believed only where it must."""
+    """Formats that a file of this name may have; its suffix counts only where there is no mark."""
     kind = Image.registered_extensions().get(PurePosixPath(name).suffix.lower())
     return (*FORMATS, kind) if kind in _BY_NAME else FORMATS
 

@@ -1,4 +1,4 @@
-"""Between pixels of the upright original and the grid of patches that the model sees."""
+"""Geometry between pixels of the upright original and the grid of patches that the model sees."""
 
 from dataclasses import dataclass
 from math import floor, sqrt
@@ -22,8 +22,9 @@ class Geometry:
     """Upright original, in pixels."""
     input_width: int
     input_height: int
-    """What the model sees, in pixels: multiples of `patch`."""
+    """Input of the model, in pixels: multiples of `patch`."""
     patch: int
+    """Side of a patch, in pixels of the input."""
 
     @classmethod
     def of_area(cls, width: int, height: int, resolution: int, patch: int) -> "Geometry":
@@ -33,7 +34,9 @@ class Geometry:
         would be less than that, the longer one is cut down, so that there are never more than
         about 1.5 times the patches of the square.
         """
-        side = resolution / patch
+        side = resolution / patch  # in patches
+        # Root of the aspect ratio, so that the product of the sides stays side²; clipped to ratios
+        # at which the shorter side still has one patch.
         ratio = sqrt(min(max(width / height, side**-2), side**2))
         cols, rows = _at_least_one(side * ratio), _at_least_one(side / ratio)
         return cls(width, height, cols * patch, rows * patch, patch)
@@ -58,17 +61,17 @@ class Geometry:
         return self.input_height // self.patch, self.input_width // self.patch
 
     def to_grid(self, points: Float[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
-        """From xy in the original to xy in cells."""
+        """Convert xy in the original to xy in cells."""
         return np.asarray(points * self._cells() / self._pixels(), dtype=np.float64)
 
     def to_pixels(self, points: Float[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
-        """From xy in cells to xy in the original."""
+        """Convert xy in cells to xy in the original."""
         return np.asarray(points * self._pixels() / self._cells(), dtype=np.float64)
 
     def box_of_cells(
         self, row_min: int, col_min: int, row_max: int, col_max: int
     ) -> Float64[np.ndarray, " 4"]:
-        """The box, xyxy in the original and clipped to it, of cells; the maxima are exclusive."""
+        """Box of cells, xyxy in the original and clipped to it; the maxima are exclusive."""
         corners = np.array([[col_min, row_min], [col_max, row_max]], dtype=np.float64)
         clipped: np.ndarray = np.clip(self.to_pixels(corners), 0, self._pixels())
         return clipped.ravel()
@@ -88,4 +91,5 @@ class Geometry:
 
 
 def _at_least_one(sides: float) -> int:
+    # Halves up: Python's `round` goes to the even neighbour.
     return max(1, floor(sides + 0.5))

@@ -1,4 +1,4 @@
-"""Walk a folder of this machine through symbolic links, each file once and no loop twice."""
+"""Walk of a folder of this machine through symbolic links, each file once and no loop twice."""
 
 import os
 import stat
@@ -8,11 +8,11 @@ from pathlib import Path, PurePath
 from heap.images.formats import suffixes
 from heap.images.outputs import Outputs
 from heap.images.skipped import NO_FILE, NOWHERE, OURS, TWICE, Skipped
-from heap.images.walking import Walk, Wanted, joined
+from heap.images.walking import Walk, Wanted, join_path
 
 
 class LocalWalk:
-    """The walk of one folder.
+    """Walk of one folder.
 
     A file or folder that is listed under its own name is not listed through a link too; what lies
     elsewhere is listed through the first link that leads there.
@@ -32,7 +32,8 @@ class LocalWalk:
         """Real paths of files that were listed through a link of their own."""
 
     def folders(self) -> Walk:
-        """Each folder with the names in it, as `os.walk` gives them."""
+        """Folders with the names in them, as `os.walk` gives them."""
+        # A stack, not recursion: folders may be nested deeper than Python's own stack.
         waiting = [self._wanted.base]
         while waiting:
             folder = waiting.pop()
@@ -46,7 +47,8 @@ class LocalWalk:
                 continue
             inside = [name for name, is_folder in kinds.items() if is_folder]
             yield folder, inside, [name for name, is_folder in kinds.items() if not is_folder]
-            waiting += reversed([joined(folder, name) for name in inside])
+            # The caller may have removed and sorted names in the meantime; the first is the next.
+            waiting += reversed([join_path(folder, name) for name in inside])
 
     def lists(self, path: str) -> bool:
         """Whether a file that the walk has met is to be listed; counts it if not."""
@@ -63,23 +65,25 @@ class LocalWalk:
         if real in self._walked:
             reason = TWICE
         elif folder != self._wanted.base and Path(folder).is_symlink():
-            reason = OURS if self._outputs.hold(Path(real)) else self._round(real)
+            reason = OURS if self._outputs.hold(Path(real)) else self._loop_reason(real)
         self._walked.add(real)
         self._skipped.update([reason] if reason else [])
         return not reason
 
-    def _round(self, real: str) -> str:
-        """Why a link to a folder would lead to what is walked anyway, if it does."""
+    def _loop_reason(self, real: str) -> str:
+        """Reason not to follow a link to a folder that is walked anyway; else empty."""
         below = self._below(real)
         own = below is not None and self._wanted.depth is None and _is_visible(below)
         return TWICE if own or PurePath(self._root).is_relative_to(real) else ""
 
     def _refusal(self, path: str, linked: bool) -> str:
+        """Reason not to list a file; else empty."""
         try:
             if not stat.S_ISREG(Path(path).stat().st_mode):
                 return NO_FILE
         except OSError:
             return NOWHERE
+        # Without any link so far nothing can be listed twice: most walks never resolve a path.
         if not linked and not self._linked:
             return ""
         real = os.path.realpath(path)
@@ -94,7 +98,7 @@ class LocalWalk:
         return ""
 
     def _has_own_name(self, real: str) -> bool:
-        """Whether a file is listed where it lies, so that links to it need not be."""
+        """Whether a file is listed under its own name, so that links to it need not be."""
         path = PurePath(real)
         if path.name.startswith(".") or path.suffix.lower() not in suffixes():
             return False
@@ -104,7 +108,7 @@ class LocalWalk:
         return _is_visible(below) and self._wanted.takes(below.as_posix())
 
     def _below(self, real: str) -> PurePath | None:
-        """A real path relative to the root, or None if it lies elsewhere."""
+        """Real path relative to the root, or None if it lies elsewhere."""
         path = PurePath(real)
         return path.relative_to(self._root) if path.is_relative_to(self._root) else None
 

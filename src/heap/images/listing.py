@@ -1,4 +1,4 @@
-"""Find the images that a path, folder, glob, list file or URL stands for, in a stable order."""
+"""Listing of the images that a path, folder, glob, list file or URL stands for, in stable order."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeVar
 
 from heap.base.errors import InputError
-from heap.images.distinct import apart
+from heap.images.distinct import make_distinct
 from heap.images.formats import FORMATS
 from heap.images.links import LocalWalk
 from heap.images.names import is_web, key_of_url
@@ -22,7 +22,7 @@ from heap.images.walking import (
     Wanted,
     image_names,
     is_pattern,
-    joined,
+    join_path,
     split_pattern,
     walk_remote,
 )
@@ -32,16 +32,16 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Place = str | os.PathLike[str]
 Item = str | Source
-"""A path on this machine, or an image elsewhere, whose key is known."""
+"""Path on this machine, or image elsewhere, whose key is known."""
 
 
 class Listing(Iterator[Source]):
-    """The images that were asked for, one by one."""
+    """Listed images, one by one."""
 
     def __init__(self, images: Iterator[Source], skipped: Skipped) -> None:
         self._images = images
         self.skipped = skipped
-        """What has been passed over so far, and why."""
+        """Files and folders that were passed over so far, by the reason."""
 
     def __next__(self) -> Source:
         return next(self._images)
@@ -49,11 +49,11 @@ class Listing(Iterator[Source]):
 
 @dataclass(frozen=True)
 class _Part:
-    """What one of the places stands for."""
+    """Images that one of the places stands for."""
 
     items: Iterator[Item]
     folder: str | None = None
-    """Absolute, and all paths are in it; None if none is on this machine."""
+    """Absolute path of a folder that all paths are in; None if none is on this machine."""
     repeats: bool = False
     """Whether an image may be in it more than once."""
 
@@ -61,11 +61,11 @@ class _Part:
 def list_images(source: Place | Sequence[Place]) -> Listing:
     """List the images of a file, folder, glob, `.txt` list, `-`, fsspec URL, or several of these.
 
-    Folders are walked to the bottom, in each first its files and then its folders, by name. Of
+    Folders are walked to the bottom, first the files of a folder and then its folders, by name. Of
     folders and globs only files with the suffix of an allowed format are taken, links to such files
     and links to folders too. Hidden names are passed over, and so are pictures that this package
-    has written. A list has one path (relative to the list's folder) or URL per line; what a line
-    names is only looked at when it is read. An image that is named twice is taken once.
+    has written. A list has one path (relative to the list's folder) or URL per line; a file in it
+    is not looked at before it is read. An image that is named twice is taken once.
 
     Keys are paths relative to the folder that is listed; where several places are, or single
     files, relative to the deepest folder that all of them are in.
@@ -80,20 +80,22 @@ def list_images(source: Place | Sequence[Place]) -> Listing:
     lister = _Lister()
     parts = [lister.expand(os.fspath(place)) for place in places]
     base = _shared_folder([part.folder for part in parts if part.folder is not None])
-    images: Iterator[Source] = (_named(item, base) for part in parts for item in part.items)
+    images: Iterator[Source] = (_to_source(item, base) for part in parts for item in part.items)
+    # A single folder has neither repeats nor clashes of keys, and is listed while it is used.
     if len(parts) > 1 or parts[0].repeats:
-        images = iter(apart(list(lister.once(images))))
-    return Listing(lister.some(images, " ".join(map(str, places))), lister.skipped)
+        images = iter(make_distinct(list(lister.drop_repeats(images))))
+    return Listing(lister.require_any(images, " ".join(map(str, places))), lister.skipped)
 
 
 class _Lister:
-    """Expands the places of one listing."""
+    """Expansion of the places of one listing."""
 
     def __init__(self) -> None:
         self.skipped = Skipped()
         self._outputs = Outputs()
 
     def expand(self, place: str) -> _Part:
+        """Find the images that a place stands for."""
         if place == STANDARD_INPUT:
             return _Part(iter([Source("stdin", STANDARD_INPUT)]))
         if path := local_path(place):
@@ -104,8 +106,8 @@ class _Lister:
             return _Part(iter([Source(key_of_url(place), place)]))
         return self._expand_url(place)
 
-    def once(self, images: Iterable[Source]) -> Iterator[Source]:
-        """Each image once, by whatever names and links it was reached."""
+    def drop_repeats(self, images: Iterable[Source]) -> Iterator[Source]:
+        """Drop images that came before, by whatever names and links they were reached."""
         places: set[str] = set()
         for source in images:
             real = source.location if is_url(source.location) else os.path.realpath(source.location)
@@ -118,7 +120,7 @@ class _Lister:
     def _expand_path(self, place: str) -> _Part:
         if "\0" in place:
             raise InputError(f"cannot use {place!r}: no name of a file has the character U+0000")
-        path = _absolute(place)
+        path = _make_absolute(place)
         try:
             mode = path.stat().st_mode if place else 0
         except (OSError, ValueError) as error:
@@ -126,18 +128,19 @@ class _Lister:
                 raise _unusable(place, error) from error
             return self._glob(Path(place), place)
         if stat.S_ISDIR(mode):
-            return _Part(self.some(self._folder(Wanted(str(path))), place), str(path))
+            items = self._list_folder(Wanted(str(path)))
+            return _Part(self.require_any(items, place), str(path))
         if not stat.S_ISREG(mode):
             raise InputError(f"{place!r} is neither a file nor a folder; pipe images through '-'")
         if path.suffix.lower() == ".txt":
-            return self._list(path, place)
-        return _Part(self._file(path), str(path.parent))
+            return self._read_list(path, place)
+        return _Part(self._list_file(path), str(path.parent))
 
     def _expand_url(self, url: str) -> _Part:
         from fsspec.core import url_to_fs
         from fsspec.implementations.local import LocalFileSystem
 
-        # Each of fsspec's file systems raises what its own library raises.
+        # File systems of fsspec raise errors of their own libraries.
         try:
             files, name = url_to_fs(url)
             is_file, is_folder = files.isfile(name), files.isdir(name)
@@ -146,18 +149,18 @@ class _Lister:
         if isinstance(files, LocalFileSystem):
             return self._expand_path(name)
         if is_file:
-            return _Part(iter([_elsewhere(files, name, PurePosixPath(name).name, url)]))
+            return _Part(iter([_remote_source(files, name, PurePosixPath(name).name, url)]))
         if is_folder or is_pattern(name):
-            return _Part(self.some(self._remote(files, name, url), url))
+            return _Part(self.require_any(self._list_remote(files, name, url), url))
         raise _unusable(url, FileNotFoundError("no such file or folder"))
 
-    def _file(self, path: Path) -> Iterator[Item]:
+    def _list_file(self, path: Path) -> Iterator[Item]:
         if self._outputs.hold(Path(os.path.realpath(path)).parent):
             self.skipped[OURS] += 1
         else:
             yield str(path)
 
-    def _folder(self, wanted: Wanted) -> Iterator[Item]:
+    def _list_folder(self, wanted: Wanted) -> Iterator[Item]:
         def skip(error: OSError) -> None:
             if error.filename == wanted.base:
                 raise _unusable(wanted.base, error) from error
@@ -169,17 +172,18 @@ class _Lister:
             return
         walk = LocalWalk(wanted, self.skipped, self._outputs, skip)
         for name in image_names(walk.folders(), wanted, os.path.exists, self.skipped):
-            path = joined(wanted.base, name)
+            path = join_path(wanted.base, name)
             if walk.lists(path):
                 yield path
 
     def _glob(self, pattern: Path, place: str) -> _Part:
         parts, depth, matches = split_pattern(pattern.parts)
         # Made absolute only now: the current folder's own name may look like a pattern.
-        base = str(_absolute(str(Path(*parts))))
-        return _Part(self.some(self._folder(Wanted(base, depth, matches)), place), base)
+        base = str(_make_absolute(str(Path(*parts))))
+        items = self._list_folder(Wanted(base, depth, matches))
+        return _Part(self.require_any(items, place), base)
 
-    def _remote(self, files: Any, name: str, url: str) -> Iterator[Item]:
+    def _list_remote(self, files: Any, name: str, url: str) -> Iterator[Item]:
         if is_pattern(name):
             parts, depth, matches = split_pattern(name.split("/"))
             wanted = Wanted("/".join(parts), depth, matches)
@@ -189,17 +193,19 @@ class _Lister:
         _, chained, through = url.partition("::")
         try:
             walk = walk_remote(files, wanted.base)
-            for found in image_names(walk, wanted, files.exists, self.skipped):
-                path = joined(wanted.base, found)
+            for image_name in image_names(walk, wanted, files.exists, self.skipped):
+                path = join_path(wanted.base, image_name)
                 location = files.unstrip_protocol(path) + chained + through
-                yield _elsewhere(files, path, found, location)
+                yield _remote_source(files, path, image_name, location)
         except Exception as error:
             raise _unusable(url, error) from error
 
-    def _list(self, path: Path, place: str) -> _Part:
+    def _read_list(self, path: Path, place: str) -> _Part:
+        # With surrogates, because paths may have bytes that are no UTF-8; "sig" drops a mark that
+        # Windows puts at the beginning; only "\n" ends a line, for names may have any other.
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
             names = [name for line in lines if (name := line.rstrip("\r\n"))]
-        items = [_line(name, path.parent) for name in names]
+        items = [_to_item(name, path.parent) for name in names]
         if torn := [str(item) for item in items if isinstance(item, str) and "\0" in item]:
             raise InputError(
                 f"{place!r} is no list of images: the name {torn[0][:100]!r} has the character "
@@ -209,18 +215,20 @@ class _Lister:
         if any(folder.is_relative_to(path.parent) for folder in folders):
             folders.add(path.parent)  # Names that go down from the list stay as they are written.
         folder = _shared_folder([str(folder) for folder in folders]) if folders else None
-        listed = self._not_ours(items)
-        return _Part(self.some(listed, place, "write one path or URL per line"), folder, True)
+        listed = self._list_items(items)
+        return _Part(
+            self.require_any(listed, place, "write one path or URL per line"), folder, True
+        )
 
-    def _not_ours(self, items: Iterable[Item]) -> Iterator[Item]:
+    def _list_items(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
             if isinstance(item, str):
-                yield from self._file(Path(item))
+                yield from self._list_file(Path(item))
             else:
                 yield item
 
-    def some(self, items: Iterator[T], place: str, hint: str = "") -> Iterator[T]:
-        """Refuse an empty listing at once."""
+    def require_any(self, items: Iterator[T], place: str, hint: str = "") -> Iterator[T]:
+        """Refuse an empty listing at once, and not when it is used."""
         first = next(items, None)
         if first is None:
             wanted = hint or f"taken are {', '.join(FORMATS)} and TGA files that are not hidden"
@@ -229,7 +237,7 @@ class _Lister:
         return chain([first], items)
 
 
-def _named(item: Item, base: str) -> Source:
+def _to_source(item: Item, base: str) -> Source:
     if isinstance(item, Source):
         return item
     name = PurePath(item).relative_to(base).as_posix() if base else PurePath(item).name
@@ -237,31 +245,34 @@ def _named(item: Item, base: str) -> Source:
 
 
 def _shared_folder(folders: Sequence[str]) -> str:
-    """The deepest folder that all are in; empty if there is none, as between Windows' drives."""
+    """Deepest folder that all are in; empty if there is none, as between drives of Windows."""
     try:
         return os.path.commonpath(folders) if folders else ""
     except ValueError:
         return ""
 
 
-def _elsewhere(files: Any, path: str, name: str, location: str) -> Source:
+def _remote_source(files: Any, path: str, name: str, location: str) -> Source:
     opener, teller = partial(files.open, path, "rb"), partial(files.ukey, path)
     return Source(key_of(name), location, opener, teller)
 
 
-def _line(name: str, folder: Path) -> Item:
+def _to_item(name: str, folder: Path) -> Item:
+    """Image of a line of a list in `folder`."""
     if path := local_path(name):
         return path
     if is_url(name):
         return Source(key_of_url(name), name)
-    return str(folder / name) if "\0" in name else str(_absolute(str(folder / name)))
+    # A name with U+0000 cannot be resolved; `_read_list` refuses it.
+    return str(folder / name) if "\0" in name else str(_make_absolute(str(folder / name)))
 
 
-def _absolute(place: str) -> Path:
-    """The path from the root; a `..` after a link leads where the link does."""
+def _make_absolute(place: str) -> Path:
+    """Path from the root; a `..` after a link leads to the parent of the link's target."""
     path = Path(place).absolute()
     if ".." not in path.parts:
         return path
+    # The last name may be a link to an image, which keeps its own name.
     return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
 
 

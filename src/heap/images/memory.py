@@ -1,4 +1,4 @@
-"""A limit on the memory that all pictures take that are being decoded at one time."""
+"""Limit on the memory of all pictures that are being decoded at one time."""
 
 import threading
 from collections.abc import Iterator
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from PIL import Image
 
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes of a pixel in memory, by Pillow's mode."""
 _FOUR = 4
 """Bytes of a pixel of any other mode; Pillow has four for RGB too."""
 
 
 class Budget:
-    """Bytes that several threads share; who needs what is not there waits for the others."""
+    """Bytes that several threads share; a thread that needs more than is left waits for others."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -21,7 +22,7 @@ class Budget:
 
     @contextmanager
     def hold(self, amount: int) -> Iterator[None]:
-        """Have `amount` of it, or all of it where that is more, to the end of the block."""
+        """Hold `amount` bytes to the end of the block, or all of them if `amount` is more."""
         mine = min(amount, self.total)
         with self._changed:
             self._changed.wait_for(lambda: self._left >= mine)
@@ -35,12 +36,12 @@ class Budget:
 
 
 DECODING = Budget(2**30)
-"""For pictures that are decoded at the same time; one that needs more is decoded alone."""
+"""Budget of pictures that are decoded at the same time; one that needs more is decoded alone."""
 
 
-def needed(image: Image.Image) -> int:
+def bytes_needed(image: Image.Image) -> int:
     """Bytes that decoding an opened picture takes: as it is stored, as RGB, and turned upright."""
-    # Whether it has to be turned is known only when it is loaded.
+    # The worst case: whether it has to be turned is known only when it is loaded.
     stored = _BYTES.get(image.mode, _FOUR)
     converted = 0 if image.mode == "RGB" else _FOUR
     return image.width * image.height * (stored + converted + _FOUR)

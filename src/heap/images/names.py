@@ -8,24 +8,25 @@ from heap.images.source import key_of, local_path
 
 
 def text_of(location: str) -> str:
-    """A location as UTF-8: a path that is not becomes a file URL, which `Source` takes too."""
+    """Location as UTF-8: a path of other bytes becomes a file URL, which `Source` takes too."""
     return location if _is_text(location) else Path(location).as_uri()
 
 
 def is_web(url: str) -> bool:
-    """Whether it is an address whose names may be escaped, with a query after them."""
+    """Whether a URL is of the web: its names may be escaped, and a query may follow them."""
     return url.lower().startswith(("http://", "https://"))
 
 
 def key_of_url(url: str) -> str:
-    """The last name in the URL; a query may hold a signature and stays out of it."""
+    """Key from the last name in a URL, without its query, which may hold a signature."""
+    # What follows `::` is the archive or cache that the file is reached through.
     names = _parts_of_url(url.partition("::")[0])
     name = names[-1] if names else ""
     return key_of(name) if name.strip(".") else "image"
 
 
 def parts_of(location: str) -> list[str]:
-    """The names in a path, or in a URL with those of the archives that it is reached through."""
+    """Names in a path, or in a URL together with those of the archives that it is in."""
     if PurePath(location).is_absolute():
         return list(PurePath(location).parts[1:])
     links = reversed(location.split("::"))

@@ -1,4 +1,4 @@
-"""Tells pictures that this package has written from those of the user: they are never listed."""
+"""Recognition of pictures that this package has written, which are never listed as images."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -8,30 +8,34 @@ from heap.base.files import MARKER
 from heap.config import Saved
 
 _TABLES = ("store/config.lance", "store/images.lance")
+"""Tables that every run has, which tell its folder from one with like names."""
 _WRITTEN = ("store", *get_args(Saved))
-"""Are in the folder of a run; what else is there may be the user's own."""
+"""Folders in the folder of a run that we have written; others there may be the user's own."""
 
 
 class Outputs:
-    """Remembers for one listing what it has looked at, for there are many images in a folder."""
+    """Folders that one listing has asked about, remembered: there are many images in a folder."""
 
     def __init__(self) -> None:
         self._ours: dict[Path, bool] = {}
 
     def hold(self, folder: Path) -> bool:
-        """Whether we have written what is in a folder, or in one of those that it is in."""
+        """Whether we have written a folder, or one of those that it is in."""
         if folder not in self._ours:
             inside = folder != folder.parent and self.hold(folder.parent)
             self._ours[folder] = inside or _is_ours(folder)
         return self._ours[folder]
 
 
-def written_in(folder: str, folders: Collection[str], exists: Callable[[str], bool]) -> set[str]:
-    """Which folders in a folder a run has written, if it is that of a run; for any file system."""
+def find_written(folder: str, folders: Collection[str], exists: Callable[[str], bool]) -> set[str]:
+    """Names of the `folders` in a folder that a run has written, if it is that of a run.
+
+    `exists` asks the file system, which may be a remote one.
+    """
     written = {name for name in folders if name in _WRITTEN}
     return written if written and all(exists(f"{folder}/{table}") for table in _TABLES) else set()
 
 
 def _is_ours(folder: Path) -> bool:
-    written = written_in(str(folder.parent), [folder.name], lambda path: Path(path).exists())
+    written = find_written(str(folder.parent), [folder.name], lambda path: Path(path).exists())
     return bool(written) or (folder / MARKER).exists()

@@ -1,4 +1,4 @@
-"""Reads pictures ahead of their use, so that decoding overlaps the work of the model."""
+"""Reading of pictures ahead of their use, so that decoding overlaps the work of the model."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,25 +13,29 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-def ahead(
+def map_ahead(
     items: Iterable[S], work: Callable[[S], T], pool: ThreadPoolExecutor, depth: int
 ) -> Iterator[T]:
-    """Yield `work(item)` in the order of `items`, with up to `depth` of them under way."""
+    """Yield `work(item)` in the order of `items`, with up to `depth` of them in progress.
+
+    `Executor.map` would take all items at once, and hold as many results.
+    """
     source = iter(items)
     waiting: deque[Future[T]] = deque(pool.submit(work, item) for item in islice(source, depth))
     try:
         while waiting:
-            done = waiting.popleft().result()
+            result = waiting.popleft().result()
+            # Before the result is handed on, so that threads work while it is used.
             for item in islice(source, 1):
                 waiting.append(pool.submit(work, item))
-            yield done
+            yield result
     finally:
         for future in waiting:
             future.cancel()
 
 
 def read_picture(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture | ImageError:
-    """Decode one image; what is wrong with it is returned, because it must not stop a run."""
+    """Decode one image; its error is returned and not raised, because it must not stop a run."""
     try:
         return decode(source, limits)
     except ImageError as error:

@@ -1,7 +1,7 @@
-"""Decoding in a process of its own, for a library that would keep this one from stopping it.
+"""Decoding in a process of its own, for a library that cannot be stopped in this one.
 
-The one for JPEG 2000 holds Python's lock from beginning to end: while it works, and if it hangs,
-no other thread does anything.
+The library for JPEG 2000 holds Python's lock from beginning to end: while it works, and if it
+hangs, no other thread does anything.
 """
 
 import io
@@ -13,19 +13,20 @@ import numpy as np
 from jaxtyping import UInt8
 
 FORMATS = ("JPEG2000",)
+"""Formats, by Pillow's name, that are decoded in a process of their own."""
 
 Decoded = tuple[UInt8[np.ndarray, "height width 3"], bool, str | None]
 """Upright pixels, whether they lay on their side, and a note."""
 
 
-def decode_apart(data: bytes, draft_side: int, seconds: float) -> Decoded:
-    """Decode an image by `python -m heap.images`, and end that when the time is over.
+def decode_in_process(data: bytes, draft_side: int, seconds: float) -> Decoded:
+    """Decode an image by `python -m heap.images`, which is ended when the time is over.
 
     Raises:
         TimeoutError: if it takes longer than that.
         OSError: if it cannot be decoded.
     """
-    # What this process can import, that one can.
+    # The new process can import all that this one can, wherever it was started.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "heap.images", str(draft_side)]
     try:
@@ -35,6 +36,7 @@ def decode_apart(data: bytes, draft_side: int, seconds: float) -> Decoded:
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"it takes longer than {seconds:g} seconds") from None
     if done.returncode:
+        # The last line of a traceback is the error; a crash of the library leaves none.
         lines = done.stderr.decode(errors="replace").split("\n")
         raise OSError(next(filter(None, map(str.strip, reversed(lines))), "its decoder crashed"))
     with np.load(io.BytesIO(done.stdout), allow_pickle=False) as parts:

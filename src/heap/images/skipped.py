@@ -1,4 +1,4 @@
-"""What a listing passes over, and why."""
+"""Count of the files and folders that a listing passes over, by the reason."""
 
 from collections import Counter
 from pathlib import PurePosixPath
@@ -13,10 +13,11 @@ OURS = "folders that heap has written"
 UNREADABLE = "folders that cannot be read"
 
 _MOST = 8
+"""Reasons that are named on a line; there is one for every suffix, and folders may have many."""
 
 
 class Skipped(Counter[str]):
-    """How many files and folders were passed over, by the reason."""
+    """Numbers of files and folders that were passed over, by the reason."""
 
     def refuses(self, name: str) -> bool:
         """Whether a file is passed over for its name; counts it."""
@@ -32,7 +33,7 @@ class Skipped(Counter[str]):
         return True
 
     def __str__(self) -> str:
-        """On one line, the most frequent reasons first."""
-        told = [f"{count} {reason}" for reason, count in self.most_common(_MOST)]
+        """One line with the most frequent reasons first."""
+        named = [f"{count} {reason}" for reason, count in self.most_common(_MOST)]
         rest = sum(self.values()) - sum(count for _, count in self.most_common(_MOST))
-        return ", ".join([*told, *([f"{rest} for other reasons"] if rest else [])])
+        return ", ".join([*named, *([f"{rest} for other reasons"] if rest else [])])

@@ -1,4 +1,4 @@
-"""One encoded image somewhere: its key in the run, and how to read its bytes."""
+"""Source of one encoded image: its key in the run, and how its bytes are read."""
 
 import os
 import re
@@ -23,26 +23,28 @@ STANDARD_INPUT = "-"
 _URL = re.compile(r"[A-Za-z][\w+.-]*(::[A-Za-z][\w+.-]*)*://")
 _FILE = "file://"
 _PIECE = 2**20
+"""Bytes that are read at a time, so that a file that is too large is noticed early."""
 _JOINERS = "\u200c\u200d"
-"""Within words and emoji; what else is of the category Cf can make a name look like another."""
+"""Joiners within words and emoji; other characters of the category Cf can make a name look like
+another."""
 _ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image that was listed; nothing of it has been read yet."""
+    """Image that was listed; nothing of it has been read yet."""
 
     key: str
     """Unique in its listing, UTF-8, with forward slashes; see `key_of`."""
     location: str
     """Absolute path, URL, or `-` for standard input, which can be read once only."""
     opener: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
-    """Opens it on the fsspec file system that it was listed on, if any."""
+    """Function that opens it on the fsspec file system that it was listed on, if any."""
     teller: Callable[[], str] | None = field(default=None, repr=False, compare=False)
-    """Says, on that file system, what `stamp` is to say."""
+    """Function that gives its `stamp` on that file system."""
 
     def read(self, limit: int = BYTE_LIMIT) -> bytes:
-        """The encoded bytes, at most `limit` of them.
+        """Read the encoded bytes, at most `limit` of them.
 
         Raises:
             InputError: it cannot be read, is no regular file, or is larger than `limit`.
@@ -52,7 +54,7 @@ class Source:
                 data = b"".join(_pieces(file.read, limit))
         except InputError:
             raise
-        # Each of fsspec's file systems raises what its own library raises.
+        # File systems of fsspec raise errors of their own libraries.
         except Exception as error:
             raise InputError(f"cannot read {self.location!r}: {reason_of(error)}") from error
         if len(data) > limit:
@@ -60,9 +62,9 @@ class Source:
         return data
 
     def stamp(self) -> str:
-        """What changes with the content and is known without reading it; empty if nothing is.
+        """Text that changes with the content and is known without reading it; empty if unknown.
 
-        Of a file its size and times; of a URL what its file system says, if it was listed there.
+        Of a file its size and times; of a URL the answer of its file system, if that listed it.
         """
         path = local_path(self.location) or self.location
         if self.teller is None and (path == STANDARD_INPUT or is_url(path)):
@@ -71,7 +73,7 @@ class Source:
             if self.teller is not None:
                 return self.teller()
             status = Path(path).stat()
-        # Each of fsspec's file systems raises what its own library raises.
+        # File systems of fsspec raise errors of their own libraries.
         except Exception:
             return ""
         return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
@@ -97,30 +99,31 @@ def is_url(place: str) -> bool:
 
 
 def key_of(name: str) -> str:
-    """The name of an image as UTF-8 that is safe to show.
+    """Name of an image as UTF-8 that is safe to show.
 
-    Bytes that are not UTF-8, control characters and what turns the direction of writing become %XX
-    byte by byte, and so does a % that could be taken for the beginning of that. `name_of` gives
+    Bytes that are not UTF-8, control characters and those that turn the direction of writing become
+    %XX byte by byte, and so does a % that could be taken for the beginning of that. `name_of` gives
     the name back.
     """
+    # First what looks like an escape already, so that `name_of` gives the name back.
     escaped = _ESCAPE.sub("%25", name)
-    return "".join(letter if _is_plain(letter) else _escaped(letter) for letter in escaped)
+    return "".join(letter if _is_plain(letter) else _escape(letter) for letter in escaped)
 
 
 def name_of(key: str) -> str:
-    """The name on the disk; bytes that are not UTF-8 are in it as `os.fsdecode` has them."""
+    """Name on the disk; bytes that are not UTF-8 are in it as `os.fsdecode` has them."""
     return os.fsdecode(unquote_to_bytes(key))
 
 
 def local_path(url: str) -> str:
-    """The path that a file URL stands for; empty for anything else."""
+    """Path that a file URL stands for; empty for anything else."""
     if not url.lower().startswith(_FILE):
         return ""
     return os.fsdecode(unquote_to_bytes(os.fsencode(url[len(_FILE) :])))
 
 
 def reason_of(error: Exception) -> str:
-    """What `error` says, on one line, without the path that the caller names anyway."""
+    """Message of an error on one line, without the path that the caller names anyway."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
 
@@ -151,5 +154,5 @@ def _is_plain(letter: str) -> bool:
     return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
 
 
-def _escaped(letter: str) -> str:
+def _escape(letter: str) -> str:
     return quote_from_bytes(letter.encode("utf-8", "surrogateescape"))

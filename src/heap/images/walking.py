@@ -1,4 +1,4 @@
-"""Walk local and remote folders in the same order, and match what they hold with patterns."""
+"""Walks of local and remote folders in the same order, and patterns for the names in them."""
 
 import glob
 import os
@@ -9,37 +9,38 @@ from typing import Any
 
 from heap.base.errors import InputError
 from heap.base.files import MARKER
-from heap.images.outputs import written_in
+from heap.images.outputs import find_written
 from heap.images.skipped import HIDDEN, OURS, Skipped
 
 Walk = Iterable[tuple[str, list[str], list[str]]]
-"""What `os.walk` gives: a folder, and the names of its folders and of its other entries."""
+"""Result of `os.walk`: folders, each with the names of its folders and of its other entries."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which files of a walk are listed."""
+    """Choice of the files of a walk that are listed."""
 
     base: str
-    """Where the walk begins; names are relative to it."""
+    """Folder that the walk begins in; names are relative to it."""
     depth: int | None = None
-    """How many names deep at most; None: to the bottom."""
+    """Largest number of names in a path; None: to the bottom."""
     matches: Callable[[str], object] = bool
-    """The names that a pattern asks for."""
+    """Test of a path against a pattern; true for all without one."""
 
     def takes(self, name: str) -> bool:
         """Whether a file of this name is listed if it is visible and an image by its suffix."""
-        within = self.depth is None or name.count("/") < self.depth
-        return within and bool(self.matches(name))
+        shallow = self.depth is None or name.count("/") < self.depth
+        return shallow and bool(self.matches(name))
 
 
 def image_names(
     walk: Walk, wanted: Wanted, exists: Callable[[str], bool], skipped: Skipped
 ) -> Iterator[str]:
-    """Visible files with an allowed suffix, relative to where the walk begins."""
+    """Names of visible files with an allowed suffix, relative to where the walk begins."""
     for folder, folders, files in walk:
         inside = folder[len(wanted.base) :].replace(os.sep, "/").strip("/")
         level = inside.count("/") + 2 if inside else 1
+        # Emptied in place, which keeps the walk from entering them.
         if level == wanted.depth or MARKER in files:
             folders.clear()
         if MARKER in files:
@@ -55,27 +56,28 @@ def image_names(
 def _keep_visible(
     folder: str, folders: list[str], exists: Callable[[str], bool], skipped: Skipped
 ) -> None:
-    """Take out the names of folders that are not to be walked, and sort the others."""
+    """Remove the names of folders that are not to be walked, and sort the others, in place."""
     hidden = {name for name in folders if name.startswith(".")}
-    written = written_in(folder, folders, exists)
+    written = find_written(folder, folders, exists)
     skipped.update([HIDDEN] * len(hidden) + [OURS] * len(written))
     folders[:] = sorted(set(folders) - hidden - written)
 
 
 def walk_remote(files: Any, folder: str) -> Walk:
-    """As `os.walk`, on fsspec, whose own `walk` drops folders that it fails to list."""
+    """Walk a folder as `os.walk` does, on fsspec, whose own `walk` drops unreadable folders."""
     names: dict[bool, list[str]] = {True: [], False: []}
     for entry in files.ls(folder, detail=True):
         path = entry["name"].rstrip("/")
+        # Some file systems list a folder among its own entries.
         if path.strip("/") != folder.strip("/"):
             names[entry["type"] == "directory"].append(path.rpartition("/")[2])
     yield folder, names[True], names[False]
     for name in names[True]:
-        yield from walk_remote(files, joined(folder, name))
+        yield from walk_remote(files, join_path(folder, name))
 
 
-def joined(folder: str, name: str) -> str:
-    """The path of an entry; an archive's own root folder has the empty name."""
+def join_path(folder: str, name: str) -> str:
+    """Path of an entry of a folder; an archive's own root folder has the empty name."""
     return f"{folder.rstrip('/')}/{name}" if folder else name
 
 

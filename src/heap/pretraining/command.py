@@ -23,7 +23,7 @@ from heap.fitting.collect import spread_evenly
 from heap.images import ImageError, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
-from heap.images.prefetch import ahead, chunks, read_picture
+from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.skipped import Skipped
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.loop import run
@@ -162,7 +162,7 @@ def _photos(
     if limit is not None:
         sources = spread_evenly(iter(sources), limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        loaded = ahead(sources, lambda source: _load(source, side), pool, 64)
+        loaded = map_ahead(sources, lambda source: _load(source, side), pool, 64)
         return _gather(loaded, len(sources), on_progress)
 
 

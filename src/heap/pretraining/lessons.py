@@ -197,7 +197,7 @@ def _say(
     size = (resolution, resolution)
     square = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
     said = teacher.outputs(square.clamp(0, 1))
-    values = torch.cat([said.whole, said.patches.flatten(1)], dim=1)
+    values = torch.cat([said.embedding, said.patches.flatten(1)], dim=1)
     if not values.isfinite().all():
         raise WeightsError(f"the teacher {teacher.name} says something that is not finite; try "
                            "another one")  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from heap.base.errors import InputError
-from heap.encoder.stages import STRIDE, join_stages, pooled
+from heap.encoder.stages import STRIDE, join_stages, pool
 from heap.pretraining.architectures import MEAN, STD
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.objective import ProjectionHead
@@ -121,7 +121,7 @@ class Student(nn.Module):
         if found.hidden_states[-1].ndim == 4:
             maps = join_stages(found.hidden_states, height, width)
             tokens = maps.flatten(2).transpose(1, 2) * maps.shape[1] ** 0.5
-            return tokens, tokens.mean(dim=1), pooled(found).float()
+            return tokens, tokens.mean(dim=1), pool(found).float()
         count = (height // self.patch) * (width // self.patch)
         states = found.last_hidden_state.float()
         if states.shape[1] < count:

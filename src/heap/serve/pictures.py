@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from PIL import Image
 
 from heap.images import Limits, Picture
-from heap.images.colour import as_srgb
+from heap.images.colour import to_srgb
 from heap.masks.scaling import encode_image, fit_size
 from heap.report.outlines import region_map
 from heap.serve.browsing import Served, known_image
@@ -51,6 +51,6 @@ def regions(served: Served, send: Send, key: str) -> Response:
 
 
 def _large(picture: Picture) -> bytes:
-    shown = Image.fromarray(as_srgb(picture.pixels, picture.profile))
+    shown = Image.fromarray(to_srgb(picture.pixels, picture.profile))
     shown = shown.resize(fit_size(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encode_image(shown, "JPEG", quality=_QUALITY)

@@ -15,9 +15,9 @@ from heap.base.errors import ImageError, InputError
 from heap.base.progress import OnProgress
 from heap.images import Source
 from heap.images.decode import DEFAULT_LIMITS, Limits, read
-from heap.images.distinct import apart, ends_with
+from heap.images.distinct import ends_with, make_distinct
 from heap.images.names import parts_of, text_of
-from heap.images.prefetch import ahead
+from heap.images.prefetch import map_ahead
 from heap.images.source import STANDARD_INPUT, is_url, local_path, name_of
 from heap.store.records import Stored
 
@@ -95,7 +95,7 @@ def match(
             matched.changed += [] if pair.row.failed else [pair.row.key]
         elif digest:
             matched.places[pair.row.key] = (text_of(pair.source.location), pair.stamp)
-    named = apart([pairs[at].source for at in new], {row.key for row in stored})
+    named = make_distinct([pairs[at].source for at in new], {row.key for row in stored})
     for at, source in zip(new, named, strict=True):
         matched.sources[at] = source
         matched.left.add(source.key)
@@ -169,7 +169,7 @@ def _digests(
     """Digests of listed files by their keys in the listing; empty where one cannot be read."""
     digests = {}
     digest_of = partial(_digest, limits=limits)
-    answers = ahead((pair.source for pair in pairs), digest_of, pool, _DEPTH)
+    answers = map_ahead((pair.source for pair in pairs), digest_of, pool, _DEPTH)
     for done, (pair, digest) in enumerate(zip(pairs, answers, strict=True)):
         on_progress(STAGE, done, len(pairs))
         digests[pair.source.key] = digest

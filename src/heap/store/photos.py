@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 import pyarrow as pa
 from fsspec.core import split_protocol
 
-from heap.base.deadline import within
+from heap.base.deadline import run_within
 from heap.base.errors import ImageError, InputError
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, is_url
 from heap.store import schema
@@ -74,7 +74,7 @@ class Photos:
         stage, reason = GONE, f"it is not below {str(self.root)!r}"
         for place in self._places(key, source):
             try:
-                data = within(SECONDS, partial(Source(key, place).read, limit))
+                data = run_within(SECONDS, partial(Source(key, place).read, limit))
             except TimeoutError as error:
                 reason = f"{place!r} does not answer: {error}"
                 continue

@@ -6,7 +6,7 @@ import pytest
 
 from heap.base.errors import InputError
 from heap.encoder import getting, hub
-from heap.encoder.getting import BY_STRENGTH, UNGATED, card_of, stronger_than, terms
+from heap.encoder.getting import BY_STRENGTH, UNGATED, card_of, describe_terms, stronger_than
 from heap.encoder.registry import CARDS
 
 
@@ -19,16 +19,16 @@ def test_every_card_has_a_strength_and_every_gated_one_a_substitute() -> None:
 
 def test_terms_are_told_by_alias_and_by_name_on_the_hub(tmp_path: Path) -> None:
     told = "facebook/dinov2-small: Apache-2.0, 22.1 M parameters"
-    assert terms("dinov2-vits14") == terms("facebook/dinov2-small") == told
-    assert "DINOv3 License" in terms("dinov3-vits16")
-    assert terms("owner/tiny").startswith("owner/tiny: for its licence see http")
-    assert terms(str(tmp_path)).endswith("a folder of your own")
+    assert describe_terms("dinov2-vits14") == describe_terms("facebook/dinov2-small") == told
+    assert "DINOv3 License" in describe_terms("dinov3-vits16")
+    assert describe_terms("owner/tiny").startswith("owner/tiny: for its licence see http")
+    assert describe_terms(str(tmp_path)).endswith("a folder of your own")
     with pytest.raises(InputError, match="there is no encoder 'dinov2'"):
-        terms("dinov2")
+        describe_terms("dinov2")
 
 
 def test_the_embedded_one_is_here() -> None:
-    got = getting.get("embedded")
+    got = getting.get_encoder("embedded")
     assert not got.fresh
     assert (got.folder / "config.json").is_file()
     assert got.megabytes > 1

@@ -227,7 +227,7 @@ def test_f25_nobody_waits_for_a_hub_longer_than_ten_seconds() -> None:
     assert 2 * TIMEOUT_S < 10
 
 
-GET = "getting.get('owner/tiny').fresh"
+GET = "getting.get_encoder('owner/tiny').fresh"
 
 
 def test_an_encoder_is_got_once_and_compared_with_its_hash(hub: Hub, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_of_a_gated_encoder_it_is_said_what_to_do_and_what_to_take_instead(
     hub: Hub, tmp_path: Path
 ) -> None:
     hub.gated = True
-    message = run("getting.get('dinov3-vits16')", tmp_path, HF_ENDPOINT=hub.address)
+    message = run("getting.get_encoder('dinov3-vits16')", tmp_path, HF_ENDPOINT=hub.address)
     page = f"{hub.address}/facebook/dinov3-vits16-pretrain-lvd1689m"
     assert f"accept its licence on {page} with an account, `hf auth login`" in message
     assert message.endswith("`heap models get dinov2-vits14-reg`")

@@ -19,8 +19,8 @@ from profiles import swapped_profile
 from properties import examples
 
 from heap.images import ImageError, Limits, Picture, Source, decode
-from heap.images.colour import as_srgb
-from heap.images.process import decode_apart
+from heap.images.colour import to_srgb
+from heap.images.process import decode_in_process
 
 PHOTO = Path(__file__).parents[3] / "demo" / "photos" / "astronaut.jpg"
 LOSSLESS = [
@@ -121,11 +121,11 @@ def test_a_profile_comes_along_and_shows_the_right_colours() -> None:
     red = Image.new("RGB", (4, 4), (255, 0, 0))
     picture = decoded(encoded(red, icc_profile=swapped_profile()))
     assert (picture.pixels == [255, 0, 0]).all()
-    shown = as_srgb(picture.pixels, picture.profile)
+    shown = to_srgb(picture.pixels, picture.profile)
     assert np.abs(shown.astype(int) - [0, 255, 0]).max() <= 1
     own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for useless in (b"", own, b"rubbish", swapped_profile()[:300]):
-        assert as_srgb(picture.pixels, useless) is picture.pixels
+        assert to_srgb(picture.pixels, useless) is picture.pixels
     assert decoded(encoded(red.convert("L"), icc_profile=own)).profile == b""
 
 
@@ -208,13 +208,13 @@ def test_stretched_values_are_noted_and_holes_are_black() -> None:
 
 def test_a_decoder_that_holds_python_s_lock_works_where_it_can_be_stopped() -> None:
     data = encoded(Image.fromarray(colours()), "jpeg2000", irreversible=False)
-    pixels, turned, note = decode_apart(data, 1024, 60.0)
+    pixels, turned, note = decode_in_process(data, 1024, 60.0)
     np.testing.assert_array_equal(pixels, colours())
     assert (turned, note) == (False, None)
     with pytest.raises(TimeoutError, match=r"it takes longer than 0\.01 seconds"):
-        decode_apart(data, 1024, 0.01)  # Less than it takes to start.
+        decode_in_process(data, 1024, 0.01)  # Less than it takes to start.
     with pytest.raises(OSError, match=r"\w"):
-        decode_apart(data[:-40], 1024, 60.0)
+        decode_in_process(data[:-40], 1024, 60.0)
 
 
 @pytest.mark.fault("F08")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from heap.images import decode_bytes
-from heap.images.memory import Budget, needed
+from heap.images.memory import Budget, bytes_needed
 
 
 def test_who_needs_what_is_not_there_waits_for_the_others() -> None:
@@ -39,9 +39,9 @@ def test_what_needs_more_than_all_is_done_alone() -> None:
 
 
 def test_a_pixel_takes_its_own_bytes_and_those_of_its_upright_copy() -> None:
-    assert needed(Image.new("1", (100, 50))) == 5000 * (1 + 4 + 4)
-    assert needed(Image.new("RGB", (100, 50))) == 5000 * (4 + 4)
-    assert needed(Image.new("RGBA", (100, 50))) == 5000 * (4 + 4 + 4)
+    assert bytes_needed(Image.new("1", (100, 50))) == 5000 * (1 + 4 + 4)
+    assert bytes_needed(Image.new("RGB", (100, 50))) == 5000 * (4 + 4)
+    assert bytes_needed(Image.new("RGBA", (100, 50))) == 5000 * (4 + 4 + 4)
 
 
 def test_a_picture_is_decoded_within_the_budget_and_gives_it_back(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heap.images import ImageError, Picture, Source
-from heap.images.prefetch import ahead, chunks, read_picture
+from heap.images.prefetch import chunks, map_ahead, read_picture
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def test_the_order_is_kept_whoever_is_ready_first(pool: ThreadPoolExecutor) -> N
         time.sleep(0.002 * (number % 3))
         return number * number
 
-    assert list(ahead(range(30), work, pool, 5)) == [number**2 for number in range(30)]
+    assert list(map_ahead(range(30), work, pool, 5)) == [number**2 for number in range(30)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6])
 def test_short_lists(count: int, pool: ThreadPoolExecutor) -> None:
-    assert list(ahead(range(count), str, pool, 5)) == list(map(str, range(count)))
+    assert list(map_ahead(range(count), str, pool, 5)) == list(map(str, range(count)))
 
 
 def test_it_never_runs_further_ahead_than_it_may(pool: ThreadPoolExecutor) -> None:
@@ -43,7 +43,7 @@ def test_it_never_runs_further_ahead_than_it_may(pool: ThreadPoolExecutor) -> No
         return number
 
     # The source never ends, so reading it to the end would hang.
-    found = ahead(itertools.count(), work, pool, 3)
+    found = map_ahead(itertools.count(), work, pool, 3)
     for taken, number in enumerate(itertools.islice(found, 50), start=1):
         assert number == taken - 1
         assert begun <= taken + 3
@@ -51,7 +51,7 @@ def test_it_never_runs_further_ahead_than_it_may(pool: ThreadPoolExecutor) -> No
 
 
 def test_an_error_comes_where_its_item_is(pool: ThreadPoolExecutor) -> None:
-    found = ahead([4, 2, 0, 1], lambda number: 8 // number, pool, 4)
+    found = map_ahead([4, 2, 0, 1], lambda number: 8 // number, pool, 4)
     assert [next(found), next(found)] == [2, 4]
     with pytest.raises(ZeroDivisionError):
         next(found)

@@ -24,7 +24,7 @@ from heap.benchmark.run.memory import forget_peak, peak_mb
 from heap.benchmark.run.methods import METHODS, MethodCard
 from heap.benchmark.truth import Dataset, Example, Truth
 from heap.images import Picture
-from heap.images.prefetch import ahead
+from heap.images.prefetch import map_ahead
 from heap.methods.finding import Observed
 
 _STAGE = "evaluating"
@@ -117,7 +117,7 @@ def evaluate(
         examples = task.examples()
         waiting = [each for each in examples if any(run.needs(each) for run in runs)]
         for number, (example, read) in enumerate(
-            zip(waiting, ahead(waiting, _read, pool, _READ_AHEAD), strict=True)
+            zip(waiting, map_ahead(waiting, _read, pool, _READ_AHEAD), strict=True)
         ):
             on_stage(_STAGE, len(examples) - len(waiting) + number, len(examples))
             _score(example, read, runs, bench)
