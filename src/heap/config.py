@@ -1,8 +1,8 @@
 """Every default of the package, once.
 
 The classes are frozen and checked when they are made: a wrong type or a value out of range is
-refused, and `from_dict` refuses keys that do not exist. What they hold is saved with every model
-and every run, so that a result can be traced to what made it.
+refused, and `from_dict` refuses keys that do not exist. Settings are saved with every model and
+every run, so that a result can be traced to the settings that made it.
 """
 
 import json
@@ -24,6 +24,7 @@ Prior = Literal["auto", "none", "self", "seed", "found", "boundary", "encoder"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
 
+# Bounds are wide: they are there to catch typing errors and hostile files, not to give advice.
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,28 +34,31 @@ Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
 MERGE = 0.25
+"""Chosen on composed pictures of `duts-tr/tune`, see docs/quality.md, "Things that touch"."""
 MIN_SCORE = 0.18
+"""Chosen on `duts-tr/tune`, see docs/quality.md, "Nothing here"."""
 CHECKED = ConfigDict(extra="forbid", strict=True)
+"""For dataclasses of settings: unknown keys and other types are refused, not converted."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FeatureConfig:
-    """Which frozen encoder gives the patch features, which of its features, and at what size."""
+    """Choice of the frozen encoder, of its layer and facet, and of the size of images."""
 
     encoder: str = "embedded"
     """Alias (`heap models`), hub name or local folder of an encoder."""
     layer: Annotated[int, Field(ge=-64, le=64)] = -1
     """Block that the features are taken from, from 0; negative counts from the last."""
     facet: Facet = "key"
-    """`key`: the block's key projection; `token`: its output before the final LayerNorm, and what
-    a pyramid gives; `output`: after the final LayerNorm, as the network gives it."""
+    """`key`: the block's key projection; `token`: its output before the final LayerNorm, or the
+    joined maps of a pyramid; `output`: the output after the final LayerNorm."""
     resolution: Resolution = 448
-    """Images are resized, aspect ratio kept, to the area of a square with this side."""
+    """Side, in pixels, of a square to whose area images are resized, aspect ratio kept."""
     square: bool = False
-    """Squeeze images to that square instead: what some evaluation protocols ask for."""
+    """Squeeze images to that square instead, as some evaluation protocols ask for."""
     native: bool = False
-    """Leave images that are smaller than that at their own size, sides rounded to whole patches:
-    what the published evaluations do."""
+    """Leave images that are smaller than that at their own size, sides rounded to whole patches, as
+    in the published evaluations."""
     cues: tuple[Cue, ...] = ()
     """Hand-made channels joined to the features of a weak encoder, see `heap.features.cues`."""
     cue_weight: Weight = 1.0
@@ -80,18 +84,17 @@ class HeadConfig:
     """Width of the tokens inside the blocks."""
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 2.0
     rounds: Annotated[int, Field(ge=0, le=100)] = 1
-    """Times that patches choose again, the means of the regions in the place of the tokens."""
+    """Rounds in which patches choose again, with the means of the groups for tokens."""
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.05
     """τ of the assignment softmax."""
     centred: bool = True
-    """Take the mean feature of the training images off first."""
+    """Subtract the mean feature of the training images first."""
     regions: Groups = 12
-    """An image has at most so many regions, see `heap.model.regions`."""
+    """Largest number of regions of an image, see `heap.model.regions`."""
     merge: Cosine = MERGE
-    """Neighbouring parts of the foreground whose mean whitened features have a higher cosine are
-    one thing."""
+    """Cosine of mean whitened features above which two halves of a part are one thing."""
     min_score: Fraction = MIN_SCORE
-    """An image whose best object has a lower score has none."""
+    """Least score of the best object of an image; below it the image has no objects."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "HeadConfig":
@@ -108,20 +111,21 @@ class LossConfig:
     inter: Weight = 1.0
     intra_form: IntraForm = "modularity"
     granularity: Positive = 1.25
-    """γ of the `modularity` form: the higher, the more and the smaller regions."""
+    """γ of the `modularity` form: the higher, the more and smaller groups."""
     affinity: Affinity = "relu"
     """`relu`: max(0, cos), quadratic in patches; `linear`: (1 + cos) / 2, linear in them."""
     intra_patches: Count = 400
-    """L_intra sees so many patches of an image, drawn anew at every step."""
+    """Patches of an image that L_intra sees, drawn anew at every step."""
     correlation_shift: Annotated[float, Field(ge=-1, le=1)] = 0.2
     """β of the `correlation` form."""
     rank_decay: Weight = 0.25
-    """α: how fast the weight of a region pair falls with its rank."""
+    """α, by which the weight exp(-α rank) of a pair of regions falls with its rank."""
     prior: Prior = "auto"
     """Orientation: `none` is HEAP's three losses and a border test on the fitted model; `self`
     begins with these, and learns from its own masks; `auto` fits by several, and keeps the one
     whose masks fit their images best, see `heap.fitting.choosing`."""
     prior_weight: Weight = 30.0
+    """Weight of the cross-entropy to the prior, far above 1: the prior decides the foreground."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -133,43 +137,44 @@ class FitConfig:
     """Images in a step; the contrastive losses need at least two."""
     empty: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of these that are crops in which the prior has no foreground, see `heap.fitting.empty`:
-    for encoders with which a head finds something in everything."""
+    for encoders with which a head finds something in every image."""
     patches: Count = 1024
-    """At most so many patches of an image are seen in a step, drawn anew."""
+    """Largest number of patches of an image in a step, drawn anew."""
     learning_rate: Positive = 2e-3
-    """At its highest: it rises for a tenth of the steps, and falls to nothing as a cosine."""
+    """Peak rate: it rises for a tenth of the steps, and falls to 0 as a cosine."""
     weight_decay: Weight = 0.01
     clip: Positive = 1.0
     """Largest norm of the gradient."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     images: Count = 20_000
-    """At most so many images are used, spread evenly over those listed."""
+    """Largest number of images that are used, spread evenly over those listed."""
     checkpoint_every: Count = 25
     """Steps between checkpoints, and between lines of the log."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class DiscoverConfig:
-    """From regions to objects, and what a run writes."""
+    """Settings of the step from regions to objects, and of the files of a run."""
 
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
     merge: Cosine = MERGE
-    """As in `HeadConfig`; where no configuration is given, the value of the head is taken."""
+    """The same as in `HeadConfig`; without a configuration, the value of the head is taken."""
     min_area: Fraction = 0.005
-    """Parts smaller than this fraction of the image are no objects."""
+    """Least share of the image that a part has to have to be an object."""
     min_score: Fraction = MIN_SCORE
-    """As in `HeadConfig`, and taken from there like `merge`."""
+    """The same as in `HeadConfig`, and taken from there like `merge`."""
     proposals: Annotated[int, Field(ge=0, le=100)] = 0
-    """Further guesses for each image, see `heap.model.proposals`; they may overlap."""
+    """Number of proposals for an image, see `heap.model.proposals`; they may overlap."""
     refine: bool = True
     """Upsample saliency and masks along the edges of the image instead of bilinearly."""
     crop: Resolution = 224
-    """Boxes of objects are squeezed to squares of this side, in pixels, to be compared."""
+    """Side in pixels of the squares that boxes of objects become, to be compared (docs/quality.md,
+    "Comparing objects")."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
     """Images that go through the encoder together, if they have the same shape."""
     chunk: Count = 8
-    """Images that are worked on and stored together; what a kill can cost."""
+    """Images that are worked on and stored together, the most that a kill can cost."""
     save: tuple[Saved, ...] = ("overlays",)
     """Pictures to write for each image: objects drawn on it, regions, or 8-bit label maps."""
 
@@ -181,21 +186,22 @@ def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
         ConfigError: naming each offending key, its value and what is wrong with it.
     """
     try:
-        return TypeAdapter(kind).validate_json(_as_json(values))
+        # As JSON, which makes tuples of lists even in strict mode.
+        return TypeAdapter(kind).validate_json(_to_json(values))
     except ValidationError as error:
         raise ConfigError(_explain(kind.__name__, error)) from None
 
 
 def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
-    """Name the keys, dotted, at which two nested configurations are not the same."""
-    found = []
+    """Keys, dotted, at which two nested configurations differ, with both values."""
+    differences = []
     for key in sorted(old.keys() | new.keys()):
         ours, theirs = old.get(key), new.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            found += differing_keys(ours, theirs, f"{at}{key}.")
+            differences += differing_keys(ours, theirs, f"{at}{key}.")
         elif ours != theirs:
-            found.append(f"{at}{key} ({ours!r} -> {theirs!r})")
-    return found
+            differences.append(f"{at}{key} ({ours!r} -> {theirs!r})")
+    return differences
 
 
 def _check_heads(width: int, heads: int) -> None:
@@ -203,7 +209,7 @@ def _check_heads(width: int, heads: int) -> None:
         raise ValueError(f"width {width} is not a multiple of heads {heads}")
 
 
-def _as_json(values: Mapping[str, Any]) -> str:
+def _to_json(values: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(values), allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rle:
-    """A mask as COCO's compressed run lengths (column-major)."""
+    """Mask as COCO's compressed run lengths (column-major)."""
 
     height: int
     width: int
@@ -32,7 +32,7 @@ class Rle:
         return cls(height, width, str(mask_to_rle(mask, compressed=True)))
 
     def decode(self) -> Bool[np.ndarray, "height width"]:
-        """The dense mask."""
+        """Decompress to a dense mask."""
         from supervision import rle_to_mask
 
         return np.asarray(rle_to_mask(self.counts, (self.width, self.height)), dtype=bool)
@@ -44,13 +44,13 @@ class Objects:
 
     boxes: Float32[np.ndarray, "object 4"]
     scores: Float32[np.ndarray, " object"]
-    """In [0, 1], how sure and how large a part is, see `heap.model.objects.part_score`."""
+    """Scores in [0, 1] for sure and large parts, see `heap.model.objects.part_score`."""
     masks: tuple[Rle, ...]
-    """At the size of the upright original."""
+    """Masks at the size of the upright original."""
     embeddings: Float32[np.ndarray, "object dim"]
-    """What the encoder says of its box, see `Heap.embed`; to be compared by cosine."""
+    """Embeddings of the boxes by the encoder, see `Heap.embed`; to be compared by cosine."""
     regions: Int64[np.ndarray, " object"]
-    """The region, a row of `Regions`, that the object is a part of."""
+    """Region, a row of `Regions`, that most of the object lies in."""
 
     def __len__(self) -> int:
         """Number of objects."""
@@ -59,15 +59,16 @@ class Objects:
 
 @dataclass(frozen=True)
 class Regions:
-    """All patches of one group are one region; regions that nobody chose are left out."""
+    """Regions of an image: patches merged by features and saliency, see `heap.model.regions`."""
 
     label_map: Int64[np.ndarray, "grid_h grid_w"]
     """Region of each patch, a row of the arrays below."""
     embeddings: Float32[np.ndarray, "region dim"]
+    """Mean feature of the patches of a region."""
     scores: Float32[np.ndarray, " region"]
-    """Foreground probability P in [0, 1]."""
+    """Foreground probability in [0, 1], the mean saliency of the patches."""
     areas: Float32[np.ndarray, " region"]
-    """Share of the image, by soft assignment."""
+    """Share of the image; they sum to 1."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ class ImageResult:
     """Image-level embeddings F^f and F^b."""
 
     def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
-        """The objects as COCO annotations: xywh boxes, RLE masks, one category, scores."""
+        """Objects as COCO annotations: xywh boxes, RLE masks, one category, scores."""
         objects = self.objects
-        each = zip(objects.boxes.tolist(), objects.scores.tolist(), objects.masks, strict=True)
+        rows = zip(objects.boxes.tolist(), objects.scores.tolist(), objects.masks, strict=True)
         return [
-            {"id": first_id + at, "image_id": image_id, **coco_annotation(1, *found)}
-            for at, found in enumerate(each)
+            {"id": number, "image_id": image_id, **coco_annotation(1, *row)}
+            for number, row in enumerate(rows, start=first_id)
         ]
 
     def to_supervision(self) -> "Detections":
-        """The objects as supervision's `Detections`, masks dense, region number as class."""
+        """Objects as supervision's `Detections`, masks dense, region number as class."""
         from supervision import Detections
 
         if not len(self.objects):
@@ -112,6 +113,7 @@ class ImageResult:
     def to_numpy(self) -> dict[str, np.ndarray]:
         """Plain arrays: boxes, scores, masks (object, height, width), regions, saliency."""
         dense = [mask.decode() for mask in self.objects.masks]
+        # NumPy does not stack an empty list.
         empty = np.zeros((0, self.height, self.width), dtype=bool)
         return {
             "boxes": self.objects.boxes,
@@ -123,7 +125,7 @@ class ImageResult:
 
 
 def coco_annotation(category: int, box: Sequence[float], score: float, mask: Rle) -> dict[str, Any]:
-    """An object as COCO has it, without its numbers; masks with holes or in pieces are no crowds.
+    """Annotation of an object for COCO, without its ids.
 
     The score is extra, so that the list of annotations alone serves as detections.
     """
@@ -133,6 +135,6 @@ def coco_annotation(category: int, box: Sequence[float], score: float, mask: Rle
         "bbox": [x1, y1, x2 - x1, y2 - y1],
         "area": int(mask.decode().sum()),
         "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts},
-        "iscrowd": 0,
+        "iscrowd": 0,  # other writers mark masks with holes or in pieces as crowds
         "score": score,
     }

@@ -17,7 +17,8 @@ from heap.pretraining.photos import read_packs
 
 
 def main() -> None:
-    """Read the packs, train, and leave files of at most 15 MB in the folder, and a checkpoint."""
+    """Read the packs, train, and write files of at most 15 MB to the folder, and a checkpoint."""
+    # By argparse: a bare GPU machine has no cyclopts, by which `heap` parses its commands.
     parser = argparse.ArgumentParser(prog="python -m heap.pretraining", description=__doc__)
     parser.add_argument("packs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the encoder")
@@ -52,7 +53,7 @@ def _config(
 
 
 class _Lines:
-    """A line for each hundredth of training: there may be no terminal to draw bars on."""
+    """Report of a line for every hundredth of training: there may be no terminal for bars."""
 
     def __init__(self, images: int) -> None:
         self.images, self.shown = images, -1

@@ -1,4 +1,4 @@
-"""What can be pretrained: any model of transformers that needs no code from elsewhere."""
+"""Architectures that can be pretrained: models of transformers that need no code from elsewhere."""
 
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "num_attention_heads": [1, 2, 4, 6],
     },
 }
-"""By name; all have patches of 8 pixels and between 2 and 3 million weights."""
+"""Configurations by name; all have patches of 8 pixels and between 2 and 3 million weights."""
 
 MEAN = STD = 0.5
-"""What colours in [0, 1] are normalised with, in every channel."""
+"""Mean and deviation that colours in [0, 1] are normalised by, in every channel."""
 
 
 def new_model(architecture: str) -> PreTrainedModel:
-    """A model with random weights.
+    """Build a model with random weights.
 
     Raises:
         InputError: if there is no such architecture, or its config.json describes no model.
@@ -51,8 +51,8 @@ def new_model(architecture: str) -> PreTrainedModel:
     return _build(_configuration(architecture))
 
 
-def old_model(folder: Path) -> PreTrainedModel:
-    """The model in a folder, with its weights.
+def load_model(folder: Path) -> PreTrainedModel:
+    """Load the model in a folder, with its weights.
 
     Raises:
         InputError: if it cannot be loaded, or weights are missing.
@@ -70,7 +70,7 @@ def old_model(folder: Path) -> PreTrainedModel:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"the weights in {folder} cannot be loaded: {error}") from error
-    # Transformers would only say so, and go on from random weights.
+    # Transformers only warns of missing weights, and takes random ones.
     if missing := sorted(name for name in info["missing_keys"] if "mask_token" not in name):
         raise InputError(f"the weights in {folder} are incomplete: {', '.join(missing[:5])}")
     loaded: PreTrainedModel = model
@@ -78,7 +78,7 @@ def old_model(folder: Path) -> PreTrainedModel:
 
 
 def _build(config: PretrainedConfig) -> PreTrainedModel:
-    # The configuration of an encoder that was made here asks for half precision.
+    # In float32, though the configuration of an encoder that was made here asks for half precision.
     maker: Any = AutoModel  # Any: its functions are not annotated
     model: PreTrainedModel = maker.from_config(
         config, trust_remote_code=False, dtype=torch.float32, **_options(config)
@@ -87,7 +87,7 @@ def _build(config: PretrainedConfig) -> PreTrainedModel:
 
 
 def _options(config: PretrainedConfig) -> dict[str, bool]:
-    # A pooler would be trained by no loss, and refused by nobody but us when it is loaded again.
+    # No loss would train a pooler, and `heap.encoder` has no use for one.
     return {"add_pooling_layer": False} if config.model_type == "vit" else {}
 
 

@@ -1,4 +1,4 @@
-"""The whole of `heap pretrain` and `heap pack`: decode the images into memory, train, save."""
+"""All of `heap pretrain` and `heap pack`: decode the images into memory, train, save."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,11 @@ from heap.pretraining.photos import Photos, read_packs
 from heap.pretraining.quality import measure
 
 SIDE = 128
-"""Images are held as squares of this side, in pixels."""
+"""Side of the squares that images are held as, in pixels."""
+PACK = ".safetensors"
+"""Suffix of packs."""
+_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
+"""Losses that progress is reported with."""
 
 OnSkipped = Callable[[Skipped], None]
 Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "cells cells"]]
@@ -55,26 +59,27 @@ def pretrain(
 
     The same call goes on where an earlier one was stopped. Images are held as squares of `side`
     pixels, at most `limit` of them, spread evenly over those listed. `start` names an encoder whose
-    weights are gone on from (`embedded`, or a folder), `teacher` a stronger one to learn from,
-    which a weight of `config` has to ask for; what it says of the images is computed once, and
-    kept in `out`. `quality` is a folder with images/ and masks/ on
-    which TokenCut and a quickly fitted head are scored every so many steps. Images that cannot be
-    used are left out and listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing
-    passed over, if anything.
+    weights training starts from (`embedded`, or a folder), `teacher` a stronger one to learn from,
+    which a weight of `config` has to ask for; its features of the images are computed once, and
+    kept in `out`. `quality` is a folder with images/ and masks/ on which TokenCut and a quickly
+    fitted head are scored every `quality_every` steps. Images that cannot be used are left out and
+    listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over, if
+    anything.
 
     Raises:
         InputError: if fewer than two images can be read, or `start` is no encoder here.
-        ConfigError: if `out` holds a pretraining with other settings, naming the keys, or what
-            another teacher said.
-        WeightsError: if the teacher cannot be had.
+        ConfigError: if `out` holds a pretraining with other settings, naming the keys, or features
+            of another teacher.
+        WeightsError: if the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
     config, out = config or PretrainConfig(), Path(out)
-    begun = _start(start)
-    _fetch(teacher)
+    start_folder = _find_start(start)
+    _fetch_teacher(teacher)
     make_folder(out)
+    side = side or _choose_side(config)
     with lock_run(out), Interruptible() as stop:
-        photos, failures = _photos(images, side or _side(config), limit, on_skipped, on_progress)
+        photos, failures = _load_photos(images, side, limit, on_skipped, on_progress)
         write_failures(failures, out / FAILURES)
 
         def on_lesson(stage: str, done: int, total: int | None) -> None:
@@ -82,18 +87,15 @@ def pretrain(
             stop.check()
 
         def on_step(progress: float, losses: dict[str, float]) -> None:
-            shown = ", ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
-            on_progress(f"pretraining: {shown}", round(1000 * progress), 1000)
+            on_progress(_describe_step(losses), round(1000 * progress), 1000)
             stop.check()
 
+        def score(encoder: Path) -> dict[str, float]:
+            return asdict(measure(encoder, quality, out / "quality")) if quality else {}
+
         run(
-            photos, out, config, on_step,
-            start=begun,
-            teacher=teacher,
-            on_progress=on_lesson,
-            measure=None if quality is None else lambda encoder: asdict(
-                measure(encoder, quality, out / "quality")),
-            measure_every=quality_every,
+            photos, out, config, on_step, start=start_folder, teacher=teacher,
+            on_progress=on_lesson, measure=score if quality else None, measure_every=quality_every,
         )  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def pack(
         InputError: if fewer than two images can be read.
     """
     make_folder(stem.parent)
-    photos, failures = _photos(images, side, None, on_skipped, on_progress)
+    photos, failures = _load_photos(images, side, None, on_skipped, on_progress)
     paths = photos.write(stem, most_bytes)
     if failures:
         write_failures(failures, failures_of(stem))
@@ -125,20 +127,21 @@ def pack(
 
 
 def failures_of(stem: Path) -> Path:
-    """Where `pack` lists the images that it has left out."""
+    """File in which `pack` lists the images that it has left out."""
     return stem.with_name(f"{stem.name}-{FAILURES}")
 
 
-_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
-PACK = ".safetensors"
+def _describe_step(losses: dict[str, float]) -> str:
+    shown = ", ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
+    return f"pretraining: {shown}"
 
 
-def _side(config: PretrainConfig) -> int:
-    """Large enough for a teacher to see the images as sharp as it would see their files."""
+def _choose_side(config: PretrainConfig) -> int:
+    """Side of the squares: with a teacher, large enough for it to see the images sharp."""
     return max(SIDE, config.teacher_resolution) if config.taught else SIDE
 
 
-def _photos(
+def _load_photos(
     images: Place | Sequence[Place],
     side: int,
     limit: int | None,
@@ -162,6 +165,7 @@ def _photos(
     if limit is not None:
         sources = spread_evenly(iter(sources), limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Far ahead, for images differ in size: 64 are enough to keep all threads at work.
         loaded = map_ahead(sources, lambda source: _load(source, side), pool, 64)
         return _gather(loaded, len(sources), on_progress)
 
@@ -179,37 +183,37 @@ def _gather(
     loaded: Iterable[Loaded | ImageError], total: int, on_progress: OnProgress
 ) -> tuple[Photos, list[Failure]]:
     parts, failures, count = [], [], 0
-    # In parts, because the colours take twice the room of what is kept of them.
+    # In parts, because RGB takes twice the memory of the planes that are kept.
     for part in chunks(loaded, 512):
-        good = [found for found in part if not isinstance(found, ImageError)]
+        good = [image for image in part if not isinstance(image, ImageError)]
         failures += [
-            Failure(found.key, found.stage, found.reason)
-            for found in part
-            if isinstance(found, ImageError)
+            Failure(error.key, error.stage, error.reason)
+            for error in part
+            if isinstance(error, ImageError)
         ]
         count += len(part)
         on_progress("images", count, total)
         if good:
             pixels = torch.from_numpy(np.stack([pixels for pixels, _ in good]))
             priors = torch.from_numpy(np.stack([prior for _, prior in good]))
-            parts.append(Photos.of(pixels, priors))
+            parts.append(Photos.from_rgb(pixels, priors))
     kept = sum(map(len, parts))
     if kept < 2:
         why = f"; {failures[0].key}: {failures[0].reason}" if failures else ""
         raise InputError(
             f"pretraining needs at least two images; {kept} of {total} can be read{why}"
         )
-    return Photos.joined(parts), failures
+    return Photos.concatenate(parts), failures
 
 
-def _fetch(teacher: str | None) -> None:
-    """See that the teacher can be had, before the images are read."""
+def _fetch_teacher(teacher: str | None) -> None:
+    """Fetch the teacher before the images are read, which takes long."""
     place = None if teacher is None else resolve(teacher)
     if isinstance(place, str):
         hub.fetch(place)
 
 
-def _start(name: str | None) -> Path | None:
+def _find_start(name: str | None) -> Path | None:
     if name is None:
         return None
     place = resolve(name)

@@ -43,27 +43,28 @@ class PretrainConfig:
     clip: float = 1.0
     """Largest norm of the gradient."""
     teacher_momentum: float = 0.99
-    """Of the moving average that is saved; a cosine brings it to 1 where it teaches."""
+    """Momentum of the moving average that is saved; a cosine brings it to 1 where it teaches."""
     prototypes: int = 1024
+    """Prototypes of the image loss, and as many of the patch loss."""
     student_temperature: float = 0.1
     teacher_temperature: float = 0.06
     image_weight: float = 0.0
-    """DINO: the crops of one image agree on their prototypes. 0 leaves its head out, and is what
-    serves best where training takes hours on a CPU: it pays off with more images and a GPU."""
+    """DINO: the crops of one image agree on their prototypes. 0 leaves its head out, which is best
+    where training takes hours on a CPU: the loss pays off with more images and a GPU."""
     patch_weight: float = 0.0
     """iBOT: hidden patches are recognised from the others. 0 leaves its head out."""
     dense_weight: float = 1.0
-    """Patches predict what is foreground. 0 leaves its head out."""
+    """Patches predict the foreground. 0 leaves its head out."""
     distill_weight: float = 0.0
     """Patches predict those of a stronger encoder, which has to be named. 0 leaves the head out."""
     class_weight: float = 0.0
-    """What `Encoder.embed` gives predicts the same of the stronger encoder. 0 leaves it out."""
+    """The embedding predicts that of the stronger encoder. 0 leaves its head out."""
     alike_weight: float = 0.0
     """Patches, and whole images, are as alike as the stronger encoder finds them, by cosine."""
     teacher_resolution: int = 224
     """Side of the square that the stronger encoder sees each image as, in pixels."""
     ridge: float = 0.1
-    """What is predicted has the variance v / (v + ridge · mean v) in a direction of variance v."""
+    """Targets have the variance v / (v + ridge · mean v) in a direction of variance v."""
     trust: float = 0.8
     """Share of the dense target that comes from the teacher in the end, the rest from colour."""
     trust_from: float = 0.25
@@ -73,7 +74,7 @@ class PretrainConfig:
     """Steps between checkpoints, and between lines of the log."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse values that cannot work."""
         positive = ("steps", "checkpoint_every", "learning_rate", "clip", "prototypes",
                     "student_temperature", "teacher_temperature", "global_crops",
                     "ridge")  # fmt: skip
@@ -86,7 +87,7 @@ class PretrainConfig:
         last = ("last_crop",) if self.last_crop else ()
         sides = ("crop", "local_crop", "teacher_resolution", *last)
         faults += [name for name in sides if not 32 <= getattr(self, name) <= 1024]
-        # Beyond it a step's seed would be too large for a generator.
+        # Above it the seed of a step would be too large for a generator.
         faults += [name for name in ("seed", "local_crops") if not 0 <= getattr(self, name) < 2**32]
         if self.batch < 2:
             faults.append("batch")
@@ -117,4 +118,4 @@ class PretrainConfig:
 TAUGHT: dict[str, Any] = {
     "distill_weight": 1.0, "class_weight": 1.0, "alike_weight": 0.5, "dense_weight": 0.0,
 }  # fmt: skip
-"""What serves where a stronger encoder is named: what it says is all that is learned."""
+"""Settings with a stronger encoder, whose features are then all that is learned."""

@@ -1,4 +1,4 @@
-"""What pretraining leaves: a transformers folder in half precision, and the heads to go on with."""
+"""Export of a pretrained encoder: a transformers folder in half precision, and its heads."""
 
 import json
 from pathlib import Path
@@ -58,17 +58,18 @@ _ORIGIN = """- **Teacher.** {teacher}.
 def save_encoder(
     student: Student, folder: Path, about: dict[str, Any], quality: dict[str, Any] | None
 ) -> None:
-    """Write the network and its card.
+    """Write the network, its heads and its card.
 
     `about` has settings, images, steps, seconds, precision and, if there was one, teacher.
     """
     backbone = student.backbone
     backbone.config.architectures = [type(backbone).__name__]
     for name in (WEIGHTS, INDEX):
-        # Of an earlier encoder, which would go before shards, or name shards that are gone.
+        # Files of an earlier encoder would be read instead of new shards, or name shards that are
+        # gone.
         (folder / name).unlink(missing_ok=True)
     with without_bars():
-        state = _halved(backbone.state_dict())
+        state = _to_half(backbone.state_dict())
         backbone.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
     (folder / "preprocessor_config.json").write_text(
         json.dumps({"image_mean": [MEAN] * 3, "image_std": [STD] * 3}, indent=2) + "\n"
@@ -77,7 +78,7 @@ def save_encoder(
         name: value for name, value in student.state_dict().items()
         if not name.startswith("backbone.")
     }  # fmt: skip
-    save_file(_halved(heads), folder / HEADS)
+    save_file(_to_half(heads), folder / HEADS)
     figures = (
         json.dumps(quality) if quality else "Not measured: give `--quality` a labelled folder."
     )
@@ -100,7 +101,7 @@ def save_encoder(
 
 
 def load_heads(student: Student, folder: Path) -> list[str]:
-    """Give `student` the heads of `folder` that fit it; returns the names of their weights.
+    """Load the heads of `folder` that fit `student` into it; returns the names of their weights.
 
     Raises:
         InputError: if the file is damaged.
@@ -123,10 +124,11 @@ def load_heads(student: Student, folder: Path) -> list[str]:
     return sorted(fitting)
 
 
-def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _to_half(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in half precision; counters stay whole numbers."""
     return {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in state.items()
-        # Only training hides patches by a token of their own, and we hide them otherwise.
+        # Our training hides patches by a colour, so this token is never trained.
         if not name.endswith("mask_token")
     }

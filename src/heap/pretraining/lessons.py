@@ -1,7 +1,7 @@
-"""What a stronger encoder says of every photo, computed once and kept in a file.
+"""Features of a stronger encoder for every photo, computed once and kept in a file.
 
-The file is only appended to, image by image: its length says how far it is, so that a kill costs
-at most one batch.
+The file is only appended to, image by image: its length tells how many are done, so that a kill
+costs at most one batch.
 """
 
 import json
@@ -28,13 +28,13 @@ from heap.pretraining.student import Widths
 VALUES, HEADER = "lessons.f16", "lessons.json"
 FORMAT = "heap lessons 1"
 STANDARD_IMAGES = 2000
-"""Mean and covariance of patches are those of so many images, spread evenly."""
+"""Number of images, spread evenly, that mean and covariance of patches are computed from."""
 _LARGEST = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the values of the file are."""
+    """Description of the values of the file."""
 
     format: str
     teacher: str
@@ -50,45 +50,50 @@ class Header:
 
     @property
     def row(self) -> int:
-        """Values for each image: the whole, then the patches in row-major order."""
+        """Number of values of an image: its embedding, then the patches in row-major order."""
         return self.whole_width + self.grid**2 * self.patch_width
 
 
 @dataclass(frozen=True)
 class Standard:
-    """Makes vectors vary alike in every direction: x -> (x - mean) (covariance + ridge)^-1/2."""
+    """Map after which vectors vary alike in every direction.
+
+    x -> (x - mean) (covariance + ridge)^-1/2
+    """
 
     mean: Float[Tensor, " dim"]
     matrix: Float[Tensor, "dim dim"]
 
     @classmethod
     def of(cls, parts: Iterable[Float[Tensor, "_ dim"]], ridge: float) -> "Standard":
-        """For vectors like these; `ridge` counts in shares of the mean variance."""
+        """Standard of vectors like these; `ridge` counts in shares of the mean variance."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for part in parts:
+            # In double precision: the covariance is a small difference of two large sums.
             rows = part.double()
             count, total = count + len(rows), total + rows.sum(dim=0)
             squares = squares + rows.T @ rows
         mean = total / count
         variances, directions = torch.linalg.eigh(squares / count - mean[:, None] * mean)
-        variances = variances.clamp_min(0)
-        # A teacher that says the same of everything has no variance: it then stays nothing.
+        variances = variances.clamp_min(0)  # rounding may leave them a little below
+        # Not 0, for a teacher whose features never vary; their standardised vectors are zero.
         floor = (ridge * variances.mean()).clamp_min(1e-12)
+        # Rotated back (ZCA), so that sign and order of the eigenvectors do not matter.
         matrix = (directions * (variances + floor).rsqrt()) @ directions.T
         return cls(mean.float(), matrix.float())
 
     def __call__(self, rows: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
-        """The same vectors, standardised."""
+        """Standardise vectors."""
         standardised: Tensor = (rows - self.mean) @ self.matrix
         return standardised
 
     def to(self, device: torch.device) -> "Standard":
-        """The same on `device`."""
+        """Copy on `device`."""
         return Standard(self.mean.to(device), self.matrix.to(device))
 
 
 class Lessons:
-    """What the encoder says of every photo, and how to standardise what it says."""
+    """Features of the stronger encoder for every photo, and their standards."""
 
     def __init__(
         self,
@@ -99,22 +104,23 @@ class Lessons:
         device: torch.device,
     ) -> None:
         self.header, self.origin = header, origin
-        # In the memory of a GPU; of a CPU it stays in the file.
+        # Moved to the memory of a GPU; on a CPU this changes nothing, and they stay in the file.
         self.values = values.to(device)
-        self.patch = Standard.of(self._spread_patches(), ridge).to(device)
-        self.whole = Standard.of(self.values[:, : header.whole_width].split(1024), ridge).to(device)
+        self.patch_standard = Standard.of(self._spread_patches(), ridge).to(device)
+        embeddings = self.values[:, : header.whole_width].split(1024)
+        self.embedding_standard = Standard.of(embeddings, ridge).to(device)
 
     @property
     def widths(self) -> Widths:
-        """Of what is said of a patch and of the whole."""
+        """Widths of a patch and of an embedding of the stronger encoder."""
         return Widths(self.header.patch_width, self.header.whole_width)
 
     def pick(
         self, chosen: Int64[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch width grid grid"], Float[Tensor, "batch whole_width"]]:
-        """Map and whole of the images `chosen`, as they were said."""
+        """Map of patches and embedding of the images `chosen`, not standardised."""
         rows = self.values[chosen].float()
-        maps = self._patches(rows).transpose(1, 2)
+        maps = self._patches(rows).transpose(1, 2)  # (batch, width, patch)
         grid = self.header.grid
         return maps.unflatten(2, (grid, grid)), rows[:, : self.header.whole_width]
 
@@ -131,40 +137,45 @@ class Lessons:
             yield self._patches(self.values[part.to(self.values.device)]).flatten(0, 1)
 
 
-def learn(
+def write_lessons(
     teacher: Encoder,
     photos: Photos,
     folder: Path,
     resolution: int,
     on_progress: OnProgress,
 ) -> None:
-    """Write into `folder` what `teacher` says of the photos, on from where an earlier call stopped.
+    """Write the features of `teacher` for the photos into `folder`; goes on from an earlier call.
 
     Raises:
-        ConfigError: if the teacher cannot see squares of `resolution`, or the folder holds what
-            another teacher said, or of other photos.
-        WeightsError: if what it says is not finite.
+        ConfigError: if the teacher cannot see squares of `resolution`, or the folder holds features
+            of another teacher, or of other photos.
+        WeightsError: if the features are not finite.
     """
-    header, path = _header(teacher, photos, resolution), folder / VALUES
+    header, path = _make_header(teacher, photos, resolution), folder / VALUES
     _claim(folder, header)
-    row, batch = 2 * header.row, 8 if teacher.mean.device.type == "cpu" else 128
+    row_bytes = 2 * header.row  # of half precision
+    # On a CPU larger batches are no faster; a GPU needs them.
+    batch = 8 if teacher.mean.device.type == "cpu" else 128
     with path.open("ab") as file:
-        done = path.stat().st_size // row
-        file.truncate(done * row)
+        # A kill may have left a part of an image at the end.
+        done = path.stat().st_size // row_bytes
+        file.truncate(done * row_bytes)
         on_progress("teacher", done, len(photos))
         for first in range(done, len(photos), batch):
             end = min(first + batch, len(photos))
             pixels, _ = photos.pick(torch.arange(first, end), teacher.mean.device)
-            values = _say(teacher, pixels, resolution)
+            values = _ask(teacher, pixels, resolution)
             file.write(values.cpu().numpy().tobytes())
             file.flush()
             on_progress("teacher", end, len(photos))
 
 
 def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) -> Lessons:
-    """What `learn` left in `folder`."""
+    """Open the features that `write_lessons` has written into `folder`."""
     header = _read_header(folder / HEADER)
     shape = (header.images, header.row)
+    # Mapped and not read: they may be larger than memory. "c" makes them writable for torch, which
+    # warns of others; nothing is written.
     values = torch.from_numpy(np.memmap(folder / VALUES, np.float16, "c", shape=shape))
     return Lessons(values, header, origin, ridge, device)
 
@@ -173,7 +184,7 @@ def origin_of(teacher: Encoder) -> str:
     """Name, fingerprint and, where it is known, licence of the teacher, for the student's card."""
     card = CARDS.get(teacher.name)
     licence = card.licence if card else _licence_in(resolve(teacher.name))
-    # The name of a folder, not where it lies on this machine.
+    # Of a folder only its name, which tells nothing about this machine.
     name = Path(teacher.name).name if card is None and Path(teacher.name).is_dir() else teacher.name
     terms = f"its licence is {licence}" if licence else "its licence is not stated beside it"
     return f"{name} (fingerprint {teacher.fingerprint[:12]}; {terms})"
@@ -191,20 +202,22 @@ def _licence_in(place: Path | str) -> str | None:
     return licence if isinstance(licence, str) else None
 
 
-def _say(
+def _ask(
     teacher: Encoder, pixels: Float[Tensor, "batch 3 side side"], resolution: int
 ) -> Float16[Tensor, "batch row"]:
+    """Embeddings and patches of the teacher for a batch, in one row an image."""
     size = (resolution, resolution)
     square = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-    said = teacher.outputs(square.clamp(0, 1))
-    values = torch.cat([said.embedding, said.patches.flatten(1)], dim=1)
+    outputs = teacher.outputs(square.clamp(0, 1))
+    values = torch.cat([outputs.embedding, outputs.patches.flatten(1)], dim=1)
     if not values.isfinite().all():
         raise WeightsError(f"the teacher {teacher.name} says something that is not finite; try "
                            "another one")  # fmt: skip
+    # Larger values would become infinite in half precision.
     return values.clamp(-_LARGEST, _LARGEST).half()
 
 
-def _header(teacher: Encoder, photos: Photos, resolution: int) -> Header:
+def _make_header(teacher: Encoder, photos: Photos, resolution: int) -> Header:
     if resolution % teacher.patch:
         below = resolution // teacher.patch * teacher.patch
         raise ConfigError(
@@ -218,14 +231,14 @@ def _header(teacher: Encoder, photos: Photos, resolution: int) -> Header:
 
 
 def _claim(folder: Path, header: Header) -> None:
-    """Say what the values in the folder are, or see that it is what is wanted."""
+    """Write the description of the values in the folder, or refuse another one that is there."""
     path = folder / HEADER
     if not path.exists():
-        (folder / VALUES).unlink(missing_ok=True)
+        (folder / VALUES).unlink(missing_ok=True)  # values that nothing describes are of no use
         path.write_text(json.dumps(asdict(header), indent=2) + "\n")
         return
-    there = asdict(_read_header(path))
-    changed = [key for key, value in asdict(header).items() if there[key] != value]
+    existing = asdict(_read_header(path))
+    changed = [key for key, value in asdict(header).items() if existing[key] != value]
     if changed:
         raise ConfigError(
             f"{folder / VALUES} holds what a teacher said, but with another {', '.join(changed)}; "

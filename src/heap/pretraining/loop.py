@@ -12,7 +12,7 @@ import torch
 from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
 from heap.base.errors import ConfigError
 from heap.base.progress import OnProgress, silent
-from heap.pretraining.architectures import new_model, old_model
+from heap.pretraining.architectures import load_model, new_model
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.export import load_heads, save_encoder
 from heap.pretraining.photos import Photos
@@ -28,9 +28,10 @@ LOG = "log.jsonl"
 QUALITY = "quality.jsonl"
 
 OnStep = Callable[[float, dict[str, float]], None]
-"""Called with the progress from 0 to 1 and the losses of each step, on the first device."""
+"""Function that is called after every step with the progress from 0 to 1 and the losses, on the
+first device."""
 Measure = Callable[[Path], dict[str, float]]
-"""Figures of the encoder in a folder."""
+"""Function that scores the encoder in a folder."""
 
 
 def run(
@@ -47,17 +48,17 @@ def run(
 ) -> None:
     """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
 
-    `start` is an encoder whose weights are gone on from. `teacher` names a stronger one to learn
-    from; what it says of the photos is kept in `out`, and `on_progress` is told how far that is.
-    `measure` is called every so many steps
-    and at the end; its figures go to a log and onto the model's card.
+    `start` is an encoder whose weights training starts from. `teacher` names a stronger one to
+    learn from; its features of the photos are kept in `out`, and `on_progress` is told how many are
+    done. `measure` is called every `measure_every` steps and at the end; its figures go to a log
+    and onto the model's card.
 
     Raises:
         InputError: if there is no such architecture, or `start` cannot be loaded.
-        ConfigError: if the checkpoint was made with other settings, naming the keys, or what is
-            kept of a teacher is of another one or of other photos, or there is a teacher and no
-            weight for what it says.
-        WeightsError: if the weights of the teacher cannot be had.
+        ConfigError: if the checkpoint was made with other settings, naming the keys, or features
+            that are kept are of another teacher or of other photos, or there is a teacher and no
+            weight for its features.
+        WeightsError: if the weights of the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
     if config.taught != (teacher is not None):
@@ -68,34 +69,11 @@ def run(
     accelerator = new_accelerator()
     lessons = None
     if teacher is not None:
-        lessons = _learn(teacher, photos, out, config, accelerator, on_progress)
-    torch.manual_seed(config.seed)
-    backbone = new_model(config.architecture) if start is None else old_model(start)
-    trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
-    if start is not None:
-        load_heads(trainer.raw, start)
-        trainer.teacher.load_state_dict(trainer.raw.state_dict())
-    checkpoint, main = out / CHECKPOINT, trainer.accelerator.is_main_process
-    if checkpoint.exists():
-        trainer.restore(load_checkpoint(checkpoint))
-    if main:
-        cut_log(out / LOG, trainer.step)
-        # The figures of the end are measured again below.
-        cut_log(out / QUALITY, trainer.step - (trainer.progress >= 1))
-    while trainer.progress < 1:
-        began = time.monotonic()
-        losses = trainer.advance()
-        trainer.spend(time.monotonic() - began)
-        due = trainer.progress >= 1 or trainer.step % config.checkpoint_every == 0
-        if due and main:
-            _log(out / LOG, {"step": trainer.step, **losses})
-            save_checkpoint(checkpoint, trainer.state())
-        if measure and main and trainer.step % measure_every == 0 and trainer.progress < 1:
-            save(trainer, out, None)
-            _log(out / QUALITY, {"step": trainer.step, **measure(out)})
-        if main:
-            on_step(trainer.progress, losses)
-    if main:
+        lessons = _prepare_lessons(teacher, photos, out, config, accelerator, on_progress)
+    trainer = _make_trainer(accelerator, photos, out, config, start, lessons)
+    _train(trainer, out, on_step, measure, measure_every)
+    if accelerator.is_main_process:
+        # Before it is scored, so that a failure of the measurement loses no training.
         save(trainer, out, None)
         if measure:
             quality = measure(out)
@@ -103,10 +81,54 @@ def run(
             save(trainer, out, quality)
     # The group of processes is left to the end of the process: taken down before, its threads can
     # wait for Python's lock while the network that uses it waits for them.
-    trainer.accelerator.wait_for_everyone()
+    accelerator.wait_for_everyone()
 
 
-def _learn(
+def _make_trainer(
+    accelerator: "Accelerator",
+    photos: Photos,
+    out: Path,
+    config: PretrainConfig,
+    start: Path | None,
+    lessons: "Lessons | None",
+) -> Pretrainer:
+    """Make the trainer, in the state of the checkpoint in `out` if there is one."""
+    torch.manual_seed(config.seed)
+    backbone = new_model(config.architecture) if start is None else load_model(start)
+    trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
+    if start is not None:
+        load_heads(trainer.raw, start)
+        trainer.teacher.load_state_dict(trainer.raw.state_dict())
+    if (out / CHECKPOINT).exists():
+        trainer.restore(load_checkpoint(out / CHECKPOINT))
+    if accelerator.is_main_process:
+        cut_log(out / LOG, trainer.step)
+        # Without the figures of the end, which are measured again after training.
+        cut_log(out / QUALITY, trainer.step - (trainer.progress >= 1))
+    return trainer
+
+
+def _train(
+    trainer: Pretrainer, out: Path, on_step: OnStep, measure: Measure | None, measure_every: int
+) -> None:
+    """Train to the end, with checkpoints and, in between, measurements of quality."""
+    main, every = trainer.accelerator.is_main_process, trainer.config.checkpoint_every
+    while trainer.progress < 1:
+        began = time.monotonic()
+        losses = trainer.advance()
+        trainer.spend(time.monotonic() - began)
+        due = trainer.progress >= 1 or trainer.step % every == 0
+        if due and main:
+            _log(out / LOG, {"step": trainer.step, **losses})
+            save_checkpoint(out / CHECKPOINT, trainer.state())
+        if measure and main and trainer.step % measure_every == 0 and trainer.progress < 1:
+            save(trainer, out, None)
+            _log(out / QUALITY, {"step": trainer.step, **measure(out)})
+        if main:
+            on_step(trainer.progress, losses)
+
+
+def _prepare_lessons(
     teacher: str,
     photos: Photos,
     out: Path,
@@ -114,14 +136,14 @@ def _learn(
     accelerator: "Accelerator",
     on_progress: OnProgress,
 ) -> "Lessons":
-    # Only now: it needs more packages than the rest.
+    # Imported here: they need more packages than a bare GPU machine has.
     from heap.encoder.load import load_encoder
-    from heap.pretraining.lessons import learn, open_lessons, origin_of
+    from heap.pretraining.lessons import open_lessons, origin_of, write_lessons
 
-    # The others wait for the first process, and find all done.
+    # Other processes wait for the first, and then find all features written.
     with accelerator.main_process_first():
         encoder = load_encoder(teacher, device=str(accelerator.device))
-        learn(encoder, photos, out, config.teacher_resolution, on_progress)
+        write_lessons(encoder, photos, out, config.teacher_resolution, on_progress)
     return open_lessons(out, origin_of(encoder), config.ridge, accelerator.device)
 
 

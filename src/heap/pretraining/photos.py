@@ -27,7 +27,7 @@ _TO_YCBCR = torch.tensor([
 
 @dataclass(frozen=True)
 class Photos:
-    """Square images and the colour prior of each."""
+    """Square images, and the colour prior of each."""
 
     luma: UInt8[Tensor, "image side side"]
     chroma: UInt8[Tensor, "image 2 half half"]
@@ -39,19 +39,20 @@ class Photos:
         return len(self.luma)
 
     @classmethod
-    def of(
+    def from_rgb(
         cls,
         pixels: UInt8[Tensor, "image 3 side side"],
         priors: Float32[Tensor, "image cells cells"],
     ) -> "Photos":
-        """From colours, of an even side, and foreground probabilities."""
+        """Convert colours, of an even side, and foreground probabilities."""
         planes = torch.einsum("dc,bchw->bdhw", _TO_YCBCR, pixels.float() / 255)
+        # At half the resolution, as in JPEG, so that all planes together are half the size of RGB.
         chroma = F.avg_pool2d(planes[:, 1:], 2) + 128 / 255
-        return cls(_bytes(planes[:, 0]), _bytes(chroma), _bytes(priors))
+        return cls(_to_bytes(planes[:, 0]), _to_bytes(chroma), _to_bytes(priors))
 
     @classmethod
-    def joined(cls, parts: Sequence["Photos"]) -> "Photos":
-        """One after the other; all of one size."""
+    def concatenate(cls, parts: Sequence["Photos"]) -> "Photos":
+        """Put several after one another; all are of one size."""
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in _PLANES))
 
     def pick(
@@ -70,16 +71,16 @@ class Photos:
         return torch.einsum("dc,bchw->bdhw", back, planes).clamp(0, 1), priors
 
     def to(self, device: torch.device) -> "Photos":
-        """The same on `device`."""
+        """Copy on `device`."""
         return Photos(self.luma.to(device), self.chroma.to(device), self.priors.to(device))
 
     def digest(self) -> str:
         """SHA-256 over the colours."""
-        whole = hashlib.sha256()
+        digest = hashlib.sha256()
         for plane in (self.luma, self.chroma):
-            whole.update(f"{tuple(plane.shape)}".encode())
-            whole.update(plane.cpu().contiguous().numpy().data)
-        return whole.hexdigest()
+            digest.update(f"{tuple(plane.shape)}".encode())
+            digest.update(plane.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
     def write(self, stem: Path, most_bytes: int) -> list[Path]:
         """Write packs `stem`-001.safetensors and so on, none larger than `most_bytes`.
@@ -87,14 +88,15 @@ class Photos:
         Raises:
             InputError: if not even one image fits, or there are more packs of this name already.
         """
-        each = sum(plane[0].numel() for plane in (self.luma, self.chroma, self.priors))
-        count = (most_bytes - 4096) // each
+        size = sum(plane[0].numel() for plane in (self.luma, self.chroma, self.priors))
+        count = (most_bytes - 4096) // size  # room for the header of safetensors
         if count < 1:
-            raise InputError(f"packs of {most_bytes} bytes hold no image of {each} bytes")
+            raise InputError(f"packs of {most_bytes} bytes hold no image of {size} bytes")
         parts = range(0, len(self), count)
         paths = [stem.with_name(f"{stem.name}-{part:03}.safetensors")
                  for part in range(1, len(parts) + 1)]  # fmt: skip
         ours = stem.parent.glob(f"{stem.name}-[0-9][0-9][0-9].safetensors")
+        # Packs are named by a pattern, which would also match those that are left of a larger set.
         if stale := sorted(set(ours) - set(paths)):
             raise InputError(f"{stale[0]} is of an earlier, larger pack: delete it, or choose "
                              "another --out")  # fmt: skip
@@ -119,7 +121,7 @@ def patch_colours(
 
 
 def read_packs(paths: Sequence[Path]) -> Photos:
-    """Read packs, one after the other, as one.
+    """Read several packs as one.
 
     Raises:
         InputError: if a file is no pack, is damaged, or holds images of another size.
@@ -133,7 +135,7 @@ def read_packs(paths: Sequence[Path]) -> Photos:
             if shape != first:
                 raise InputError(f"{path} holds {name} of {tuple(shape)}, but {paths[0]} of "
                                  f"{tuple(first)}: make them with the same side")  # fmt: skip
-    return Photos.joined(parts)
+    return Photos.concatenate(parts)
 
 
 def _read_pack(path: Path) -> Photos:
@@ -152,7 +154,7 @@ def _read_pack(path: Path) -> Photos:
 
 def _belong_together(luma: Tensor, chroma: Tensor, priors: Tensor) -> bool:
     count, side, cells = luma.shape[:1], luma.shape[-1:], priors.shape[-1:]
-    half = tuple(each // 2 for each in side)
+    half = tuple(length // 2 for length in side)
     expected = (count + side + side, (*count, 2, *half, *half), count + cells + cells)
     planes = (luma, chroma, priors)
     return luma.ndim == 3 and all(
@@ -161,5 +163,5 @@ def _belong_together(luma: Tensor, chroma: Tensor, priors: Tensor) -> bool:
     )
 
 
-def _bytes(values: Float[Tensor, "*any"]) -> UInt8[Tensor, "*any"]:
+def _to_bytes(values: Float[Tensor, "*any"]) -> UInt8[Tensor, "*any"]:
     return (values * 255).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""How good an encoder is for finding objects: TokenCut on its features, and a quick HEAP head."""
+"""Quality of an encoder for finding objects: TokenCut on its features, and a quick HEAP head."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from heap.encoder.registry import recipe
 logger = logging.getLogger(__name__)
 
 SALIENCY, CORLOC = "saliency-found-v1", "corloc-found-v1"
-"""The protocols."""
+"""Protocols of the figures."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Quality:
     """Means over the images, in percent."""
 
     tokencut_iou: float
-    """Of TokenCut's foreground, the whole side of its seed."""
+    """IoU of TokenCut's foreground, the whole side of its seed."""
     tokencut_corloc: float
-    """Of the box of the largest 4-connected part of it."""
+    """CorLoc of the box of the largest 4-connected part of it."""
     heap_iou: float
     heap_corloc: float
 
@@ -52,26 +52,26 @@ def measure(
     """Score the encoder in the folder `encoder` on at most `limit` images of `data`.
 
     Those are `data`/images/NAME.jpg, or of another format, with `data`/masks/NAME.png. The head is
-    fitted in so many `steps` on the same images, without their masks and with the boundary prior;
-    if it comes out unusable, it counts as finding nothing. Always in fp32, so that figures of
-    different processors can be compared. `work` is for temporary files. May be called between two
-    steps of a training: that goes on as if nothing had been.
+    fitted in `steps` steps on the same images, without their masks and with the boundary prior; if
+    it is unusable, it counts as finding nothing. All is computed in fp32, so that figures of
+    different processors can be compared. `work` is for temporary files. It may be called between
+    two steps of a training, which is not changed by it.
 
     Raises:
-        InputError: if `data` or `encoder` is not what it should be.
+        InputError: if `data` is no data set, or `encoder` no encoder.
         WeightsError: if the weights of the encoder cannot be used.
         ImageError: if an image cannot be used.
     """
-    found = open_dataset(f"folder:{data}", limit)
-    task = Task([PROTOCOLS[SALIENCY], PROTOCOLS[CORLOC]], found)
+    dataset = open_dataset(f"folder:{data}", limit)
+    task = Task([PROTOCOLS[SALIENCY], PROTOCOLS[CORLOC]], dataset)
     # Absolute, so that it cannot be taken for an alias.
     name = str(encoder.absolute())
     features = FeatureConfig(encoder=name, facet=recipe(name).facet, resolution=resolution)
     make_folder(work)
-    with _apart(), TemporaryDirectory(dir=work) as folder:
+    with _keep_state(), TemporaryDirectory(dir=work) as folder:
         bench = Bench(
             features,
-            photos=[str(example.image) for example in found.examples],
+            photos=[str(example.image) for example in dataset.examples],
             cache=Path(folder) / "features",
             precision="fp32",
         )
@@ -81,7 +81,7 @@ def measure(
 
 
 def _score_head(task: Task, bench: Bench, folder: Path, steps: int) -> tuple[float, float]:
-    # All of them, so that encoders with different recipes are taught alike.
+    # All settings are named, so that encoders with different recipes are taught alike.
     settings = {
         "losses": asdict(LossConfig(prior="boundary")),
         "fit": asdict(FitConfig(steps=steps)),
@@ -111,10 +111,10 @@ def _percent(results: Results, protocol: str, metric: str) -> float:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
-    """Give the process its random numbers and its accelerator back as they were.
+def _keep_state() -> Iterator[None]:
+    """Restore random numbers and accelerator of the process after the block.
 
-    There is one state of accelerate in a process, and fitting a head puts its own in that place.
+    A process has one state of accelerate, and fitting a head replaces it by its own.
     """
     states = (AcceleratorState._shared_state, PartialState._shared_state)
     kept = [dict(state) for state in states]

@@ -1,4 +1,4 @@
-"""The network that is pretrained: a model of transformers and the heads that teach it."""
+"""Network that is pretrained: a model of transformers, and the heads that it is trained by."""
 
 import copy
 import inspect
@@ -21,7 +21,7 @@ from heap.pretraining.objective import ProjectionHead
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network says of a batch of crops; None where there is no head for it."""
+    """Output of the network for a batch of crops; None where there is no head for it."""
 
     image: Float[Tensor, "batch prototype"] | None
     """Cosines to the image prototypes."""
@@ -30,27 +30,27 @@ class Seen:
     dense: Float[Tensor, "batch patch"] | None
     """Logits of being foreground."""
     tokens: Float[Tensor, "batch patch dim"]
-    """What the heads stand on: patch features of length √dim."""
-    distill: Float[Tensor, "batch patch said"] | None = None
-    """What a stronger encoder is thought to say of each patch."""
-    whole: Float[Tensor, "batch said_whole"] | None = None
-    """What it is thought to say of the whole."""
+    """Patch features of length √dim, which the heads take."""
+    distill: Float[Tensor, "batch patch predicted"] | None = None
+    """Prediction of the patches of a stronger encoder."""
+    distill_embedding: Float[Tensor, "batch predicted_embedding"] | None = None
+    """Prediction of the embedding of a stronger encoder."""
     embedding: Float[Tensor, "batch embedding"] | None = None
-    """What `Encoder.embed` gives."""
+    """Embedding of the crop, as of `Encoder.embed`."""
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Of what a stronger encoder says."""
+    """Widths of the features of a stronger encoder."""
 
     patch: int
-    whole: int
+    embedding: int
 
 
 class Student(nn.Module):
     """Backbone and heads; its moving average is of the same class.
 
-    `taught` are the widths of what a stronger encoder says, where there is one.
+    `taught` are the widths of a stronger encoder's features, where there is one.
 
     Raises:
         InputError: if the backbone gives no feature for each patch.
@@ -61,10 +61,12 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        takes = inspect.signature(backbone.forward).parameters
+        parameters = inspect.signature(backbone.forward).parameters
         self.options = {"output_hidden_states": True}
-        if "interpolate_pos_encoding" in takes:
+        # Some transformers refuse crops of another size than that of their position embeddings.
+        if "interpolate_pos_encoding" in parameters:
             self.options["interpolate_pos_encoding"] = True
+        # That of a transformer; of a pyramid it is set in `_probe`.
         patch = getattr(backbone.config, "patch_size", STRIDE)
         self.patch = patch if isinstance(patch, int) else STRIDE
         dim, width = self._probe(bool(config.class_weight + config.alike_weight))
@@ -75,27 +77,30 @@ class Student(nn.Module):
         self.distill_head = (
             nn.Linear(dim, taught.patch) if taught and config.distill_weight else None
         )
-        self.class_head = nn.Linear(width, taught.whole) if taught and config.class_weight else None
+        self.class_head = (
+            nn.Linear(width, taught.embedding) if taught and config.class_weight else None
+        )
 
     def forward(
         self,
         views: Sequence[Float[Tensor, "batch 3 _ _"]],
         masks: Sequence[Bool[Tensor, "batch _"]] = (),
     ) -> list[Seen]:
-        """What is seen of several batches of crops, in one call for the sake of several devices.
+        """Outputs for several batches of crops, in one call, as several devices need it.
 
-        Crops are colours in [0, 1]. There are masks for the first batches: the patches under one
+        Crops are colours in [0, 1]. There are masks for the first batches: the patches under a mask
         are painted in the mean colour.
         """
-        return [self._look(pixels, mask) for pixels, mask in zip_longest(views, masks)]
+        return [self._predict(pixels, mask) for pixels, mask in zip_longest(views, masks)]
 
-    def _look(self, pixels: Tensor, mask: Tensor | None) -> Seen:
+    def _predict(self, pixels: Tensor, mask: Tensor | None) -> Seen:
         inputs = (pixels - MEAN) / STD
         if mask is not None:
+            # The mask of patches at the size of pixels; the mean colour is 0 after normalisation.
             rows = pixels.shape[-2] // self.patch
             hidden = mask.unflatten(1, (rows, -1)).repeat_interleave(self.patch, 1)
             inputs = inputs * ~hidden.repeat_interleave(self.patch, 2)[:, None]
-        tokens, whole, embedding = self._tokens(inputs)
+        tokens, whole, embedding = self._extract(inputs)
         return Seen(
             None if self.image_head is None else self.image_head(whole),
             None if self.patch_head is None else self.patch_head(tokens),
@@ -106,26 +111,28 @@ class Student(nn.Module):
             embedding,
         )
 
-    def _tokens(
+    def _extract(
         self, inputs: Float[Tensor, "batch 3 height width"]
     ) -> tuple[
         Float[Tensor, "batch patch dim"],
         Float[Tensor, "batch dim"],
         Float[Tensor, "batch embedding"],
     ]:
-        """Patch features of length √dim, CLS or their mean, and what `Encoder.embed` gives."""
+        """Patch features of length √dim, CLS or their mean, and the embedding of the crops."""
         height, width = inputs.shape[-2:]
         # Convolutions on a CPU are faster when the channels of a pixel lie together.
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        found = self.backbone(inputs, **self.options)
-        if found.hidden_states[-1].ndim == 4:
-            maps = join_stages(found.hidden_states, height, width)
+        output = self.backbone(inputs, **self.options)
+        if output.hidden_states[-1].ndim == 4:  # maps, not tokens: it is a pyramid
+            maps = join_stages(output.hidden_states, height, width)
+            # Joined maps have length 1; √dim, so that a value is of size 1 on average.
             tokens = maps.flatten(2).transpose(1, 2) * maps.shape[1] ** 0.5
-            return tokens, tokens.mean(dim=1), pool(found).float()
+            return tokens, tokens.mean(dim=1), pool(output).float()
         count = (height // self.patch) * (width // self.patch)
-        states = found.last_hidden_state.float()
+        states = output.last_hidden_state.float()
         if states.shape[1] < count:
             raise ValueError(f"{states.shape[1]} features for {count} patches")
+        # Patches come last, after CLS and registers, if there are any.
         tokens = F.normalize(states[:, -count:], dim=-1) * states.shape[-1] ** 0.5
         whole = states[:, 0] if states.shape[1] > count else tokens.mean(dim=1)
         return tokens, whole, whole
@@ -134,7 +141,7 @@ class Student(nn.Module):
     def _probe(self, embedded: bool) -> tuple[int, int]:
         """Widths of the features and of the embedding; freezes the weights that do not matter.
 
-        Those are what the features do not depend on, nor, if it is trained, the embedding.
+        Those are weights that features do not depend on, nor, if it is trained, the embedding.
         """
         was_training = self.backbone.training
         self.backbone.train(False)
@@ -142,7 +149,7 @@ class Student(nn.Module):
         try:
             if self.backbone(blank, **self.options).hidden_states[-1].ndim == 4:
                 self.patch = STRIDE
-            tokens, whole, embedding = self._tokens(blank)
+            tokens, whole, embedding = self._extract(blank)
         except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
             raise InputError(
                 f"a {self.backbone.config.model_type} cannot be pretrained: it gives no feature "
@@ -151,15 +158,15 @@ class Student(nn.Module):
         self.backbone.train(was_training)
         weights = list(self.backbone.parameters())
         total = tokens.sum() + whole.sum() + (embedding.sum() if embedded else 0)
-        for weight, reached in zip(
+        for weight, gradient in zip(
             weights, torch.autograd.grad(total, weights, allow_unused=True), strict=True
         ):
             # Several devices would wait for a gradient that never comes.
-            weight.requires_grad_(reached is not None)
+            weight.requires_grad_(gradient is not None)
         return tokens.shape[-1], embedding.shape[-1]
 
-    def teacher(self) -> "Student":
-        """A frozen copy to average into."""
+    def make_teacher(self) -> "Student":
+        """Frozen copy, for the moving average."""
         return copy.deepcopy(self).requires_grad_(False).eval()
 
     @torch.no_grad()

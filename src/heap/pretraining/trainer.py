@@ -1,4 +1,4 @@
-"""The step of pretraining: crops, teacher, student, losses."""
+"""Trainer of an encoder, and the step of pretraining: crops, teacher, student, losses."""
 
 import math
 from dataclasses import asdict
@@ -19,10 +19,10 @@ from heap.pretraining.losses import (
     alike_loss,
     cosine_loss,
     foreground_loss,
-    grown_trust,
     image_loss,
-    monitors,
+    measure_collapse,
     patch_loss,
+    trust_at,
 )
 from heap.pretraining.objective import random_blocks
 from heap.pretraining.photos import Photos, patch_colours
@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from heap.pretraining.lessons import Lessons
 
 LOCAL_AREA = (0.08, 0.4)
+"""Least and largest share of an image that a local crop shows."""
 SIDES = (3 / 4, 1.0, 5 / 4)
-"""Global crops come in these multiples of their side, so that the encoder meets other grids."""
+"""Multiples of the side that global crops come in, so that the encoder meets other grids."""
 SMALLEST = 32
-"""Crops are not made smaller than the stride of the coarsest map of a pyramid, in pixels."""
+"""Least side of a crop in pixels, the stride of the coarsest map of a pyramid."""
 WARMUP = 0.05
+"""Share of training in which the learning rate rises."""
 MASKED = 0.35
 """Share of an image that is hidden, where any is."""
 
@@ -47,7 +49,7 @@ Losses = dict[str, Tensor]
 
 
 def new_accelerator() -> "Accelerator":
-    """For all devices there are; in bfloat16 where they have instructions for it.
+    """Accelerator of all devices there are; in bfloat16 where they have instructions for it.
 
     Where they have none, a matrix product in bfloat16 takes many times as long as in float32.
     """
@@ -56,12 +58,12 @@ def new_accelerator() -> "Accelerator":
 
 
 class Pretrainer:
-    """Student, its moving average as a teacher, the optimiser, and the step that moves them.
+    """Student, its moving average as a teacher, the optimiser, and the step of training.
 
-    `lessons` are what a stronger encoder says of the photos, where there is one.
+    `lessons` are the features of a stronger encoder for the photos, where there is one.
 
-    Every random draw of a step comes from the seed, the number of the step and that of the device,
-    so a run that goes on from a checkpoint draws what the uninterrupted one would have drawn.
+    All random draws of a step come from the seed, the number of the step and that of the device, so
+    a run that goes on from a checkpoint draws the same as one that was not interrupted.
     """
 
     def __init__(
@@ -74,24 +76,24 @@ class Pretrainer:
     ) -> None:
         self.config, self.accelerator, self.lessons = config, accelerator, lessons
         self.device: torch.device = self.accelerator.device
-        # All in the memory of the device: a GPU would wait for anything slower.
+        # All are in the memory of the device: a GPU would wait for slower memory.
         self.photos = photos.to(self.device)
         student = Student(backbone, config, lessons.widths if lessons else None)
         convert_conv2d_weight_memory_format(student, torch.channels_last)
-        self.teacher = student.teacher().to(self.device)
+        self.teacher = student.make_teacher().to(self.device)
         optimizer = torch.optim.AdamW(
-            _groups(student), lr=config.learning_rate, weight_decay=config.weight_decay
+            _parameter_groups(student), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.student, self.optimizer = self.accelerator.prepare(student, optimizer)
         # Several devices start from the weights of the first.
         self.teacher.load_state_dict(self.raw.state_dict())
         self.step = 0
         self.seconds = 0.0
-        """That training has taken, over all calls."""
+        """Time that training has taken, over all calls."""
 
     @property
     def raw(self) -> Student:
-        """The student without what several devices put around it."""
+        """Student without the wrapper that several devices need."""
         student: Student = self.accelerator.unwrap_model(self.student)
         return student
 
@@ -103,7 +105,7 @@ class Pretrainer:
         return min(1.0, max(self.step / config.steps, spent))
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
+        """Content of a checkpoint."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -145,7 +147,7 @@ class Pretrainer:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def spend(self, seconds: float) -> None:
-        """Note what a step took: the same on all devices, so that they end after the same step."""
+        """Add the time of a step; the mean of all devices, so that they end after the same step."""
         spent = self.accelerator.reduce(torch.tensor(seconds, device=self.device), "mean")
         self.seconds += spent.item()
 
@@ -167,23 +169,25 @@ class Pretrainer:
         clip_grad_norm_(self.student.parameters(), config.clip)
         self.optimizer.step()
         self._share_statistics()
-        # At the start the teacher is young, so it has to learn faster than it will later.
+        # At the start a plain mean of all students so far: with the full momentum the teacher would
+        # keep the random weights for long.
         self.teacher.follow(self.raw, min(self._momentum(progress), 1 - 1 / (self.step + 2)))
         self.step += 1
         return {name: value.item() for name, value in (losses | signs).items()}
 
     def _losses(self, progress: float) -> tuple[Losses, Losses]:
-        config, generator = self.config, self._generator()
+        """Losses of a step, and signs of collapse, both by name."""
+        config, generator = self.config, self._make_generator()
         pick = torch.randint(
             len(self.photos), (config.batch,), generator=generator, device=self.device
         )
         images, priors = self.photos.pick(pick, self.device)
-        grid = self._grid(progress, generator)
+        grid = self._draw_grid(progress, generator)
         views = [
             random_crops(images, grid * self.raw.patch, (config.crop_area, 1.0), generator)
             for _ in range(config.global_crops)
         ]
-        side = self._patches(config.local_crop) * self.raw.patch
+        side = self._count_patches(config.local_crop) * self.raw.patch
         small = [
             random_crops(images, side, LOCAL_AREA, generator)
             for _ in range(config.local_crops if config.image_weight else 0)
@@ -192,6 +196,7 @@ class Pretrainer:
             random_blocks(config.batch, grid, grid, MASKED, generator)
             for _ in (views if config.patch_weight else ())
         ]
+        # The teacher sees crops in their own colours, the student recoloured ones.
         taught: list[Seen] = []
         if config.self_taught:
             with torch.no_grad(), self.accelerator.autocast():
@@ -205,15 +210,15 @@ class Pretrainer:
         if config.patch_weight:
             losses["patch"] = patch_loss(taught, seen, masks, config)
         if config.dense_weight:
-            cut = [crops.sample(priors, grid).flatten(1) for crops in views]
+            crop_priors = [crops.sample(priors, grid).flatten(1) for crops in views]
             colours = [patch_colours(crops.pixels, grid) for crops in views]
-            trust = grown_trust(progress, config)
-            losses["dense"] = foreground_loss(taught, seen, cut, colours, trust)
+            trust = trust_at(progress, config)
+            losses["dense"] = foreground_loss(taught, seen, crop_priors, colours, trust)
         if self.lessons:
             losses |= self._lesson_losses(
                 self.lessons, pick, list(zip(views, seen, strict=False)), generator
             )
-        return losses, monitors(taught[0] if taught else seen[0])
+        return losses, measure_collapse(taught[0] if taught else seen[0])
 
     def _lesson_losses(
         self,
@@ -222,62 +227,70 @@ class Pretrainer:
         views: list[tuple[Crops, Seen]],
         generator: torch.Generator,
     ) -> Losses:
-        maps, whole = lessons.pick(pick)
-        found: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
+        """Losses by the features of a stronger encoder; its maps are cropped like the photos."""
+        maps, embeddings = lessons.pick(pick)
+        losses: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
         for crops, seen in views:
             grid = crops.pixels.shape[-1] // self.raw.patch
-            said = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
-            order = torch.randperm(said.shape[1], generator=generator, device=self.device)
+            patches = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
+            order = torch.randperm(patches.shape[1], generator=generator, device=self.device)
             if seen.distill is not None:
-                found["distill"].append(cosine_loss(seen.distill, lessons.patch(said)))
-            if seen.whole is not None:
-                found["class"].append(cosine_loss(seen.whole, lessons.whole(whole)))
+                target = lessons.patch_standard(patches)
+                losses["distill"].append(cosine_loss(seen.distill, target))
+            if seen.distill_embedding is not None:
+                target = lessons.embedding_standard(embeddings)
+                losses["class"].append(cosine_loss(seen.distill_embedding, target))
             if self.config.alike_weight:
-                found["alike"].append(alike_loss(said, whole, seen, order))
-        return {name: torch.stack(values).mean() for name, values in found.items() if values}
+                losses["alike"].append(alike_loss(patches, embeddings, seen, order))
+        return {name: torch.stack(values).mean() for name, values in losses.items() if values}
 
     def _momentum(self, progress: float) -> float:
         momentum = self.config.teacher_momentum
         if not self.config.self_taught:
-            # Nothing learns from the average, which then has to end where the student is annealed.
+            # Nothing learns from the average; with a momentum of 1 it would not reach the student,
+            # whose last steps are its best.
             return momentum
         return 1 - (1 - momentum) * (math.cos(math.pi * progress) + 1) / 2
 
-    def _generator(self) -> torch.Generator:
+    def _make_generator(self) -> torch.Generator:
+        """Generator of a step, other for every device; also seeds the process."""
         number = self.step * self.accelerator.num_processes + self.accelerator.process_index
+        # A large prime, so that draws of neighbouring seeds do not overlap.
         seed = self.config.seed * 1_000_003 + number
-        # Models draw from the generator of the process: which blocks they leave out, for one.
+        # Models draw from the generator of the process, for stochastic depth for example.
         torch.manual_seed(seed)
         return torch.Generator(self.device).manual_seed(seed)
 
-    def _grid(self, progress: float, generator: torch.Generator) -> int:
-        """Side of the global crops, in patches."""
+    def _draw_grid(self, progress: float, generator: torch.Generator) -> int:
+        """Draw the side of the global crops of a step, in patches."""
         config = self.config
         last = config.last_crop and progress >= 1 - config.last_share
         draw = torch.randint(len(SIDES), (1,), generator=generator, device=self.device)
-        return self._patches((config.last_crop if last else config.crop) * SIDES[int(draw)])
+        return self._count_patches((config.last_crop if last else config.crop) * SIDES[int(draw)])
 
-    def _patches(self, side: int | float) -> int:
+    def _count_patches(self, side: int | float) -> int:
         patch = self.raw.patch
         return max(math.ceil(SMALLEST / patch), round(side / patch))
 
     @torch.no_grad()
     def _share_statistics(self) -> None:
-        """Give every device the mean of what they found for batch normalisation."""
+        """Give every device the mean of their statistics of batch normalisation."""
         if self.accelerator.num_processes > 1:
             for buffer in self.raw.buffers():
                 if buffer.is_floating_point():
                     buffer.copy_(self.accelerator.reduce(buffer, "mean"))
 
 
-def _groups(module: nn.Module) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases and norms."""
+def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
+    """Groups of weights: with weight decay matrices and kernels, without it biases and norms."""
     decayed = [weight for weight in module.parameters() if weight.ndim > 1]
     plain = [weight for weight in module.parameters() if weight.ndim <= 1]
     return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
 
 
 def _warm_cosine(progress: float) -> float:
+    """Share of the learning rate: rises to 1 in the warm-up, then falls to 0 as a cosine."""
     if progress < WARMUP:
+        # Not 0 at the first step, which would learn nothing.
         return (progress + 1e-3) / (WARMUP + 1e-3)
     return (math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)) + 1) / 2

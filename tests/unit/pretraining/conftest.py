@@ -101,7 +101,7 @@ def squares(pictures: list[Picture]) -> Photos:
         pixels.append(np.asarray(image.resize((48, 48))).transpose(2, 0, 1))
         grey = np.asarray(image.convert("L").resize((12, 12)))
         priors.append((grey > np.median(grey)).astype(np.float32))
-    return Photos.of(torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(priors)))
+    return Photos.from_rgb(torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(priors)))
 
 
 @pytest.fixture(scope="session")

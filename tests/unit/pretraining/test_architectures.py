@@ -10,7 +10,7 @@ from transformers import AutoModel
 
 from heap.base.errors import InputError
 from heap.encoder.load import load_encoder
-from heap.pretraining.architectures import ARCHITECTURES, new_model, old_model
+from heap.pretraining.architectures import ARCHITECTURES, load_model, new_model
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos
 
@@ -76,12 +76,12 @@ def test_what_cannot_be_pretrained(architecture: Architecture, tmp_path: Path) -
 def test_models_are_trained_in_full_precision(whole: Path, architecture: Architecture) -> None:
     """The weights of an encoder are in half precision, and files on the hub may ask for it."""
     half = architecture("resnet", dtype="float16")
-    for model in (new_model(half), new_model(str(whole)), old_model(whole)):
+    for model in (new_model(half), new_model(str(whole)), load_model(whole)):
         assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 
 def test_old_weights_are_those_of_the_file(whole: Path) -> None:
-    found = old_model(whole).state_dict()
+    found = load_model(whole).state_dict()
     saved = load_file(whole / "model.safetensors")
     assert found.keys() == saved.keys()
     for name, value in saved.items():
@@ -98,10 +98,10 @@ def test_old_weights_that_are_not_whole_are_refused(whole: Path, tmp_path: Path)
     for changed, message in [(lost, "are incomplete: " + name), (reshaped, "cannot be loaded")]:
         save_file(changed, weights, {"format": "pt"})
         with pytest.raises(InputError, match=message):
-            old_model(folder)
+            load_model(folder)
     weights.write_bytes(b"torn")
     with pytest.raises(InputError, match="cannot be loaded"):
-        old_model(folder)
+        load_model(folder)
     weights.unlink()
     with pytest.raises(InputError, match="cannot be loaded"):
-        old_model(folder)
+        load_model(folder)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from heap.base.errors import InputError
 from heap.encoder.load import load_encoder
-from heap.pretraining.architectures import new_model, old_model
+from heap.pretraining.architectures import load_model, new_model
 from heap.pretraining.export import load_heads, save_encoder
 from heap.pretraining.student import Student
 
@@ -32,7 +32,7 @@ def test_large_encoders_come_in_small_files_and_load_again(
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert max(sizes.values()) < 16_000_000
     assert "model-00002-of-00002.safetensors" in sizes
-    ours, theirs = load_encoder(str(tmp_path)).model.state_dict(), old_model(tmp_path).state_dict()
+    ours, theirs = load_encoder(str(tmp_path)).model.state_dict(), load_model(tmp_path).state_dict()
     for name, value in held.items():
         assert torch.equal(ours[name], value.half().float())
         assert torch.equal(theirs[name], value.half().float())
@@ -77,11 +77,11 @@ def test_the_card_says_what_it_was_made_of(
 
 def test_heads_are_taken_up_where_they_fit(whole: Path, tiny: Config) -> None:
     saved = load_file(whole / "heads.safetensors")
-    same = Student(old_model(whole), tiny())
+    same = Student(load_model(whole), tiny())
     assert load_heads(same, whole) == sorted(saved)
     for name, value in saved.items():
         assert torch.equal(same.state_dict()[name], value.float())
-    wider = Student(old_model(whole), tiny(prototypes=16))
+    wider = Student(load_model(whole), tiny(prototypes=16))
     before = {name: value.clone() for name, value in wider.state_dict().items()}
     names = load_heads(wider, whole)
     left = sorted(set(saved) - set(names))
@@ -89,14 +89,14 @@ def test_heads_are_taken_up_where_they_fit(whole: Path, tiny: Config) -> None:
     for name, value in wider.state_dict().items():
         expected = saved[name].float() if name in names else before[name]
         assert torch.equal(value, expected)
-    fewer = Student(old_model(whole), tiny(patch_weight=0.0, image_weight=0.0))
+    fewer = Student(load_model(whole), tiny(patch_weight=0.0, image_weight=0.0))
     assert load_heads(fewer, whole) == ["dense_head.bias", "dense_head.weight"]
 
 
 def test_a_folder_without_heads_and_one_with_damaged_ones(
     whole: Path, tiny: Config, tmp_path: Path
 ) -> None:
-    student = Student(old_model(whole), tiny())
+    student = Student(load_model(whole), tiny())
     assert load_heads(student, tmp_path) == []
     torn = (whole / "heads.safetensors").read_bytes()[:1000]
     (tmp_path / "heads.safetensors").write_bytes(torn)

@@ -13,7 +13,7 @@ from heap.base.progress import silent
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import TAUGHT_PYRAMID, recipe
 from heap.pretraining.augment import Crops
-from heap.pretraining.lessons import Standard, learn, open_lessons, origin_of
+from heap.pretraining.lessons import Standard, open_lessons, origin_of, write_lessons
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos
 
@@ -59,7 +59,7 @@ def test_what_is_kept_is_what_the_encoder_says(
     kind: int, teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
     encoder = load_encoder(teachers[kind], precision="fp32")
-    learn(encoder, squares, tmp_path, RESOLUTION, silent)
+    write_lessons(encoder, squares, tmp_path, RESOLUTION, silent)
     lessons = open_lessons(tmp_path, "a teacher", 0.1, CPU)
     chosen = torch.tensor([7, 2])
     maps, whole = lessons.pick(chosen)
@@ -102,7 +102,7 @@ def test_a_teacher_that_was_stopped_goes_on(
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     for folder in (whole, torn):
         folder.mkdir()
-    learn(encoder, squares, whole, RESOLUTION, silent)
+    write_lessons(encoder, squares, whole, RESOLUTION, silent)
     seen: list[int] = []
 
     def stop(stage: str, done: int, total: int | None) -> None:
@@ -112,11 +112,11 @@ def test_a_teacher_that_was_stopped_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        learn(encoder, squares, torn, RESOLUTION, stop)
+        write_lessons(encoder, squares, torn, RESOLUTION, stop)
     with (torn / "lessons.f16").open("ab") as file:
         file.write(b"torn")
-    learn(encoder, squares, torn, RESOLUTION, stop)
-    learn(encoder, squares, torn, RESOLUTION, stop)
+    write_lessons(encoder, squares, torn, RESOLUTION, stop)
+    write_lessons(encoder, squares, torn, RESOLUTION, stop)
     assert seen == [0, 8, 8, 12, 12]
     assert (torn / "lessons.f16").read_bytes() == (whole / "lessons.f16").read_bytes()
 
@@ -125,21 +125,21 @@ def test_what_is_kept_of_something_else_is_refused(
     teachers: list[str], squares: Photos, tmp_path: Path
 ) -> None:
     encoder = load_encoder(teachers[0], precision="fp32")
-    learn(encoder, squares, tmp_path, RESOLUTION, silent)
+    write_lessons(encoder, squares, tmp_path, RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"lessons\.f16 .* another resolution, grid; choose"):
-        learn(encoder, squares, tmp_path, 2 * RESOLUTION, silent)
+        write_lessons(encoder, squares, tmp_path, 2 * RESOLUTION, silent)
     with pytest.raises(ConfigError, match=r"another teacher, grid, patch_width"):
-        learn(load_encoder(teachers[1]), squares, tmp_path, RESOLUTION, silent)
+        write_lessons(load_encoder(teachers[1]), squares, tmp_path, RESOLUTION, silent)
     fewer = Photos(squares.luma[1:], squares.chroma[1:], squares.priors[1:])
     with pytest.raises(ConfigError, match=r"another photos, images"):
-        learn(encoder, fewer, tmp_path, RESOLUTION, silent)
+        write_lessons(encoder, fewer, tmp_path, RESOLUTION, silent)
     with pytest.raises(
         ConfigError, match=r"patches of 14 pixels .* squares of 60: choose 56 or 70"
     ):
-        learn(encoder, squares, tmp_path, 60, silent)
+        write_lessons(encoder, squares, tmp_path, 60, silent)
     (tmp_path / "lessons.json").write_text("{")
     with pytest.raises(StoreError, match=r"lessons\.json cannot be read .*; delete it and"):
-        learn(encoder, squares, tmp_path, RESOLUTION, silent)
+        write_lessons(encoder, squares, tmp_path, RESOLUTION, silent)
 
 
 def test_training_by_a_teacher_goes_on_and_ends_the_same(

@@ -11,12 +11,12 @@ from heap.pretraining.losses import (
     alike_loss,
     cosine_loss,
     foreground_loss,
-    grown_trust,
     image_loss,
-    monitors,
+    measure_collapse,
     patch_loss,
+    trust_at,
 )
-from heap.pretraining.objective import agreed, cross_entropy, dense_loss, sinkhorn
+from heap.pretraining.objective import cross_entropy, dense_loss, sinkhorn, smooth_by_colour
 from heap.pretraining.student import Seen
 
 from .conftest import Config
@@ -82,7 +82,7 @@ def test_the_foreground_of_each_crop_counts_alike() -> None:
     for ours, theirs, prior, cells in zip(taught, student, priors, colours, strict=False):
         assert ours.dense is not None
         assert theirs.dense is not None
-        says = agreed(ours.dense.sigmoid(), cells)
+        says = smooth_by_colour(ours.dense.sigmoid(), cells)
         expected.append(dense_loss(theirs.dense, prior, says, 0.3))
     found = foreground_loss(taught, student, priors, colours, 0.3)
     torch.testing.assert_close(found, sum(expected) / 2)
@@ -95,27 +95,27 @@ def test_trust_grows_from_a_quarter_to_five_eighths(
     progress: float, expected: float, tiny: Config
 ) -> None:
     config = tiny(trust=0.8, trust_from=0.25)
-    assert grown_trust(progress, config) == pytest.approx(expected)
-    assert grown_trust(progress, tiny(trust=0.0)) == 0
+    assert trust_at(progress, config) == pytest.approx(expected)
+    assert trust_at(progress, tiny(trust=0.0)) == 0
 
 
 def test_trust_that_never_grows(tiny: Config) -> None:
-    assert grown_trust(0.999, tiny(trust_from=1.0)) == 0
+    assert trust_at(0.999, tiny(trust_from=1.0)) == 0
 
 
 def test_monitors_show_collapse() -> None:
     alike = Seen(
         torch.tensor([[1.0, -1, -1, -1]] * 3), None, torch.zeros(3, 4), torch.ones(3, 4, 2)
     )
-    found = monitors(alike)
+    found = measure_collapse(alike)
     assert found["token_spread"] == 0
     assert found["prototype_entropy"] < 1e-3
     assert found["foreground"] == 0.5
     spread = Seen(2 * torch.eye(4) - 1, None, None, torch.randn(4, 4, 2))
-    found = monitors(spread)
+    found = measure_collapse(spread)
     assert found.keys() == {"token_spread", "prototype_entropy"}
     assert found["prototype_entropy"].item() == pytest.approx(math.log(4), abs=1e-3)
-    assert monitors(Seen(None, None, None, spread.tokens)).keys() == {"token_spread"}
+    assert measure_collapse(Seen(None, None, None, spread.tokens)).keys() == {"token_spread"}
 
 
 def test_the_cosine_to_what_a_teacher_says() -> None:

@@ -5,11 +5,11 @@ import torch
 
 from heap.pretraining.objective import (
     ProjectionHead,
-    agreed,
     cross_entropy,
     dense_loss,
     random_blocks,
     sinkhorn,
+    smooth_by_colour,
 )
 
 
@@ -93,7 +93,7 @@ def test_near_patches_of_one_colour_agree() -> None:
     draw = generator()
     foreground = torch.rand(2, 12, generator=draw)
     colours = 0.2 * torch.rand(2, 3, 3, 4, generator=draw)
-    found = agreed(foreground, colours)
+    found = smooth_by_colour(foreground, colours)
     for image, patch in [(0, 0), (0, 7), (1, 11)]:
         row, col = divmod(patch, 4)
         total = weights = 0.0
@@ -109,5 +109,5 @@ def test_near_patches_of_one_colour_agree() -> None:
     sides[..., 4:] = 1
     stray = sides[:, 0].flatten(1).clone()
     stray[0, 3 * 8 + 1] = 1
-    mended = agreed(stray, sides)
+    mended = smooth_by_colour(stray, sides)
     assert torch.equal(mended > 0.5, sides[:, 0].flatten(1) > 0.5)

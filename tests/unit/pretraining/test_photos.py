@@ -27,7 +27,7 @@ def square(image: Image.Image, side: int = 128) -> np.ndarray:
 def photos_of(*images: np.ndarray) -> Photos:
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     priors = torch.linspace(0, 1, len(images) * 9).view(-1, 3, 3)
-    return Photos.of(pixels, priors)
+    return Photos.from_rgb(pixels, priors)
 
 
 def back(photos: Photos) -> np.ndarray:
@@ -90,7 +90,9 @@ def test_several_packs_are_one(squares: Photos, tmp_path: Path) -> None:
     assert len(many) > 1
     assert same(read_packs(one), squares)
     assert same(read_packs(many), squares)
-    assert same(read_packs(many[::-1]), Photos.joined([read_packs([path]) for path in many[::-1]]))
+    assert same(
+        read_packs(many[::-1]), Photos.concatenate([read_packs([path]) for path in many[::-1]])
+    )
     assert not same(read_packs(many[::-1]), squares)
 
 
@@ -100,7 +102,7 @@ def test_no_pack_is_larger_than_was_asked_for(most_bytes: int) -> None:
     import tempfile
 
     pixels = torch.randint(0, 256, (11, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    photos = Photos.of(pixels.to(torch.uint8), torch.zeros(11, 28, 28))
+    photos = Photos.from_rgb(pixels.to(torch.uint8), torch.zeros(11, 28, 28))
     with tempfile.TemporaryDirectory() as folder:
         paths = photos.write(Path(folder) / "pack", most_bytes)
         sizes = [path.stat().st_size for path in paths]

@@ -91,7 +91,7 @@ def test_hidden_patches_are_not_seen(kind: str, architecture: Architecture, tiny
 
 def test_the_teacher_follows_weights_and_statistics_by_the_momentum(tiny: Config) -> None:
     student = student_of(tiny().architecture, tiny)
-    teacher = student.teacher()
+    teacher = student.make_teacher()
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     with torch.no_grad():
         for value in (*student.parameters(), *student.buffers()):
@@ -161,8 +161,8 @@ def test_a_teacher_of_the_whole_trains_what_the_encoder_gives_for_it(
     save_encoder(student, tmp_path, about, None)
     (found,) = student([crops(8 * student.patch)])
     assert found.embedding is not None
-    assert found.whole is not None
-    assert found.whole.shape == (2, 7)
+    assert found.distill_embedding is not None
+    assert found.distill_embedding.shape == (2, 7)
     embedded = load_encoder(str(tmp_path), precision="fp32").embed(crops(8 * student.patch))
     torch.testing.assert_close(found.embedding, embedded, atol=5e-3, rtol=5e-3)
     frozen = [name for name, weight in student.backbone.named_parameters()
