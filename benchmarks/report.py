@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heap.benchmark.results import machine, rounded
+from heap.benchmark.results import machine_info, round_floats
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap
@@ -75,8 +75,8 @@ def write_report(
     The summary is made from the rows as they are written, so that it can be made again from the
     file. What is `measured` are the figures that it cannot be made from: times and memory.
     """
-    rows = rounded(rows, DIGITS)
-    summary = rounded(summarise(rows))
+    rows = round_floats(rows, DIGITS)
+    summary = round_floats(summarise(rows))
     about = {
         "name": name,
         "protocol": protocol,
@@ -85,14 +85,15 @@ def write_report(
         "encoder": encoder,
         "versions": {each: version(each) for each in ("heap", "torch", "transformers")}
         | {"python": platform.python_version()},
-        "machine": machine(),
+        "machine": machine_info(),
         "summary": summary,
-        "measured": rounded(measured, DIGITS),
+        "measured": round_floats(measured, DIGITS),
     }
     lines = ",\n".join(json.dumps(row) for row in rows)
     text = json.dumps(about, indent=1).removesuffix("\n}") + f',\n "rows": [\n{lines}\n]}}\n'
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     sys.stdout.write(
-        json.dumps({"summary": summary, "measured": rounded(measured, DIGITS)}, indent=1) + "\n"
+        json.dumps({"summary": summary, "measured": round_floats(measured, DIGITS)}, indent=1)
+        + "\n"
     )

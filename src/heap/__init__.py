@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from heap.benchmark.run.command import evaluate
     from heap.discovery import Discovery, discover
     from heap.encoder.base import Encoder
     from heap.encoder.load import load_encoder
     from heap.fitting.command import fit
     from heap.model.heap import Heap
+    from heap.pretraining.command import pretrain
     from heap.results import ImageResult, Objects, Regions
     from heap.run import Run
+    from heap.serving.command import serve
 
 # Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
 # at every start.
@@ -30,9 +33,12 @@ __all__ = [
     "Regions",
     "Run",
     "discover",
+    "evaluate",
     "fit",
     "load_encoder",
     "open",
+    "pretrain",
+    "serve",
 ]
 
 # No module of the package may have the name of a function here: importing `heap.x` binds `x`.
@@ -45,8 +51,11 @@ _HOMES = {
     "Regions": "heap.results",
     "Run": "heap.run",
     "discover": "heap.discovery",
+    "evaluate": "heap.benchmark.run.command",
     "fit": "heap.fitting.command",
     "load_encoder": "heap.encoder.load",
+    "pretrain": "heap.pretraining.command",
+    "serve": "heap.serving.command",
 }
 
 

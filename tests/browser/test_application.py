@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from serving import serving
+from servers import serving
 
 import heap
 from heap.categories.edit import rename

@@ -11,7 +11,7 @@ from heap.masks.scaling import thumbnail
 from heap.store.editing import Editor
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import outlines
+from heap.view.contents import trace_outlines
 from heap.view.gallery import write_gallery
 
 from .pictures import take_picture
@@ -69,7 +69,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("large") / "run"
     masks = [ring((60, 80), (30, 15 + 12 * place), 10, 3) for place in range(5)]
     photo = thumbnail(np.full((60, 80, 3), 120, dtype=np.uint8))
-    drawn = outlines(result_of("any", masks, (60, 80)))
+    drawn = trace_outlines(result_of("any", masks, (60, 80)))
     with RunStore.create_or_open(run, {}) as store:
         keys = [f"{number:04d}.jpg" for number in range(1000)]
         store.add([Finished(result_of(key, masks, (60, 80)), photo) for key in keys])
@@ -83,7 +83,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         editor.update_objects("index = 4", {"category": 0})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "heap.view.gallery.outlines", lambda result: drawn
+            "heap.view.gallery.trace_outlines", lambda result: drawn
         )  # They are the same in all.
         write_gallery(RunStore.open(run), run / "gallery.html")
     return run / "gallery.html"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from runs import make_run, ring, sort_into
-from serving import serving
+from servers import serving
 
 import heap
 from heap.store.store import RunStore

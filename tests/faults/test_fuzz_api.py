@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from runs import blobs, make_run, sort_into
 from schemathesis.schemas import BaseSchema
 
-from heap.serve import browsing, correcting, exporting, pictures, searching
-from heap.serve.access import Access
-from heap.serve.app import make_app
+from heap.serving import browsing, correcting, exporting, pictures, searching
+from heap.serving.access import Access
+from heap.serving.app import make_app
 
 # The application's threads draw random numbers while schemathesis makes a request.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")

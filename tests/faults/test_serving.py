@@ -18,11 +18,11 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
-from serving import serving
+from servers import serving
 from store_writer import CONFIG, record, write
 
-from heap.serve import patience
-from heap.serve.searching import UPLOAD
+from heap.serving import patience
+from heap.serving.searching import UPLOAD
 from heap.store.records import Finished
 from heap.store.store import RunStore
 

@@ -80,7 +80,7 @@ def evaluate(data: str, methods: list[str], encoder: str, out: str, cache: str) 
         for name in methods
     ]  # fmt: skip
     task = heap.benchmark.run.evaluate.Task(protocols, open_dataset(f"folder:{data}"))
-    heap.benchmark.run.evaluate.evaluate(task, bench, entries, on_progress=say)
+    heap.benchmark.run.evaluate.score_methods(task, bench, entries, on_progress=say)
 
 
 def main() -> int:

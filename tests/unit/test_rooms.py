@@ -13,7 +13,7 @@ ROOT = Path(heap.__file__).parent
 # Lowest first; a line of ARCHITECTURE.md stands for each.
 ROOMS = (
     *("base", "config", "images", "masks", "encoder", "features", "results", "model", "methods"),
-    *("fitting", "store", "categories", "export", "report", "view", "run", "discovery", "serve"),
+    *("fitting", "store", "categories", "export", "report", "view", "run", "discovery", "serving"),
     *("benchmark", "pretraining", "doctor", "cli"),
 )
 FACE = {"__init__", "__main__"}

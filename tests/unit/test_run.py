@@ -138,5 +138,5 @@ def test_an_export_is_a_method_of_a_run(run: Path, photos: Path, tmp_path: Path)
     assert sum(count.images for count in exported.splits.values()) == 12
     assert sum(path.is_file() for path in (out / "images").rglob("*")) == 12
     assert exported.crops == len(list((out / "crops").rglob("*.png"))) > 0
-    with pytest.raises(ConfigError, match="no format"):
-        package.open(run).export("pascal", out)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="scores are from 0 to 1"):
+        package.open(run).export("csv", min_score=2.0)

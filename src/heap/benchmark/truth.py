@@ -1,4 +1,4 @@
-"""What is annotated in an image: what a method is scored against."""
+"""Annotation of an image, which methods are scored against."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, UInt8
 from heap.images import Picture, Source, decode
 
 VOID = 255
-"""In a class map: pixels that are not scored."""
+"""Value of the pixels in a class map that are not scored."""
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,20 @@ class Truth:
     """The annotation of one image; what its data set does not have is None."""
 
     boxes: Float64[np.ndarray, "object 4"]
-    """xyxy, 0-based pixel edges, x2 and y2 exclusive. Of the parts of the mask where the data set
-    has no boxes."""
+    """xyxy, 0-based pixel edges, x2 and y2 exclusive. Where a data set has no boxes, they are those
+    of the parts of its mask."""
     crowds: Bool[np.ndarray, " object"]
-    """Boxes around a crowd: no objects, but what is found there is not wrong either."""
+    """Whether a box is around a crowd: it is no object, but what is found in it is not wrong."""
     foreground: Bool[np.ndarray, "height width"] | None = None
-    """All that is annotated, whatever its class."""
+    """Pixels of everything that is annotated, whatever its class."""
     void: Bool[np.ndarray, "height width"] | None = None
     """Pixels that are not scored; None: all are."""
     classes: UInt8[np.ndarray, "height width"] | None = None
     """Class of each pixel, 0 background, `VOID` not scored."""
     instances: Bool[np.ndarray, "object height width"] | None = None
-    """Mask of each of the objects that `boxes` has, in the same order."""
+    """Masks of the objects in `boxes`, in the same order."""
     box_classes: tuple[str, ...] | None = None
-    """Name of the class of each of the boxes."""
+    """Names of the classes of the boxes."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class Example:
     """An image of a data set; neither it nor its annotation has been read yet."""
 
     key: str
-    """Unique in its data set."""
+    """Name that is unique in the data set."""
     image: Path
     split: str
-    """`train`, `val`, ...; `all` where a data set has no splits."""
+    """`train`, `val` and so on; `all` where a data set has no splits."""
     read: Callable[[int, int], Truth]
-    """Reads the annotation of the image, whose width and height it is given.
+    """Function that reads the annotation of the image from its width and height.
 
     Raises InputError, naming file and place, if it is wrong or does not fit the image.
     """
 
     def picture(self) -> Picture:
-        """The decoded image.
+        """Decode the image.
 
         Raises:
             ImageError: if it cannot be used.
@@ -58,7 +58,7 @@ class Example:
         return decode(Source(self.key, str(self.image)))
 
     def truth(self, picture: Picture) -> Truth:
-        """Its annotation.
+        """Read its annotation.
 
         Raises:
             InputError: naming file and place, if it is wrong or of another size.
@@ -71,7 +71,7 @@ class Dataset:
     """Images with annotations."""
 
     name: str
-    """As `heap datasets` lists it."""
+    """Name in `heap datasets`."""
     place: Path
     examples: tuple[Example, ...]
     """By split, then by key."""

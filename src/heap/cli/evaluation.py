@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
-from heap.base.errors import InputError
 from heap.cli.app import err_console
 from heap.cli.bars import Bars
 from heap.cli.options import ANY_FEATURES, ANY_MACHINE, FeatureOptions, MachineOptions, bench_of
@@ -18,7 +17,6 @@ from heap.cli.reading import Seed, Seeds
 
 if TYPE_CHECKING:
     from heap.benchmark.results import Results
-    from heap.benchmark.run.bench import Entry
 
 _AtLeastOne = Parameter(validator=cyclopts.validators.Number(gte=1))
 _NotNegative = Parameter(validator=cyclopts.validators.Number(gte=0))
@@ -70,39 +68,39 @@ def evaluate(
         machine: Where the work is done.
         as_json: Print the values as JSON on standard output, as fractions.
     """
-    from heap.benchmark.datasets import open_dataset
-    from heap.benchmark.protocols import find_protocol
-    from heap.benchmark.run.bench import Entry
-    from heap.benchmark.run.evaluate import Task
-    from heap.benchmark.run.evaluate import evaluate as run_evaluate
-    from heap.benchmark.run.methods import find_method
-    from heap.benchmark.run.tuning import merged
+    config = features.config()
+    from heap.benchmark.run.command import evaluate as evaluate_methods
+    from heap.benchmark.run.tuning import read_tuned
 
-    # What is named twice is meant once.
-    wanted = [find_protocol(name) for name in dict.fromkeys(names)]
-    cards = [find_method(name) for name in dict.fromkeys(method)]
-    by_method = merged(settings or [])
-    entries = [
-        Entry(card, out, by_method.get(card.name, {}), each, model, label)
-        for card in cards
-        for each in (dict.fromkeys(seed or [0]) if card.learn else [0])
-    ]
-    if not (len(entries) == 1 and _is_file(out)):
-        entries = [_among(entry, out, model) for entry in entries]
-    task = Task(wanted, open_dataset(data, limit), data_label)
-    task.check()
-    bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:
-        results = run_evaluate(task, bench, entries, on_progress=progress)
+        results = evaluate_methods(
+            names,
+            data=data,
+            methods=method,
+            out=out,
+            features=config,
+            encoder_label=features.encoder_label,
+            settings=read_tuned(settings or []),
+            seeds=seed or [0],
+            fit=fit or (),
+            model=model,
+            label=label,
+            data_label=data_label,
+            limit=limit,
+            cache=machine.cache,
+            device=machine.device,
+            precision=machine.precision,
+            on_progress=progress,
+        )
     if as_json:
         print_json([
-            {"out": str(entry.out), "method": result.method.label, "values": _values(result)}
-            for entry, result in zip(entries, results, strict=True)
+            {"out": str(place), "method": result.method.label, "values": _values(result)}
+            for place, result in results.items()
         ])  # fmt: skip
         return
-    for entry, result in zip(entries, results, strict=True):
+    for place, result in results.items():
         print_table((result.method.label, "value", "95 % interval"), _rows(result))
-        err_console.print(str(entry.out), highlight=False)
+        err_console.print(str(place), highlight=False)
 
 
 def tune(
@@ -171,22 +169,9 @@ def tune(
         err_console.print(f"no time was left for {json.dumps(settings)}", markup=False)
 
 
-def _among(entry: "Entry", out: Path, model: Path | None) -> "Entry":
-    """The entry with a result and a model of its own in the folders."""
-    if _is_file(out):
-        raise InputError(f"several methods or seeds need a folder: --out {out} is a file name")
-    name = f"{entry.card.name}-{entry.seed}" if entry.card.learn else entry.card.name
-    own = model / name if model is not None and entry.card.learn else None
-    return replace(entry, out=out / f"{name}.json.gz", model=own)
-
-
-def _is_file(out: Path) -> bool:
-    return out.name.endswith((".json", ".json.gz"))
-
-
 def _values(result: "Results") -> dict[str, Any]:
     return {
-        protocol: {metric: asdict(found) for metric, found in scores.metrics.items()}
+        protocol: {metric: asdict(value) for metric, value in scores.metrics.items()}
         for protocol, scores in result.protocols.items()
     }
 
@@ -195,10 +180,10 @@ def _rows(result: "Results") -> Iterator[tuple[str, str, str]]:
     from heap.benchmark.tables.words import column_of
 
     for protocol, scores in result.protocols.items():
-        for metric, found in scores.metrics.items():
-            if found.value is None:
+        for metric, estimate in scores.metrics.items():
+            if estimate.value is None:
                 yield f"{protocol} {metric}", "-", "not defined here"
                 continue
             scale = column_of(protocol, metric).scale
-            interval = f"{scale * (found.low or 0):.1f} to {scale * (found.high or 0):.1f}"
-            yield f"{protocol} {metric}", f"{scale * found.value:.1f}", interval
+            interval = f"{scale * (estimate.low or 0):.1f} to {scale * (estimate.high or 0):.1f}"
+            yield f"{protocol} {metric}", f"{scale * estimate.value:.1f}", interval

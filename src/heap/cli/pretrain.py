@@ -77,7 +77,7 @@ def pretrain(
         run_pretrain(
             images,
             out,
-            config,
+            config=config,
             side=side,
             limit=limit,
             start=start,

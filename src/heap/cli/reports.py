@@ -120,13 +120,13 @@ def figure(
     """
     from heap.benchmark.run.bench import Entry
     from heap.benchmark.run.methods import find_method
-    from heap.benchmark.run.tuning import merged
+    from heap.benchmark.run.tuning import read_tuned
     from heap.benchmark.tables.figure import figure_rows, read_objects
     from heap.images import decode, list_images
     from heap.report.comparison import draw_figure, file_kind
 
     file_kind(out)
-    by_method = merged(settings or [])
+    by_method = read_tuned(settings or [])
     cards = [find_method(name) for name in dict.fromkeys(method)]
     bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:

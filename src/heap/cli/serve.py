@@ -1,15 +1,15 @@
 """`heap serve`."""
 
-import socket
-from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
-from heap.base.errors import InputError
 from heap.cli.app import err_console
 from heap.cli.options import ANY_PHOTOS, PhotoOptions
+
+if TYPE_CHECKING:
+    from heap.serving.command import Address
 
 
 def serve(
@@ -44,62 +44,30 @@ def serve(
         browser: Open the page in the browser of this machine.
         photos: Where the photos of the run are read again.
     """
-    try:
-        import uvicorn
+    from heap.serving.command import serve as serve_run
 
-        from heap.serve.access import Access, address_of
-        from heap.serve.app import make_app
-        from heap.serve.patience import PatientProtocol
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
-        ) from error
-
-    access = Access.at(host, allow_host or ())
-    app = make_app(
-        run,
-        model=model,
-        access=access,
-        read_only=read_only,
-        photos=photos.photos,
-        urls=photos.urls,
-    )
-    with _listening(host, port) as listener:
-        address = address_of(host, listener.getsockname()[1], allow_host or ())
-        key = f"/?token={access.token}" if access.token else ""
-        _say(f"{run} is at {address}{key}, its HTTP interface at {address}/docs; Ctrl+C ends it")
-        if access.token:
+    def say_address(address: "Address") -> None:
+        _say(
+            f"{run} is at {address.page}, its HTTP interface at {address.url}/docs; Ctrl+C ends it"
+        )
+        if address.token:
             _say(
                 f"Whoever has this address sees all images of {run}"
                 f"{'' if read_only else ' and may change it'}; it is valid until heap serve ends."
             )
-        if browser:
-            import webbrowser
 
-            webbrowser.open(address + key)
-        config = uvicorn.Config(
-            app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
-            timeout_graceful_shutdown=3,
-        )  # fmt: skip
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        # Whoever comes before the application is ready waits, and is not refused.
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"{host}:{port} cannot be listened at ({error.strerror}); choose another --port, or 0 "
-            "for any that is free"
-        ) from error
-    return listener
+    serve_run(
+        run,
+        host=host,
+        port=port,
+        allow_hosts=allow_host or (),
+        model=model,
+        read_only=read_only,
+        browser=browser,
+        photos=photos.photos,
+        urls=photos.urls,
+        on_ready=say_address,
+    )
 
 
 def _say(text: str) -> None:

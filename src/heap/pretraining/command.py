@@ -16,6 +16,7 @@ from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
 from heap.base.progress import OnProgress, silent
+from heap.config import from_dict
 from heap.encoder import hub
 from heap.encoder.registry import resolve
 from heap.features.colour_prior import SMOOTHING_GRID, smoothed_prior
@@ -25,7 +26,7 @@ from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.skipped import Skipped
-from heap.pretraining.config import PretrainConfig
+from heap.pretraining.config import TAUGHT, PretrainConfig
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos, read_packs
 from heap.pretraining.quality import measure
@@ -44,8 +45,8 @@ Loaded = tuple[UInt8[np.ndarray, "3 side side"], Float32[np.ndarray, "cells cell
 def pretrain(
     images: Place | Sequence[Place],
     out: Path | str,
-    config: PretrainConfig | None = None,
     *,
+    config: PretrainConfig | None = None,
     side: int | None = None,
     limit: int | None = None,
     start: str | None = None,
@@ -73,7 +74,9 @@ def pretrain(
         WeightsError: if the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
-    config, out = config or PretrainConfig(), Path(out)
+    # With a teacher, all that is learned is what it says, unless `config` asks for more.
+    config = config or from_dict(PretrainConfig, TAUGHT if teacher else {})
+    out = Path(out)
     start_folder = _find_start(start)
     _fetch_teacher(teacher)
     make_folder(out)

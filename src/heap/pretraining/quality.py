@@ -17,7 +17,7 @@ from heap.benchmark.datasets import open_dataset
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Results
 from heap.benchmark.run.bench import Bench, Entry
-from heap.benchmark.run.evaluate import Task, evaluate
+from heap.benchmark.run.evaluate import Task, score_methods
 from heap.benchmark.run.methods import METHODS
 from heap.config import FeatureConfig, FitConfig, LossConfig
 from heap.encoder.registry import recipe
@@ -100,7 +100,7 @@ def _score(
     """IoU and CorLoc, in percent."""
     out = folder / f"{method}.json"
     entry = Entry(METHODS[method], out, settings, model=folder / method)
-    [results] = evaluate(task, bench, [entry])
+    [results] = score_methods(task, bench, [entry])
     for failure in results.data.failed:
         raise ImageError(failure.image, failure.stage, failure.reason)
     return _percent(results, SALIENCY, "iou"), _percent(results, CORLOC, "corloc")

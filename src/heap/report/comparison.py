@@ -15,7 +15,7 @@ from heap.masks.scaling import encode_image
 CELL = 320
 """Side of the square that every panel fits in, in pixels."""
 MAX_SIDE = 65_500
-"""Of a figure, in pixels: what a JPEG can hold."""
+"""Longest side of a figure in pixels, which is that of a JPEG."""
 
 _GAP = 10
 _MARGIN = 20
@@ -32,7 +32,7 @@ class Panel:
     """One picture of a row."""
 
     title: str
-    """Of its column."""
+    """Title of its column."""
     pixels: UInt8[np.ndarray, "height width 3"] | None
     """At any size; None leaves the place empty."""
 
@@ -57,7 +57,7 @@ def draw_figure(rows: Sequence[FigureRow], out: Path) -> None:
 
 
 def file_kind(out: Path) -> str:
-    """What kind of file a figure becomes, by its name; to be asked before long work.
+    """Format of the file of a figure, by its name; to be asked before long work.
 
     Raises:
         InputError: if it is none that a figure can be.
@@ -69,7 +69,7 @@ def file_kind(out: Path) -> str:
 
 
 def compose(rows: Sequence[FigureRow]) -> Image.Image:
-    """One picture of all rows, titles above the columns.
+    """Make one picture of all rows, titles above the columns.
 
     The panels of a row get the same height, and every column the same width.
 
@@ -77,11 +77,11 @@ def compose(rows: Sequence[FigureRow]) -> Image.Image:
         ValueError: if there is no row or no panel, or the titles differ between rows.
         InputError: if it would have a side over `MAX_SIDE`.
     """
-    titles = _titles(rows)
+    titles = _common_titles(rows)
     heights = [_height(row) for row in rows]
     widths = [_widest(row, height) for row, height in zip(rows, heights, strict=True)]
-    width = max(CELL // 2, *widths)  # Narrower ones would have no room for a title.
-    figure = _blank(len(titles), width, heights)
+    width = max(CELL // 2, *widths)  # Narrower columns would have no room for a title.
+    figure = _blank_figure(len(titles), width, heights)
     _write_titles(figure, titles, width)
     top = _MARGIN + _HEADER
     for row, height in zip(rows, heights, strict=True):
@@ -90,7 +90,7 @@ def compose(rows: Sequence[FigureRow]) -> Image.Image:
     return figure
 
 
-def _titles(rows: Sequence[FigureRow]) -> tuple[str, ...]:
+def _common_titles(rows: Sequence[FigureRow]) -> tuple[str, ...]:
     titles = {tuple(panel.title for panel in row.panels) for row in rows}
     if len(titles) != 1 or () in titles:
         raise ValueError(f"a figure needs rows with the same titles, not {sorted(titles)}")
@@ -98,7 +98,7 @@ def _titles(rows: Sequence[FigureRow]) -> tuple[str, ...]:
 
 
 def _height(row: FigureRow) -> int:
-    """The largest at which every panel fits in its cell."""
+    """Largest height at which every panel fits into its cell."""
     shapes = [panel.pixels.shape for panel in row.panels if panel.pixels is not None]
     flattest = min((down / across for down, across, _ in shapes), default=0)
     return max(1, round(CELL * min(1, flattest)))
@@ -115,7 +115,7 @@ def _width(pixels: UInt8[np.ndarray, "height width 3"] | None, height: int) -> i
     return min(CELL, max(1, width))
 
 
-def _blank(columns: int, width: int, heights: Sequence[int]) -> Image.Image:
+def _blank_figure(columns: int, width: int, heights: Sequence[int]) -> Image.Image:
     across = _left(columns, width) - _GAP + _MARGIN
     down = 2 * _MARGIN + _HEADER + sum(heights) + _GAP * (len(heights) - 1)
     if max(across, down) > MAX_SIDE:

@@ -10,10 +10,10 @@ from heap.masks.scaling import THUMBNAIL_SIDE, encode_image, fit_size, smooth_la
 from heap.results import ImageResult, Regions
 
 _CANVAS_SIDE = THUMBNAIL_SIDE * 2
-"""Outlines are finer than thumbnails, because they stay sharp when these are enlarged."""
+"""Side of the canvas of outlines: they are finer than thumbnails, which are shown enlarged."""
 _REGIONS_SIDE = THUMBNAIL_SIDE // 2
 _TOLERANCE = 1.0
-"""Distance in pixels to which points of the outline may be left out."""
+"""Distance in pixels up to which points of an outline may be left out."""
 
 
 def canvas_of(size: tuple[int, int]) -> tuple[int, int]:
@@ -22,30 +22,30 @@ def canvas_of(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
-    """The outline of a mask, holes included, to be filled by the even-odd rule.
+    """Trace the outline of a mask, holes included, to be filled by the even-odd rule.
 
     Coordinates are pixel indices; it is empty if the mask has no two-dimensional part.
     """
     part, corner = crop_to_box(mask)
-    rings = (_simplified(ring + corner) for piece in trace(part) for ring in piece)
-    return "".join(_ring(ring) for ring in rings if len(ring) > 2)
+    rings = (_simplify(ring + corner) for piece in trace(part) for ring in piece)
+    return "".join(_ring_path(ring) for ring in rings if len(ring) > 2)
 
 
 def region_map(result: ImageResult) -> bytes:
-    """The regions of an image in colours, as a small PNG to be laid over it."""
+    """Draw the regions of an image in colours, as a small PNG to be laid over it."""
     return regions_png(result.regions, fit_size((result.width, result.height), _REGIONS_SIDE))
 
 
 def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
-    """The region map in colours at `size` (width, height), as a PNG."""
+    """Draw a region map in colours at `size` (width, height), as a PNG."""
     labels = smooth_labels(regions.label_map, size) % len(REGIONS)
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
     return encode_image(image, "PNG", optimize=True)
 
 
-def _simplified(ring: Ring) -> Ring:
-    """The ring without the points that hardly matter."""
+def _simplify(ring: Ring) -> Ring:
+    """Return a ring without the points that hardly change it."""
     from matplotlib.path import Path
 
     path = Path(ring)
@@ -57,6 +57,6 @@ def _simplified(ring: Ring) -> Ring:
     return moved
 
 
-def _ring(points: Ring) -> str:
+def _ring_path(points: Ring) -> str:
     steps = " ".join(f"{right} {down}" for right, down in np.diff(points, axis=0).tolist())
     return f"M{points[0, 0]} {points[0, 1]}l{steps}z"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 1024
 _SUPERSAMPLING = 2
-"""Drawn this much larger and then reduced, lines have no steps."""
+"""Factor by which pictures are drawn larger and then reduced, so that lines have no steps."""
 _OPACITY = 0.45
 _DIMMING = 0.65
 _QUALITY = 88
@@ -27,7 +27,7 @@ _QUALITY = 88
 def draw_overlay(
     pixels: UInt8[np.ndarray, "height width 3"], result: ImageResult, max_side: int = MAX_SIDE
 ) -> Image.Image:
-    """The image with its objects: masks in colours, outlines, corners of the boxes, scores.
+    """Draw an image with its objects: masks in colours, outlines, corners of boxes, scores.
 
     `pixels` is the upright image at any size; the drawing has no side over `max_side` pixels.
     """
@@ -44,13 +44,13 @@ def draw_overlay(
 def draw_foreground(
     pixels: UInt8[np.ndarray, "height width 3"], masks: Bool[np.ndarray, "object height width"]
 ) -> Image.Image:
-    """The image with its objects in colours, everything else dimmed."""
+    """Draw an image with its objects in colours and everything else dimmed."""
     import supervision as sv
 
     boxes = sv.mask_to_xyxy(masks).astype(np.float32)
-    found = sv.Detections(boxes, masks, class_id=np.arange(len(masks)))
+    detections = sv.Detections(boxes, masks, class_id=np.arange(len(masks)))
     dimming = sv.BackgroundOverlayAnnotator(sv.Color.BLACK, _DIMMING)
-    return _colour(dimming.annotate(Image.fromarray(pixels), found), found)
+    return _colour(dimming.annotate(Image.fromarray(pixels), detections), detections)
 
 
 def draw_regions(
@@ -58,7 +58,7 @@ def draw_regions(
     label_map: Int64[np.ndarray, "grid_h grid_w"],
     max_side: int = MAX_SIDE,
 ) -> Image.Image:
-    """The image in the colours of its regions, with fine light lines between them."""
+    """Draw an image in the colours of its regions, with fine light lines between them."""
     photo = Image.fromarray(pixels)
     size = fit_size(photo.size, max_side)
     labels = smooth_labels(label_map, size)
@@ -97,16 +97,16 @@ def _detections(result: ImageResult, size: tuple[int, int]) -> "Detections":
     )
 
 
-def _draw(scene: Image.Image, found: "Detections", labels: list[str]) -> Image.Image:
+def _draw(scene: Image.Image, detections: "Detections", labels: list[str]) -> Image.Image:
     import supervision as sv
 
     def pixels(at_1024: int, least: int) -> int:
         return _pixels(scene, at_1024, least)
 
     palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    scene = _colour(scene, found)
+    scene = _colour(scene, detections)
     corners = sv.BoxCornerAnnotator(palette, thickness=pixels(4, 2), corner_length=pixels(24, 6))
-    scene = corners.annotate(scene, found)
+    scene = corners.annotate(scene, detections)
     text = sv.RichLabelAnnotator(
         palette,
         text_color=sv.Color.BLACK,
@@ -114,34 +114,37 @@ def _draw(scene: Image.Image, found: "Detections", labels: list[str]) -> Image.I
         text_padding=pixels(7, 6),
         border_radius=pixels(6, 4),
     )
-    return text.annotate(scene, found, labels=labels)
+    return text.annotate(scene, detections, labels=labels)
 
 
-def _colour(scene: Image.Image, found: "Detections") -> Image.Image:
-    """Masks in colours, with outlines in their colour on white that stand out on any photo."""
+def _colour(scene: Image.Image, detections: "Detections") -> Image.Image:
+    """Draw masks in colours, with outlines in their colour on white, visible on any photo."""
     import supervision as sv
 
     palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    scene = sv.MaskAnnotator(palette, opacity=_OPACITY).annotate(scene, found)
-    _outline(scene, found, ["white"], _pixels(scene, 4, 3))
-    _outline(scene, found, OBJECTS, _pixels(scene, 2, 1))
+    scene = sv.MaskAnnotator(palette, opacity=_OPACITY).annotate(scene, detections)
+    _outline(scene, detections, ["white"], _pixels(scene, 4, 3))
+    _outline(scene, detections, OBJECTS, _pixels(scene, 2, 1))
     return scene
 
 
 def _pixels(scene: Image.Image, at_1024: int, least: int) -> int:
-    """The width of a line that has `at_1024` pixels where the longest side has 1024."""
+    """Width of a line that has `at_1024` pixels where the longest side has 1024."""
     return max(least, round(at_1024 * max(scene.size) / 1024))
 
 
-def _outline(scene: Image.Image, found: "Detections", colours: Sequence[str], width: int) -> None:
+def _outline(
+    scene: Image.Image, detections: "Detections", colours: Sequence[str], width: int
+) -> None:
     """Draw the outlines of the masks, the colours in turn.
 
-    By Pillow: without OpenCV, supervision draws a line point by point, which took most of a run.
+    Pillow draws them: without OpenCV, supervision draws a line point by point, which took most
+    of the time of a run.
     """
     from supervision import mask_to_polygons
 
     pen = ImageDraw.Draw(scene)
-    for number, mask in enumerate(found.mask if found.mask is not None else ()):
+    for number, mask in enumerate(detections.mask if detections.mask is not None else ()):
         fill = colours[number % len(colours)]
         for ring in mask_to_polygons(mask):
             closed = [*map(tuple, ring.tolist()), tuple(ring[0].tolist())]

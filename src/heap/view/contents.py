@@ -1,4 +1,4 @@
-"""The data that the page shows, but for pictures and outlines: columns, to be small and quick."""
+"""Data that the page shows, but for pictures and outlines: columns, to be small and quick."""
 
 from dataclasses import asdict
 
@@ -20,18 +20,18 @@ class About(BaseModel):
     name: str
     encoder: str
     images: int
-    """Worked on to the end."""
+    """Images that were worked on to the end."""
     empty: int
     """Images without an object that nobody has rejected."""
     failed: int
     objects: int
-    """Those that nobody has rejected, nor their category."""
+    """Objects that nobody has rejected, nor their category."""
     rejected: int
     read_only: bool = True
     searchable: bool = False
     """Whether it is known where the model of the run is."""
     version: str = ""
-    """It changes with every write."""
+    """Version of the run, which changes with every write."""
 
 
 class CategoryTitle(BaseModel):
@@ -98,8 +98,8 @@ class Outlines(BaseModel):
     """SVG path of each object, best first, rejected ones included; to be filled by even-odd."""
 
 
-def about(now: Snapshot, name: str, encoder: str) -> About:
-    """The run as a whole; it cannot be changed or searched, unless that is said of it later."""
+def describe_run(now: Snapshot, name: str, encoder: str) -> About:
+    """Describe the run as a whole, as one that can be neither changed nor searched."""
     failed = np.asarray(pc.equal(now.images["status"], "failed"), dtype=bool)
     accepted = int(now.accepted.sum())
     return About(
@@ -113,11 +113,11 @@ def about(now: Snapshot, name: str, encoder: str) -> About:
     )
 
 
-def contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Contents:
-    """The data of a run that is described by `run`.
+def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Contents:
+    """Collect the data of a run that is described by `run`.
 
-    Without what was rejected, its categories are left out, and its objects are marked: their places
-    are those of their outlines.
+    Without rejected things, their categories are left out, but their objects are only marked: an
+    object is found by its place among the outlines of its image.
     """
     failed = pc.equal(now.images["status"], "failed")
     images, lost = now.images.filter(pc.invert(failed)), now.images.filter(failed)
@@ -144,9 +144,9 @@ def contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Conten
         objects=ObjectColumns.model_construct(
             image=row_of[now.objects["image"].to_numpy()].tolist(),
             box=np.stack(boxes, axis=1).astype(np.float64).round(2).tolist(),
-            score=_short(now.objects["score"]),
+            score=_round(now.objects["score"]),
             category=category_of.tolist(),
-            similarity=_short(now.objects["similarity"]),
+            similarity=_round(now.objects["similarity"]),
             rejected=np.flatnonzero(rejected).tolist(),
         ),
         failures=[
@@ -156,13 +156,13 @@ def contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Conten
     )
 
 
-def _short(column: pa.ChunkedArray) -> list[float | None]:
-    """Numbers with the digits that single precision has."""
+def _round(column: pa.ChunkedArray) -> list[float | None]:
+    """Round to the digits that single precision has, which makes JSON shorter."""
     numbers: list[float | None] = pc.round(column.cast(pa.float64()), 6).to_pylist()
     return numbers
 
 
-def outlines(result: ImageResult) -> Outlines:
+def trace_outlines(result: ImageResult) -> Outlines:
     """The outlines of all objects of an image."""
     canvas = canvas_of((result.width, result.height))
     masks = (scale_mask(mask.decode(), canvas) for mask in result.objects.masks)

@@ -1,4 +1,4 @@
-"""The gallery: the page in one file that needs no network, with all of a run inside."""
+"""Gallery: the page in one file that needs no network, with all of a run inside."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from heap.base.progress import OnProgress, silent
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import Contents, about, contents, outlines
+from heap.view.contents import Contents, collect_contents, describe_run, trace_outlines
 from heap.view.snapshot import Snapshot
 
 GALLERY = "gallery.html"
@@ -25,7 +25,7 @@ PAGE = Path(str(files("heap.view"))) / "page"
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", re.MULTILINE)
 _LOADED = re.compile(r'^<(link|script) .*"/static/.*\n', re.MULTILINE)
-"""Lines of the page by which a browser asks the application for more."""
+"""Lines of the page by which a browser loads style and scripts from the application."""
 _END = b"<!--end of drawings-->\n"
 
 
@@ -42,8 +42,8 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
     now = Snapshot.take(store)
     # Runs that were not made by `heap discover` may not say anything of a model.
     features = store.config.get("model", {}).get("features", {})
-    run = about(now, path.resolve().parent.name, str(features.get("encoder", "")))
-    data = contents(now, run, with_rejected=False)
+    run = describe_run(now, path.resolve().parent.name, str(features.get("encoder", "")))
+    data = collect_contents(now, run, with_rejected=False)
     start = f"{_head()}<!--drawings of {_digest(now, data)}-->\n".encode()
     # The application and the command line may write it at the same time.
     with replacing(path, shared=True) as file:
@@ -58,7 +58,7 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
 
 
 def _copy_drawings(path: Path, start: bytes, file: BinaryIO) -> bool:
-    """Whether the file at `path` begins with `start`, so that its drawings could be copied."""
+    """Copy the drawings of the file at `path`; False if it does not begin with `start`."""
     try:
         with (
             path.open("rb") as earlier,
@@ -86,28 +86,28 @@ def _drawing(record: Finished) -> str:
         "thumbnail": b64encode(record.thumbnail).decode(),
         "regions": b64encode(region_map(record.result)).decode(),
     }
-    return json.dumps(drawn | outlines(record.result).model_dump())
+    return json.dumps(drawn | trace_outlines(record.result).model_dump())
 
 
 def _digest(now: Snapshot, data: Contents) -> str:
-    """A digest of all that drawings are made of: one run has one model."""
+    """Digest of everything that drawings depend on; one run has one model, which is not in it."""
     content = now.images["digest"].to_pylist()
     drawn = (content, data.images.model_dump(), data.objects.image, data.objects.box)
     return hashlib.blake2b(json.dumps(drawn).encode(), digest_size=16).hexdigest()
 
 
 def _block(name: str, data: str) -> str:
-    """A block of JSON, in which names and messages are text whatever they contain."""
+    """Block of JSON in which names and messages stay text: no < of theirs can end the block."""
     text = data.replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
 
 def _head() -> str:
-    """The page up to its end, with its style, and a policy that allows only its own script."""
+    """Page up to the end of its body, with its style, and a policy that allows only its script."""
     style = (PAGE / "view.css").read_text("utf-8")
     policy = (
-        f"default-src 'none'; img-src blob:; style-src {_hash(style)}; script-src "
-        f"{_hash(_script())}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src blob:; style-src {_csp_hash(style)}; script-src "
+        f"{_csp_hash(_script())}; base-uri 'none'; form-action 'none'"
     )
     page = _LOADED.sub("", (PAGE / "index.html").read_text("utf-8"))
     extra = (
@@ -118,11 +118,11 @@ def _head() -> str:
 
 
 def _script() -> str:
-    """All modules of the page as one: browsers load no modules from a disk."""
+    """All modules of the page as one script, because browsers load no modules from a disk."""
     bundle = dict[str, str]()
     _bundle("main.js", bundle)
     *earlier, main = bundle.items()
-    # The last one, which nothing is taken from, may wait at its top level.
+    # Nothing imports from the last one, so it needs no function around it, where it could not wait.
     return (
         "".join(f"const {_variable(name)} = (() => {{\n{text}}})();\n" for name, text in earlier)
         + main[1]
@@ -145,5 +145,5 @@ def _variable(module: str) -> str:
     return module.replace(".", "_")
 
 
-def _hash(text: str) -> str:
+def _csp_hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

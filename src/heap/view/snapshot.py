@@ -1,4 +1,4 @@
-"""A run at one moment, without pictures and vectors, in memory."""
+"""Snapshot of a run at one moment, in memory, without pictures and vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,9 +55,9 @@ class Snapshot:
     categories: tuple[Title, ...]
     """By number; none before the objects were sorted."""
     versions: tuple[int, int, int]
-    """Of the tables of images, objects and categories: they change with every write."""
+    """Versions of the tables of images, objects and categories; they change with every write."""
     run: object
-    """Named where the store is damaged."""
+    """Place of the run, for messages."""
     _image_table: Table
     _object_table: Table | None
 
@@ -74,8 +74,8 @@ class Snapshot:
         images = read_rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
         return cls(
             images,
-            _objects(object_table, images["key"]),
-            () if category_table is None else _categories(category_table),
+            _read_objects(object_table, images["key"]),
+            () if category_table is None else _read_titles(category_table),
             versions_of(image_table, object_table, category_table),
             store.run,
             image_table,
@@ -95,7 +95,7 @@ class Snapshot:
 
     @cached_property
     def counts(self) -> Int64[np.ndarray, " image"]:
-        """How many accepted objects each image has."""
+        """Number of accepted objects in every image."""
         image_of = self.objects["image"].to_numpy()[self.accepted]
         return np.bincount(image_of, minlength=self.images.num_rows).astype(np.int64)
 
@@ -155,7 +155,7 @@ def versions_of(
     return (int(images.version), *later)  # type: ignore[return-value]
 
 
-def _objects(table: Table | None, keys: pa.ChunkedArray) -> pa.Table:
+def _read_objects(table: Table | None, keys: pa.ChunkedArray) -> pa.Table:
     if table is None:
         columns = pa.schema([*map(schema.objects_schema(1).field, _OBJECT)])
         return columns.empty_table().append_column("image", pa.array([], pa.int64()))
@@ -165,7 +165,7 @@ def _objects(table: Table | None, keys: pa.ChunkedArray) -> pa.Table:
     return objects.sort_by([("image", "ascending"), ("index", "ascending")])
 
 
-def _categories(table: Table) -> tuple[Title, ...]:
+def _read_titles(table: Table) -> tuple[Title, ...]:
     kept = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return tuple(
         Title(row["id"], row["name"], title_of(row["id"], row["name"]), row["rejected"])

@@ -8,7 +8,7 @@ from heap.benchmark.datasets import open_dataset
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Results
 from heap.benchmark.run.bench import Bench, Entry
-from heap.benchmark.run.evaluate import Task, evaluate
+from heap.benchmark.run.evaluate import Task, score_methods
 from heap.benchmark.run.methods import METHODS
 
 HEAD = {"groups": 4, "blocks": 1, "heads": 2, "width": 16}
@@ -39,7 +39,7 @@ def task(spec: str | Path, *names: str) -> Task:
 
 def run(what: Task | Path, bench: Bench, *entries: Entry) -> Results:
     """Evaluate; the first of the results."""
-    return evaluate(what if isinstance(what, Task) else task(what), bench, entries)[0]
+    return score_methods(what if isinstance(what, Task) else task(what), bench, entries)[0]
 
 
 def scores(results: Results) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from heap.benchmark.metrics.detection import update_detection
-from heap.benchmark.results.estimate import Means, OfDetections, OfSums, draws
+from heap.benchmark.results.estimate import Means, OfDetections, OfSums, draw_weights
 
 
 def ratio(total: np.ndarray) -> list[float]:
@@ -48,11 +48,11 @@ def test_values_of_other_images_are_not_compared() -> None:
 
 
 def test_each_resample_draws_as_many_images_as_there_are() -> None:
-    drawn = np.concatenate(list(draws(7, 600, seed=1)))
+    drawn = np.concatenate(list(draw_weights(7, 600, seed=1)))
     assert drawn.shape == (600, 7)
     assert (drawn.sum(axis=1) == 7).all()
-    assert np.array_equal(drawn, np.concatenate(list(draws(7, 600, seed=1))))
-    assert not np.array_equal(drawn, np.concatenate(list(draws(7, 600, seed=2))))
+    assert np.array_equal(drawn, np.concatenate(list(draw_weights(7, 600, seed=1))))
+    assert not np.array_equal(drawn, np.concatenate(list(draw_weights(7, 600, seed=2))))
 
 
 def test_average_precision_has_an_interval_too() -> None:

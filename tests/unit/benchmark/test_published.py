@@ -4,11 +4,11 @@ import pytest
 
 from heap.benchmark.datasets.catalogue import CATALOGUE
 from heap.benchmark.protocols import PROTOCOLS
-from heap.benchmark.results.published import published
+from heap.benchmark.results.published import read_published
 from heap.benchmark.tables.words import split_name, task_of
 from heap.encoder.registry import CARDS
 
-ROWS = published()
+ROWS = read_published()
 
 
 def value(method: str, data: str, protocol: str, metric: str, encoder: str | None = None) -> float:

@@ -16,10 +16,10 @@ from heap.benchmark.results import (
     Failure,
     Metric,
     Results,
-    machine,
+    machine_info,
+    package_versions,
     read_results,
-    rounded,
-    versions,
+    round_floats,
     write_results,
 )
 from heap.benchmark.results.estimate import Estimate
@@ -120,7 +120,7 @@ class TestFiles:
     ) -> None:
         path = tmp_path_factory.mktemp("any") / "a.json.gz"
         write_results(made.results(rows={"any-v1": rows}), path)
-        assert list(read_results(path).scores_of("any-v1").values()) == rounded(rows)
+        assert list(read_results(path).scores_of("any-v1").values()) == round_floats(rows)
 
 
 class TestDamage:
@@ -228,16 +228,16 @@ class TestRecords:
         assert Metric.of(Estimate(1 / 3, 0.0, math.nan)) == Metric(value=0.33333, low=0.0)
 
     def test_rounded_rows_stay_as_they_are(self) -> None:
-        once = rounded({"a": [1 / 3, (2 / 3,)], "b": True, "c": 10**20, "d": None})
+        once = round_floats({"a": [1 / 3, (2 / 3,)], "b": True, "c": 10**20, "d": None})
         assert once == {"a": [0.33333, [0.66667]], "b": True, "c": 10**20, "d": None}
-        assert rounded(once) == once
+        assert round_floats(once) == once
 
 
 def test_the_environment() -> None:
-    assert versions()["python"] == platform.python_version()
-    assert versions().keys() >= {"heap", "torch", "transformers"}
-    assert machine()["cores"] >= 1
-    assert machine()["processor"]
+    assert package_versions()["python"] == platform.python_version()
+    assert package_versions().keys() >= {"heap", "torch", "transformers"}
+    assert machine_info()["cores"] >= 1
+    assert machine_info()["processor"]
 
 
 def test_results_are_made_of_plain_json() -> None:

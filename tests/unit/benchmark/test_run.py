@@ -16,7 +16,7 @@ from heap.benchmark.datasets import open_dataset
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Metric, Results, read_results
 from heap.benchmark.run.bench import Bench
-from heap.benchmark.run.evaluate import Task, evaluate
+from heap.benchmark.run.evaluate import Task, score_methods
 from heap.config import FeatureConfig
 from heap.images import Source, decode
 from heap.methods.finding import Observed
@@ -98,7 +98,7 @@ def test_several_methods_in_one_pass_are_each_as_alone(
 ) -> None:
     names = ("tokencut", "boundary", "found", "heap")
     protocols = ("saliency-found-v1-solver", "corloc-lost-v1", "ap-box-v1")
-    together = evaluate(
+    together = score_methods(
         task(scenes, *protocols),
         bench,
         [entry(name, tmp_path / f"{name}.json") for name in names],
@@ -192,7 +192,7 @@ def test_a_wrong_annotation_stops_and_what_was_computed_is_kept(
     mask.write_bytes(before)
     mend(album, 1)
     seen: list[int] = []
-    [found] = evaluate(
+    [found] = score_methods(
         task(album),
         bench,
         [entry("tokencut", tmp_path / "a.json")],
@@ -252,7 +252,7 @@ def test_a_method_that_cannot_learn_is_an_error_after_the_others(
     flat = Bench(plain_features, photos=[str(tmp_path)], cache=tmp_path, precision="fp32")
     entries = [entry(name, tmp_path / f"{name}.json") for name in ("heap", "centre")]
     with pytest.raises(FitError, match=r"heap\.json: there is nothing to learn from"):
-        evaluate(task(scenes), flat, entries)
+        score_methods(task(scenes), flat, entries)
     assert len(read_results(tmp_path / "centre.json").rows) == 6
     assert not (tmp_path / "heap.json").exists()
 
@@ -274,7 +274,7 @@ def test_data_that_a_protocol_cannot_use_are_refused(
 def test_the_checksum_of_the_data_is_that_of_images_and_annotations(
     bench: Bench, album: Path, tmp_path: Path
 ) -> None:
-    first, second = evaluate(
+    first, second = score_methods(
         task(album), bench, [entry(name, tmp_path / f"{name}.json") for name in ("lost", "whole")]
     )
     assert first.data.sha256 == second.data.sha256

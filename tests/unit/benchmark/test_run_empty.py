@@ -9,7 +9,7 @@ from PIL import Image
 from heap.base.errors import InputError
 from heap.benchmark.results import read_results
 from heap.benchmark.run.bench import Bench
-from heap.benchmark.run.evaluate import evaluate
+from heap.benchmark.run.evaluate import score_methods
 
 from .evaluating import entry, task
 
@@ -31,7 +31,7 @@ def test_alarms_by_kind(bench: Bench, tmp_path: Path) -> None:
     grey(tmp_path / "data" / "mixed" / "a.png", thing=False)
     grey(tmp_path / "data" / "mixed" / "b.png", thing=True)
     out = tmp_path / "boundary.json"
-    evaluate(task(f"empty:{tmp_path / 'data'}", ALARMS), bench, [entry("boundary", out)])
+    score_methods(task(f"empty:{tmp_path / 'data'}", ALARMS), bench, [entry("boundary", out)])
     results = read_results(out)
     assert [(row.image, row.split) for row in results.rows] == [
         ("flat/a.png", "flat"), ("mixed/a.png", "mixed"), ("mixed/b.png", "mixed"),
@@ -45,4 +45,4 @@ def test_alarms_by_kind(bench: Bench, tmp_path: Path) -> None:
 
 def test_images_with_objects_are_refused(bench: Bench, scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is for images without an object"):
-        evaluate(task(scenes, ALARMS), bench, [entry("boundary", tmp_path / "b.json")])
+        score_methods(task(scenes, ALARMS), bench, [entry("boundary", tmp_path / "b.json")])

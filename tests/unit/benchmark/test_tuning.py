@@ -13,7 +13,7 @@ from heap.benchmark.datasets import open_dataset
 from heap.benchmark.results import read_results
 from heap.benchmark.run.bench import Bench
 from heap.benchmark.run.methods import METHODS, MethodCard
-from heap.benchmark.run.tuning import Trial, Tuned, merged, tune
+from heap.benchmark.run.tuning import Trial, Tuned, read_tuned, tune
 from heap.config import FeatureConfig
 
 from .evaluating import HEAD, entry, run
@@ -81,7 +81,7 @@ def test_the_log_says_all_and_the_settings_serve_evaluate(
     assert [each["settings"] for each in log["trials"]] == list(CENTRE.grid[:3])
     assert all(each["seconds"] >= 0 for each in log["trials"])
     assert log["left_out"] == []
-    settings = merged([tmp_path / "settings.json"])
+    settings = read_tuned([tmp_path / "settings.json"])
     assert settings == {"centre": tuned.best.settings}
     again = run(scenes, bench, entry("centre", tmp_path / "a.json", settings["centre"]))
     assert again.protocols["saliency-found-v1"].metrics["iou"].value == tuned.best.iou
@@ -204,10 +204,10 @@ def test_settings_of_several_methods_are_put_together(tmp_path: Path) -> None:
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     first.write_text('{"lost": {"patches": 25}, "centre": {}}')
     second.write_text('{"tokencut": {"threshold": 0.1}}')
-    assert merged([first, second]) == {
+    assert read_tuned([first, second]) == {
         "lost": {"patches": 25}, "centre": {}, "tokencut": {"threshold": 0.1},
     }  # fmt: skip
-    assert merged([]) == {}
+    assert read_tuned([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_settings_that_cannot_be_used(text: str | None, part: str, tmp_path: Pat
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError) as caught:
-        merged([path])
+        read_tuned([path])
     assert str(caught.value).startswith(f"--settings {path} ")
     assert part in str(caught.value)
 
@@ -236,4 +236,4 @@ def test_a_method_has_its_settings_from_one_file(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text('{"lost": {}}')
     with pytest.raises(InputError, match="is about lost, which another file is too"):
-        merged([path, path])
+        read_tuned([path, path])

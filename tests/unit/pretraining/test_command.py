@@ -35,10 +35,10 @@ def test_images_and_their_packs_give_the_same_encoder(
     assert seen == [("images", 12, 12)]
     assert len(packs) > 1
     seen.clear()
-    pretrain(photos, tmp_path / "whole", tiny(), side=48, on_progress=note)
+    pretrain(photos, tmp_path / "whole", config=tiny(), side=48, on_progress=note)
     assert seen[0] == ("images", 12, 12)
     assert seen[1:] == [("pretraining", 200 * step, 1000) for step in range(1, 6)]
-    pretrain(list(packs), tmp_path / "packed", tiny())
+    pretrain(list(packs), tmp_path / "packed", config=tiny())
     for name in ("model.safetensors", "heads.safetensors", "log.jsonl"):
         ours, theirs = ((tmp_path / each / name).read_bytes() for each in ("whole", "packed"))
         assert ours == theirs
@@ -71,7 +71,7 @@ def test_what_is_left_out_is_said_with_its_reason(
     stem, out = tmp_path / "pack", tmp_path / "out"
     paths = pack(mixed, stem, side=32, on_skipped=skipped.append)
     assert len(read_packs(paths)) == 11
-    pretrain(mixed, out, tiny(steps=1, batch=2), side=32, on_skipped=skipped.append)
+    pretrain(mixed, out, config=tiny(steps=1, batch=2), side=32, on_skipped=skipped.append)
     reasons = {"hidden": 1, "not images by their names (.doc)": 1}
     assert list(map(dict, skipped)) == [reasons, reasons]
     for path in (failures_of(stem), out / FAILURES):
@@ -87,7 +87,7 @@ def test_too_few_images(photos: Path, tiny: Config, tmp_path: Path) -> None:
     few.mkdir()
     shutil.copy(photos / "00.png", few)
     (few / "bad.png").write_bytes(b"no image")
-    for work in (lambda: pretrain(few, tmp_path / "out", tiny()),
+    for work in (lambda: pretrain(few, tmp_path / "out", config=tiny()),
                  lambda: pack(few, tmp_path / "pack")):  # fmt: skip
         with pytest.raises(InputError, match="at least two images; 1 of 2"):
             work()
@@ -97,22 +97,22 @@ def test_too_few_images(photos: Path, tiny: Config, tmp_path: Path) -> None:
 def test_what_cannot_be_used(photos: Path, tiny: Config, tmp_path: Path) -> None:
     packs = pack(photos, tmp_path / "packs" / "photos", side=32)
     with pytest.raises(InputError, match="either packs or images, not both"):
-        pretrain([*packs, photos], tmp_path / "out", tiny())
+        pretrain([*packs, photos], tmp_path / "out", config=tiny())
     with pytest.raises(InputError, match="side 33 is odd"):
-        pretrain(photos, tmp_path / "out", tiny(), side=33)
+        pretrain(photos, tmp_path / "out", config=tiny(), side=33)
     with pytest.raises(InputError, match="--start dino-vits8 is not on this machine"):
-        pretrain(packs, tmp_path / "out", tiny(), start="dino-vits8")
+        pretrain(packs, tmp_path / "out", config=tiny(), start="dino-vits8")
     with pytest.raises(InputError, match="there is no encoder 'dino-vits9'"):
-        pretrain(packs, tmp_path / "out", tiny(), start="dino-vits9")
+        pretrain(packs, tmp_path / "out", config=tiny(), start="dino-vits9")
 
 
 def test_one_process_at_a_time(photos: Path, tiny: Config, tmp_path: Path) -> None:
     with lock_run(tmp_path), pytest.raises(InputError, match="is being written by"):
-        pretrain(photos, tmp_path, tiny())
+        pretrain(photos, tmp_path, config=tiny())
 
 
 def test_going_on_from_the_embedded_encoder(photos: Path, tiny: Config, tmp_path: Path) -> None:
-    pretrain(photos, tmp_path, tiny(steps=1, batch=2), side=32, start="embedded-small")
+    pretrain(photos, tmp_path, config=tiny(steps=1, batch=2), side=32, start="embedded-small")
     ours, theirs = (
         load_file(each / "model.safetensors")
         for each in (tmp_path, packaged_encoder("embedded-small"))
@@ -135,7 +135,7 @@ def test_figures_of_a_labelled_folder(photos: Path, tiny: Config, tmp_path: Path
         mask[height // 4 : -height // 4, width // 4 : -width // 4] = 255
         Image.fromarray(mask).save(data / "masks" / path.name)
     out = tmp_path / "out"
-    pretrain(photos, out, tiny(), side=48, quality=data)
+    pretrain(photos, out, config=tiny(), side=48, quality=data)
     (line,) = map(json.loads, (out / "quality.jsonl").read_text().splitlines())
     assert line.pop("step") == 5
     assert set(line) == {"tokencut_iou", "tokencut_corloc", "heap_iou", "heap_corloc"}
@@ -152,7 +152,7 @@ def test_a_teacher_sees_images_that_are_spread_evenly(
         stages.append((stage.partition(":")[0], done, total))
 
     out = tmp_path / "out"
-    pretrain(photos, out, taught(steps=1), limit=4, teacher=teachers[0], on_progress=note)
+    pretrain(photos, out, config=taught(steps=1), limit=4, teacher=teachers[0], on_progress=note)
     assert stages == [
         ("images", 4, 4), ("teacher", 0, 4), ("teacher", 4, 4), ("pretraining", 1000, 1000),
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def test_a_teacher_sees_images_that_are_spread_evenly(
     packs = pack(files, tmp_path / "pack", side=128)
     assert json.loads((out / "lessons.json").read_text())["photos"] == read_packs(packs).digest()
     with pytest.raises(InputError, match="packs are taken whole"):
-        pretrain(packs, out, taught(steps=1), limit=4, teacher=teachers[0])
+        pretrain(packs, out, config=taught(steps=1), limit=4, teacher=teachers[0])
     with pytest.raises(InputError, match="there is no encoder 'dino-vits9'"):
-        pretrain(photos, tmp_path / "none", taught(steps=1), teacher="dino-vits9")
+        pretrain(photos, tmp_path / "none", config=taught(steps=1), teacher="dino-vits9")
     assert not (tmp_path / "none").exists()

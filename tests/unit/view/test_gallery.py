@@ -21,7 +21,7 @@ from heap.results import ImageResult
 from heap.store.editing import Editor
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import Outlines, outlines
+from heap.view.contents import Outlines, trace_outlines
 from heap.view.gallery import PAGE, write_gallery
 
 SIZE = (60, 80)
@@ -198,9 +198,9 @@ def test_drawings_that_are_right_are_copied(run: Path, monkeypatch: pytest.Monke
 
     def draw(result: ImageResult) -> Outlines:
         drawn.append(result.key)
-        return outlines(result)
+        return trace_outlines(result)
 
-    monkeypatch.setattr("heap.view.gallery.outlines", draw)
+    monkeypatch.setattr("heap.view.gallery.trace_outlines", draw)
     sort_into(run, {1: "things"}, {"a.jpg#0": 1})
     after = Page(run)
     assert not drawn

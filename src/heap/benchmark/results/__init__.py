@@ -1,12 +1,12 @@
-"""The file of a result: one method, one seed, one data set, one encoder, any number of protocols.
+"""Result of one method, seed, data set and encoder by any number of protocols, and its file.
 
-JSON, gzipped where the name ends with `.gz`, a line for each image; the same results give the same
-bytes. Values are fractions; whoever prints them multiplies by 100. Floats are kept to five digits,
-so a summary has to be made from rows that are `rounded` already: then it can be made again from the
-file.
+The file is JSON with a line for every image, gzipped where the name ends with `.gz`; the same
+results give the same bytes. Values are fractions; tables print them times 100. Floats are kept to
+five digits. A summary is made from rows that are `rounded` already, so that it can be made again
+from the file.
 """
 
-from heap.benchmark.results.environment import machine, versions
+from heap.benchmark.results.environment import machine_info, package_versions
 from heap.benchmark.results.files import read_results, write_results
 from heap.benchmark.results.records import (
     DIGITS,
@@ -20,7 +20,7 @@ from heap.benchmark.results.records import (
     Metric,
     Results,
     Scores,
-    rounded,
+    round_floats,
 )
 
 __all__ = [
@@ -35,9 +35,9 @@ __all__ = [
     "Metric",
     "Results",
     "Scores",
-    "machine",
+    "machine_info",
+    "package_versions",
     "read_results",
-    "rounded",
-    "versions",
+    "round_floats",
     "write_results",
 ]

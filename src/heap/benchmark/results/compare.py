@@ -1,7 +1,7 @@
-"""Is one method better than another: the paired difference on the same images, with its interval.
+"""Comparison of methods: the paired difference on the same images, with its interval.
 
-Whatever is computed from images, means or not, has such a difference: the same images are drawn for
-both methods (see `heap.benchmark.results.estimate`).
+Any value that is computed from images, a mean or not, has such a difference: the same images are
+drawn for both methods (see `heap.benchmark.results.estimate`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ from heap.benchmark.results import Results, read_results
 from heap.benchmark.results.estimate import Estimate, Values
 
 NAMED = 3
-"""How many images an error names."""
+"""Images that an error names."""
 
 
 @runtime_checkable
 class Valued(Protocol):
-    """The part of an evaluation protocol that is needed here."""
+    """Part of an evaluation protocol that is needed here."""
 
     def values(self, rows: Sequence[dict[str, Any]], notes: dict[str, Any]) -> Sequence[Values]:
-        """The values of the rows of a file."""
+        """Values of the rows of a file."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Comparison:
 
 
 def compare_files(paths: Sequence[Path], protocols: Mapping[str, Valued]) -> list[Comparison]:
-    """Compare the first file with each other one.
+    """Compare the first file with every other one.
 
     Raises:
         InputError: fewer than two files, or files that cannot be compared; see `compare`.
@@ -54,13 +54,13 @@ def compare_files(paths: Sequence[Path], protocols: Mapping[str, Valued]) -> lis
     if len(paths) < 2:
         raise InputError("a comparison needs at least two files of results")
     ours, *others = map(read_results, paths)
-    return [found for theirs in others for found in compare([ours], [theirs], protocols)]
+    return [comparison for theirs in others for comparison in compare([ours], [theirs], protocols)]
 
 
 def compare(
     ours: Sequence[Results], theirs: Sequence[Results], protocols: Mapping[str, Valued]
 ) -> list[Comparison]:
-    """Compare two methods, each with one result for each of its seeds, in every shared protocol.
+    """Compare two methods, with a result for every seed of each, in every protocol that they share.
 
     Several seeds count as one: their values are averaged before the difference is taken.
 
@@ -78,12 +78,14 @@ def compare(
         name for name in ours[0].protocols if all(name in results.protocols for results in everyone)
     ]
     if not shared:
-        had = "; ".join(f"{_label(each)} has {', '.join(each.protocols)}" for each in everyone)
+        had = "; ".join(
+            f"{_label(results)} has {', '.join(results.protocols)}" for results in everyone
+        )
         raise InputError(f"the results share no protocol: {had}; evaluate them with the same one")
-    return [each for name in shared for each in _compared(ours, theirs, name, protocols)]
+    return [row for name in shared for row in _compare_protocol(ours, theirs, name, protocols)]
 
 
-def _compared(
+def _compare_protocol(
     ours: Sequence[Results],
     theirs: Sequence[Results],
     name: str,
@@ -91,26 +93,26 @@ def _compared(
 ) -> list[Comparison]:
     if name not in protocols:
         raise InputError(f"this heap does not know the protocol {name}; update heap")
-    images = _images([*ours, *theirs], name)
-    found = []
+    images = _shared_images([*ours, *theirs], name)
+    comparisons = []
     for pair in zip(
         _values(ours, name, images, protocols[name]),
         _values(theirs, name, images, protocols[name]),
         strict=True,
     ):
         values = [side.value() for side in pair]
-        found += [
+        comparisons += [
             Comparison(
                 _label(ours[0]), _label(theirs[0]), name, metric, len(images),
                 values[0][metric], values[1][metric], difference,
             )
             for metric, difference in pair[0].difference(pair[1]).items()
         ]  # fmt: skip
-    return found
+    return comparisons
 
 
 class _MeanOfSeeds(Values):
-    """The mean of what several seeds give for the same images."""
+    """Mean of the values of several seeds for the same images."""
 
     def __init__(self, seeds: Sequence[Values]) -> None:
         self.names, self.images = seeds[0].names, seeds[0].images
@@ -128,12 +130,12 @@ class _MeanOfSeeds(Values):
 def _values(
     seeds: Sequence[Results], name: str, images: Sequence[str], protocol: Valued
 ) -> list[Values]:
-    found = []
+    values_of_seeds = []
     for results in seeds:
         scores = results.scores_of(name)
         rows = [scores[image] for image in images]
-        found.append(protocol.values(rows, results.protocols[name].notes))
-    return [_MeanOfSeeds(each) for each in zip(*found, strict=True)]
+        values_of_seeds.append(protocol.values(rows, results.protocols[name].notes))
+    return [_MeanOfSeeds(seeds_of_value) for seeds_of_value in zip(*values_of_seeds, strict=True)]
 
 
 def _check_data(everyone: Sequence[Results]) -> None:
@@ -147,8 +149,8 @@ def _check_data(everyone: Sequence[Results]) -> None:
             )
 
 
-def _images(everyone: Sequence[Results], protocol: str) -> list[str]:
-    """The images of the first result, which all others must have too."""
+def _shared_images(everyone: Sequence[Results], protocol: str) -> list[str]:
+    """Images of the first result, which all others must have too."""
     first = everyone[0].scores_of(protocol)
     for other in everyone[1:]:
         if lonely := sorted(first.keys() ^ other.scores_of(protocol).keys()):

@@ -1,4 +1,4 @@
-"""What a measurement was made with."""
+"""Software and machine of a measurement."""
 
 import os
 import platform
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 
-def versions() -> dict[str, str]:
-    """Of Python, and of what decides about figures."""
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
     names = ("heap", "numpy", "scipy", "torch", "transformers")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def machine() -> dict[str, Any]:
+def machine_info() -> dict[str, Any]:
     """Cores that may be used, and the name of the processor."""
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     return {"cores": allowed or 1, "processor": _processor()}

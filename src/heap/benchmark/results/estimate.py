@@ -1,8 +1,8 @@
-"""A value of a whole data set, its bootstrap interval, and the difference of two of them.
+"""Values of a whole data set, their bootstrap intervals, and paired differences.
 
-A bootstrap draws as many images as there are, with replacement; what it draws is a weight for each
-image. Any value that can be computed from weighted images therefore has an interval, and two values
-of the same images have a paired difference: the same weights go into both.
+A bootstrap draws as many images as there are, with replacement; the number of times that an image
+is drawn is its weight. So any value that can be computed from weighted images has an interval, and
+two values of the same images have a paired difference: the same weights go into both.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from heap.benchmark.metrics.detection import Detections, Matches
 
 _CHUNK = 250
-"""Resamples at a time: the weights of all of them would not fit in memory for large sets."""
+"""Resamples at a time: for large data sets the weights of all would not fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +38,33 @@ class Values(ABC):
     def at(
         self, weights: Float64[np.ndarray, "resample image"]
     ) -> Float64[np.ndarray, "resample name"]:
-        """The values where each image counts as often as its weight says."""
+        """Values where every image counts as often as its weight says."""
 
     def value(self) -> dict[str, float]:
-        """The values, each image once."""
+        """Values with every image counted once."""
         once = np.ones((1, self.images))
         return dict(zip(self.names, map(float, self.at(once)[0]), strict=True))
 
     def estimate(self, seed: int = 0) -> dict[str, Estimate]:
-        """The values with their intervals."""
-        drawn = [self.at(weights) for weights in draws(self.images, self.resamples, seed)]
-        return _estimates(self.value(), np.concatenate(drawn))
+        """Values with their intervals."""
+        drawn = [self.at(weights) for weights in draw_weights(self.images, self.resamples, seed)]
+        return _to_estimates(self.value(), np.concatenate(drawn))
 
     def difference(self, other: "Values", seed: int = 0) -> dict[str, Estimate]:
-        """This less the other, on the same images in the same order, paired."""
+        """Paired difference: these less the `other`, on the same images in the same order."""
         if (self.names, self.images) != (other.names, other.images):
             raise ValueError("only values of the same names and images can be compared")
         theirs = other.value()
         gap = {name: value - theirs[name] for name, value in self.value().items()}
         drawn = [
             self.at(weights) - other.at(weights)
-            for weights in draws(self.images, self.resamples, seed)
+            for weights in draw_weights(self.images, self.resamples, seed)
         ]
-        return _estimates(gap, np.concatenate(drawn))
+        return _to_estimates(gap, np.concatenate(drawn))
 
 
 class OfSums(Values):
-    """Values of the sum of the states of the images."""
+    """Values that are computed from the weighted sum of a state vector of every image."""
 
     def __init__(
         self,
@@ -113,26 +113,28 @@ class OfDetections(Values):
         self, weights: Float64[np.ndarray, "resample image"]
     ) -> Float64[np.ndarray, "resample name"]:
         """See `Values`."""
-        found = np.array([self._matches.compute(each) for each in weights], dtype=np.float64)
-        return found[:, self._columns]
+        metrics = [self._matches.compute(resample) for resample in weights]
+        return np.array(metrics, dtype=np.float64)[:, self._columns]
 
 
-def draws(
+def draw_weights(
     images: int, resamples: int, seed: int
 ) -> Iterator[Float64[np.ndarray, "resample image"]]:
-    """How often each image is drawn in each resample; the same for the same three numbers."""
+    """Yield the weights of the images in blocks of resamples; the same arguments give the same."""
     random = np.random.default_rng(seed)
     for start in range(0, resamples, _CHUNK):
         count = min(_CHUNK, resamples - start)
         yield random.multinomial(images, np.full(images, 1 / images), size=count).astype(np.float64)
 
 
-def _estimates(
+def _to_estimates(
     values: dict[str, float], drawn: Float64[np.ndarray, "resample name"]
 ) -> dict[str, Estimate]:
-    # What a resample does not define, such as AP without an object, says nothing of the others.
+    # A resample may leave a value undefined, such as AP without any object; it is left out.
     defined = [column[~np.isnan(column)] for column in drawn.T]
-    ends = [np.percentile(each, [2.5, 97.5]) if each.size else (np.nan,) * 2 for each in defined]
+    ends = [
+        np.percentile(column, [2.5, 97.5]) if column.size else (np.nan,) * 2 for column in defined
+    ]
     return {
         name: Estimate(value, float(low), float(high))
         for (name, value), (low, high) in zip(values.items(), ends, strict=True)

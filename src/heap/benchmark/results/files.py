@@ -1,4 +1,4 @@
-"""Files of results, written whole and read with suspicion."""
+"""Files of results, written whole or not at all, and checked when they are read."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from heap.base.errors import InputError, StoreError
 from heap.base.files import replacing
-from heap.benchmark.results.records import FORMAT, Results, rounded
+from heap.benchmark.results.records import FORMAT, Results, round_floats
 
 _ADAPTER = TypeAdapter(Results)
 
@@ -25,7 +25,7 @@ def write_results(results: Results, path: Path) -> None:
         if path.suffix != ".gz":
             file.write(text)
             return
-        # Neither the time nor the name goes into the file: they would change its bytes.
+        # Without time and name in the header, the same results give the same bytes.
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
             packed.write(text)
 
@@ -52,7 +52,7 @@ def read_results(path: Path) -> Results:
 
 def _to_text(results: Results) -> str:
     about = _ADAPTER.dump_python(results, mode="json", exclude={"rows"})
-    about |= {key: rounded(about[key]) for key in ("cost", "protocols")}
+    about |= {key: round_floats(about[key]) for key in ("cost", "protocols")}
     lines = [json.dumps(row.to_json(), allow_nan=False) for row in results.rows]
     head = json.dumps(about, indent=1, allow_nan=False).removesuffix("\n}")
     return head + ',\n "rows": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -66,11 +66,11 @@ def _explain(path: Path, error: ValidationError) -> StoreError:
                 f"{path} is of format {fault['input']!r}, and this heap reads format {FORMAT}; "
                 "use the heap that wrote it, or repeat the command that it holds"
             )
-    told = "; ".join(
+    complaints = "; ".join(
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault["loc"] else fault["msg"]
         for fault in faults[:3]
     )
-    return _unusable(path, told)
+    return _unusable(path, complaints)
 
 
 def _unusable(path: Path, reason: str) -> StoreError:

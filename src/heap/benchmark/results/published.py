@@ -1,8 +1,8 @@
-"""What others have published, each figure with the source that says so.
+"""Figures that others have published, with their sources.
 
-There is no figure of HEAP's own paper among them: it could not be checked against the paper. The
-F-measure goes by three definitions that are never compared: the name of the metric says which one a
-source follows, `max_f_unknown` that it does not tell.
+There is no figure of HEAP's own paper among them, because none could be checked against the paper.
+The F-measure has three definitions, which are never compared: the name of the metric says which one
+a source follows, and `max_f_unknown` that the source does not tell.
 """
 
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ class Published:
 
     method: str
     encoder: str | None
-    """What its features come from; None where the source that was read does not tell."""
+    """Encoder of its features; None where the source does not tell."""
     alias: str | None
-    """The same encoder as `heap models` lists it."""
+    """Name of the same encoder in `heap models`."""
     data: str
-    """As `heap datasets` lists it."""
+    """Name of the data set in `heap datasets`."""
     data_label: str
     images: int
-    """In the whole of the data set, which they are of."""
+    """Images in the whole data set, which the values are of."""
     protocol: str
     values: dict[str, float]
     source: str
     verified: bool
-    """Whether the source was read; if not, the values are from memory."""
+    """Whether the values were checked in the source."""
     note: str
 
 
@@ -65,8 +65,8 @@ class _File:
 
 
 @cache
-def published() -> tuple[Published, ...]:
-    """All of them, in the order of the sources."""
+def read_published() -> tuple[Published, ...]:
+    """Read all published figures, in the order of the sources."""
     file = TypeAdapter(_File).validate_json(_FILE.read_bytes())
     return tuple(
         Published(data=name, values=values, **_about_data(file.data[name]), **_about(row))

@@ -1,8 +1,9 @@
-"""What a file of results holds. All values are fractions, but for numbers of boxes."""
+"""Records in a file of results. All values are fractions, but for numbers of boxes."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
+from math import isnan
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -21,23 +22,23 @@ Images = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class AboutMethod:
-    """What found the objects."""
+    """Method that found the objects."""
 
     name: str
-    """As `--method` takes it."""
+    """Name that `--method` takes."""
     label: str
-    """As tables print it."""
+    """Name in tables."""
     settings: dict[str, Any]
-    """All of them. Those of several seeds of a method differ in nothing but keys named `seed`."""
+    """All settings. Those of several seeds of a method differ only in keys named `seed`."""
     seed: int | None
     """None where nothing is random."""
     fit: dict[str, Any] | None
-    """How it was fitted: `images`, `seconds`, `parameters`, ...; None where nothing was."""
+    """Cost of fitting: `images`, `seconds`, `parameters` and more; None where nothing was."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class AboutEncoder:
-    """What the features come from."""
+    """Encoder and settings of the features."""
 
     name: str
     label: str
@@ -58,21 +59,21 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class AboutData:
-    """Which images were used."""
+    """Images that were used."""
 
     name: str
-    """As `heap datasets` lists it."""
+    """Name in `heap datasets`."""
     label: str
-    """As tables print it; says so if it is not the whole of the data set."""
+    """Name in tables; says so if it is only a part of the data set."""
     images: Images
     sha256: str
-    """Of the names and bytes of images and annotations: alike if the data are."""
+    """SHA-256 of the names and bytes of images and annotations: the same for the same data."""
     failed: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Cost:
-    """Of one image, but for `peak_mb`; None where it was not measured."""
+    """Mean cost of an image, and the peak of memory; None where it was not measured."""
 
     features_seconds: Amount | None
     method_seconds: Amount | None
@@ -90,35 +91,35 @@ class Metric:
 
     @classmethod
     def of(cls, estimate: Estimate) -> "Metric":
-        """An estimate, rounded."""
+        """Return the metric of an estimate, rounded."""
         value, low, high = (
-            round(each, DIGITS) if each == each else None  # only nan differs from itself
-            for each in (estimate.value, estimate.low, estimate.high)
+            None if isnan(number) else round(number, DIGITS)
+            for number in (estimate.value, estimate.low, estimate.high)
         )
         return cls(value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Scores:
-    """What a protocol says of all its images together."""
+    """Values of a protocol over all its images."""
 
     images: Images
     metrics: dict[str, Metric]
     notes: dict[str, Any] = Field(default_factory=dict)
-    """What else the values need, or what to know of them."""
+    """Further data that the values are computed from, or that explain them."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class ImageRow:
-    """One image; in the file the scores stand beside the other keys."""
+    """Row of one image; in the file the scores stand beside the other keys."""
 
     image: str
     split: str
     seconds: Amount | None
-    """Time the method took."""
+    """Seconds of the method."""
     peak_mb: Amount | None
     scores: dict[str, dict[str, Any]]
-    """By protocol; one that does not look at the image is left out."""
+    """Scores by protocol, without protocols that do not look at the image."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,20 +127,20 @@ class ImageRow:
         if not isinstance(value, dict):
             return value
         own = {field.name for field in fields(cls)} - {"scores"}
-        scores = {key: each for key, each in value.items() if key not in own}
+        scores = {key: part for key, part in value.items() if key not in own}
         return {key: value[key] for key in own & value.keys()} | {"scores": scores}
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """Return the row as it stands in the file."""
         about = {field.name: getattr(self, field.name) for field in fields(self)}
         scores = about.pop("scores")
-        whole: dict[str, Any] = rounded(about | scores)
+        whole: dict[str, Any] = round_floats(about | scores)
         return whole
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class Results:
-    """All that there is to know of one evaluation."""
+    """Everything about one evaluation."""
 
     format: Literal[1] = FORMAT
     command: str
@@ -166,10 +167,10 @@ class Results:
         return {row.image: row.scores[protocol] for row in self.rows if protocol in row.scores}
 
 
-def rounded(value: Any, digits: int = DIGITS) -> Any:
-    """The same nested plain value with its floats rounded."""
+def round_floats(value: Any, digits: int = DIGITS) -> Any:
+    """Return the same nested plain value with its floats rounded."""
     if isinstance(value, Mapping):
-        return {key: rounded(each, digits) for key, each in value.items()}
+        return {key: round_floats(part, digits) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [rounded(each, digits) for each in value]
+        return [round_floats(part, digits) for part in value]
     return round(value, digits) if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""From the rows of all images to a result."""
+"""Summary of the rows of all images in a result."""
 
 import hashlib
 import shlex
@@ -22,15 +22,15 @@ from heap.benchmark.results import (
     Metric,
     Results,
     Scores,
-    machine,
-    rounded,
-    versions,
+    machine_info,
+    package_versions,
+    round_floats,
 )
 from heap.benchmark.run.bench import Bench
 from heap.benchmark.run.journal import Row
 
 Rows = Mapping[str, Row]
-"""By image: what a journal holds of each."""
+"""Rows of a journal by image."""
 
 
 def summarise(
@@ -40,7 +40,7 @@ def summarise(
     protocols: Sequence[Protocol],
     rows: Mapping[str, Row | ImageError],
 ) -> Results:
-    """The result of a method on `data` (name and label), of which some images may have failed.
+    """Make the result of a method on `data` (name and label), of which some images may have failed.
 
     Raises:
         InputError: if a protocol is left without an image.
@@ -50,15 +50,15 @@ def summarise(
     for protocol in protocols:
         _check_splits(protocol, good, failed)
     finished: dict[str, dict[str, Any]] = {key: {} for key in good}
-    scores = {each.name: _scores(each, good, finished) for each in protocols}
+    scores = {protocol.name: _score_protocol(protocol, good, finished) for protocol in protocols}
     return Results(
         command=shlex.join(["heap", *sys.argv[1:]]),
         method=method,
         encoder=_about_encoder(bench),
         data=_about_data(data, rows, failed),
-        versions=versions(),
-        machine=machine(),
-        cost=_cost(good),
+        versions=package_versions(),
+        machine=machine_info(),
+        cost=_mean_cost(good),
         protocols=scores,
         rows=tuple(
             ImageRow(
@@ -73,11 +73,13 @@ def summarise(
     )
 
 
-def _scores(protocol: Protocol, rows: Rows, finished: Mapping[str, dict[str, Any]]) -> Scores:
-    """Put the final rows of a protocol into `finished`; its values, computed from these."""
+def _score_protocol(
+    protocol: Protocol, rows: Rows, finished: Mapping[str, dict[str, Any]]
+) -> Scores:
+    """Compute the values of a protocol from its final rows, which are put into `finished`."""
     keys = [key for key, row in rows.items() if protocol.name in row["scores"]]
     final, notes = protocol.finish([rows[key]["scores"][protocol.name] for key in keys])
-    final = rounded(final)
+    final = round_floats(final)
     for key, row in zip(keys, final, strict=True):
         finished[key][protocol.name] = row
     metrics = {
@@ -89,7 +91,7 @@ def _scores(protocol: Protocol, rows: Rows, finished: Mapping[str, dict[str, Any
 
 
 def _check_splits(protocol: Protocol, rows: Rows, failed: Sequence[ImageError]) -> None:
-    """Each split that the protocol looks at must have an image left."""
+    """Raise InputError if a split that the protocol looks at has no image left."""
     left = {row["split"] for row in rows.values() if protocol.name in row["scores"]}
     missing = [split for split in protocol.splits or () if split not in left]
     if left and not missing:
@@ -126,7 +128,7 @@ def _about_encoder(bench: Bench) -> AboutEncoder:
     )
 
 
-def _cost(rows: Rows) -> Cost:
+def _mean_cost(rows: Rows) -> Cost:
     fresh = [row["features_seconds"] for row in rows.values() if row["features_seconds"]]
     return Cost(
         features_seconds=float(np.mean(fresh)) if fresh else None,

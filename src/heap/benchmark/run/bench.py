@@ -1,4 +1,4 @@
-"""What methods work on: one encoder, its features, and images to learn from."""
+"""Bench that methods work on: one encoder, its features, and images to learn from."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -19,20 +19,20 @@ from heap.images import Picture
 
 @dataclass(frozen=True)
 class Entry:
-    """One method in an evaluation, and where its results go."""
+    """One method in an evaluation, with the file of its results."""
 
     card: MethodCard
     out: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     model: Path | None = None
-    """For a method that learns: where its model is or will be."""
+    """Folder of the model of a method that learns, which is there or will be."""
     label: str = ""
-    """As tables print it; empty for that of the method."""
+    """Name in tables; empty for that of the method."""
 
 
 class Seen(NamedTuple):
-    """Features of a picture, and how long they took; None if they were there already."""
+    """Features of a picture, and the seconds that they took; None if they were stored already."""
 
     features: PatchFeatures
     seconds: float | None
@@ -56,10 +56,10 @@ class Bench:
         Args:
             features: The encoder, and which of its features.
             photos: Unlabelled images for methods that learn.
-            encoder_label: As tables print it; empty for its name.
+            encoder_label: Name of the encoder in tables; empty for its own name.
             cache: Folder of the feature store; None for the user's.
-            device: Where the encoder works.
-            precision: In which it does.
+            device: Device of the encoder.
+            precision: Precision of the encoder.
 
         Raises:
             InputError, WeightsError: if the encoder cannot be had.
@@ -70,7 +70,7 @@ class Bench:
         self.store = FeatureStore(cache or cache_dir() / "features", self.encoder, features)
 
     def learn(self, entry: Entry, on_progress: OnProgress) -> Learned:
-        """The method of an entry, after it has learned what it has to.
+        """Return the method of an entry, after it has learned.
 
         Raises:
             ConfigError: if its settings are wrong.
@@ -91,10 +91,13 @@ class Bench:
         return entry.card.learn(settings, setup)
 
     def see(self, picture: Picture) -> Seen:
-        """Features of a picture, always as the store gives them: in half precision."""
-        found = self.store.get(picture.digest)
-        if found is not None:
-            return Seen(found, None)
+        """Features of a picture as the store gives them, in half precision.
+
+        So that results do not depend on what was in the store before.
+        """
+        stored = self.store.get(picture.digest)
+        if stored is not None:
+            return Seen(stored, None)
         began = time.perf_counter()
         fresh = describe(self.encoder, [picture], self.features, boundary=True)[0]
         seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""`heap evaluate`: methods on the same images and features, scored by named protocols."""
+"""Evaluation of methods on the same images and features, scored by named protocols."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from heap.base.interrupt import Interruptible
 from heap.base.progress import OnProgress, silent
 from heap.benchmark.protocols import Protocol
 from heap.benchmark.protocols.outcome import Edges, Outcome
-from heap.benchmark.results import AboutMethod, Results, rounded, write_results
+from heap.benchmark.results import AboutMethod, Results, round_floats, write_results
 from heap.benchmark.results.summary import summarise
 from heap.benchmark.run.bench import Bench, Entry
 from heap.benchmark.run.journal import Journal
@@ -29,18 +29,19 @@ from heap.methods.finding import Observed
 
 _STAGE = "evaluating"
 _READ_AHEAD = 4
+"""Images that are read while others are scored."""
 _DIGITS = 6
-"""Of the floats in a journal: more than in the results, so that nothing is rounded twice."""
+"""Digits of the floats in a journal: more than in results, which round them once more."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Which protocols on which images."""
+    """Protocols, and the images that they look at."""
 
     protocols: Sequence[Protocol]
     data: Dataset
     data_label: str = ""
-    """As tables print it; empty for the name of the data set."""
+    """Name of the data in tables; empty for that of the data set."""
 
     def check(self) -> None:
         """Refuse protocols that cannot be used on the data.
@@ -57,7 +58,7 @@ class Task:
         Raises:
             InputError: naming both, and methods that do.
         """
-        able = ", ".join(name for name, each in METHODS.items() if each.regions)
+        able = ", ".join(name for name, known in METHODS.items() if known.regions)
         for protocol in self.protocols:
             if protocol.of_regions and not card.regions:
                 raise InputError(
@@ -66,12 +67,12 @@ class Task:
                 )
 
     def examples(self) -> list[Example]:
-        """The images that at least one protocol looks at."""
-        return [each for each in self.data.examples if self.protocols_for(each)]
+        """Images that at least one protocol looks at."""
+        return [example for example in self.data.examples if self.protocols_for(example)]
 
     def protocols_for(self, example: Example) -> list[Protocol]:
-        """The protocols that look at an image."""
-        return [each for each in self.protocols if each.looks_at(example.split)]
+        """Protocols that look at an image."""
+        return [protocol for protocol in self.protocols if protocol.looks_at(example.split)]
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ class _Read:
     picture: Picture
     truth: Truth
     digest: str
-    """Of both."""
+    """Digest of picture and annotation together."""
 
 
-def evaluate(
+def score_methods(
     task: Task, bench: Bench, entries: Sequence[Entry], *, on_progress: OnProgress = silent
 ) -> list[Results]:
     """Score each method, in one pass over the images.
@@ -115,7 +116,7 @@ def evaluate(
             except FitError as error:
                 faults.append(f"{entry.out.name}: {error}")
         examples = task.examples()
-        waiting = [each for each in examples if any(run.needs(each) for run in runs)]
+        waiting = [example for example in examples if any(run.needs(example) for run in runs)]
         for number, (example, read) in enumerate(
             zip(waiting, map_ahead(waiting, _read, pool, _READ_AHEAD), strict=True)
         ):
@@ -129,7 +130,7 @@ def evaluate(
 
 
 class _Run:
-    """One method: its journal, and in the end its results."""
+    """Run of one method: its journal, and in the end its results."""
 
     def __init__(self, task: Task, bench: Bench, entry: Entry, on_progress: OnProgress) -> None:
         self.task, self.bench, self.entry = task, bench, entry
@@ -153,7 +154,7 @@ class _Run:
         }
         name = f"{entry.out.name}.partial.jsonl"
         self.journal = Journal(entry.out.with_name(name), made_with)
-        # Not in the journal: the next call tries them again, they may have been mended.
+        # Not in the journal, so that the next call tries them again: they may have been mended.
         self.failed: dict[str, ImageError] = {}
 
     def needs(self, example: Example) -> bool:
@@ -167,7 +168,7 @@ class _Run:
         seconds: float | None,
         edges: Edges,
     ) -> None:
-        """Run the method on an image and keep its row; the features took so many `seconds`."""
+        """Run the method on an image and keep its row; `seconds` is what the features took."""
         forget_peak()
         began = time.perf_counter()
         with torch.inference_mode():
@@ -184,14 +185,15 @@ class _Run:
             protocol.name: protocol.measure(outcome, read.example.split)
             for protocol in self.task.protocols_for(read.example)
         }
-        self.journal.add(read.example.key, rounded(row, _DIGITS))
+        self.journal.add(read.example.key, round_floats(row, _DIGITS))
 
     def finish(self) -> Results:
-        """Make the results of all rows and write them."""
+        """Summarise all rows and write the results."""
         task = self.task
-        # In the order of the data set, wherever an earlier call was stopped.
+        # In the order of the data set, so that results are the same wherever a call was stopped.
         kept = self.journal.rows()
-        rows = {each.key: kept.get(each.key) or self.failed[each.key] for each in task.examples()}
+        keys = [example.key for example in task.examples()]
+        rows = {key: kept.get(key) or self.failed[key] for key in keys}
         label = task.data_label or task.data.name
         results = summarise(self.about, self.bench, (task.data.name, label), task.protocols, rows)
         write_results(results, self.entry.out)

@@ -1,4 +1,4 @@
-"""The rows of an evaluation that is under way, so that the same command goes on after a kill."""
+"""Journal of an evaluation under way, from which the same command goes on after a kill."""
 
 import json
 import os
@@ -13,9 +13,9 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """A file with a line that says what is evaluated, then a line for each image.
+    """File with a line that says what is evaluated, then a line for every image.
 
-    Rows are not kept in memory: those of all methods of an evaluation would fill it.
+    Rows are not kept in memory, which those of all methods of an evaluation would fill.
     """
 
     def __init__(self, path: Path, made_with: Mapping[str, Any]) -> None:
@@ -51,17 +51,18 @@ class Journal:
         return {line["image"]: line["row"] for line in lines}
 
     def remove(self) -> None:
-        """It is not needed any more: the results are written."""
+        """Delete the file, after the results are written."""
         self.path.unlink()
 
     def _append(self, values: Mapping[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
+            # Onto the disk, so that a loss of power costs no image that was counted as done.
             file.flush()
             os.fsync(file.fileno())
 
     def _cut(self) -> None:
-        """A kill may have torn the last line; what follows the last newline is not whole."""
+        """Cut off the last line if it has no newline at its end: a kill has torn it."""
         with self.path.open("a+b") as file:
             file.seek(0)
             file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))

@@ -1,4 +1,4 @@
-"""Methods that see unlabelled images before they are evaluated, and where their models are kept."""
+"""Methods that learn from unlabelled images before they are evaluated, and their models."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +36,12 @@ from heap.model.objects import Part, foreground_parts, proposed_parts
 
 _LAYER = "found.safetensors"
 _PROPOSALS = 30
-"""Guesses for each image, for protocols that count more than objects."""
+"""Guesses in an image, for protocols that score more than objects."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method that learns is given beside its settings."""
+    """Inputs of a method that learns, besides its settings."""
 
     encoder: Encoder
     features: FeatureConfig
@@ -49,14 +49,15 @@ class Setup:
     photos: tuple[str, ...]
     """Unlabelled images, as `heap fit` takes them; none if the model is there already."""
     model: Path | None
-    """Where the model is, or will be. HEAP on an encoder of the package needs none: it has one."""
+    """Folder of the model, which is there or will be. HEAP on an encoder of the package needs none,
+    because the package has one."""
     seed: int
     on_progress: OnProgress
 
 
 @checked(frozen=True, kw_only=True, config=CHECKED)
 class HeapRecipe:
-    """HEAP: what differs from the recipe of the encoder, see `HeadConfig` and the others."""
+    """Settings of HEAP that differ from the recipe of the encoder, see `HeadConfig` and others."""
 
     head: dict[str, Any] = field(default_factory=dict)
     losses: dict[str, Any] = field(default_factory=dict)
@@ -70,9 +71,9 @@ class ByHead:
     heap: Heap
 
     def __call__(self, image: Observed) -> Finding:
-        """Saliency, objects and regions of the head, and its guesses.
+        """Saliency, objects and regions that the head finds, and its guesses.
 
-        Objects of any score: what a score is worth is what protocols find out.
+        Objects have any score, because protocols measure what a score is worth.
         """
         config = replace(self.heap.defaults, min_score=0.0, proposals=_PROPOSALS)
         seen = self.heap.analyse(image.features)
@@ -94,40 +95,40 @@ def _grid_objects(parts: Sequence[Part]) -> tuple[GridObject, ...]:
 
 @dataclass(frozen=True)
 class Learned:
-    """A method that has learned, and what that took."""
+    """A method that has learned, with the cost of that."""
 
     method: Method
     settings: dict[str, Any]
-    """All of them."""
+    """All settings, defaults included."""
     fit: dict[str, Any] | None = None
     """Images, seconds and weights; None where that is not known."""
     seed: int | None = None
-    """That it was taught with; None where that is not known, or nothing is random."""
+    """Seed that it was taught with; None where that is not known, or nothing is random."""
 
 
 def learn_heap(settings: HeapRecipe, setup: Setup) -> Learned:
     """Fit a head, or load the one that is there already."""
-    return _heap(settings, setup, {})
+    return _learn_heap(settings, setup, {})
 
 
 def learn_heap_alone(settings: HeapRecipe, setup: Setup) -> Learned:
     """The same without an orientation prior."""
-    return _heap(settings, setup, {"prior": "none"})
+    return _learn_heap(settings, setup, {"prior": "none"})
 
 
 def learn_heap_self(settings: HeapRecipe, setup: Setup) -> Learned:
     """The same with what the three losses alone have found as prior."""
-    return _heap(settings, setup, {"prior": "self"})
+    return _learn_heap(settings, setup, {"prior": "self"})
 
 
 def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
     """Teach FOUND's layer, or load the one that is there already or a released decoder."""
     if setup.model and setup.model.is_file():
         return Learned(Found.load(setup.model), {"decoder": setup.model.name})
-    folder, wanted = _folder(setup), asdict(settings)
+    folder, wanted = _model_folder(setup), asdict(settings)
 
     def teach() -> int:
-        images = _collected(setup)
+        images = _collect_photos(setup)
 
         def pixels(index: int) -> np.ndarray:
             return decode(images.sources[index]).pixels
@@ -135,16 +136,16 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
         settings.fit(images, pixels, setup.seed, setup.on_progress).save(folder / _LAYER)
         return len(images)
 
-    fitted = _once(setup, wanted, teach)
-    found = Found.load(folder / _LAYER)
-    return Learned(found, wanted, fitted | _weights(found.layer), setup.seed)
+    fitted = _teach_once(setup, wanted, teach)
+    method = Found.load(folder / _LAYER)
+    return Learned(method, wanted, fitted | _count_weights(method.layer), setup.seed)
 
 
-def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
+def _learn_heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
     packaged = setup.features.encoder
     if setup.model is None and packaged in PACKAGED and not setup.photos:
-        return _given(packaged_head(packaged), setup, asdict(settings), fixed)
-    usual, folder = recipe(setup.features.encoder), _folder(setup)
+        return _load_fitted(packaged_head(packaged), setup, asdict(settings), fixed)
+    usual, folder = recipe(setup.features.encoder), _model_folder(setup)
     for name, value in fixed.items():
         if settings.losses.get(name, value) != value:
             raise ConfigError(f"this method is HEAP with {name} = {value!r}; for others take heap")
@@ -153,10 +154,10 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
     config = from_dict(FitConfig, asdict(usual.fit) | settings.fit | {"seed": setup.seed})
     wanted = {"head": asdict(head), "losses": asdict(losses), "fit": asdict(config)}
     if (folder / "config.json").is_file() and not (folder / ABOUT).exists():
-        return _given(folder, setup, asdict(settings), fixed)
+        return _load_fitted(folder, setup, asdict(settings), fixed)
 
     def teach() -> int:
-        made = fit(
+        model = fit(
             setup.photos,
             folder,
             features=setup.features,
@@ -168,36 +169,38 @@ def _heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learn
             cache=setup.store.folder.parent,
             on_progress=setup.on_progress,
         )
-        return int(made.config.provenance["images"])
+        return int(model.config.provenance["images"])
 
-    fitted = _once(setup, wanted, teach)
+    fitted = _teach_once(setup, wanted, teach)
     heap = _load_heap(folder, setup)
-    return Learned(ByHead(heap), wanted, fitted | _weights(heap.head), setup.seed)
+    return Learned(ByHead(heap), wanted, fitted | _count_weights(heap.head), setup.seed)
 
 
-def _given(
+def _load_fitted(
     folder: Path, setup: Setup, asked: Mapping[str, dict[str, Any]], fixed: Mapping[str, Any]
 ) -> Learned:
-    """A model that `heap fit` has made: of its settings only those that are asked for matter."""
+    """Load a model of `heap fit`; refuse it if its settings differ from those asked for."""
     heap = _load_heap(folder, setup)
     about = heap.config.provenance
-    made = {
+    settings = {
         "head": asdict(heap.config.head),
         "losses": about.get("losses", {}),
         "fit": about.get("fit", {}),
     }
-    if any(made["losses"].get(name) != value for name, value in fixed.items()):
+    if any(settings["losses"].get(name) != value for name, value in fixed.items()):
         raise InputError(
-            f"the model {folder} was fitted with the prior {made['losses'].get('prior')!r}, not "
-            f"{fixed['prior']!r}; evaluate it as method heap"
+            f"the model {folder} was fitted with the prior {settings['losses'].get('prior')!r}, "
+            f"not {fixed['prior']!r}; evaluate it as method heap"
         )
-    if differing := differing_keys(made, {part: made[part] | asked[part] for part in made}):
+    if differing := differing_keys(
+        settings, {part: settings[part] | asked[part] for part in settings}
+    ):
         raise InputError(
             f"the model {folder} was fitted with other settings: {', '.join(differing)}; leave "
             "them out of --settings, or choose another --model"
         )
-    fitted = {"images": about.get("images"), **_weights(heap.head)}
-    return Learned(ByHead(heap), made, fitted, made["fit"].get("seed"))
+    fitted = {"images": about.get("images"), **_count_weights(heap.head)}
+    return Learned(ByHead(heap), settings, fitted, settings["fit"].get("seed"))
 
 
 def _load_heap(folder: Path, setup: Setup) -> Heap:
@@ -208,7 +211,9 @@ def _load_heap(folder: Path, setup: Setup) -> Heap:
         precision=setup.encoder.precision,
     )
     ours, theirs = (
-        asdict(replace(each, encoder="")) for each in (setup.features, heap.config.features)
+        # The same encoder may have been named otherwise, such as by its folder.
+        asdict(replace(features, encoder=""))
+        for features in (setup.features, heap.config.features)
     )
     if differing := differing_keys(theirs, ours):
         raise InputError(
@@ -218,27 +223,27 @@ def _load_heap(folder: Path, setup: Setup) -> Heap:
     return heap
 
 
-def _once(setup: Setup, settings: dict[str, Any], teach: Callable[[], int]) -> dict[str, Any]:
+def _teach_once(setup: Setup, settings: dict[str, Any], teach: Callable[[], int]) -> dict[str, Any]:
     made_with = {
         "settings": settings,
         "seed": setup.seed,
         "encoder": setup.encoder.fingerprint,
         "features": setup.store.folder.name,
     }
-    return make_once(_folder(setup), made_with, setup.photos, teach)
+    return make_once(_model_folder(setup), made_with, setup.photos, teach)
 
 
-def _weights(module: nn.Module) -> dict[str, int]:
+def _count_weights(module: nn.Module) -> dict[str, int]:
     return {"parameters": sum(weight.numel() for weight in module.parameters())}
 
 
-def _folder(setup: Setup) -> Path:
+def _model_folder(setup: Setup) -> Path:
     if setup.model is None:
         raise InputError("this method learns: name the folder of its model with --model")
     return setup.model
 
 
-def _collected(setup: Setup) -> Collected:
+def _collect_photos(setup: Setup) -> Collected:
     sources = list(list_images(list(setup.photos)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return collect(sources, setup.encoder, setup.store, pool, setup.on_progress)

@@ -1,4 +1,4 @@
-"""The methods that can be evaluated, each with its settings and what `heap tune` tries of them."""
+"""Methods that can be evaluated, with their settings and those that `heap tune` tries."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,42 +26,42 @@ from heap.methods.tokencut import TokenCut
 Settings = Mapping[str, Any]
 
 CONFIGURATIONS = 8
-"""How many settings there are to try of each method that has any: the budget is the same for all.
+"""Settings to try of every method that has any, so that all have the same budget.
 
-Facets, layers and sizes are options of the encoder's features, and no part of it. How alike patches
-are depends on them, so thresholds go from those for weak features to those for keys of a strong
-encoder, of which any two have a cosine of 0.8."""
+Facets, layers and sizes are options of the encoder's features and not tried here. The similarity of
+patches depends on them, so thresholds go from values for weak features up to values for keys of a
+strong encoder, any two of which have a cosine of 0.8."""
 
 
 @dataclass(frozen=True)
 class MethodCard:
-    """A method before it is made."""
+    """Description of a method, from which it is made."""
 
     name: str
     label: str
-    """As tables print it."""
+    """Name in tables."""
     about: str
     kind: Any
-    """Class whose fields are the settings; its objects are methods, but for those that learn."""
+    """Class with the settings as fields; its objects are the method itself, unless it learns."""
     grid: tuple[Settings, ...] = ()
-    """Settings that `heap tune` tries, the usual ones first; empty where there are none."""
+    """Settings that `heap tune` tries, the defaults first; empty where there are none."""
     learn: Callable[[Any, Setup], Learned] | None = None
-    """Makes a method of settings, for one that has to see unlabelled images first."""
+    """Function that makes the method from settings, for one that learns from images first."""
     fixed: Settings = field(default_factory=dict)
-    """Settings that make it this method and no other."""
+    """Settings that distinguish this method from another of the same class."""
     regions: bool = False
-    """Whether it reports regions."""
+    """Whether the method reports regions."""
 
-    def settings(self, given: Settings) -> Any:
-        """An object of `kind`.
+    def settings(self, values: Settings) -> Any:
+        """Make an object of `kind`.
 
         Raises:
             ConfigError: if a setting is unknown or out of range, or would make it another method.
         """
         for name, value in self.fixed.items():
-            if given.get(name, value) != value:
+            if values.get(name, value) != value:
                 raise ConfigError(f"method {self.name} is the one with {name} = {value!r}")
-        return from_dict(self.kind, {**given, **self.fixed})
+        return from_dict(self.kind, {**values, **self.fixed})
 
 
 _HEAPS: tuple[Settings, ...] = (
@@ -215,7 +215,7 @@ METHODS: dict[str, MethodCard] = {card.name: card for card in _CARDS}
 
 
 def find_method(name: str) -> MethodCard:
-    """The method of this name.
+    """Return the method of this name.
 
     Raises:
         InputError: if there is none.

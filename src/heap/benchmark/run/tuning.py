@@ -1,4 +1,4 @@
-"""`heap tune`: tries the stated settings of a method on masks that nothing is reported on."""
+"""`heap tune`: the search for settings of a method, on masks that no result is reported on."""
 
 import json
 import time
@@ -12,14 +12,15 @@ from heap.base.progress import OnProgress, silent
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Results
 from heap.benchmark.run.bench import Bench, Entry
-from heap.benchmark.run.evaluate import Task, evaluate
+from heap.benchmark.run.evaluate import Task, score_methods
 from heap.benchmark.run.journal import Journal
 from heap.benchmark.run.methods import METHODS, MethodCard, Settings
 from heap.benchmark.truth import Dataset
 
 CRITERION = ("saliency-found-v1", "iou")
-"""What is chosen by: protocol and metric."""
+"""Protocol and metric by which settings are chosen."""
 BESIDE = "corloc-found-v1"
+"""Protocol that is logged beside the criterion."""
 LOG = "tuning.json"
 SETTINGS = "settings.json"
 _JOURNAL = "trials.jsonl"
@@ -27,25 +28,25 @@ _JOURNAL = "trials.jsonl"
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried, and what they gave."""
+    """Settings that were tried, with their scores."""
 
     settings: Settings
     iou: float
     corloc: float
     seconds: float
-    """What the method took, to learn and for all images; without the features."""
+    """Seconds of the method, to learn and for all images, without the features."""
     failed: str | None = None
-    """Why it could not learn with these settings; IoU and CorLoc are 0 then."""
+    """Reason why it could not learn with these settings; IoU and CorLoc are 0 then."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The log of a search."""
+    """Log of a search."""
 
     method: str
     trials: tuple[Trial, ...]
     left_out: tuple[Settings, ...]
-    """Settings that there was no time for."""
+    """Settings for which there was no time."""
 
     @property
     def best(self) -> Trial:
@@ -86,7 +87,8 @@ def tune(
         Entry(card, out / f"{number}.json.gz", settings, seed, out / f"{number}-model")
         for number, settings in enumerate(grid)
     ]
-    # What learns is tried one by one, as long as there is time; the others in one pass.
+    # A method that learns is slow, so its settings are tried one by one, as long as there is time;
+    # those of others are tried in one pass, which reads every image and its features once.
     passes = [[entry] for entry in entries] if card.learn else [entries]
     trials = list[Trial]()
     for number, together in enumerate(passes):
@@ -107,12 +109,12 @@ def _try(
     journal: Journal,
     on_progress: OnProgress,
 ) -> list[Trial]:
-    """Evaluate some configurations, but for those that were evaluated already."""
+    """Evaluate the configurations that were not evaluated already."""
     missing = [entry for entry in entries if entry.out.name not in journal.images]
     began = time.perf_counter()
     try:
-        results = evaluate(task, bench, missing, on_progress=on_progress)
-        trials = [_trial(*each) for each in zip(missing, results, strict=True)]
+        results = score_methods(task, bench, missing, on_progress=on_progress)
+        trials = [_trial(*pair) for pair in zip(missing, results, strict=True)]
     except FitError as error:
         seconds = round(time.perf_counter() - began, 1)
         trials = [Trial(entry.settings, 0.0, 0.0, seconds, str(error)) for entry in missing]
@@ -122,13 +124,13 @@ def _try(
     return [Trial(**kept[entry.out.name]) for entry in entries]
 
 
-def _trial(entry: Entry, found: Results) -> Trial:
-    learning = float((found.method.fit or {}).get("seconds") or 0)
-    using = (found.cost.method_seconds or 0) * found.data.images
+def _trial(entry: Entry, results: Results) -> Trial:
+    learning = float((results.method.fit or {}).get("seconds") or 0)
+    using = (results.cost.method_seconds or 0) * results.data.images
     return Trial(
         entry.settings,
-        _value(found, *CRITERION),
-        _value(found, BESIDE, "corloc"),
+        _value(results, *CRITERION),
+        _value(results, BESIDE, "corloc"),
         round(learning + using, 1),
     )
 
@@ -153,14 +155,14 @@ def _dump(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
-def merged(paths: Sequence[Path]) -> dict[str, Settings]:
-    """The settings of several files that `tune` wrote, by method.
+def read_tuned(paths: Sequence[Path]) -> dict[str, Settings]:
+    """Read the settings of several files that `tune` wrote, by method.
 
     Raises:
         InputError: if a file cannot be used, or two of them are about the same method, or it is
             about one that there is not.
     """
-    found: dict[str, Settings] = {}
+    settings: dict[str, Settings] = {}
     for path in paths:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -173,7 +175,7 @@ def merged(paths: Sequence[Path]) -> dict[str, Settings]:
             )
         if unknown := values.keys() - METHODS.keys():
             raise InputError(f"--settings {path} is about {min(unknown)!r}, which is no method")
-        if twice := found.keys() & values.keys():
+        if twice := settings.keys() & values.keys():
             raise InputError(f"--settings {path} is about {min(twice)}, which another file is too")
-        found |= values
-    return found
+        settings |= values
+    return settings

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from heap.benchmark.results.published import Published, published
+from heap.benchmark.results.published import Published, read_published
 from heap.benchmark.tables import words
 from heap.benchmark.tables.groups import Group
 from heap.benchmark.tables.layout import Cell, Line, Table
@@ -15,13 +15,15 @@ NOT_STATED = "not stated"
 
 def published_alike(groups: Sequence[Group]) -> list[Published]:
     """What is published for the data, encoder and protocols of any of some groups."""
-    return [row for row in published() if any(_is_alike(row, each) for each in groups)]
+    return [row for row in read_published() if any(_is_alike(row, each) for each in groups)]
 
 
 def published_tables(kind: str, groups: Sequence[Group]) -> list[Table]:
     """What is left of one kind, a table for each data set."""
     alike = published_alike(groups)
-    rows = [row for row in published() if words.task_of(row.protocol) == kind and row not in alike]
+    rows = [
+        row for row in read_published() if words.task_of(row.protocol) == kind and row not in alike
+    ]
     return [
         _table(kind, [row for row in rows if row.data == data])
         for data in dict.fromkeys(row.data for row in rows)

@@ -1,4 +1,4 @@
-"""What is around the application: who may come in, headers of all answers, and slow requests."""
+"""Guard around the application: access, security headers of all answers, and slow requests."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heap.serve.access import Access
+from heap.serving.access import Access
 
 BODY_SECONDS = 60.0
-"""How long the body of a request may take to come."""
+"""Seconds that the body of a request may take to come."""
 _OURS = (
     "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -18,7 +18,7 @@ _DOCUMENTATION = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""The pages of the documentation have scripts and styles inside."""
+"""Policy of the pages of the documentation, which have scripts and styles inside."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -29,14 +29,14 @@ _HEADERS = {
 
 
 class Guard:
-    """Around all of the application, so that answers to what goes wrong pass through it too."""
+    """Middleware around all of the application, so that answers to errors pass through it too."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or say why not."""
+        """Answer a request, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -49,20 +49,21 @@ def _with_headers(send: Send, path: str) -> Send:
     documentation = path in ("/docs", "/docs/oauth2-redirect")
     policy = _DOCUMENTATION if documentation else _OURS
 
-    async def told(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.update({"Content-Security-Policy": policy, **_HEADERS})
         await send(message)
 
-    return told
+    return send_with_headers
 
 
 def _in_time(receive: Receive) -> Receive:
+    # One limit for all parts: with one for each, a client could send a byte a minute for ever.
     until = asyncio.get_running_loop().time() + BODY_SECONDS
     more = True
 
-    async def hurried() -> Message:
+    async def receive_in_time() -> Message:
         nonlocal more
         if not more:
             return await receive()
@@ -76,4 +77,4 @@ def _in_time(receive: Receive) -> Receive:
         more = bool(message.get("more_body"))
         return message
 
-    return hurried
+    return receive_in_time

@@ -1,4 +1,4 @@
-"""The photos of the run, read again for whoever looks at it; no answer says where they lie."""
+"""Photos of the run, read again for a page; no answer says where they lie on this machine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi import HTTPException
 from heap.base.errors import ImageError
 from heap.images import Limits, Picture, decode_bytes
 from heap.images.decode import DEFAULT_LIMITS
-from heap.serve.served import ServedRun
+from heap.serving.served import ServedRun
 from heap.store.photos import CHANGED, GONE, REFUSED
 
 _SAID = {
@@ -22,7 +22,7 @@ _SAID = {
 def read_again(
     served: ServedRun, row: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS
 ) -> Picture:
-    """The photo of an image, by its row in the snapshot.
+    """Read the photo of an image again, by its row in the snapshot.
 
     Raises:
         HTTPException: with status 410 if it is not there, not the same any more, or not to be read.

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import heap
-from heap.serve.app import make_app
+from heap.serving.app import make_app
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 

@@ -1,4 +1,4 @@
-"""Clients that are too slow, or silent: uvicorn itself waits for them for as long as they like."""
+"""Time limits for slow and silent clients, for which uvicorn itself waits without end."""
 
 import asyncio
 
@@ -6,11 +6,11 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 SILENT_SECONDS = 15.0
-"""How long the head of a request may take to come, and how long nothing of an answer is taken."""
+"""Seconds for the head of a request to come, and for a client to take some more of an answer."""
 
 
 class PatientProtocol(H11Protocol):
-    """Ends connections on which nothing is asked for, or nothing of the answer is taken."""
+    """HTTP protocol that ends connections without a request, or on which no answer is taken."""
 
     _head: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
@@ -21,9 +21,9 @@ class PatientProtocol(H11Protocol):
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head that has not come as a whole."""
+        """Go on waiting while only a part of a head has come."""
         super().data_received(data)
-        # A body that comes after the answer, which has refused it, is no request either.
+        # A body that comes after an answer that has refused it is no new request either.
         answered = self.conn.our_state is h11.DONE
         if self.conn.their_state is not h11.IDLE and not answered:
             _stop(self._head)
@@ -32,18 +32,18 @@ class PatientProtocol(H11Protocol):
             self._wait_for_head()
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that takes no more."""
+        """Begin to wait for a client that takes nothing more."""
         super().pause_writing()
         _stop(self._taking)
         self._taking = self.loop.call_later(SILENT_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on: it has taken some."""
+        """Stop waiting: the client has taken some of the answer."""
         super().resume_writing()
         _stop(self._taking)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop both timers."""
         _stop(self._head)
         _stop(self._taking)
         super().connection_lost(exc)

@@ -1,4 +1,4 @@
-"""What is like an object, a box, or an image that somebody brings."""
+"""Routes of search: objects like an object, a box, or an image that somebody brings."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -11,19 +11,19 @@ from heap.base.errors import ImageError
 from heap.images import Picture
 from heap.images.decode import Limits, decode_bytes
 from heap.report.outlines import region_map
-from heap.serve.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
-from heap.serve.browsing import Served, known_image
-from heap.serve.photos import read_again
-from heap.serve.served import ServedRun
-from heap.serve.wording import without_folders
+from heap.serving.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
+from heap.serving.browsing import Served, known_image
+from heap.serving.photos import read_again
+from heap.serving.served import ServedRun
+from heap.serving.wording import without_folders
 from heap.store.condition import EXAMPLE, LENGTH
 from heap.store.search import nearest
-from heap.view.contents import outlines
+from heap.view.contents import trace_outlines
 
 router = APIRouter(prefix="/api", tags=["search"])
 
 UPLOAD = Limits(byte_count=64 * 2**20, pixels=50_000_000)
-"""What is accepted of an image that somebody brings."""
+"""Limits of an image that somebody brings."""
 Count = Annotated[int, Query(ge=1, le=500)]
 Where = Annotated[
     str | None,
@@ -35,7 +35,7 @@ Corners = Annotated[
 _T = TypeVar("_T")
 
 NEW = "dropped image"
-"""Stands for the name of an image that is not of the run."""
+"""Name that stands for an image that is not of the run."""
 
 
 @router.get("/nearest/object")
@@ -43,14 +43,16 @@ async def nearest_to_object(
     served: Served, id: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like an object of the run, most alike first."""
-    return await served.looking.take(_like_object, served, id, where, count)
+    return await served.looking.take(_find_like_object, served, id, where, count)
 
 
-def _like_object(served: ServedRun, id: str, where: str | None, count: int) -> list[ObjectAnswer]:
+def _find_like_object(
+    served: ServedRun, id: str, where: str | None, count: int
+) -> list[ObjectAnswer]:
     if not served.now().has_object(id):
         raise HTTPException(404, f"this run has no object {id!r}")
-    found = served.collection.search(object_id=id, where=where, count=count)
-    return list(map(ObjectAnswer.found, found))
+    hits = served.collection.search(object_id=id, where=where, count=count)
+    return list(map(ObjectAnswer.from_hit, hits))
 
 
 @router.get("/nearest/box")
@@ -58,14 +60,14 @@ async def nearest_to_box(
     served: Served, key: str, box: str, where: Where = None, count: Count = 24
 ) -> list[ObjectAnswer]:
     """The objects most like what an image of the run shows in a box."""
-    return await served.thinking.take(_like_box, served, key, box, where, count)
+    return await served.thinking.take(_find_like_box, served, key, box, where, count)
 
 
-def _like_box(
+def _find_like_box(
     served: ServedRun, key: str, box: str, where: str | None, count: int
 ) -> list[ObjectAnswer]:
     picture = read_again(served, known_image(served.now(), key))
-    return _like(served, picture, box, where, count)
+    return _find_like(served, picture, box, where, count)
 
 
 @router.post("/nearest/image", max_body_size=UPLOAD.byte_count)
@@ -77,13 +79,13 @@ async def nearest_to_image(
     Without a box it is its main object, or all of it if there is none.
     """
     return await _with_image(
-        request, served, lambda picture: _like(served, picture, box, where, count)
+        request, served, lambda picture: _find_like(served, picture, box, where, count)
     )
 
 
 @router.post("/discover", max_body_size=UPLOAD.byte_count)
 async def discover(request: Request, served: Served, count: Count = 12) -> Discovered:
-    """What the model finds in an image, and the objects of the run that are most like it.
+    """Objects that the model finds in an image, with the objects of the run most like them.
 
     The bytes of the image are the body of the request. Nothing of it is kept.
     """
@@ -92,7 +94,7 @@ async def discover(request: Request, served: Served, count: Count = 12) -> Disco
 
 def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
     result = served.model()([picture], served.collection.discovered_with)[0]
-    objects, drawn = result.objects, outlines(result)
+    objects, drawn = result.objects, trace_outlines(result)
     shapes = [
         ShapeAnswer(
             path=path,
@@ -113,27 +115,30 @@ def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
         canvas=drawn.canvas,
         shapes=shapes,
         regions=b64encode(region_map(result)),
-        nearest=[list(map(ObjectAnswer.found, hits)) for hits in near],
+        nearest=[list(map(ObjectAnswer.from_hit, hits)) for hits in near],
     )
 
 
-def _like(
+def _find_like(
     served: ServedRun, picture: Picture, box: str | None, where: str | None, count: int
 ) -> list[ObjectAnswer]:
-    corners = None if box is None else _corners(box)
+    corners = None if box is None else _parse_box(box)
     served.model()
     hits = served.collection.search(picture, box=corners, where=where, count=count)
-    return list(map(ObjectAnswer.found, hits))
+    return list(map(ObjectAnswer.from_hit, hits))
 
 
 async def _with_image(request: Request, served: ServedRun, call: Callable[[Picture], _T]) -> _T:
-    """Do something with the image in the body of a request, read if there is a place for it."""
+    """Call a function with the image in the body of a request.
+
+    The body is read only when there is a place in the queue, so that few images are in memory.
+    """
     with served.thinking.place():
         data = await request.body()
-        return await served.thinking.work(lambda: call(_decoded(data, served)))
+        return await served.thinking.work(lambda: call(_decode(data, served)))
 
 
-def _decoded(data: bytes, served: ServedRun) -> Picture:
+def _decode(data: bytes, served: ServedRun) -> Picture:
     try:
         return decode_bytes(NEW, data, UPLOAD)
     except ImageError as error:
@@ -141,7 +146,7 @@ def _decoded(data: bytes, served: ServedRun) -> Picture:
         raise HTTPException(status, without_folders(error.reason, served.run)) from error
 
 
-def _corners(text: str) -> Box:
+def _parse_box(text: str) -> Box:
     try:
         x1, y1, x2, y2 = (float(part) for part in text.split(","))
     except ValueError:

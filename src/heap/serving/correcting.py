@@ -1,4 +1,4 @@
-"""What a person changes: categories and what is no object. All of it is in the store at once."""
+"""Routes to correct a run: categories, and rejected objects; every change is stored at once."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException
 
 from heap.categories import edit
 from heap.categories.sorting import sort_objects
-from heap.serve.answers import (
+from heap.serving.answers import (
     CategoryRejection,
     Corrected,
     Correction,
@@ -16,13 +16,13 @@ from heap.serve.answers import (
     ObjectRejection,
     Sorting,
 )
-from heap.serve.browsing import Served, categories
-from heap.serve.served import ServedRun
+from heap.serving.browsing import Served, categories
+from heap.serving.served import ServedRun
 from heap.store.editing import Editor
 
 
 async def writable(served: Served) -> None:
-    """Refuse changes to a run that is only to be looked at."""
+    """Refuse changes with status 403 where the run is only served to be looked at."""
     if served.read_only:
         raise HTTPException(403, "this run is served to be looked at; start it without --read-only")
 
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api", tags=["correct"], dependencies=[Depends(writab
 
 @router.post("/categories/sort")
 async def sort(served: Served, wanted: Sorting) -> Corrected:
-    """Make the categories, or give new objects theirs."""
+    """Make the categories, or give new objects their category."""
     return await _correct(
         served,
         wanted,
@@ -48,7 +48,7 @@ async def merge(served: Served, wanted: Merging) -> Corrected:
 
 @router.post("/categories/rejected")
 async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
-    """Say that the members of categories are no objects, or that they are after all."""
+    """Mark the members of categories as no objects, or as objects after all."""
     return await _correct(
         served,
         wanted,
@@ -66,7 +66,7 @@ async def rename(served: Served, category: int, wanted: NewName) -> Corrected:
 
 @router.post("/objects/rejected")
 async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
-    """Say that objects are none, or that they are after all."""
+    """Mark single objects as no objects, or as objects after all."""
     return await _correct(
         served,
         wanted,

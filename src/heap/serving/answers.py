@@ -1,4 +1,4 @@
-"""What the API answers; boxes are xyxy, pixel edges in the upright original."""
+"""Bodies of requests and answers; boxes are xyxy, pixel edges in the upright original."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from heap.store.search import Hit
 
 Box = tuple[float, float, float, float]
 _MOST = 10_000
-"""Categories or objects of one correction."""
+"""Most categories or objects of one correction, so that none holds up all others."""
 
 
 class CategoryAnswer(BaseModel):
@@ -18,7 +18,7 @@ class CategoryAnswer(BaseModel):
     name: str
     """Empty if nobody has given one."""
     title: str
-    """The name, or what stands for it."""
+    """The name, or the text that stands for it."""
     rejected: bool
     size: int
     coherence: float | None
@@ -32,7 +32,7 @@ class ObjectAnswer(BaseModel):
 
     id: str
     key: str
-    """Of its image."""
+    """Name of its image."""
     box: Box
     score: float
     category: int | None
@@ -41,8 +41,8 @@ class ObjectAnswer(BaseModel):
     """Cosine with what was looked for."""
 
     @classmethod
-    def found(cls, hit: Hit) -> "ObjectAnswer":
-        """From what a search has found."""
+    def from_hit(cls, hit: Hit) -> "ObjectAnswer":
+        """Return the answer for an object that a search has found."""
         return cls(
             id=hit.id, key=hit.key, box=hit.box, score=hit.score, category=hit.category,
             similarity=hit.similarity,
@@ -58,7 +58,7 @@ class ShapeAnswer(BaseModel):
 
 
 class Discovered(BaseModel):
-    """What the model finds in an image that is not of the run."""
+    """Objects that the model finds in an image that is not of the run."""
 
     width: int
     height: int
@@ -67,11 +67,11 @@ class Discovered(BaseModel):
     regions: Base64Bytes
     """The region map in colours, as PNG."""
     nearest: list[list[ObjectAnswer]]
-    """Of each shape the objects of the run that are most like it."""
+    """Objects of the run that are most like each shape, in the order of the shapes."""
 
 
 class ExportAnswer(BaseModel):
-    """An export: what it is doing, or what it has written."""
+    """State of an export, and its contents when it is done."""
 
     state: Literal["none", "running", "done", "failed"]
     format: str = ""
@@ -85,9 +85,9 @@ class ExportAnswer(BaseModel):
     unread: int = 0
     """Images that could not be read again."""
     reader: str = ""
-    """How to read it, in a line."""
+    """Advice on reading it, in a line."""
     reason: str = ""
-    """Why it failed."""
+    """Reason why it failed."""
 
 
 class Corrected(BaseModel):
@@ -98,11 +98,11 @@ class Corrected(BaseModel):
 
 
 class Correction(BaseModel):
-    """What somebody changes."""
+    """A change that somebody makes."""
 
     version: str | None = None
-    """Of the run that was seen: where somebody else has changed it since, the correction is refused
-    with status 409. Null: it is made in any case."""
+    """Version of the run that was seen: if somebody else has changed it since, the correction is
+    refused with status 409. Null: it is made in any case."""
 
 
 class NewName(Correction):
@@ -131,9 +131,9 @@ class Move(Correction):
 
     ids: list[str] = Field(max_length=_MOST)
     category: int | None = None
-    """0: they are put into none; null: a new category is made of them."""
+    """0: they get no category; null: a new category is made of them."""
     name: str = ""
-    """Of a new category; empty: it has none yet."""
+    """Name of the new category; empty: it has none yet."""
 
 
 class Merging(Correction):
@@ -143,16 +143,16 @@ class Merging(Correction):
 
 
 class Sorting(Correction):
-    """How objects are sorted into categories."""
+    """Options of sorting objects into categories."""
 
     count: int | Literal["auto"] | None = None
-    """How many to make; null: only new objects are sorted, or as many are made as fit best."""
+    """Categories to make; null: only new objects are sorted, or as many are made as fit best."""
     again: bool = False
-    """Make them anew; those that share their members with one of before keep number and name."""
+    """Make them anew; those that share their members with an earlier one keep number and name."""
 
 
 class ExportRequest(BaseModel):
-    """What is exported."""
+    """Choices of an export."""
 
     format: str
     categories: bool = False

@@ -1,4 +1,4 @@
-"""Pictures of a run: photos, thumbnails, and regions to be laid over them."""
+"""Routes of pictures: photos, thumbnails, and regions to be laid over them."""
 
 from fastapi import APIRouter, Response
 from PIL import Image
@@ -7,10 +7,10 @@ from heap.images import Limits, Picture
 from heap.images.colour import to_srgb
 from heap.masks.scaling import encode_image, fit_size
 from heap.report.outlines import region_map
-from heap.serve.browsing import Served, known_image
-from heap.serve.photos import read_again
-from heap.serve.sending import Send, Sender
-from heap.serve.served import ServedRun
+from heap.serving.browsing import Served, known_image
+from heap.serving.photos import read_again
+from heap.serving.sending import Send, Sender
+from heap.serving.served import ServedRun
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 
@@ -39,7 +39,9 @@ async def photo(served: Served, send: Send, key: str) -> Response:
 
 def _photo(served: ServedRun, send: Sender, key: str) -> Response:
     row = known_image(served.recent(), key)
-    return send.send(row["checksum"], "image/jpeg", lambda: _large(read_again(served, row, _SHOWN)))
+    return send.send(
+        row["checksum"], "image/jpeg", lambda: _encode_large(read_again(served, row, _SHOWN))
+    )
 
 
 @router.get("/regions", response_class=Response)
@@ -50,7 +52,7 @@ def regions(served: Served, send: Send, key: str) -> Response:
     return send.send(row["checksum"], "image/png", lambda: region_map(now.record(key).result))
 
 
-def _large(picture: Picture) -> bytes:
+def _encode_large(picture: Picture) -> bytes:
     shown = Image.fromarray(to_srgb(picture.pixels, picture.profile))
     shown = shown.resize(fit_size(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encode_image(shown, "JPEG", quality=_QUALITY)

@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from runs import make_run, ring
 
-from heap.serve.access import Access, address_of, own_addresses
-from heap.serve.app import make_app
+from heap.serving.access import Access, address_of, own_addresses
+from heap.serving.app import make_app
 
 PORT = 8750
 ANY = "0.0.0.0"  # noqa: S104

@@ -1,4 +1,4 @@
-"""Messages as others may read them: without places on this machine, its name or its processes."""
+"""Messages for others: without places on this machine, its name or its processes."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 from heap.base.errors import BusyError, HeapError, ImageError, StoreError
 
 _FOLDERS = re.compile(r"(?<![\w./:\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"]+[/\\])+(?=[^\s/\\])")
+"""Absolute folders in a text, of Unix and Windows; the name after them stays."""
 
 
-def told(error: HeapError, run: Path | str) -> str:
-    """What an error says, to whoever is at the page."""
+def message_of(error: HeapError, run: Path | str) -> str:
+    """Message of an error for the person at the page, who may be somebody else."""
     if isinstance(error, BusyError):
         return "the run is being written by another process; try again when that has ended"
     if isinstance(error, StoreError):
@@ -20,9 +21,9 @@ def told(error: HeapError, run: Path | str) -> str:
 
 
 def without_folders(text: str, run: Path | str) -> str:
-    """The text with the names of files in place of their absolute paths."""
+    """Return the text with names of files in place of their absolute paths."""
     for known in (Path(run).absolute(), Path(run).resolve()):
-        text = text.replace(str(known), name_of(run))
+        text = text.replace(str(known), run_name(run))
     # Folders with spaces in their names are known by the run that is in them, or not at all.
     for parent in (Path(run).resolve().parent, Path.cwd(), Path.home()):
         if len(parent.parts) > 1:
@@ -30,6 +31,6 @@ def without_folders(text: str, run: Path | str) -> str:
     return _FOLDERS.sub("", text)
 
 
-def name_of(run: Path | str) -> str:
-    """The name of a run, without where it is."""
+def run_name(run: Path | str) -> str:
+    """Name of a run, without the place where it is."""
     return Path(str(run)).resolve().name

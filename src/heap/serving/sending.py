@@ -1,6 +1,6 @@
-"""Answers that a browser keeps: it asks each time whether its one is still right.
+"""Answers that a browser keeps, asking each time whether its copy is still right.
 
-That costs next to nothing; only what is new is made and sent.
+Asking costs next to nothing; only pictures that are new are drawn and sent.
 """
 
 import hashlib
@@ -11,15 +11,18 @@ from fastapi import Depends, HTTPException, Request, Response
 
 
 class Sender:
-    """Sends a picture, unless the browser has it."""
+    """Sender of a picture, unless the browser has it."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
 
     def send(self, made_of: object, kind: str, make: Callable[[], bytes]) -> Response:
-        """`made_of` is all that the picture depends on, but for the address."""
-        told = repr((str(self._request.url), made_of)).encode()
-        tag = f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+        """Answer with the picture that `make` draws; `made_of` is all that it depends on.
+
+        The address of the request counts too. Status 404 if the picture is empty.
+        """
+        content_key = repr((str(self._request.url), made_of)).encode()
+        tag = f'"{hashlib.blake2b(content_key, digest_size=12).hexdigest()}"'
         headers = {"Cache-Control": "private, no-cache", "ETag": tag}
         if self._request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)

@@ -1,15 +1,22 @@
-"""What can be read of a run: itself, its categories, images and objects."""
+"""Routes to read a run: itself, its categories, images and objects."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from heap.serve.answers import CategoryAnswer
-from heap.serve.sending import Send
-from heap.serve.served import ServedRun
-from heap.serve.wording import name_of, without_folders
+from heap.serving.answers import CategoryAnswer
+from heap.serving.sending import Send
+from heap.serving.served import ServedRun
+from heap.serving.wording import run_name, without_folders
 from heap.store.database import reading
-from heap.view.contents import About, Contents, Outlines, about, contents, outlines
+from heap.view.contents import (
+    About,
+    Contents,
+    Outlines,
+    collect_contents,
+    describe_run,
+    trace_outlines,
+)
 from heap.view.snapshot import Snapshot
 
 router = APIRouter(prefix="/api", tags=["browse"])
@@ -42,28 +49,28 @@ def run(served: Served) -> About:
 def everything(served: Served) -> Response:
     """The run with its categories, images and objects, as columns; not pictures and outlines."""
     now = served.now()
-    found = contents(now, _about(served, now))
-    for failure in found.failures:
+    body = collect_contents(now, _about(served, now))
+    for failure in body.failures:
         failure.reason = without_folders(failure.reason, served.run)
-    return Response(found.model_dump_json(), media_type="application/json")
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 @router.get("/categories")
 def categories(served: Served) -> list[CategoryAnswer]:
     """The categories by number; none before the objects were sorted."""
     with reading(served.run):
-        found = served.collection.categories
+        listed = served.collection.categories
     return [
         CategoryAnswer(
-            id=each.id,
-            name=each.name,
-            title=each.title,
-            rejected=each.rejected,
-            size=each.size,
-            coherence=each.coherence if each.size else None,
-            typical=list(each.typical),
+            id=category.id,
+            name=category.name,
+            title=category.title,
+            rejected=category.rejected,
+            size=category.size,
+            coherence=category.coherence if category.size else None,
+            typical=list(category.typical),
         )
-        for each in found
+        for category in listed
     ]
 
 
@@ -75,7 +82,7 @@ def image_outlines(served: Served, send: Send, key: str) -> Response:
     return send.send(
         row["checksum"],
         "application/json",
-        lambda: outlines(now.record(key).result).model_dump_json().encode(),
+        lambda: trace_outlines(now.record(key).result).model_dump_json().encode(),
     )
 
 
@@ -87,4 +94,4 @@ def _about(served: ServedRun, now: Snapshot) -> About:
         "searchable": served.searchable,
         "version": "-".join(map(str, now.versions)),
     }
-    return about(now, name_of(served.run), encoder).model_copy(update=changing)
+    return describe_run(now, run_name(served.run), encoder).model_copy(update=changing)

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from heap.categories.sorting import sort_objects
 from heap.discovery import discover
-from heap.serve.app import make_app
+from heap.serving.app import make_app
 from heap.store.editing import Editor
 
 Once = Callable[[str, Callable[[Path], object]], Path]

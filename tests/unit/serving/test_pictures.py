@@ -9,7 +9,7 @@ from PIL import Image
 
 import heap
 from heap.masks.palette import REGIONS, rgb
-from heap.serve.app import make_app
+from heap.serving.app import make_app
 from heap.store.editing import Editor
 
 from .conftest import BASE, PHOTOS

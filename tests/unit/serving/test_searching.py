@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import heap
-from heap.serve import searching
+from heap.serving import searching
 
 from .conftest import PHOTOS
 

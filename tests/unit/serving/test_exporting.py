@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import heap
-from heap.serve.app import make_app
+from heap.serving.app import make_app
 
 from .conftest import BASE
 

@@ -15,10 +15,10 @@ from heap.base.errors import HeapError, InputError
 from heap.export.command import Choices, export
 from heap.export.formats import FORMATS, FormatName
 from heap.export.splits import Splits
-from heap.serve.answers import ExportAnswer, ExportRequest
-from heap.serve.browsing import Served
-from heap.serve.correcting import writable
-from heap.serve.wording import name_of, told
+from heap.serving.answers import ExportAnswer, ExportRequest
+from heap.serving.browsing import Served
+from heap.serving.correcting import writable
+from heap.serving.wording import message_of, run_name
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["export"])
@@ -31,11 +31,11 @@ class Exporter:
     def __init__(self) -> None:
         self.answer = ExportAnswer(state="none")
         self.folder = Path()
-        """What the last one has written."""
+        """Folder of the last finished export."""
         self._lock = Lock()
 
     def start(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> ExportAnswer:
-        """Begin, unless one is running: then it is refused with status 409."""
+        """Begin an export; status 409 while another one is running."""
         with self._lock:
             if self.answer.state == "running":
                 raise HTTPException(409, f"an export to {self.answer.format} is running; wait")
@@ -46,26 +46,26 @@ class Exporter:
     def _work(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> None:
         name = cast(FormatName, wanted.format)
         try:
-            found = export(run, name, None, choices, self._progress)
+            exported = export(run, name, None, choices, self._progress)
         except HeapError as error:
-            self.answer = ExportAnswer(state="failed", format=name, reason=told(error, run))
+            self.answer = ExportAnswer(state="failed", format=name, reason=message_of(error, run))
             return
         except Exception:
             logger.exception("an export failed")
             reason = "heap serve has failed at this; it has printed why"
             self.answer = ExportAnswer(state="failed", format=name, reason=reason)
             return
-        folder = f"{name_of(run)}/{found.folder.name}"
-        self.folder = found.folder
+        folder = f"{run_name(run)}/{exported.folder.name}"
+        self.folder = exported.folder
         self.answer = ExportAnswer(
             state="done",
             format=name,
             folder=folder,
-            images=sum(split.images for split in found.splits.values()),
-            objects=sum(split.objects for split in found.splits.values()),
-            classes=list(found.classes),
-            crops=found.crops,
-            unread=len(found.failures),
+            images=sum(split.images for split in exported.splits.values()),
+            objects=sum(split.objects for split in exported.splits.values()),
+            classes=list(exported.classes),
+            crops=exported.crops,
+            unread=len(exported.failures),
             reader=FORMATS[name].reader.replace("OUT", folder),
         )
 
@@ -92,7 +92,7 @@ def start(request: Request, served: Served, wanted: ExportRequest) -> ExportAnsw
 
 @router.get("/export")
 def state(request: Request) -> ExportAnswer:
-    """How far the export is, or what the last one has written."""
+    """Progress of the running export, or contents of the last one."""
     exporter: Exporter = request.app.state.exporter
     return exporter.answer
 
@@ -104,20 +104,21 @@ async def archive(request: Request, served: Served) -> StreamingResponse:
     answer = exporter.answer
     if answer.state != "done":
         raise HTTPException(404, "there is no export that is done; begin one first")
-    name = f"{name_of(served.run)}-{answer.format}.zip"
+    name = f"{run_name(served.run)}-{answer.format}.zip"
+    # Headers are ASCII, and a quotation mark would end the name.
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
     headers = {"Content-Disposition": f'attachment; filename="{safe}"'}
-    file = await served.looking.take(_zipped, exporter.folder)
+    file = await served.looking.take(_write_archive, exporter.folder)
     return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
 
 
-def _zipped(folder: Path) -> IO[bytes]:
-    """An archive without a name on the disk, so that none stays whatever becomes of the client."""
+def _write_archive(folder: Path) -> IO[bytes]:
+    """Write an archive without a name on the disk, which vanishes even if the client does."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed where it is sent
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as made:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                made.write(path, path.relative_to(folder))
+                archive.write(path, path.relative_to(folder))
     file.seek(0)
     return file
 

@@ -1,7 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from heap.serve.access import is_loopback
+from heap.serving.access import is_loopback
 
 from .conftest import BASE
 

@@ -1,4 +1,4 @@
-"""Threads for work that takes long, so that those who only browse never wait for them."""
+"""Turns for work that takes long: threads of its own, so that browsing never waits for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _AGAIN_SECONDS = 5
 
 
 class Turns:
-    """A few requests at once, in threads of their own, and some that wait for their turn.
+    """Queue of a few requests at once, in threads of their own, and some that wait for their turn.
 
     All methods are for the thread of the event loop.
     """
@@ -27,7 +27,7 @@ class Turns:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue; with status 503 where it is full."""
+        """Hold a place in the queue; status 503 where it is full."""
         if not self._free:
             raise HTTPException(
                 503,
@@ -41,10 +41,10 @@ class Turns:
             self._free += 1
 
     async def work(self, call: Callable[_Of, _T], *args: _Of.args, **options: _Of.kwargs) -> _T:
-        """Call it when it is its turn; the place in the queue is held already."""
+        """Call a function when it is its turn; the caller holds a place in the queue already."""
         return await run_sync(partial(call, *args, **options), limiter=self._threads)
 
     async def take(self, call: Callable[_Of, _T], *args: _Of.args, **options: _Of.kwargs) -> _T:
-        """Call it when it is its turn; with status 503 where too many wait."""
+        """Call a function when it is its turn; status 503 where too many wait."""
         with self.place():
             return await self.work(call, *args, **options)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from heap.base.errors import InputError
 from heap.run import Run
-from heap.serve.keeping import GalleryKeeper
-from heap.serve.turns import Turns
+from heap.serving.keeping import GalleryKeeper
+from heap.serving.turns import Turns
 from heap.store import schema
 from heap.store.database import reading
 from heap.store.editing import Editor
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 _RECENT = 0.5
-"""Seconds."""
+"""Seconds that a snapshot is used for pictures without a look at the store."""
 
 
 class StaleError(InputError):
-    """A correction of what has been changed since by somebody else."""
+    """A correction of a run that somebody else has changed since."""
 
     def __init__(self, version: str) -> None:
         super().__init__(
@@ -32,11 +32,11 @@ class StaleError(InputError):
             "as it is now, and repeat the correction if it is still wanted"
         )
         self.version = version
-        """Of the run as it is now."""
+        """Version of the run as it is now."""
 
 
 class ServedRun:
-    """What the requests share; all methods may be called by several threads."""
+    """Run, model and locks that all requests share; several threads may call all methods."""
 
     def __init__(
         self, collection: Run, model: str | None = None, *, read_only: bool = False
@@ -51,10 +51,10 @@ class ServedRun:
         self._looked = -inf
         self._reading, self._loading, self._writing = Lock(), Lock(), Lock()
         self.thinking = Turns(at_once=2, waiting=8)
-        """For the model; images that somebody brings are in memory meanwhile."""
+        """Turns for the model; images that somebody brings are in memory meanwhile."""
         self.correcting = Turns(at_once=1, waiting=32)
         self.looking = Turns(at_once=4, waiting=64)
-        """For searches, photos that are read again, and archives."""
+        """Turns for searches, photos that are read again, and archives."""
 
     @property
     def searchable(self) -> bool:
@@ -63,7 +63,7 @@ class ServedRun:
 
     @property
     def version(self) -> str:
-        """It changes with every write, to the categories too."""
+        """Version of the run, which changes with every write, to the categories too."""
         return "-".join(map(str, self.now().versions))
 
     def now(self) -> Snapshot:
@@ -85,9 +85,10 @@ class ServedRun:
             return self._snapshot
 
     def recent(self) -> Snapshot:
-        """The run as it was half a second ago at most: enough for pictures, which are many.
+        """The run as it was half a second ago at most.
 
-        What was changed here is seen at once.
+        That is good enough for pictures, of which a page asks for many. Changes by this application
+        are seen at once.
 
         Raises:
             StoreError: if the store is damaged.
@@ -108,9 +109,9 @@ class ServedRun:
 
     @contextmanager
     def editing(self, version: str | None) -> Iterator[Editor]:
-        """The only writer of the run, for the time of one change.
+        """Open the run for one change, as its only writer.
 
-        `version` is that of the run that whoever changes it has seen; None: that does not matter.
+        `version` is the one that the person who makes the change has seen; None: any will do.
 
         Raises:
             BusyError: if another process is writing there.

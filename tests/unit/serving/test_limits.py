@@ -18,9 +18,9 @@ from runs import make_run, ring, sort_into
 
 import heap
 from heap.base.errors import HeapError
-from heap.serve import guard
-from heap.serve.app import make_app
-from heap.serve.turns import Turns
+from heap.serving import guard
+from heap.serving.app import make_app
+from heap.serving.turns import Turns
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
@@ -126,7 +126,7 @@ def test_requests_of_too_many_things_or_letters_are_refused(client: TestClient) 
 def test_answers_to_errors_have_the_headers_too(
     client: TestClient, run: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heap.serve.served.ServedRun.now", lambda served: 1 / 0)
+    monkeypatch.setattr("heap.serving.served.ServedRun.now", lambda served: 1 / 0)
     answer = client.get("/api/run" if path == "/api/broken" else path)
     assert answer.status_code == (500 if path == "/api/broken" else answer.status_code)
     assert answer.status_code >= 400
@@ -199,7 +199,7 @@ def test_while_the_model_is_busy_others_browse_and_too_many_are_sent_away(
         assert go.wait(60)
         raise HeapError("the model has no time")
 
-    monkeypatch.setattr("heap.serve.served.ServedRun.model", model)
+    monkeypatch.setattr("heap.serving.served.ServedRun.model", model)
     file = io.BytesIO()
     Image.new("RGB", (20, 20)).save(file, "PNG")
     with ThreadPoolExecutor(50) as threads:

@@ -1,4 +1,4 @@
-"""The gallery of a run that is being served: written again after corrections."""
+"""Keeping of the gallery of a run that is being served: it is written again after corrections."""
 
 import logging
 from pathlib import Path
@@ -12,11 +12,11 @@ from heap.view.gallery import GALLERY, write_gallery
 logger = logging.getLogger(__name__)
 
 _PAUSE = 1.0
-"""Seconds that further corrections have to come in, so that many cost one writing."""
+"""Seconds to wait for further corrections, so that the gallery is written once for many."""
 
 
 class GalleryKeeper:
-    """Writes the gallery in a thread of its own, soon after `changed`, and in the end."""
+    """Writer of the gallery in a thread of its own, soon after `changed`, and at the end."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
@@ -32,12 +32,12 @@ class GalleryKeeper:
         self._thread.start()
 
     def changed(self) -> None:
-        """Have the gallery written again."""
+        """Let the gallery be written again."""
         self._stale = True
         self._woken.set()
 
     def close(self) -> None:
-        """End, with the gallery as it has to be."""
+        """End the thread, after it has written the gallery if that is out of date."""
         self._ended.set()
         self._woken.set()
         if self._thread is not None:
@@ -49,6 +49,7 @@ class GalleryKeeper:
             self._ended.wait(_PAUSE)
             self._woken.clear()
             if self._stale:
+                # Before writing, so that a change meanwhile has it written once more.
                 self._stale = False
                 self._write()
 

@@ -1,4 +1,4 @@
-"""Who may come in: the names that the application goes by, and a token for other machines."""
+"""Access to the application: the host names that it answers to, and a token for other machines."""
 
 import ipaddress
 import socket
@@ -18,62 +18,64 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Access:
-    """What a request must say to be answered."""
+    """Conditions that a request must meet to be answered."""
 
     names: frozenset[str]
-    """Hosts that a request may name, lower case; a site whose name was made to lead here does not
-    name one of them."""
+    """Hosts that a request may name, in lower case. This stops DNS rebinding: a foreign site whose
+    name was made to lead here still sends its own name."""
     token: str | None = field(default=None, repr=False)
-    """Asked for wherever other machines come in; as in Jupyter it is in the address, and the
-    browser gets a cookie for it."""
+    """Secret that is asked for where other machines can connect; None: nothing is asked for. As in
+    Jupyter it is in the address, and the browser gets a cookie for it."""
 
     @classmethod
     def at(cls, host: str, allowed: Iterable[str] = ()) -> "Access":
-        """For an application that listens at `host`, and that goes by the names in `allowed` too.
+        """Access to an application that listens at `host` and answers to the names in `allowed`.
 
-        It is open to other machines unless it listens on a loopback address and no name is given:
-        a name is one that a proxy serves it by.
+        Other machines can connect unless it listens on a loopback address and no name is allowed:
+        a name is one by which a proxy passes requests of others on.
         """
-        given = {bare(name) for name in allowed}
-        names = {*_LOOPBACK, bare(host), *given} - set(_ANY)
-        if is_loopback(host) and not given:
+        allowed_names = {bare_host(name) for name in allowed}
+        names = {*_LOOPBACK, bare_host(host), *allowed_names} - set(_ANY)
+        if is_loopback(host) and not allowed_names:
             return cls(frozenset(names))
         machine = socket.gethostname().lower()
         names |= {machine, f"{machine}.local", *own_addresses()}
         return cls(frozenset(names), token_urlsafe(24))
 
     def refusal(self, request: Request) -> Response | None:
-        """Why a request is not answered, or where it is sent with its cookie; None: it is."""
+        """Answer to a request that is refused, or sent on with its cookie; None: go on."""
         host = _host_of(request)
         if host not in self.names:
             hint = f"start it with --allow-host {host}" if host else "name one of its own"
-            return _refused(400, f"heap serve is not called {host!r} here; {hint}")
+            return _refuse(400, f"heap serve is not called {host!r} here; {hint}")
         if self.token is not None:
-            given = request.query_params.get("token")
-            if given is not None and self._is_right(given) and request.method in _SAFE:
+            token = request.query_params.get("token")
+            if token is not None and self._is_right(token) and request.method in _SAFE:
                 return self._welcome(request)
             if not any(map(self._is_right, _tokens(request))):
-                return _refused(401, "open the address that heap serve has printed, with its token",
+                return _refuse(401, "open the address that heap serve has printed, with its token",
                                 {"WWW-Authenticate": "Bearer"})  # fmt: skip
         if request.method not in _SAFE and not _from_here(request):
-            return _refused(403, "changes are only taken from our own pages")
+            return _refuse(403, "changes are only taken from our own pages")
         return None
 
-    def _is_right(self, given: str) -> bool:
-        # As bytes: strings are only compared in constant time if they are ASCII.
-        return compare_digest(given.encode("utf-8", "replace"), str(self.token).encode())
+    def _is_right(self, token: str) -> bool:
+        # In constant time, so that nobody can guess the token letter by letter from the time that a
+        # refusal takes; as bytes, because strings are only compared so if they are ASCII.
+        return compare_digest(token.encode("utf-8", "replace"), str(self.token).encode())
 
     def _welcome(self, request: Request) -> Response:
-        """The same page by an address that does not show the token."""
+        """Redirect to the same page by an address that does not show the token."""
         others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
+        # One slash at the beginning: //name would lead to another site.
         path = "/" + quote(request.scope["path"].lstrip("/"))
         answer = RedirectResponse(f"{path}?{urlencode(others)}" if others else path, 303)
         answer.set_cookie(_cookie(request), str(self.token), httponly=True, samesite="lax")
         return answer
 
 
-def bare(host: str) -> str:
-    """A host as requests are compared by it: lower case, IPv6 without brackets."""
+def bare_host(host: str) -> str:
+    """Return a host in the form that is compared: lower case, IPv6 without brackets."""
     return host.strip().lower().removeprefix("[").removesuffix("]")
 
 
@@ -88,8 +90,8 @@ def is_loopback(host: str) -> bool:
 
 
 def own_addresses() -> list[str]:
-    """The addresses of this machine, those first that others are most likely to reach."""
-    found = [
+    """Addresses of this machine, those first that others are most likely to reach."""
+    addresses = [
         ipaddress.ip_address(part.address.partition("%")[0])
         for parts in psutil.net_if_addrs().values()
         for part in parts
@@ -98,15 +100,15 @@ def own_addresses() -> list[str]:
     return [
         str(address)
         for address in sorted(
-            found, key=lambda each: (each.is_loopback, each.is_link_local, each.version)
+            addresses, key=lambda known: (known.is_loopback, known.is_link_local, known.version)
         )
     ]
 
 
 def address_of(host: str, port: int, allowed: Iterable[str] = ()) -> str:
-    """The address of an application that listens at `host`, for those who are to open it."""
+    """Return the address at which others open an application that listens at `host`."""
     shown = next(iter(allowed), own_addresses()[0] if host in _ANY else host)
-    return f"http://[{bare(shown)}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return f"http://[{bare_host(shown)}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def _host_of(request: Request) -> str:
@@ -117,22 +119,26 @@ def _host_of(request: Request) -> str:
 
 
 def _tokens(request: Request) -> list[str]:
-    """What a request gives: in its address, as programs do, or in a cookie."""
+    """Tokens in a request: in its address, in the cookie, or as a bearer token of a program."""
     kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    given = [request.query_params.get("token"), request.cookies.get(_cookie(request))]
-    return [each for each in (*given, bearer if kind.lower() == "bearer" else None) if each]
+    texts = [request.query_params.get("token"), request.cookies.get(_cookie(request))]
+    texts.append(bearer if kind.lower() == "bearer" else None)
+    return [text for text in texts if text]
 
 
 def _cookie(request: Request) -> str:
-    """Cookies do not know ports, and several runs may be served side by side."""
+    """Name of the cookie, with the port: browsers share cookies between all ports of a machine."""
     return f"heap-{request.scope['server'][1]}"
 
 
 def _from_here(request: Request) -> bool:
-    """Programs send no origin; browsers always do with what could change something."""
+    """Whether a request comes from our pages, or from a program.
+
+    Programs send no origin; browsers always do with a request that could change something.
+    """
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
-def _refused(status: int, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _refuse(status: int, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"detail": why}, status, headers)

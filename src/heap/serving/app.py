@@ -19,21 +19,21 @@ from starlette.types import ASGIApp
 
 from heap.base.errors import BusyError, ConfigError, HeapError, ImageError, InputError
 from heap.run import Run
-from heap.serve import browsing, correcting, exporting, pictures, searching
-from heap.serve.access import Access
-from heap.serve.exporting import Exporter
-from heap.serve.guard import Guard
-from heap.serve.served import ServedRun, StaleError
-from heap.serve.wording import told
+from heap.serving import browsing, correcting, exporting, pictures, searching
+from heap.serving.access import Access
+from heap.serving.exporting import Exporter
+from heap.serving.guard import Guard
+from heap.serving.served import ServedRun, StaleError
+from heap.serving.wording import message_of
 from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
 _DRAWING = ("supervision", "contourpy", "matplotlib.path")
-"""Imported where they are first needed, which requests in several threads would do at once and see
-them half made; so they are imported before any request comes."""
+"""Modules that are imported before any request comes: requests in several threads that import one
+at the same time may see it half initialised."""
 _TEXT_BYTES = 2**20
-"""Of a request that brings no image."""
+"""Most bytes in the body of a request that brings no image."""
 
 
 def make_app(
@@ -45,7 +45,7 @@ def make_app(
     photos: Path | None = None,
     urls: bool = False,
 ) -> ASGIApp:
-    """The application over a run; without `access` for this machine only.
+    """Make the application for a run; without `access` for this machine only.
 
     Photos are read where they were, or below the folder `photos`; from URLs only with `urls`.
 
@@ -58,7 +58,7 @@ def make_app(
         import_module(name)
     served = ServedRun(Run(run, photos=photos, urls=urls), model, read_only=read_only)
     app = FastAPIOffline(
-        lifespan=_keeping_the_gallery,
+        lifespan=_keep_gallery,
         redoc_url=None,
         title="heap serve",
         description="A run of heap: what was found in unlabelled images.",
@@ -70,16 +70,16 @@ def make_app(
     for part in (browsing, pictures, searching, correcting, exporting):
         app.include_router(part.router)
     app.add_exception_handler(HeapError, _explain)
-    app.add_exception_handler(RequestValidationError, _misunderstood)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _admit)
+    app.add_exception_handler(RequestValidationError, _explain_invalid)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.add_exception_handler(Exception, _admit_failure)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.add_api_route("/", _page, include_in_schema=False, response_class=FileResponse)
     return Guard(app, access or Access.at("127.0.0.1"))
 
 
 @asynccontextmanager
-async def _keeping_the_gallery(app: FastAPI) -> AsyncIterator[None]:
+async def _keep_gallery(app: FastAPI) -> AsyncIterator[None]:
     served: ServedRun = app.state.served
     served.gallery.start()
     yield
@@ -99,24 +99,24 @@ def _explain(request: Request, error: Exception) -> JSONResponse:
         status = 410 if error.stage == "read" else 422
     if status == 500:
         logger.error("%s", error)
-    answer = {"detail": told(cast(HeapError, error), request.app.state.served.run)}
+    answer = {"detail": message_of(cast(HeapError, error), request.app.state.served.run)}
     if isinstance(error, StaleError):
         answer["version"] = error.version
     return JSONResponse(answer, status)
 
 
-def _misunderstood(request: Request, error: Exception) -> JSONResponse:
-    """Status 422, without what was sent: not all of it could be sent back."""
+def _explain_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Answer with status 422, without the values sent: not all of them can be written as JSON."""
     faults = cast(RequestValidationError, error).errors()
     said = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in faults]
     return JSONResponse({"detail": said}, 422)
 
 
-def _gone(request: Request, error: Exception) -> Response:
-    """Nobody hears it: the client has left before all of its request had come."""
+def _answer_nobody(request: Request, error: Exception) -> Response:
+    """Answer to a client that left before all of its request had come: nobody reads it."""
     return Response(status_code=400)
 
 
-def _admit(request: Request, error: Exception) -> JSONResponse:
-    """Status 500; the traceback is for whoever sees what `heap serve` prints."""
+def _admit_failure(request: Request, error: Exception) -> JSONResponse:
+    """Answer with status 500; the traceback is only printed, for it tells of this machine."""
     return JSONResponse({"detail": "heap serve has failed at this; it has printed why"}, 500)
