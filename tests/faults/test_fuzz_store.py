@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzzing import SEEDS, mutated, tries
-from hypothesis import given
+from hypothesis import example, given
 from store_writer import write
 from stored import contents, count_left_out, files, write_small
 
@@ -71,6 +71,8 @@ def test_what_reads_a_damaged_run_without_its_checksums_raises_no_foreign_error(
         lambda run: export(run, "csv", tmp_path / "out", Choices()),
     )
 
+    @example(seed=384)
+    @example(seed=668)
     @given(seed=SEEDS)
     @tries(2)
     def check(seed: int) -> None:

@@ -15,6 +15,7 @@ from heap.categories.sorting import sort_objects
 from heap.categories.titles import check_name, check_titles, title_of
 from heap.store import schema
 from heap.store.columns import read_rows, unit_vectors
+from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
@@ -136,7 +137,8 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
     Raises:
         InputError: if there is no such object.
     """
-    known = set(read_rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
+    with reading(editor.store.run):
+        known = set(read_rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
     if unknown := [name for name in ids if name not in known]:
         raise InputError(f"{editor.store.run} has no object {unknown[0]!r}; its ids are KEY#NUMBER")
     if once := list(dict.fromkeys(ids)):

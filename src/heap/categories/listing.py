@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from heap.categories.titles import title_of
 from heap.store import schema
 from heap.store.columns import read_rows
+from heap.store.database import reading
 from heap.store.store import RunStore
 
 NONE = 0
@@ -47,7 +48,8 @@ class Category:
 def count_apart(store: RunStore) -> int:
     """Number of objects that fit into no category, without rejected ones."""
     table = store.find(schema.OBJECTS)
-    return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
+    with reading(store.run):
+        return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
 
 
 def categories(store: RunStore) -> list[Category]:
@@ -56,11 +58,13 @@ def categories(store: RunStore) -> list[Category]:
     if table is None:
         return []
     columns = ["id", "category", "similarity"]
-    members = read_rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
+    with reading(store.run):
+        members = read_rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
+        rows = table.to_arrow().to_pylist()
     category_of = members["category"].to_numpy()
     similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())
     listed = []
-    for row in sorted(table.to_arrow().to_pylist(), key=lambda row: int(row["id"])):
+    for row in sorted(rows, key=lambda row: int(row["id"])):
         mine = np.flatnonzero(category_of == row["id"])
         order = mine[np.lexsort((ids[mine], -similarity[mine]))]
         listed.append(

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 from heap.base.errors import InputError
 from heap.store import schema
 from heap.store.columns import read_rows, to_vectors
+from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
@@ -35,7 +36,8 @@ def read_members(store: RunStore) -> Members:
     table = store.find(schema.OBJECTS)
     if table is None:
         raise InputError(f"{store.run} has no objects, so there is nothing to sort")
-    objects = read_rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
+    with reading(store.run):
+        objects = read_rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
     return Members(
         objects["id"].to_pylist(),
         to_vectors(objects),

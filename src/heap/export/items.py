@@ -120,7 +120,8 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     special: dict[str, str | None] = {}
     others, unsorted = False, 0
     if objects is not None:
-        stored = read_rows(objects, ["id", "category", "rejected"])
+        with reading(store.run):
+            stored = read_rows(objects, ["id", "category", "rejected"])
         off = is_rejected(stored, [number for number, title in titles.items() if title is None])
         columns = stored.select(["id", "category"]).to_pydict()
         for name, category, rejected in zip(*columns.values(), off, strict=True):
@@ -173,7 +174,8 @@ def _titles(store: RunStore) -> dict[int, str | None] | None:
     table = store.find(schema.CATEGORIES)
     if table is None:
         return None
-    rows = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
+    with reading(store.run):
+        rows = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
     return {
         row["id"]: None if row["rejected"] else title_of(row["id"], printable_title(row["name"]))
         for row in rows

@@ -260,16 +260,21 @@ def _remote_source(files: Any, path: str, name: str, location: str) -> Source:
 def _to_item(name: str, folder: Path) -> Item:
     """Image of a line of a list in `folder`."""
     if path := local_path(name):
-        return path
+        return _with_one_root(path)
     if is_url(name):
         return Source(key_of_url(name), name)
     # A name with U+0000 cannot be resolved; `_read_list` refuses it.
     return str(folder / name) if "\0" in name else str(_make_absolute(str(folder / name)))
 
 
+def _with_one_root(place: str) -> str:
+    """Path that does not begin with two slashes: to POSIX they may be another root than one."""
+    return place[1:] if place.startswith("//") and os.sep == "/" else place
+
+
 def _make_absolute(place: str) -> Path:
     """Path from the root; a `..` after a link leads to the parent of the link's target."""
-    path = Path(place).absolute()
+    path = Path(_with_one_root(place)).absolute()
     if ".." not in path.parts:
         return path
     # The last name may be a link to an image, which keeps its own name.

@@ -71,16 +71,17 @@ class Snapshot:
         # Objects last: an image is only written after its objects, so that all of them are seen.
         image_table, category_table = store.table(schema.IMAGES), store.find(schema.CATEGORIES)
         object_table = store.find(schema.OBJECTS)
-        images = read_rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
-        return cls(
-            images,
-            _read_objects(object_table, images["key"]),
-            () if category_table is None else _read_titles(category_table),
-            versions_of(image_table, object_table, category_table),
-            store.run,
-            image_table,
-            object_table,
-        )
+        with reading(store.run):
+            images = read_rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
+            return cls(
+                images,
+                _read_objects(object_table, images["key"]),
+                () if category_table is None else _read_titles(category_table),
+                versions_of(image_table, object_table, category_table),
+                store.run,
+                image_table,
+                object_table,
+            )
 
     @cached_property
     def accepted(self) -> Bool[np.ndarray, " object"]:

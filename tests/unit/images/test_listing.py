@@ -127,6 +127,19 @@ def test_several_places_are_named_from_the_folder_that_they_share(
     assert keys(folder / "b.jpg", folder / "sub/a.PNG") == ["b.jpg", "sub/a.PNG"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there two slashes begin a server's name")
+def test_two_slashes_at_the_beginning_are_one_root(folder: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"/{folder}/b.jpg\nfile:///{folder}/a.PNG\n{folder}/sub/a.PNG\n")
+    sources = list(list_images(listing))
+    assert [source.key for source in sources] == [
+        "photos/b.jpg",
+        "photos/a.PNG",
+        "photos/sub/a.PNG",
+    ]
+    assert [source.location for source in sources][:2] == [f"{folder}/b.jpg", f"{folder}/a.PNG"]
+
+
 def test_a_list_of_paths_elsewhere_is_named_from_the_folder_that_they_share(
     folder: Path, tmp_path: Path
 ) -> None:
