@@ -124,7 +124,7 @@ def features_of(
 ) -> Features:
     """Each object of a picture in every way."""
     (features,) = describe(heap.encoder, [picture], heap.config.features)
-    patches = heap.head.centred(features.patches)
+    patches = heap.head.subtract_centre(features.patches)
     shares = torch.from_numpy(np.stack([covered(mask, features.grid) for mask in masks]))
     mean = shares @ patches / shares.sum(dim=1, keepdim=True)
     found = {"mask": mean.numpy(), "mask, whitened": heap.head.whitening(mean).numpy()}

@@ -44,7 +44,7 @@ def _row(heap: Heap, photo: Path) -> list[Image.Image]:
     picture = decode(next(iter(list_images(photo))))
     features = describe(heap.encoder, [picture], heap.config.features)[0]
     saliency = heap.group(features).saliency[0]
-    patches = heap.head.centred(features.patches)
+    patches = heap.head.subtract_centre(features.patches)
     result = heap([picture])[0]
     drawings = [Image.fromarray(picture.pixels)]
     for count in CUTS:

@@ -51,7 +51,7 @@ def clustered(
 def _describe(heap: Heap, picture: Picture) -> dict[str, Float32[np.ndarray, " dim"]]:
     (features,) = describe(heap.encoder, [picture], heap.config.features)
     crop = picture, whole_box(picture)
-    whitened = heap.head.whitening(heap.head.centred(features.patches))
+    whitened = heap.head.whitening(heap.head.subtract_centre(features.patches))
     return {
         "as objects": heap.embed([crop])[0],
         "squeezed": embed(heap.encoder, [crop], heap.defaults.crop)[0],

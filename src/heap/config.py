@@ -34,11 +34,12 @@ Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
 MERGE = 0.25
-"""Chosen on composed pictures of `duts-tr/tune`, see docs/quality.md, "Things that touch"."""
+"""Default cosine, chosen on pictures composed of `duts-tr/tune` (docs/quality.md, "Things that
+touch")."""
 MIN_SCORE = 0.18
-"""Chosen on `duts-tr/tune`, see docs/quality.md, "Nothing here"."""
+"""Default score, chosen on `duts-tr/tune` (docs/quality.md, "Nothing here")."""
 CHECKED = ConfigDict(extra="forbid", strict=True)
-"""For dataclasses of settings: unknown keys and other types are refused, not converted."""
+"""Option of dataclasses of settings: unknown keys and other types are refused, not converted."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
@@ -159,11 +160,11 @@ class DiscoverConfig:
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
     merge: Cosine = MERGE
-    """The same as in `HeadConfig`; without a configuration, the value of the head is taken."""
+    """Cosine as in `HeadConfig`; without a configuration, the value of the head is taken."""
     min_area: Fraction = 0.005
     """Least share of the image that a part has to have to be an object."""
     min_score: Fraction = MIN_SCORE
-    """The same as in `HeadConfig`, and taken from there like `merge`."""
+    """Score as in `HeadConfig`, and taken from there like `merge`."""
     proposals: Annotated[int, Field(ge=0, le=100)] = 0
     """Number of proposals for an image, see `heap.model.proposals`; they may overlap."""
     refine: bool = True

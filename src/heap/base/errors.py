@@ -2,29 +2,29 @@
 
 
 class HeapError(Exception):
-    """A failure that the user can act on: the message says what, which value, and what to do."""
+    """Failure that the user can act on: the message says what, which value, and what to do."""
 
     exit_code = 1
 
 
 class InputError(HeapError):
-    """A path, image or option that cannot be used."""
+    """Path, image or option that cannot be used."""
 
     exit_code = 2
 
 
 class BusyError(InputError):
-    """A run that another process is writing; it may be free later."""
+    """Run that another process is writing; it may be free later."""
 
 
 class WriteError(InputError):
-    """A file that cannot be written: a full disk, or no permission; nothing is wrong with it."""
+    """File that cannot be written: a full disk, or no permission; nothing is wrong with it."""
 
     exit_code = 1
 
 
 class ConfigError(HeapError):
-    """A configuration with an unknown key, a wrong type or a value out of range."""
+    """Configuration with an unknown key, a wrong type or a value out of range."""
 
     exit_code = 2
 
@@ -42,13 +42,13 @@ class FitError(HeapError):
 
 
 class StoreError(HeapError):
-    """A run or checkpoint on disk that is damaged or not ours."""
+    """Run or checkpoint on disk that is damaged or not ours."""
 
     exit_code = 3
 
 
 class ImageError(HeapError):
-    """One image that cannot be used; a run notes it and goes on."""
+    """Image that cannot be used; a run notes it and goes on."""
 
     exit_code = 1
 

@@ -44,6 +44,7 @@ class Interruptible:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        # The second signal: whoever sends it does not want to wait for the work to be stored.
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

@@ -75,6 +75,7 @@ class Encoder(nn.Module, ABC):
 
     def __init__(self, model: nn.Module, origin: Origin) -> None:
         super().__init__()
+        # Frozen: the head is all that is ever fitted.
         self.model = model.eval().requires_grad_(False)
         self.name, self.fingerprint = origin.name, origin.fingerprint
         self.precision = origin.precision
@@ -97,7 +98,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
-        """One feature for each whole image, the one that the network itself has learned.
+        """Embeddings of whole images, the feature that the network itself has learned for them.
 
         Colours are in [0, 1]; they are normalised here. Embeddings are compared by cosine.
 

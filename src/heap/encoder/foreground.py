@@ -56,6 +56,7 @@ def foreground_layer(encoder: Encoder) -> nn.Linear:
 
 def _find_heads(encoder: Encoder) -> Path | None:
     """File of the heads that a pyramid was pretrained with; None where there is none."""
+    # A hub name is a string; only `heap pretrain` writes heads, and only into folders.
     place = resolve(encoder.name)
     path = place / HEADS if isinstance(place, Path) else None
     usable = path is not None and path.is_file() and isinstance(encoder, Pyramid)

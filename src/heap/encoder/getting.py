@@ -93,6 +93,7 @@ def stronger_than(name: str) -> Card | None:
     if card is None:
         return None
     better = BY_STRENGTH[BY_STRENGTH.index(card.alias) + 1 :]
+    # From the strongest down; only folders are looked at, the hub is not asked.
     return next((CARDS[alias] for alias in reversed(better) if is_local(CARDS[alias])), None)
 
 

@@ -74,7 +74,7 @@ _BY_KIND = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), OUTPUT),
     **dict.fromkeys(get_args(PyramidKind), MAPS),
 }
-"""Recipes by the `model_type` of config.json, where that says more than "a transformer"."""
+"""Recipes by the `model_type` of config.json, for types with a recipe of their own."""
 
 TAUGHT_PYRAMID = replace(MAPS, resolution=224, square=True)
 """Recipe for pyramids that learned from a stronger encoder alone, and know no foreground."""
@@ -234,6 +234,7 @@ def resolve(name: str) -> Path | str:
         return packaged_encoder(name)
     if card is None and name and Path(name).is_dir():
         return Path(name)
+    # What has the form of a hub name is taken for one: whether it exists, only the hub knows.
     repo = card.repo if card is not None else name if _HUB_NAME.fullmatch(name) else None
     if repo is None:
         raise InputError(_unknown(name))
@@ -252,6 +253,7 @@ def _provided(name: str, repo: str) -> Path | None:
     root = os.environ.get("HEAP_WEIGHTS_DIR")
     if not root:
         return None
+    # By the name that was asked for, or by the last part of the hub name, as downloads have it.
     folders = (Path(root) / name, Path(root) / repo.rpartition("/")[2])
     return next((folder for folder in folders if folder.is_dir()), None)
 

@@ -47,7 +47,7 @@ class Candidate:
     reason: str = ""
     """Reason why the head was refused."""
 
-    def about(self) -> float | str:
+    def summary(self) -> float | str:
         """Mean fit over the images, or the reason why its head was refused."""
         return self.reason if self.fit is None else round(float(self.fit.mean()), 4)
 
@@ -75,6 +75,7 @@ def choose(
             refusals.append(error)
             candidate = Candidate(prior, None, str(error))
         tried.append(candidate)
+        # Against the best so far, which needs less than this one: a tie keeps it.
         if candidate.fit is not None and (best is None or is_ahead(candidate.fit, best.fit)):
             best = candidate
     if best is None:
@@ -109,6 +110,7 @@ def measure_fit(
     masks = []
     for index in images.spread(IMAGES):
         features = images[index]
+        # Not refined along edges: colour is to be a witness of its own.
         saliency = heap.group(features).saliency[0].cpu().reshape(features.grid).numpy()
         masks.append(resize(saliency, (SIDE, SIDE)) > heap.defaults.threshold)
     return compare_contrast(masks, squares)
@@ -144,11 +146,13 @@ def contrast(mask: SquareMask, colours: np.ndarray) -> float:
     outside = np.bincount(colours[~mask], minlength=BINS**3)
     if not inside.sum() or not outside.sum():
         return 0.0
+    # Of shares, and not of counts: the mask is smaller than its surroundings.
     return float(1 - np.minimum(inside / inside.sum(), outside / outside.sum()).sum())
 
 
 def _colour_numbers(square: Square) -> np.ndarray:
     """Number of the colour of each pixel, in 0 .. 511."""
+    # Bins are 32 of the 256 values wide.
     red, green, blue = np.moveaxis(square // (256 // BINS), -1, 0).astype(np.int64)
     numbers: np.ndarray = (red * BINS + green) * BINS + blue
     return numbers

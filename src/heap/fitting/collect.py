@@ -165,7 +165,7 @@ def _check_enough(images: Collected, listed: int) -> None:
 
 
 def spread_evenly(sources: Iterator[Source], max_count: int) -> list[Source]:
-    """At most `max_count` of the images, spread evenly over the listing."""
+    """Choose up to `max_count` of the images, spread evenly over the listing."""
     listed = list(sources)
     count = min(max_count, len(listed))
     # Not the first ones: a listing is sorted by name, and names often go by class or place.

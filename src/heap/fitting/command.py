@@ -19,7 +19,7 @@ from heap.fitting.collect import Collected, collect, spread_evenly
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import refuse_strangers
 from heap.fitting.training import train_head
-from heap.images import Limits, list_images
+from heap.images import Limits, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.skipped import Skipped
@@ -64,10 +64,7 @@ def fit(
     out = Path(out)
     # Folder and images before the encoder: loading it takes seconds, and may need the network.
     refuse_strangers(out)
-    listing = list_images(images)
-    sources = spread_evenly(listing, config.images)
-    if listing.skipped:
-        on_skipped(listing.skipped)
+    sources = _choose_images(images, config.images, on_skipped)
     loaded = load_encoder(features.encoder, device=device, precision=precision)
     make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
@@ -84,6 +81,17 @@ def fit(
         collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
         _train_and_save(model, collected, losses, config, out, on_stage)
     return model
+
+
+def _choose_images(
+    images: Place | Sequence[Place], max_count: int, on_skipped: Callable[[Skipped], None]
+) -> list[Source]:
+    listing = list_images(images)
+    sources = spread_evenly(listing, max_count)
+    # Only now, for a listing goes on while it is read.
+    if listing.skipped:
+        on_skipped(listing.skipped)
+    return sources
 
 
 def _train_and_save(

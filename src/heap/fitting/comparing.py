@@ -36,6 +36,7 @@ def _embed_images(heap: Heap, images: Collected, on_progress: OnProgress) -> Ite
     for done, index in enumerate(chosen):
         on_progress(STAGE, done, len(chosen))
         try:
+            # Decoded again: the store holds features of another layer, at another size.
             picture = images.picture(index)
         except ImageError as error:
             logger.warning("objects are compared without %s", error)

@@ -46,7 +46,7 @@ def make_once(
 
     Args:
         folder: Where `teach` puts the model.
-        made_with: What must be the same for the model to be used again.
+        made_with: Settings that must be the same for the model to be used again.
         photos: Images to learn from; if there are none, the model has to be there already.
         teach: Function that makes the model, and returns the number of images.
 
@@ -55,6 +55,7 @@ def make_once(
         StoreError: if the record is damaged.
     """
     path = folder / ABOUT
+    # With "fit" the model is complete, without it was begun.
     about = _read(path) if path.exists() else {}
     if about:
         # Through JSON, like what it is compared with: tuples become lists.

@@ -53,10 +53,10 @@ class Monitor:
         )
 
     def check(self) -> None:
-        """Refuse a head that says the same of everything.
+        """Refuse a head that gives the same for everything.
 
         Raises:
-            FitError: saying what is wrong and what may help.
+            FitError: with the fault and what may help.
         """
         # With `not ... >=`, so that NaN is refused as well. A useful head is far above these: 9 to
         # 23 regions in docs/quality.md.

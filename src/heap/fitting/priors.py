@@ -30,7 +30,7 @@ from heap.model.heap import Heap
 
 STAGE = "prior masks"
 VERSION = 1
-"""Raised when the same settings give other masks: those that were kept are made again."""
+"""Version, raised when the same settings give other masks: kept masks are then made again."""
 
 Mask = Bool[Tensor, " _patch"]
 """Mask of one image; those of a list may differ in length."""
@@ -71,6 +71,7 @@ def make_masks(
     """
     saliency, solve = saliency_map(kind, encoder, alone), SolvedMasks(images.pixels)
     if kind in ("found", "self"):
+        # The first saliency teaches the layer, and the layer then takes its place.
         first = saliency
         lessons = SolvedLessons(images, solve, lambda image: first(image) <= 0.5)
         layer = FoundRecipe(solver=True).teach(lessons, seed, on_progress)

@@ -124,6 +124,7 @@ class Trainer:
                 f"{where.parent} holds a fit with other settings: {', '.join(keys)}; choose "
                 f"another --out, or delete {where.parent} to start again"
             )
+        # The whole of it: the mean feature, which `start` would compute, is a buffer of the head.
         self.heap.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
@@ -136,15 +137,16 @@ class Trainer:
         """
         batch = self._draw()
         grouping: Grouping = self.head(batch.features)
-        centred = self.heap.head.centred(batch.features)
+        centred = self.heap.head.subtract_centre(batch.features)
         losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.image_count)
         total = total_loss(losses, self.losses)
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(total.item()):
             raise FitError(f"step {self.step}: the loss is not finite ({values}); lower the "
                            "learning rate, or look for damaged features")  # fmt: skip
+        # A function of the step alone, so that checkpoints need no state of a schedule.
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rate(self.step, self.config.steps)
+            group["lr"] = self.config.learning_rate * warm_cosine(self.step, self.config.steps)
         self.optimizer.zero_grad()
         self.accelerator.backward(total)
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
@@ -230,7 +232,7 @@ class Trainer:
         }
 
 
-def rate(step: int, steps: int) -> float:
+def warm_cosine(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a tenth of the steps up, then down as a cosine."""
     # Adam's first steps are large before it knows the variance of the gradients.
     rising = max(1, steps // 10)

@@ -46,7 +46,9 @@ class Trained:
     def provenance(self) -> dict[str, Any]:
         """Record of how the head came about, for the configuration and card of its model."""
         about = self.trainer.provenance(self.monitor)
-        return about | {"priors": {candidate.prior: candidate.about() for candidate in self.tried}}
+        return about | {
+            "priors": {candidate.prior: candidate.summary() for candidate in self.tried}
+        }
 
 
 def train_head(
@@ -82,6 +84,7 @@ def train_head(
         heads[prior] = trained, state
         return measure_fit(heap, images, squares)
 
+    # `heap` holds the head of the prior that was tried last, not that of the best one.
     prior, tried = choose(candidates(heap.encoder), try_out)
     trained, state = heads[prior]
     heap.head.load_state_dict(state)

@@ -61,8 +61,8 @@ class Limits:
     aspect: int = 1_000
     """Largest ratio of the longer side to the shorter one."""
     draft_side: int = 1024
-    """A picture is halved for as long as its shorter side stays at least this; it must not be
-    smaller than the side that the model sees."""
+    """Least shorter side to which large pictures are reduced, by halves; not smaller than the side
+    that the model sees."""
     seconds: float = 60.0
     """Time to read an image, and again to decode it, without the wait for memory."""
 
@@ -181,7 +181,7 @@ def _open_image(data: bytes, key: str = "") -> ImageFile:
 
 
 def _draft(image: ImageFile, draft_side: int) -> None:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8; other formats ignore this."""
+    """Make a JPEG decode at 1/2, 1/4 or 1/8; other formats ignore this."""
     factor = _reduction(image.size, draft_side)
     image.draft(None, (image.width // factor, image.height // factor))
 

@@ -15,7 +15,7 @@ from heap.images.source import name_of, reason_of
 logger = logging.getLogger(__name__)
 
 FAILURES = "failed.jsonl"
-"""Where a run and a model list the images that could not be used."""
+"""File in which a run and a model list the images that could not be used."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failure:
-    """An image that could not be worked on."""
+    """Image that could not be used."""
 
     key: str
     stage: str
-    """Where it failed: `decode`, `encode`, ..."""
+    """Stage at which it failed: `decode`, `encode`, ..."""
     reason: str
-    """What went wrong, in a sentence."""
+    """Reason, in a sentence."""
     source: str = ""
     """Absolute path, or URL, that it was read from; empty if it cannot be read again."""
 

@@ -11,7 +11,7 @@ def _heif() -> tuple[str, ...]:
         from pillow_heif import register_heif_opener
     except ImportError:
         return ()
-    register_heif_opener()
+    register_heif_opener()  # from now on Pillow opens HEIC like its own formats
     return ("HEIF",)
 
 

@@ -35,6 +35,7 @@ def parts_of(location: str) -> list[str]:
 
 def _parts_of_url(url: str) -> list[str]:
     path = url.partition("://")[2] or url
+    # Names of the web are escaped, and a query or an anchor may follow them.
     if is_web(url):
         path = unquote(re.split("[?#]", path)[0], errors="surrogateescape")
     elif local_path(url):

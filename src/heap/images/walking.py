@@ -87,6 +87,7 @@ def split_pattern(
     """Cut a pattern into the folder it starts from, its depth (None: any) and its test."""
     from fsspec.utils import glob_translate
 
+    # Only from the first part with a wildcard on: names before it are taken as they are.
     start = next(index for index, part in enumerate(parts) if is_pattern(part))
     rest = parts[start:]
     depth = None if "**" in rest else len(rest)
@@ -97,5 +98,5 @@ def split_pattern(
 
 
 def is_pattern(place: str) -> bool:
-    """Whether `place` has wildcards."""
+    """Whether `place` has wildcards, which are what `glob` would escape."""
     return glob.escape(place) != place

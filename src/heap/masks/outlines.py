@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from scipy.spatial import cKDTree
 
 Ring = Int64[np.ndarray, "_ 2"]
-"""At least three points; the last is followed by the first."""
+"""Closed ring of at least three points (column, row); the last is followed by the first."""
 
 CENTRE = 0.45
 """Offset to be added to pixel indices where points are continuous: nearly the centre of the pixel,

@@ -25,11 +25,11 @@ class Observed:
 
 @dataclass(frozen=True)
 class GridObject:
-    """One object on the patch grid."""
+    """Object on the patch grid."""
 
     cells: Bool[np.ndarray, "grid_h grid_w"]
     score: float
-    """In [0, 1]; only its order within a data set matters."""
+    """Score in [0, 1]; only its order within a data set matters."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Finding:
     """Output of a method for one image."""
 
     saliency: Float32[np.ndarray, "grid_h grid_w"]
-    """In [0, 1]; foreground is above `THRESHOLD`."""
+    """Values in [0, 1]; foreground is above `THRESHOLD`."""
     objects: tuple[GridObject, ...]
     """Disjoint parts of the foreground, best score first; none where nothing was found."""
     label_map: Int64[np.ndarray, "grid_h grid_w"] | None = None
@@ -79,7 +79,7 @@ def connected_objects(
     The score is the mean saliency of the part times its share of the foreground: without the share,
     a method that says yes or no would score a single stray patch as high as the main part.
     """
-    numbered, count = label(saliency > THRESHOLD)
+    numbered, count = label(saliency > THRESHOLD)  # SciPy's default is 4-connectivity
     parts = [numbered == number for number in range(1, count + 1)]
     foreground = np.count_nonzero(numbered)
     objects = [

@@ -81,6 +81,7 @@ def background_seed(
 def _head_weights(
     cls_attention: Float[Tensor, "batch head patch"],
 ) -> Float[Tensor, "batch head"]:
+    # The mean over all heads together, as in the paper, not of each head.
     above = cls_attention > cls_attention.mean(dim=(1, 2), keepdim=True)
     share = above.float().mean(dim=2) + EPS
     if share.shape[1] == 1:
@@ -108,7 +109,7 @@ class FoundSeed:
 
 
 class FoundLayer(nn.Module):
-    """One 1×1 convolution, that is a linear layer, on the features of a patch."""
+    """Linear layer on the features of a patch, FOUND's 1×1 convolution."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -173,6 +174,7 @@ class Found:
         if not (weight.isfinite().all() and bias.isfinite().all()):
             raise WeightsError(f"{path} holds NaN or infinite weights; train or fetch it again")
         layer = FoundLayer(dim)
+        # A 1×1 convolution of shape (1, dim, 1, 1) is this linear layer at every patch.
         layer.linear.load_state_dict({"weight": weight.reshape(1, dim), "bias": bias})
         return cls(layer.requires_grad_(False))
 

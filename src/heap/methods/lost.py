@@ -19,7 +19,7 @@ from heap.methods.graph import checked_vectors, connected_part
 
 @settings(frozen=True, kw_only=True, config=CHECKED)
 class Lost:
-    """LOST without what it learns afterwards."""
+    """LOST without the training that follows it."""
 
     patches: Count = 100
     """Patches of lowest degree that may join the seed, LOST's k; all if there are fewer."""
@@ -41,7 +41,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Grown:
+class GrownObject:
     """Seed of an image and the foreground that is like it."""
 
     foreground: Bool[np.ndarray, "grid_h grid_w"]
@@ -60,7 +60,7 @@ def lost(
     grid: tuple[int, int],
     count: int = 100,
     threshold: float = 0.0,
-) -> Grown:
+) -> GrownObject:
     """Grow the object of an image, from features row-major over the `grid`.
 
     The correlation of two patches is x_p · x_q - `threshold` |x_p| |x_q|, where LOST has
@@ -81,7 +81,7 @@ def lost(
     seed = int(lowest[0])
     joined = lowest[positive[seed, lowest]]
     alike = (graph[joined].sum(axis=0) > 0).reshape(grid)
-    return Grown(alike, (seed // grid[1], seed % grid[1]))
+    return GrownObject(alike, (seed // grid[1], seed % grid[1]))
 
 
 def _correlations(

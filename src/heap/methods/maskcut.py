@@ -43,7 +43,7 @@ class MaskCut:
     def __call__(self, image: Observed) -> Finding:
         """Finding with objects in the order of the rounds; the saliency is all of them.
 
-        CutLER gives no scores: those here say the order, 1, 2/3 and 1/3 for three objects.
+        CutLER gives no scores: those here are the order, 1, 2/3 and 1/3 for three objects.
 
         Raises:
             ValueError: if a feature is not finite.
@@ -73,7 +73,7 @@ def maskcut(
     oriented: bool = False,
     largest: bool = False,
 ) -> list[Bool[np.ndarray, "grid_h grid_w"]]:
-    """At most `count` disjoint objects, from features row-major over the `grid`.
+    """Disjoint objects, at most `count`, from features row-major over the `grid`.
 
     Every round cuts the graph as TokenCut does, and takes the part of the seed, or the `largest`
     part. Patches of earlier objects are still in the graph, but have lost their links. There are

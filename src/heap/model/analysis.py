@@ -22,7 +22,7 @@ class Analysis:
     patches: Float32[np.ndarray, "patch dim"]
     """Features relative to the mean of the training images, row-major over the grid."""
     whitened: Float32[np.ndarray, "patch dim"]
-    """The same after the head's whitening: what most images have in common does not count."""
+    """Features after the head's whitening, which removes what most images have in common."""
     foreground: Float32[np.ndarray, " dim"]
     background: Float32[np.ndarray, " dim"]
     """Image-level embeddings F^f and F^b."""
@@ -34,7 +34,7 @@ def analyse(head: GroupingHead, features: PatchFeatures, max_regions: int) -> An
     image = features.patches.to(head.centre)
     grouping: Grouping = head(image[None])
     saliency = grouping.saliency[0].cpu()
-    centred = head.centred(image)
+    centred = head.subtract_centre(image)
     # The hierarchy of regions needs finite distances; the saliency itself is kept as it is, for the
     # caller to refuse.
     regions = make_regions(centred.cpu(), saliency.nan_to_num(), features.grid, max_regions)

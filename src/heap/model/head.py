@@ -1,4 +1,4 @@
-"""The grouping head: learnable tokens adapt to an image and cluster its patches into regions.
+"""Grouping head: learnable tokens adapt to an image and cluster its patches into regions.
 
 Patch → region → image, as in the paper: patches choose a token, the patches of a token are merged
 into a region embedding, regions are merged into one foreground and one background embedding. The
@@ -145,21 +145,21 @@ class GroupingHead(nn.Module):
         the place of its token and patches choose again, as in k-means. So groups follow what is in
         this image, and training moves the tokens to where that ends well.
         """
-        features = self.centred(features)
+        features = self.subtract_centre(features)
         directions = F.normalize(features, dim=-1)  # x̂_p: assignment is by cosine
-        assignment = self._assign(directions, self._adapted(features))
-        embeddings = _means(features, assignment)
+        assignment = self._assign(directions, self._adapt_tokens(features))
+        embeddings = _region_means(features, assignment)
         for _ in range(self.rounds):
             assignment = self._assign(directions, embeddings)
-            embeddings = _means(features, assignment)
+            embeddings = _region_means(features, assignment)
         foreground = self.score(self.score_norm(embeddings))[..., 0].sigmoid()
         # The area a_m = Σ_p A_pm / N is the mean over patches.
         return Grouping(assignment, embeddings, assignment.mean(dim=1), foreground)
 
-    def _adapted(
+    def _adapt_tokens(
         self, features: Float[Tensor, "batch patch dim"]
     ) -> Float[Tensor, "batch group dim"]:
-        """Group tokens after the blocks, projected to the space of the features."""
+        """Adapt the group tokens to the patches, and project them to the space of the features."""
         patches = self.input(features)
         tokens = self.tokens.expand(len(features), -1, -1)
         for block in self.blocks:
@@ -177,13 +177,13 @@ class GroupingHead(nn.Module):
         # Cosines are in [-1, 1]; without a small τ all shares would be nearly equal.
         return (similarity / self.temperature).softmax(dim=-1)
 
-    def centred(self, features: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
-        """Features relative to the mean of the training images (zero unless they were centred)."""
+    def subtract_centre(self, features: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
+        """Subtract the mean feature of the training images, which is 0 unless they were centred."""
         return features - self.centre
 
     def learn_whitening(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
         """Learn to compare parts of images from the patches of images."""
-        self.whitening.learn(self.centred(patches.to(self.centre)) for patches in images)
+        self.whitening.learn(self.subtract_centre(patches.to(self.centre)) for patches in images)
 
     @torch.no_grad()
     def invert(self) -> None:
@@ -193,7 +193,7 @@ class GroupingHead(nn.Module):
         self.score.bias.neg_()
 
 
-def _means(
+def _region_means(
     features: Float[Tensor, "batch patch dim"], assignment: Float[Tensor, "batch patch group"]
 ) -> Float[Tensor, "batch group dim"]:
     """Region embeddings, R_m = Σ_p A_pm x_p / Σ_p A_pm."""

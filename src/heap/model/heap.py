@@ -44,13 +44,13 @@ class ModelConfig:
     """Content of config.json of a saved model."""
 
     format: int = 3
-    """Raised when older versions of the package could not read the model any more."""
+    """Version of the format, raised when older versions of the package cannot read it any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()
     encoder_fingerprint: str = ""
     """SHA-256 of the encoder that the head was fitted on."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """How it was fitted: images, losses, settings, version."""
+    """Record of the fit: images, losses, settings, version."""
 
 
 class Heap(nn.Module, ModelHubMixin):
@@ -65,7 +65,7 @@ class Heap(nn.Module, ModelHubMixin):
         self.encoder = encoder
         self.config = config
         self.location = ""
-        """Where it can be loaded again: embedded, a folder or a hub name; empty if nowhere."""
+        """Place that it can be loaded from again: alias, folder or hub name; empty if nowhere."""
         dim = feature_dim(encoder, config.features)
         self.head = GroupingHead(dim, encoder.embedding_dim, config.head)
         self.to(encoder.mean.device)

@@ -1,4 +1,4 @@
-"""The three losses of HEAP, and the orientation prior that may be added to them.
+"""Losses of HEAP, three in number, and the orientation prior that may be added to them.
 
 The paper's exact formulas are not available to us. The contrastive forms are those of C²AM (CVPR
 2022); the grouping losses are classical graph objectives on soft assignments. Each function takes
@@ -141,7 +141,7 @@ def heap_losses(
     config: LossConfig,
     image_count: int | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Every loss that has a weight, unweighted; `features` are centred as the head sees them.
+    """Losses that have a weight, unweighted; `features` are centred as the head sees them.
 
     The first `image_count` of the batch, by default all, are images; the others are crops without
     a foreground, which L_neg and the foreground's part of L_inter leave out. L_intra sees the first

@@ -15,7 +15,7 @@ def merge_tree(
     their features. Pieces are numbered: first the places that are set in `cells`, row by row, then
     each union. Only pieces that share an edge of two patches are merged.
     """
-    # Imported here: scikit-learn takes half a second, which who only loads a model does not need.
+    # Imported here: scikit-learn takes half a second, which is saved where a model is only loaded.
     from sklearn.cluster import ward_tree
     from sklearn.feature_extraction.image import grid_to_graph
 

@@ -30,13 +30,13 @@ Upsample = Callable[
 
 @dataclass(frozen=True)
 class Part:
-    """A connected part of the patch grid that is, or may be, an object."""
+    """Connected part of the patch grid that is, or may be, an object."""
 
     cells: Bool[np.ndarray, "grid_h grid_w"]
     region: int
     """Region that most of its patches belong to."""
     score: float
-    """In [0, 1], see `part_score`; of a proposal below 0.1."""
+    """Score in [0, 1], see `part_score`; below 0.1 for a proposal."""
 
 
 def find_objects(

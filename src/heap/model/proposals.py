@@ -28,11 +28,11 @@ Cells = Bool[np.ndarray, "grid_h grid_w"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A piece of the image that may be an object."""
+    """Piece of the image that may be an object."""
 
     cells: Cells
     score: float
-    """In (0, 0.1)."""
+    """Score in (0, 0.1)."""
 
 
 def propose(
@@ -42,7 +42,7 @@ def propose(
     max_count: int,
     min_area: float,
 ) -> list[Proposal]:
-    """At most `max_count` proposals beside the objects `known`, best first; they may nest.
+    """Propose up to `max_count` pieces beside the objects `known`, best first; they may nest.
 
     With d the Ward distance at which a piece is merged with a neighbour, between directions of
     features, and s its mean saliency, the score grows with s^0.3 d.

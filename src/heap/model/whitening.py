@@ -12,7 +12,7 @@ little but noise are not blown up. docs/quality.md, "Comparing objects", compare
 
 
 class Whitening(nn.Module):
-    """A linear map after which the features that it has learned from are uncorrelated.
+    """Linear map after which the features that it has learned from are uncorrelated.
 
     Most of the variance of features is in the same few directions in every image. After the map
     they no longer hide what is particular to a patch or object. It is linear, so the mean of mapped

@@ -64,8 +64,7 @@ def pretrain(
     which a weight of `config` has to ask for; its features of the images are computed once, and
     kept in `out`. `quality` is a folder with images/ and masks/ on which TokenCut and a quickly
     fitted head are scored every `quality_every` steps. Images that cannot be used are left out and
-    listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over, if
-    anything.
+    listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over.
 
     Raises:
         InputError: if fewer than two images can be read, or `start` is no encoder here.
@@ -177,6 +176,7 @@ def _load(source: Source, side: int) -> Loaded | ImageError:
     picture = read_picture(source)
     if isinstance(picture, ImageError):
         return picture
+    # Squeezed, so that all images are one tensor; crops stretch them at random anyhow.
     image = Image.fromarray(picture.pixels).resize((side, side), Image.Resampling.BICUBIC)
     prior = smoothed_prior(picture.pixels, SMOOTHING_GRID)
     return np.asarray(image).transpose(2, 0, 1).copy(), prior

@@ -58,7 +58,7 @@ class PretrainConfig:
     distill_weight: float = 0.0
     """Patches predict those of a stronger encoder, which has to be named. 0 leaves the head out."""
     class_weight: float = 0.0
-    """The embedding predicts that of the stronger encoder. 0 leaves its head out."""
+    """Embeddings predict those of the stronger encoder. 0 leaves the head out."""
     alike_weight: float = 0.0
     """Patches, and whole images, are as alike as the stronger encoder finds them, by cosine."""
     teacher_resolution: int = 224

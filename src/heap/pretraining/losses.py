@@ -9,10 +9,12 @@ from torch import Tensor
 
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.objective import cross_entropy, dense_loss, sinkhorn, smooth_by_colour
-from heap.pretraining.student import Seen
+from heap.pretraining.student import StudentOutput
 
 
-def image_loss(taught: Sequence[Seen], seen: Sequence[Seen], config: PretrainConfig) -> Tensor:
+def image_loss(
+    taught: Sequence[StudentOutput], seen: Sequence[StudentOutput], config: PretrainConfig
+) -> Tensor:
     """DINO, over every pair of a crop that the teacher saw and another crop of the student's."""
     targets = [sinkhorn(_require(view.image), config.teacher_temperature) for view in taught]
     pairs = [
@@ -25,8 +27,8 @@ def image_loss(taught: Sequence[Seen], seen: Sequence[Seen], config: PretrainCon
 
 
 def patch_loss(
-    taught: Sequence[Seen],
-    seen: Sequence[Seen],
+    taught: Sequence[StudentOutput],
+    seen: Sequence[StudentOutput],
     masks: Sequence[Bool[Tensor, "batch patch"]],
     config: PretrainConfig,
 ) -> Tensor:
@@ -43,8 +45,8 @@ def patch_loss(
 
 
 def foreground_loss(
-    taught: Sequence[Seen],
-    seen: Sequence[Seen],
+    taught: Sequence[StudentOutput],
+    seen: Sequence[StudentOutput],
     priors: Sequence[Float[Tensor, "batch patch"]],
     colours: Sequence[Float[Tensor, "batch 3 grid_h grid_w"]],
     trust: float,
@@ -74,7 +76,7 @@ WITHIN, ACROSS = 128, 16
 def alike_loss(
     patches: Float[Tensor, "batch patch width"],
     embeddings: Float[Tensor, "batch whole_width"],
-    seen: Seen,
+    seen: StudentOutput,
     order: Int64[Tensor, " patch"],
 ) -> Tensor:
     """Difference of the cosines between features from those of a stronger encoder.
@@ -113,7 +115,7 @@ def trust_at(progress: float, config: PretrainConfig) -> float:
 
 
 @torch.no_grad()
-def measure_collapse(view: Seen) -> dict[str, Tensor]:
+def measure_collapse(view: StudentOutput) -> dict[str, Tensor]:
     """Signs of collapse: features that are all alike, prototypes that nothing chooses."""
     signs = {"token_spread": view.tokens.float().std(dim=(0, 1)).mean()}
     if view.image is not None:

@@ -60,6 +60,8 @@ class Photos:
     ) -> tuple[Float[Tensor, "batch 3 side side"], Float[Tensor, "batch cells cells"]]:
         """Colours in [0, 1] and priors of the images `chosen`, on `device`."""
         here = chosen.to(self.luma.device)
+        # Converted back for these images alone; all of them in float32 RGB would take 8 times as
+        # much memory.
         luma, chroma, priors = (
             plane[here].to(device).float() / 255 for plane in (self.luma, self.chroma, self.priors)
         )
@@ -117,6 +119,7 @@ def patch_colours(
     planes = torch.einsum(
         "dc,bchw->bdhw", _TO_YCBCR.to(pixels), F.adaptive_avg_pool2d(pixels, grid)
     )
+    # As in `heap.features.colour_prior`, which cannot be imported without SciPy.
     return planes * planes.new_tensor([1, 1.5, 1.5])[:, None, None]
 
 

@@ -101,6 +101,7 @@ def _score(
     out = folder / f"{method}.json"
     entry = Entry(METHODS[method], out, settings, model=folder / method)
     [results] = score_methods(task, bench, [entry])
+    # A mean over other images than those of the step before could not be compared with it.
     for failure in results.data.failed:
         raise ImageError(failure.image, failure.stage, failure.reason)
     return _percent(results, SALIENCY, "iou"), _percent(results, CORLOC, "corloc")

@@ -20,7 +20,7 @@ from heap.pretraining.objective import ProjectionHead
 
 
 @dataclass(frozen=True)
-class Seen:
+class StudentOutput:
     """Output of the network for a batch of crops; None where there is no head for it."""
 
     image: Float[Tensor, "batch prototype"] | None
@@ -85,7 +85,7 @@ class Student(nn.Module):
         self,
         views: Sequence[Float[Tensor, "batch 3 _ _"]],
         masks: Sequence[Bool[Tensor, "batch _"]] = (),
-    ) -> list[Seen]:
+    ) -> list[StudentOutput]:
         """Outputs for several batches of crops, in one call, as several devices need it.
 
         Crops are colours in [0, 1]. There are masks for the first batches: the patches under a mask
@@ -93,7 +93,7 @@ class Student(nn.Module):
         """
         return [self._predict(pixels, mask) for pixels, mask in zip_longest(views, masks)]
 
-    def _predict(self, pixels: Tensor, mask: Tensor | None) -> Seen:
+    def _predict(self, pixels: Tensor, mask: Tensor | None) -> StudentOutput:
         inputs = (pixels - MEAN) / STD
         if mask is not None:
             # The mask of patches at the size of pixels; the mean colour is 0 after normalisation.
@@ -101,7 +101,7 @@ class Student(nn.Module):
             hidden = mask.unflatten(1, (rows, -1)).repeat_interleave(self.patch, 1)
             inputs = inputs * ~hidden.repeat_interleave(self.patch, 2)[:, None]
         tokens, whole, embedding = self._extract(inputs)
-        return Seen(
+        return StudentOutput(
             None if self.image_head is None else self.image_head(whole),
             None if self.patch_head is None else self.patch_head(tokens),
             None if self.dense_head is None else self.dense_head(tokens)[..., 0].float(),

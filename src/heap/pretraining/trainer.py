@@ -26,7 +26,7 @@ from heap.pretraining.losses import (
 )
 from heap.pretraining.objective import random_blocks
 from heap.pretraining.photos import Photos, patch_colours
-from heap.pretraining.student import Seen, Student
+from heap.pretraining.student import Student, StudentOutput
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -197,7 +197,7 @@ class Pretrainer:
             for _ in (views if config.patch_weight else ())
         ]
         # The teacher sees crops in their own colours, the student recoloured ones.
-        taught: list[Seen] = []
+        taught: list[StudentOutput] = []
         if config.self_taught:
             with torch.no_grad(), self.accelerator.autocast():
                 taught = self.teacher([crops.pixels for crops in views])
@@ -224,7 +224,7 @@ class Pretrainer:
         self,
         lessons: "Lessons",
         pick: Int64[Tensor, " batch"],
-        views: list[tuple[Crops, Seen]],
+        views: list[tuple[Crops, StudentOutput]],
         generator: torch.Generator,
     ) -> Losses:
         """Losses by the features of a stronger encoder; its maps are cropped like the photos."""

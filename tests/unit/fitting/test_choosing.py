@@ -76,7 +76,7 @@ def test_heads_that_are_refused_are_no_choice() -> None:
 
     prior, tried = choose(("none", "self", "found"), try_out)
     assert prior == "self"
-    assert [each.about() for each in tried] == ["none is of no use", 0.0, "found is of no use"]
+    assert [each.summary() for each in tried] == ["none is of no use", 0.0, "found is of no use"]
     with pytest.raises(FitError, match="none is of no use"):
         choose(("none", "found"), try_out)
 

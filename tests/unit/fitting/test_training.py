@@ -18,7 +18,7 @@ from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.registry import Recipe
 from heap.fitting.command import fit
 from heap.fitting.priors import STAGE, load_masks
-from heap.fitting.trainer import rate
+from heap.fitting.trainer import warm_cosine
 from heap.methods.found import STAGE as LESSONS
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
@@ -234,19 +234,19 @@ def test_what_self_has_found_serves_the_next_head(
 
 
 def test_the_learning_rate_rises_and_falls_by_hand() -> None:
-    assert [rate(step, 20) for step in range(3)] == [0.5, 1.0, 1.0]
+    assert [warm_cosine(step, 20) for step in range(3)] == [0.5, 1.0, 1.0]
     # Of the 18 steps from the third on: a third of the way down is 0.5 + 0.5 cos(60°).
-    assert rate(2 + 6, 20) == pytest.approx(0.75)
-    assert rate(2 + 9, 20) == pytest.approx(0.5)
-    assert rate(2 + 12, 20) == pytest.approx(0.25)
-    assert rate(19, 20) == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 17 / 18))
-    assert rate(0, 1) == rate(0, 2) == rate(0, 9) == 1.0
-    assert rate(1, 2) == 1.0, "the second of two steps begins to fall"
+    assert warm_cosine(2 + 6, 20) == pytest.approx(0.75)
+    assert warm_cosine(2 + 9, 20) == pytest.approx(0.5)
+    assert warm_cosine(2 + 12, 20) == pytest.approx(0.25)
+    assert warm_cosine(19, 20) == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 17 / 18))
+    assert warm_cosine(0, 1) == warm_cosine(0, 2) == warm_cosine(0, 9) == 1.0
+    assert warm_cosine(1, 2) == 1.0, "the second of two steps begins to fall"
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 10, 11, 19, 20, 300])
 def test_the_learning_rate_has_one_peak_and_no_step_is_lost(steps: int) -> None:
-    rates = [rate(step, steps) for step in range(steps)]
+    rates = [warm_cosine(step, steps) for step in range(steps)]
     top = rates.index(1.0)
     assert all(0 < value <= 1 for value in rates)
     assert rates[: top + 1] == sorted(rates[: top + 1])

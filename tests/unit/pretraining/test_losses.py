@@ -17,19 +17,19 @@ from heap.pretraining.losses import (
     trust_at,
 )
 from heap.pretraining.objective import cross_entropy, dense_loss, sinkhorn, smooth_by_colour
-from heap.pretraining.student import Seen
+from heap.pretraining.student import StudentOutput
 
 from .conftest import Config
 
 
-def seen(number: int, requires_grad: bool = False) -> Seen:
+def seen(number: int, requires_grad: bool = False) -> StudentOutput:
     """Something that might be seen of four crops of nine patches by five prototypes."""
     draw = torch.Generator().manual_seed(number)
 
     def made(*shape: int) -> Tensor:
         return (torch.rand(*shape, generator=draw) * 2 - 1).requires_grad_(requires_grad)
 
-    return Seen(made(4, 5), made(4, 9, 5), made(4, 9), made(4, 9, 6))
+    return StudentOutput(made(4, 5), made(4, 9, 5), made(4, 9), made(4, 9, 6))
 
 
 def test_every_crop_of_the_teacher_meets_every_other_crop(tiny: Config) -> None:
@@ -104,18 +104,20 @@ def test_trust_that_never_grows(tiny: Config) -> None:
 
 
 def test_monitors_show_collapse() -> None:
-    alike = Seen(
+    alike = StudentOutput(
         torch.tensor([[1.0, -1, -1, -1]] * 3), None, torch.zeros(3, 4), torch.ones(3, 4, 2)
     )
     found = measure_collapse(alike)
     assert found["token_spread"] == 0
     assert found["prototype_entropy"] < 1e-3
     assert found["foreground"] == 0.5
-    spread = Seen(2 * torch.eye(4) - 1, None, None, torch.randn(4, 4, 2))
+    spread = StudentOutput(2 * torch.eye(4) - 1, None, None, torch.randn(4, 4, 2))
     found = measure_collapse(spread)
     assert found.keys() == {"token_spread", "prototype_entropy"}
     assert found["prototype_entropy"].item() == pytest.approx(math.log(4), abs=1e-3)
-    assert measure_collapse(Seen(None, None, None, spread.tokens)).keys() == {"token_spread"}
+    assert measure_collapse(StudentOutput(None, None, None, spread.tokens)).keys() == {
+        "token_spread"
+    }
 
 
 def test_the_cosine_to_what_a_teacher_says() -> None:
@@ -130,8 +132,8 @@ def features(number: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(number))
 
 
-def view(tokens: Tensor, embedding: Tensor) -> Seen:
-    return Seen(None, None, None, tokens, embedding=embedding)
+def view(tokens: Tensor, embedding: Tensor) -> StudentOutput:
+    return StudentOutput(None, None, None, tokens, embedding=embedding)
 
 
 def test_alike_is_what_a_teacher_finds_alike() -> None:
