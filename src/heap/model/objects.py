@@ -15,8 +15,8 @@ from heap.model.separation import separate
 from heap.results import Objects, Regions, Rle
 
 GUIDE_SIDE = 1024
-"""Masks are refined at the area of a square of this side at most; larger ones are scaled up from
-there. It bounds time and memory of refinement, which grow with pixels times objects."""
+"""Side of a square at whose area masks are refined at most; larger ones are scaled up from there.
+It bounds time and memory of refinement, which grow with pixels times objects."""
 
 _MIN_AREA_REFINED = 0.25
 """Share of `DiscoverConfig.min_area` that must be left of a mask along the edges of the image. A

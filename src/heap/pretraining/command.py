@@ -68,15 +68,13 @@ def pretrain(
 
     Raises:
         InputError: if fewer than two images can be read, or `start` is no encoder here.
-        ConfigError: if `out` holds a pretraining with other settings, naming the keys, or features
-            of another teacher.
+        ConfigError: if `out` holds other settings, naming the keys, or features of another teacher.
         WeightsError: if the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
-    # With a teacher, all that is learned is what it says, unless `config` asks for more.
+    # With a teacher, only its features are learned, unless `config` asks for more.
     config = config or from_dict(PretrainConfig, TAUGHT if teacher else {})
-    out = Path(out)
-    start_folder = _find_start(start)
+    out, start_folder = Path(out), _find_start(start)
     _fetch_teacher(teacher)
     make_folder(out)
     side = side or _choose_side(config)
