@@ -36,7 +36,7 @@ Resolution = Annotated[int, Field(ge=32, le=4096)]
 MERGE = 0.25
 """Default cosine, chosen on pictures composed of `duts-tr/tune` (docs/quality.md, "Things that
 touch")."""
-MIN_SCORE = 0.18
+MIN_SCORE = 0.12
 """Default score, chosen on `duts-tr/tune` (docs/quality.md, "Nothing here")."""
 CHECKED = ConfigDict(extra="forbid", strict=True)
 """Option of dataclasses of settings: unknown keys and other types are refused, not converted."""

@@ -19,7 +19,7 @@ from heap.config import Prior
 from heap.encoder.base import Encoder
 from heap.encoder.foreground import knows_foreground
 from heap.fitting.collect import Collected
-from heap.masks.guided_filter import resize
+from heap.masks.guided_filter import GuidedFilter
 from heap.model.heap import Heap
 
 SIDE = 112
@@ -108,11 +108,12 @@ def measure_fit(
     `squares` are those of `make_squares`, which are the same for every head.
     """
     masks = []
-    for index in images.spread(IMAGES):
+    for index, square in zip(images.spread(IMAGES), squares, strict=True):
         features = images[index]
-        # Not refined along edges: colour is to be a witness of its own.
-        saliency = heap.group(features).saliency[0].cpu().reshape(features.grid).numpy()
-        masks.append(resize(saliency, (SIDE, SIDE)) > heap.defaults.threshold)
+        saliency = heap.group(features).saliency.cpu().reshape(1, *features.grid).numpy()
+        # Along the edges of the image, as masks of objects are: else heads with soft borders win,
+        # which refinement makes up for.
+        masks.append(GuidedFilter().guide(square)(saliency)[0] > heap.defaults.threshold)
     return compare_contrast(masks, squares)
 
 

@@ -4,6 +4,7 @@ Without them a head has never seen an image without an object, and finds one in 
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,9 @@ from heap.base.progress import OnProgress
 from heap.features.describe import PatchFeatures, describe
 from heap.fitting.collect import Collected
 from heap.fitting.priors import Mask
-from heap.images import Picture
+from heap.images import ImageError, Picture
+
+logger = logging.getLogger(__name__)
 
 STAGE = "empty crops"
 CROPS = 600
@@ -83,13 +86,26 @@ def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress
             crops.append(Crop(index, span, grid))
     count = min(len(crops), CROPS)
     chosen = [crops[number * len(crops) // count] for number in range(count)]
-    digests = [crop.digest(images.digests[crop.index]) for crop in chosen]
-    pairs = zip(chosen, digests, strict=True)
-    missing = [crop for crop, digest in pairs if digest not in images.store]
+    digests = {crop: crop.digest(images.digests[crop.index]) for crop in chosen}
+    missing = [crop for crop, digest in digests.items() if digest not in images.store]
     for start in range(0, len(missing), _BATCH):
-        done = len(_store_features(images, missing[start : start + _BATCH])) + start
-        on_progress(STAGE, count - len(missing) + done, count)
-    return Crops(images, chosen, digests)
+        batch = missing[start : start + _BATCH]
+        try:
+            _store_features(images, batch)
+        except ImageError:
+            for crop in batch:
+                _store_or_drop(images, crop, digests)
+        on_progress(STAGE, count - len(missing) + start + len(batch), count)
+    return Crops(images, list(digests), list(digests.values()))
+
+
+def _store_or_drop(images: Collected, crop: Crop, digests: dict[Crop, str]) -> None:
+    """Store the features of a crop, or take it off the list if its image cannot be read again."""
+    try:
+        _store_features(images, [crop])
+    except ImageError as error:
+        logger.warning("no empty crop of %s", error)
+        del digests[crop]
 
 
 def largest_rectangle(free: Bool[np.ndarray, "rows cols"], ratio: float) -> Span | None:

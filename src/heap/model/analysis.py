@@ -17,7 +17,11 @@ class Analysis:
     """Saliency, regions and patches of an image, on the CPU: all that its objects are made from."""
 
     saliency: Float32[np.ndarray, "grid_h grid_w"]
-    """Foreground probability of each patch; not finite if the head is damaged."""
+    """Foreground probability of each patch, by its region and by its objectness; not finite if the
+    head is damaged."""
+    objectness: Float32[np.ndarray, "grid_h grid_w"]
+    """Probability that a patch shows a thing, whatever else is in the image; 1 if the head has not
+    learned it."""
     regions: Regions
     patches: Float32[np.ndarray, "patch dim"]
     """Features relative to the mean of the training images, row-major over the grid."""
@@ -33,16 +37,19 @@ def analyse(head: GroupingHead, features: PatchFeatures, max_regions: int) -> An
     """Analyse one image with a head."""
     image = features.patches.to(head.centre)
     grouping: Grouping = head(image[None])
-    saliency = grouping.saliency[0].cpu()
     centred = head.subtract_centre(image)
+    whitened = head.whitening(centred)
+    objectness = head.objectness(whitened)
+    saliency = torch.lerp(grouping.saliency[0], objectness, head.objectness.share).cpu()
     # The hierarchy of regions needs finite distances; the saliency itself is kept as it is, for the
     # caller to refuse.
     regions = make_regions(centred.cpu(), saliency.nan_to_num(), features.grid, max_regions)
     return Analysis(
         saliency.reshape(features.grid).numpy(),
+        objectness.cpu().reshape(features.grid).numpy(),
         regions,
         centred.cpu().numpy(),
-        head.whitening(centred).cpu().numpy(),
+        whitened.cpu().numpy(),
         grouping.image_foreground[0].cpu().numpy(),
         grouping.image_background[0].cpu().numpy(),
     )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heap.config import HeadConfig
+from heap.model.objectness import Objectness
 from heap.model.whitening import Whitening
 
 EPS = 1e-6
@@ -137,6 +138,7 @@ class GroupingHead(nn.Module):
         self.score = nn.Linear(dim, 1)
         self.whitening = Whitening(dim)
         self.object_whitening = Whitening(embedding_dim)
+        self.objectness = Objectness(dim)
 
     def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
         """Group the patches of each image; `features` may have any length.

@@ -43,7 +43,7 @@ from heap.results import ImageResult
 class ModelConfig:
     """Content of config.json of a saved model."""
 
-    format: int = 3
+    format: int = 4
     """Version of the format, raised when older versions of the package cannot read it any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()
@@ -200,15 +200,8 @@ class Heap(nn.Module, ModelHubMixin):
         analysis = self.analyse(features)
         if not np.isfinite(analysis.saliency).all():
             raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
-        objects = find_objects(
-            analysis.saliency,
-            analysis.regions,
-            analysis.patches,
-            analysis.whitened,
-            picture.pixels,
-            (picture.width, picture.height),
-            config,
-        )
+        size = (picture.width, picture.height)
+        objects = find_objects(analysis, picture.pixels, size, config)
         return ImageResult(
             picture.key,
             picture.width,

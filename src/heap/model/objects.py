@@ -10,6 +10,7 @@ from scipy.ndimage import label
 
 from heap.config import DiscoverConfig
 from heap.masks.guided_filter import GuidedFilter, resize
+from heap.model.analysis import Analysis
 from heap.model.proposals import propose
 from heap.model.separation import separate
 from heap.results import Objects, Regions, Rle
@@ -40,10 +41,7 @@ class Part:
 
 
 def find_objects(
-    saliency: Float32[np.ndarray, "grid_h grid_w"],
-    regions: Regions,
-    patches: Float32[np.ndarray, "patch dim"],
-    whitened: Float32[np.ndarray, "patch _dim"],
+    analysis: Analysis,
     pixels: UInt8[np.ndarray, "height width 3"],
     size: tuple[int, int],
     config: DiscoverConfig,
@@ -51,14 +49,14 @@ def find_objects(
     """Objects of one image, best first, masks and boxes at its original `size` (width, height).
 
     Parts whose mask in the image is next to nothing are left out. Embeddings have no columns yet,
-    see `heap.model.embedding`. Parts are cut by `whitened` patches; proposals are pieces that hang
-    together by `patches` as they are.
+    see `heap.model.embedding`.
     """
-    parts = foreground_parts(saliency, regions, whitened, config)
+    saliency = analysis.saliency
+    parts = foreground_parts(analysis, config)
     cells = [part.cells for part in parts]
     upsample = make_upsample(pixels, refine=config.refine)
     masks = pixel_masks(saliency, cells, upsample, config.threshold)
-    proposals = proposed_parts(saliency, regions, patches, parts, config)
+    proposals = proposed_parts(analysis, parts, config)
     for proposal in proposals:
         # One by one: masks of one call are disjoint, but proposals may overlap. Their map is binary
         # and not the saliency, which may be low in all of a proposal; its outline is at a half.
@@ -81,27 +79,26 @@ def find_objects(
     )
 
 
-def foreground_parts(
-    saliency: Float32[np.ndarray, "grid_h grid_w"],
-    regions: Regions,
-    whitened: Float32[np.ndarray, "patch dim"],
-    config: DiscoverConfig,
-) -> list[Part]:
+def foreground_parts(analysis: Analysis, config: DiscoverConfig) -> list[Part]:
     """Connected parts of the foreground, cut where they show several things; best first.
 
-    Two halves of a part are one thing if the cosine of their mean `whitened` features is above
+    Two halves of a part are one thing if the cosine of their mean whitened features is above
     `config.merge`. Borders of regions do not cut: where they lie depends on rounding, and objects
     were never better for it (docs/quality.md, "Things that touch"). Parts are 4-connected. If the
     best part has a score below `config.min_score`, the image is taken for one without objects.
     """
-    foreground = saliency > config.threshold
+    foreground = analysis.saliency > config.threshold
     # In patches. Twice the least area: a half that barely counts as an object is not cut off.
     smallest = max(1, round(2 * config.min_area * foreground.size))
     numbered, count = label(foreground)  # SciPy's default is 4-connectivity; 0 is background
     parts = [
-        Part(cells, _region_of(cells, regions), part_score(saliency, cells))
+        Part(
+            cells,
+            _region_of(cells, analysis.regions),
+            part_score(analysis.saliency, analysis.objectness, cells),
+        )
         for number in range(1, count + 1)
-        for cells in separate(numbered == number, whitened, config.merge, smallest)
+        for cells in separate(numbered == number, analysis.whitened, config.merge, smallest)
         if cells.mean() >= config.min_area
     ]
     parts.sort(key=lambda part: -part.score)
@@ -109,27 +106,28 @@ def foreground_parts(
 
 
 def part_score(
-    saliency: Float32[np.ndarray, "grid_h grid_w"], cells: Bool[np.ndarray, "grid_h grid_w"]
-) -> float:
-    """Mean saliency of a part times the root of its share of the image, in [0, 1].
-
-    So sure and large parts come first. It can be compared between images: where there is no object,
-    what is salient is small or unsure (docs/quality.md, "Nothing here").
-    """
-    return float(saliency[cells].mean() * cells.mean() ** 0.5)
-
-
-def proposed_parts(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
-    regions: Regions,
-    patches: Float32[np.ndarray, "patch dim"],
-    parts: Sequence[Part],
-    config: DiscoverConfig,
-) -> list[Part]:
-    """Up to `config.proposals` proposals beside the parts, as parts, see `propose`."""
+    objectness: Float32[np.ndarray, "grid_h grid_w"],
+    cells: Bool[np.ndarray, "grid_h grid_w"],
+) -> float:
+    """Mean saliency of a part, times its mean objectness, times the root of its share of the image.
+
+    In [0, 1]. So sure, thing-like and large parts come first. It can be compared between images:
+    where there is no object, what is salient is no thing, small or unsure (docs/quality.md,
+    "Nothing here").
+    """
+    return float(saliency[cells].mean() * objectness[cells].mean() * cells.mean() ** 0.5)
+
+
+def proposed_parts(analysis: Analysis, parts: Sequence[Part], config: DiscoverConfig) -> list[Part]:
+    """Up to `config.proposals` proposals beside the parts, as parts, see `propose`.
+
+    They are pieces that hang together by the patches as they are, not whitened.
+    """
     known = [part.cells for part in parts]
+    saliency, patches = analysis.saliency, analysis.patches
     return [
-        Part(proposal.cells, _region_of(proposal.cells, regions), proposal.score)
+        Part(proposal.cells, _region_of(proposal.cells, analysis.regions), proposal.score)
         for proposal in propose(saliency, patches, known, config.proposals, config.min_area)
     ]
 

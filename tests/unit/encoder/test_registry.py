@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,12 +149,18 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["embedded", "dinov2-vits14", "facebook/dinov2-with-registers-base", "dinov3-vitb16"]
+    "name", ["dinov2-vits14", "facebook/dinov2-with-registers-base", "dinov3-vitb16"]
 )
 def test_families_that_train_what_they_give_serve_by_their_output(name: str) -> None:
     """By alias and by hub name."""
     assert recipe(name) == OUTPUT
     assert (OUTPUT.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == ("output", False, "auto")
+
+
+def test_for_the_encoder_of_the_package_the_prior_is_known() -> None:
+    own = recipe("embedded")
+    assert own.losses.prior == "none"
+    assert replace(own, losses=replace(own.losses, prior="auto")) == OUTPUT
 
 
 def test_others_serve_by_their_keys_and_a_prior() -> None:

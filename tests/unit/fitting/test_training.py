@@ -180,7 +180,9 @@ def test_self_begins_with_a_head_that_the_three_losses_fit(
     assert whole.of(LESSONS) == list(range(1, LESSON_STEPS + 1))
     assert whole.of(STAGE) == list(range(1, 13))
     stages = list(dict.fromkeys(stage for stage, _ in whole.said))
-    assert stages == ["features", "training", LESSONS, STAGE, "comparing"]
+    assert stages == [
+        *("features", "training", LESSONS, STAGE, "objectness", "empty crops", "comparing"),
+    ]
     fit_small("none", losses=LossConfig(prior="none"), head=Recipe().head)
     alone, same = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["head"]

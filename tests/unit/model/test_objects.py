@@ -8,6 +8,7 @@ from properties import examples
 from scipy.ndimage import label
 
 from heap.config import DiscoverConfig
+from heap.model.analysis import Analysis
 from heap.model.objects import (
     Part,
     find_objects,
@@ -56,13 +57,37 @@ def find(
 ) -> Objects:
     height, width = CELL * saliency.shape[0], CELL * saliency.shape[1]
     pixels = np.full((height, width, 3), 90, dtype=np.uint8)
-    patches = np.eye(saliency.size, 4, dtype=np.float32)
     size = size or (width, height)
-    return find_objects(saliency, regions, patches, special(regions), pixels, size, config)
+    return find_objects(analysis_of(saliency, regions), pixels, size, config)
+
+
+def analysis_of(
+    saliency: np.ndarray,
+    regions: Regions,
+    patches: np.ndarray | None = None,
+    whitened: np.ndarray | None = None,
+    objectness: np.ndarray | None = None,
+) -> Analysis:
+    """What a head says of an image, where everything is a thing unless `objectness` differs."""
+    patches = np.eye(saliency.size, 4, dtype=np.float32) if patches is None else patches
+    dim = patches.shape[1]
+    if whitened is None:
+        # Further channels of nothing: whitened features have as many as the features.
+        whitened = special(regions)
+        whitened = np.pad(whitened, ((0, 0), (0, dim - whitened.shape[1])))
+    return Analysis(
+        saliency,
+        np.ones_like(saliency) if objectness is None else objectness,
+        regions,
+        patches,
+        whitened,
+        np.zeros(dim, dtype=np.float32),
+        np.zeros(dim, dtype=np.float32),
+    )
 
 
 def parts_of(saliency: np.ndarray, regions: Regions, config: DiscoverConfig = PLAIN) -> list[Part]:
-    return foreground_parts(saliency, regions, special(regions), config)
+    return foreground_parts(analysis_of(saliency, regions), config)
 
 
 def test_touching_things_of_different_regions_are_two_objects() -> None:
@@ -143,8 +168,10 @@ def test_parts_of_which_a_few_pixels_are_left_are_no_objects() -> None:
 def test_the_score_of_a_part_is_how_sure_and_how_large_it_is() -> None:
     saliency = np.array([[0.9, 0.7, 0.6, 0.1], [0.2, 0.1, 0.1, 0.1]], dtype=np.float32)
     part = np.array([[True, True, False, False], [False] * 4])
-    assert part_score(saliency, part) == pytest.approx(0.8 * 0.5)
-    assert part_score(np.ones((3, 5), dtype=np.float32), np.ones((3, 5), dtype=bool)) == 1
+    ones = np.ones((3, 5), dtype=np.float32)
+    assert part_score(saliency, np.ones_like(saliency), part) == pytest.approx(0.8 * 0.5)
+    assert part_score(saliency, np.full_like(saliency, 0.25), part) == pytest.approx(0.8 * 0.125)
+    assert part_score(ones, ones, np.ones((3, 5), dtype=bool)) == 1
     (found,) = parts_of(saliency, regions_of(np.zeros((2, 4))))
     assert found.score == pytest.approx((0.9 + 0.7 + 0.6) / 3 * (3 / 8) ** 0.5)
 
@@ -171,15 +198,15 @@ def test_guesses_come_after_the_objects() -> None:
     saliency, label_map = squares()
     regions, patches = regions_of(label_map), beside(saliency)
     pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
-    known = find_objects(saliency, regions, patches, special(regions), pixels, (80, 64), PLAIN)
+    known = find_objects(analysis_of(saliency, regions, patches), pixels, (80, 64), PLAIN)
     config = replace(PLAIN, proposals=3, min_area=0.05)
-    found = find_objects(saliency, regions, patches, special(regions), pixels, (80, 64), config)
+    found = find_objects(analysis_of(saliency, regions, patches), pixels, (80, 64), config)
     assert len(known) == 2
     np.testing.assert_array_equal(found.boxes[:2], known.boxes)
     np.testing.assert_array_equal(found.scores[:2], known.scores)
     assert found.masks[:2] == known.masks
     parts = parts_of(saliency, regions, config)
-    guesses = proposed_parts(saliency, regions, patches, parts, config)
+    guesses = proposed_parts(analysis_of(saliency, regions, patches), parts, config)
     np.testing.assert_allclose(found.scores[2:], [guess.score for guess in guesses])
     assert 0 < guesses[-1].score <= guesses[0].score < 0.1
     bar = [np.flatnonzero(guess.cells).tolist() for guess in guesses].index(list(range(70, 77)))
@@ -196,7 +223,7 @@ def test_guesses_overlap() -> None:
     left, right, both = (
         mask.decode()
         for mask in find_objects(
-            saliency, regions, patches, special(regions), pixels, (80, 64), config
+            analysis_of(saliency, regions, patches), pixels, (80, 64), config
         ).masks
     )
     assert not (left & right).any()
@@ -209,9 +236,7 @@ def test_the_order_is_that_of_scores_where_an_object_is_worse_than_a_guess() -> 
     saliency[0, 9] = 0.6
     pixels = np.full((64, 80, 3), 90, dtype=np.uint8)
     config, regions = replace(PLAIN, proposals=2, min_area=0.002), regions_of(label_map)
-    found = find_objects(
-        saliency, regions, beside(saliency), special(regions), pixels, (80, 64), config
-    )
+    found = find_objects(analysis_of(saliency, regions, beside(saliency)), pixels, (80, 64), config)
     crumb = 0.6 * (1 / 80) ** 0.5
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
     assert (found.scores[2:] > crumb).any()
@@ -271,7 +296,7 @@ def test_edges_of_the_image_are_followed() -> None:
     for refine in (False, True):
         config = DiscoverConfig(refine=refine)
         (mask,) = find_objects(
-            saliency, regions, patches, special(regions), pixels, (80, 64), config
+            analysis_of(saliency, regions, patches), pixels, (80, 64), config
         ).masks
         dense = mask.decode()
         overlap.append((dense & truth).sum() / (dense | truth).sum())
@@ -294,13 +319,15 @@ def test_what_always_holds(
     regions = regions_of(label_map.reshape(grid), draw.normal(size=(3, 4)))
     pixels = draw.integers(0, 256, (draw.integers(1, 40), draw.integers(1, 40), 3), dtype=np.uint8)
     patches = draw.normal(size=(saliency.size, 4)).astype(np.float32)
-    whitened = draw.normal(size=(saliency.size, 3)).astype(np.float32)
+    whitened = draw.normal(size=(saliency.size, 4)).astype(np.float32)
+    objectness = draw.uniform(0.7, 1, size=grid).astype(np.float32)
+    analysis = analysis_of(saliency, regions, patches, whitened, objectness)
     config = DiscoverConfig(refine=refine, min_area=0.05, min_score=0.15)
-    found = find_objects(saliency, regions, patches, whitened, pixels, size, config)
+    found = find_objects(analysis, pixels, size, config)
     assert (np.diff(found.scores) <= 0).all(), "best first"
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     if len(found):
-        assert foreground_parts(saliency, regions, whitened, config)[0].score >= 0.15
+        assert foreground_parts(analysis, config)[0].score >= 0.15
     claimed = np.zeros((size[1], size[0]), dtype=int)
     for mask, box in zip(found.masks, found.boxes, strict=True):
         dense = mask.decode()
@@ -310,7 +337,7 @@ def test_what_always_holds(
         assert box.tolist() == tight, "tight, and x2 and y2 exclusive"
         claimed += dense
     assert claimed.max(initial=0) <= 1, "disjoint"
-    parts = [part.cells for part in foreground_parts(saliency, regions, whitened, config)]
+    parts = [part.cells for part in foreground_parts(analysis, config)]
     upsample = make_upsample(pixels, refine=config.refine)
     for piece in pixel_masks(saliency, parts, upsample, config.threshold):
         assert label(piece)[1] <= 1, "connected"

@@ -77,8 +77,8 @@ class ByHead:
         """
         config = replace(self.heap.defaults, min_score=0.0, proposals=_PROPOSALS)
         seen = self.heap.analyse(image.features)
-        parts = foreground_parts(seen.saliency, seen.regions, seen.whitened, config)
-        guesses = proposed_parts(seen.saliency, seen.regions, seen.patches, parts, config)
+        parts = foreground_parts(seen, config)
+        guesses = proposed_parts(seen, parts, config)
         return Finding(
             seen.saliency,
             _grid_objects(parts),

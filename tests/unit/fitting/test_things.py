@@ -1,0 +1,67 @@
+"""Objectness is learned at the end of a fit, from what the head says of the images themselves."""
+
+import logging
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from heap.base.progress import silent
+from heap.features.store import FeatureStore
+from heap.fitting.collect import Collected, collect
+from heap.fitting.things import STAGE, learn_objectness
+from heap.images import list_images
+from heap.model.heap import Heap
+from heap.model.objectness import SHARE, Objectness
+
+
+@pytest.fixture
+def untaught(model_folder: Path) -> Heap:
+    """A fitted head that has learned no objectness."""
+    heap = Heap.from_pretrained(model_folder, precision="fp32")
+    heap.head.objectness = Objectness(len(heap.head.centre))
+    return heap
+
+
+@pytest.fixture
+def images(photos: Path, untaught: Heap, tmp_path: Path) -> Collected:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    store = FeatureStore(tmp_path / "features", untaught.encoder, untaught.config.features)
+    with ThreadPoolExecutor(1) as pool:
+        return collect(list(list_images(folder)), untaught.encoder, store, pool, silent)
+
+
+def test_foreground_is_more_of_a_thing_than_background(untaught: Heap, images: Collected) -> None:
+    before = untaught.analyse(images[0]).saliency
+    said: list[tuple[str, int, int | None]] = []
+    learn_objectness(untaught, images, lambda *step: said.append(step))
+    assert [step for step in said if step[0] == STAGE] == [
+        (STAGE, done, 12) for done in range(1, 13)
+    ]
+    assert untaught.head.objectness.share == SHARE
+    after = untaught.analyse(images[0])
+    things, rest = after.objectness[before > 0.5], after.objectness[before < 0.2]
+    assert things.mean() > 0.5 > rest.mean()
+
+
+def test_an_image_that_is_gone_gives_no_crop_and_ends_nothing(
+    untaught: Heap, images: Collected, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(images.sources[3].location).unlink()
+    with caplog.at_level(logging.WARNING):
+        learn_objectness(untaught, images, silent)
+    assert f"no empty crop of {images.sources[3].key}" in caplog.text
+    assert untaught.head.objectness.share == SHARE
+
+
+def test_a_head_that_finds_nothing_learns_nothing(untaught: Heap, images: Collected) -> None:
+    with torch.no_grad():
+        untaught.head.score.weight.zero_()
+        untaught.head.score.bias.fill_(-9)
+    before = untaught.analyse(images[0]).saliency
+    learn_objectness(untaught, images, silent)
+    assert untaught.head.objectness.share == 0
+    assert np.array_equal(untaught.analyse(images[0]).saliency, before)
