@@ -12,7 +12,7 @@ from changes import ROOT, to_score
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Metric, read_results
 from heap.benchmark.run.methods import METHODS
-from heap.benchmark.tables import tables
+from heap.benchmark.tables import to_markdown_page
 from heap.benchmark.tables.markdown import to_markdown
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -102,7 +102,7 @@ def test_the_tables_are_made_of_these_results(folder: str, kinds: list[str] | No
     if folder not in folders_to_make():
         pytest.skip("neither the results nor the making of tables has changed")
     found = sorted((RESULTS / folder).rglob("*.json.gz"))
-    made = tables([read_results(path) for path in found], kinds)
+    made = to_markdown_page([read_results(path) for path in found], kinds)
     assert (RESULTS / folder / "tables.md").read_text(encoding="utf-8") == made
 
 

@@ -70,7 +70,7 @@ def tables(
         figures: Draw each table as a PNG into this folder.
     """
     from heap.benchmark.results import read_results
-    from heap.benchmark.tables import tables as make_tables
+    from heap.benchmark.tables import to_markdown_page as make_tables
     from heap.benchmark.tables.charts import write_charts
 
     found = [read_results(path) for path in _files(results)]

@@ -9,7 +9,7 @@ from PIL import Image
 from heap.base.errors import InputError
 from heap.benchmark.results import Results
 from heap.benchmark.tables import Table, make_tables
-from heap.benchmark.tables.charts import draw, write_charts
+from heap.benchmark.tables.charts import draw_table, write_charts
 
 from . import made
 
@@ -47,12 +47,12 @@ def panel(figure: Figure, heading: str) -> Axes:
 
 class TestFigure:
     def test_bars_are_as_long_as_the_values(self) -> None:
-        iou = panel(draw(measured(results())), "IoU")
+        iou = panel(draw_table(measured(results())), "IoU")
         assert [each[0].get_width() for each in bars(iou)] == pytest.approx([60, 80, 80.7])
         assert iou.get_title().split("\n")[1] == FOUND
 
     def test_whiskers_are_interval_or_deviation(self) -> None:
-        containers = panel(draw(measured(results())), "IoU").containers
+        containers = panel(draw_table(measured(results())), "IoU").containers
         ends = [
             each.lines[2][0].get_segments()[0][:, 0].tolist()
             for each in containers
@@ -61,11 +61,13 @@ class TestFigure:
         assert ends == [pytest.approx([50, 65]), pytest.approx([70, 90])]
 
     def test_what_is_published_is_hatched_and_lighter(self) -> None:
-        tokencut, heap, found = (each[0] for each in bars(panel(draw(measured(results())), "IoU")))
+        tokencut, heap, found = (
+            each[0] for each in bars(panel(draw_table(measured(results())), "IoU"))
+        )
         assert [each.get_hatch() for each in (tokencut, heap, found)] == [None, None, "///"]
         assert [each.get_alpha() for each in (tokencut, heap)] == [None, None]
         assert 0 < found.get_alpha() < 0.5
-        legend = draw(measured(results())).legends[0]
+        legend = draw_table(measured(results())).legends[0]
         assert [each.get_text() for each in legend.get_texts()] == ["dino-vits8", "published"]
 
     def test_methods_are_named_in_the_middle_of_their_bars(self) -> None:
@@ -74,7 +76,7 @@ class TestFigure:
                          method=made.method(name), data=WHOLE)
             for encoder in ("tiny", "big") for name in ("lost", "heap")
         ]  # fmt: skip
-        axes = draw(measured(both)).axes[0]
+        axes = draw_table(measured(both)).axes[0]
         assert [each.get_text() for each in axes.get_yticklabels()] == ["lost", "heap"]
         places = [each[0].get_y() + each[0].get_height() / 2 for each in bars(axes)]
         assert places == pytest.approx([0, 1, 2.5, 3.5])
@@ -86,7 +88,7 @@ class TestFigure:
         names = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
         one = made.results({"ap-box-v1": made.metrics(**dict.fromkeys(names, 0.5))})
         (found,) = (each for each in make_tables([one]) if each.name == "discovery-half")
-        figure = draw(found)
+        figure = draw_table(found)
         assert [axes.get_title().split("\n")[0] for axes in figure.axes if axes.axison] == [*names]
 
 

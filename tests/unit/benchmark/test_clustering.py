@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist, pdist
 
-from heap.benchmark.metrics.clustering import cluster, cluster_iou, match_clusters, whitened
+from heap.benchmark.metrics.clustering import (
+    cluster,
+    cluster_iou,
+    match_clusters,
+    whiten_components,
+)
 from heap.benchmark.metrics.segmentation import compute_iou, update_confusion
 
 
@@ -78,20 +83,20 @@ class TestWhitened:
         unit = points / np.linalg.norm(points, axis=1, keepdims=True)
         inverse = np.linalg.inv(np.cov(unit.T, bias=True))
         expected = cdist(unit, unit, "mahalanobis", VI=inverse)
-        found = whitened(points)
+        found = whiten_components(points)
         np.testing.assert_allclose(cdist(found, found), expected, atol=1e-6)
 
     def test_components_are_at_most_32_of_unit_variance(self) -> None:
-        found = whitened(np.random.default_rng(6).normal(size=(90, 50)))
+        found = whiten_components(np.random.default_rng(6).normal(size=(90, 50)))
         assert found.shape == (90, 32)
         np.testing.assert_allclose(np.cov(found.T, bias=True), np.eye(32), atol=1e-6)
 
     def test_rounding_errors_are_not_blown_up(self) -> None:
         plane = np.random.default_rng(8).normal(size=(40, 2)) @ np.ones((2, 30))
-        assert whitened(plane.astype(np.float32)).shape[1] == 1
+        assert whiten_components(plane.astype(np.float32)).shape[1] == 1
 
     def test_equal_objects_have_no_component(self) -> None:
-        assert pdist(whitened(np.full((3, 4), 0.1))).tolist() == [0, 0, 0]
+        assert pdist(whiten_components(np.full((3, 4), 0.1))).tolist() == [0, 0, 0]
 
 
 class TestMatching:

@@ -11,7 +11,7 @@ from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Results
 from heap.benchmark.results.compare import compare
 from heap.benchmark.run.bench import Bench
-from heap.benchmark.tables import tables
+from heap.benchmark.tables import to_markdown_page
 from heap.encoder.registry import recipe
 from heap.model.heap import Heap
 
@@ -110,7 +110,7 @@ def test_it_is_good_at_scenes_this_simple(evaluated: Results) -> None:
 
 
 def test_tables_and_comparisons_have_them(evaluated: Results) -> None:
-    text = tables([evaluated], ["regions"])
+    text = to_markdown_page([evaluated], ["regions"])
     rows = table(text, f"Regions, {evaluated.data.label}")
     assert [heading.partition("<br>")[0] for heading in rows["method/encoder"]] == [
         "R@1, features", "R@10, features", "P@10, features",

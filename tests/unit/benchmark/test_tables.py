@@ -6,7 +6,7 @@ import pytest
 from heap.base.errors import InputError
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.results import Failure, Metric, Results
-from heap.benchmark.tables import KINDS, make_tables, tables
+from heap.benchmark.tables import KINDS, make_tables, to_markdown_page
 
 from . import made
 from .made import CORLOC, FOUND, heap, scored, table
@@ -14,23 +14,28 @@ from .made import CORLOC, FOUND, heap, scored, table
 
 class TestNumbers:
     def test_one_seed_has_its_interval(self) -> None:
-        found = table(tables([scored((0.6543, 0.6, 0.7001))]), "Saliency, half")
+        found = table(to_markdown_page([scored((0.6543, 0.6, 0.7001))]), "Saliency, half")
         assert found["tokencut/embedded"] == [r"65.4 \[60.0, 70.0]"]
 
     def test_several_seeds_have_mean_and_deviation(self) -> None:
-        found = table(tables([heap(0, 0.6), heap(1, 0.7), heap(2, 0.5)]), "Saliency, half")
+        found = table(
+            to_markdown_page([heap(0, 0.6), heap(1, 0.7), heap(2, 0.5)]), "Saliency, half"
+        )
         assert found["heap/embedded"] == ["60.0 ± 10.0"]
 
     def test_a_value_without_interval_stands_alone_and_a_missing_one_is_a_dash(self) -> None:
         one = made.results({FOUND: {"iou": Metric(value=0.5), "accuracy": Metric(value=None)}})
-        assert table(tables([one]), "Saliency, half")["tokencut/embedded"] == ["–", "50.0"]
+        assert table(to_markdown_page([one]), "Saliency, half")["tokencut/embedded"] == [
+            "–",
+            "50.0",
+        ]
 
     def test_columns_are_in_one_order_and_name_their_protocol(self) -> None:
         one = made.results({
             FOUND: made.metrics(max_f_found=0.1, iou=0.2, accuracy=0.3),
             "saliency-sod-v1": made.metrics(s_measure=0.4, mae=0.5, max_f_sod=0.6, novel=0.7),
         })  # fmt: skip
-        found = table(tables([one]), "Saliency, half")
+        found = table(to_markdown_page([one]), "Saliency, half")
         assert found["method/encoder"] == [
             f"Acc<br>{FOUND}", f"IoU<br>{FOUND}", f"maxF as FOUND<br>{FOUND}",
             "maxF, classic<br>saliency-sod-v1", "MAE ↓<br>saliency-sod-v1",
@@ -43,7 +48,7 @@ class TestNumbers:
     def test_false_alarms_are_told_of_each_kind_and_few_are_best(self) -> None:
         alarms = [made.metrics(alarms=all_, alarms_sky=sky) for all_, sky in ((0.3, 0), (0.2, 1))]
         found = table(
-            tables([
+            to_markdown_page([
                 made.results({"false-alarms-v1": each}, method=made.method(str(number)))
                 for number, each in enumerate(alarms)
             ]),
@@ -79,7 +84,7 @@ class TestNumbers:
         by_hand = [mean(row["iou"] for row in each) for each in rows]
         assert by_hand == [0.25, 0.625]
         told = f"{100 * mean(by_hand):.1f} ± {100 * stdev(by_hand):.1f}"
-        found = table(tables(seeds), "Saliency, half")["heap/embedded"]
+        found = table(to_markdown_page(seeds), "Saliency, half")["heap/embedded"]
         assert found == ["50.0 ± 0.0", told, "70.0 ± 0.0"]
         assert told == "43.8 ± 26.5"
 
@@ -92,7 +97,7 @@ class TestBest:
         ]
 
     def bold(self, results: Sequence[Results]) -> list[str]:
-        found = table(tables(results), "Saliency, half")
+        found = table(to_markdown_page(results), "Saliency, half")
         return [name for name, cells in found.items() if "**" in cells[0]]
 
     def test_is_the_largest(self) -> None:
@@ -136,7 +141,7 @@ class TestLayout:
         assert found[2].columns[0].protocol == f"{FOUND}-single-solver"
 
     def test_protocols_data_and_images_are_told(self) -> None:
-        text = tables([scored(0.5, data=made.data("ecssd500", images=1500))])
+        text = to_markdown_page([scored(0.5, data=made.data("ecssd500", images=1500))])
         assert "- data: ecssd500, 1,500 images, SHA-256 aaaaaaaaaaaa\n" in text
         assert f"- protocols: {FOUND}\n" in text
 
@@ -149,7 +154,7 @@ class TestLayout:
 
     def test_failed_images_are_told(self) -> None:
         failed = (Failure(image="7", stage="decode", reason="empty"),)
-        text = tables([scored(0.5, data=made.data(failed=failed))], ["saliency"])
+        text = to_markdown_page([scored(0.5, data=made.data(failed=failed))], ["saliency"])
         assert "- tokencut, embedded: 1 images could not be used\n" in text
 
     def test_commands_are_listed_once(self) -> None:
@@ -158,11 +163,11 @@ class TestLayout:
             for name, command in (("a", "heap evaluate b"), ("b", "heap evaluate b"),
                                   ("c", "heap evaluate a"))
         ]  # fmt: skip
-        text = tables(results)
+        text = to_markdown_page(results)
         assert text.endswith("### Commands\n\n```\nheap evaluate b\nheap evaluate a\n```\n")
 
     def test_labels_cannot_break_the_table(self) -> None:
-        text = tables([scored(0.5, method=made.method("a", label="a|b\n<i>*x*"))])
+        text = to_markdown_page([scored(0.5, method=made.method("a", label="a|b\n<i>*x*"))])
         assert r"a\|b \<i>\*x\* " in text
 
     def test_only_what_is_asked_for(self) -> None:
@@ -172,24 +177,24 @@ class TestLayout:
 
     def test_unknown_tables_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"no table speed; there are discovery, saliency"):
-            tables([scored(0.5)], ["cost", "speed"])
+            to_markdown_page([scored(0.5)], ["cost", "speed"])
 
     def test_the_same_twice_is_refused(self) -> None:
         with pytest.raises(
             InputError, match=f"2 results are of heap on half by {FOUND} with seed 1"
         ):
-            tables([heap(1, 0.5), heap(2, 0.5), heap(1, 0.6)])
+            to_markdown_page([heap(1, 0.5), heap(2, 0.5), heap(1, 0.6)])
 
     def test_protocols_of_a_seed_may_come_in_several_files(self) -> None:
         parts = [made.results({FOUND: made.metrics(iou=0.5)}),
                  made.results({CORLOC: made.metrics(corloc=0.25)})]  # fmt: skip
-        text = tables(parts)
+        text = to_markdown_page(parts)
         assert table(text, "Saliency, half")["tokencut/embedded"] == ["50.0"]
         assert table(text, "Discovery, half")["tokencut/embedded"] == ["25.0"]
 
     def test_settings_that_differ_are_told(self) -> None:
         results = [scored(0.5, method=made.method(threshold=t)) for t in (0.2, 0.3)]
-        found = table(tables(results), "Saliency, half")
+        found = table(to_markdown_page(results), "Saliency, half")
         assert list(found) == [
             "method/encoder", "tokencut/embedded", "tokencut (threshold (0.2 -> 0.3))/embedded"
         ]  # fmt: skip
@@ -197,7 +202,7 @@ class TestLayout:
     def test_retrieval(self) -> None:
         names = ("retrieval-voc12-animals-v1", "retrieval-voc12-animals-v1-parts",
                  "clustering-voc12-v1")  # fmt: skip
-        text = tables([made.results({name: made.metrics(miou=0.5) for name in names})])
+        text = to_markdown_page([made.results({name: made.metrics(miou=0.5) for name in names})])
         assert table(text, "Retrieval, half: objects as found")["method/encoder"] == [
             "mIoU<br>retrieval-voc12-animals-v1", "mIoU<br>clustering-voc12-v1"
         ]  # fmt: skip
@@ -209,7 +214,7 @@ class TestLayout:
         results = [
             made.results({"separation-v1": found}, method=made.method(each)) for each in "ab"
         ]
-        lines = table(tables(results, ["several"]), "Several objects, half")
+        lines = table(to_markdown_page(results, ["several"]), "Several objects, half")
         assert lines["method/encoder"] == [
             f"{heading}<br>separation-v1"
             for heading in (
@@ -227,7 +232,7 @@ class TestLayout:
             made.results({name: found}, method=made.method(each), notes={"scored": 1200})
             for each in ("tokencut", "lost")
         ]
-        text = tables(results, ["several"])
+        text = to_markdown_page(results, ["several"])
         assert "- several-v1 scores 1,200 of these images\n" in text
         lines = table(text, "Several objects, half")
         assert lines["method/encoder"] == [

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from heap.benchmark.results import Results
-from heap.benchmark.tables import Table, make_tables, tables
+from heap.benchmark.tables import Table, make_tables, to_markdown_page
 
 from . import made
 from .made import CORLOC, FOUND, heap, scored, table
@@ -16,7 +16,7 @@ class TestPublished:
             scored(0.8, data=whole, encoder=made.encoder(label))
             for label in ("embedded", "dino-vits8")
         ]
-        found = table(tables(results), "Saliency, ECSSD")
+        found = table(to_markdown_page(results), "Saliency, ECSSD")
         assert list(found) == [
             "method/encoder", "tokencut/embedded", "tokencut/dino-vits8", "FOUND multi/dino-vits8"
         ]  # fmt: skip
@@ -37,12 +37,12 @@ class TestPublished:
     ) -> None:
         about: dict[str, Any] = {"name": "ecssd", "images": 1000} | changed
         results = [scored(0.8, data=made.data("x", **about), encoder=made.encoder("dino-vits8"))]
-        assert list(table(tables(results), "Saliency, x")) == [
+        assert list(table(to_markdown_page(results), "Saliency, x")) == [
             "method/encoder", "tokencut/dino-vits8"
         ]  # fmt: skip
 
     def test_have_tables_of_their_own_with_source_and_encoder(self) -> None:
-        text = tables([scored(0.5)])
+        text = to_markdown_page([scored(0.5)])
         found = table(text, "Discovery, published, other encoder or data: VOC 2007 trainval")
         assert found["method/encoder"] == [
             "CorLoc<br>corloc-found-v1", "CorLoc<br>corloc-lost-v1", "source"
@@ -77,7 +77,7 @@ class TestAblation:
             heap(1, 0.9, 0.7),
             heap(0, 0.65, 0.3, **alone),
         ]
-        text = tables(results, ["ablation"])
+        text = to_markdown_page(results, ["ablation"])
         assert table(text, "Ablation of heap, embedded, half") == {
             "settings changed/encoder": [f"IoU<br>{FOUND}", f"CorLoc<br>{CORLOC}"],
             "nothing/embedded": ["**80.0 ± 14.1**", "**80.0 ± 14.1**"],
@@ -92,7 +92,9 @@ class TestAblation:
             "region-oracle-v1": made.metrics(iou_oracle=0.8),
         }
         about = made.method("heap", 0, losses={"inter": 0.0, "prior": "found"}, head={"groups": 12})
-        text = tables([made.results(summaries, method=about), heap(0, 0.7, fit={})], ["ablation"])
+        text = to_markdown_page(
+            [made.results(summaries, method=about), heap(0, 0.7, fit={})], ["ablation"]
+        )
         found = table(text, "Ablation of heap, embedded, half")
         assert [heading.partition("<br>")[2] for heading in found["settings changed/encoder"]] == [
             FOUND, CORLOC, "region-oracle-v1", "regions-voc12-v1", "regions-voc12-v1"
@@ -101,20 +103,20 @@ class TestAblation:
 
     def test_other_tables_show_the_method_as_it_is(self) -> None:
         results = [heap(0, 0.7), heap(0, 0.6, head={"groups": 6}), heap(0, 0.5, head={"groups": 4})]
-        assert table(tables(results), "Saliency, half")["heap/embedded"] == ["70.0"]
-        assert len(table(tables(results), "Cost, half")) == 2
+        assert table(to_markdown_page(results), "Saliency, half")["heap/embedded"] == ["70.0"]
+        assert len(table(to_markdown_page(results), "Cost, half")) == 2
 
     def test_there_is_none_where_nothing_or_something_else_was_changed(self) -> None:
         other = heap(0, 0.6, fit={"steps": 100, "seed": 0})
         assert self.tables(heap(0, 0.7), heap(1, 0.7)) == []
         assert self.tables(heap(0, 0.7), other) == []
-        found = table(tables([heap(0, 0.7), other]), "Saliency, half")
+        found = table(to_markdown_page([heap(0, 0.7), other]), "Saliency, half")
         assert found["heap (fit.steps (200 -> 100))/embedded"] == ["60.0"]
 
 
 class TestCost:
     def test_by_hand(self) -> None:
-        found = table(tables([scored(0.5), heap(0, 0.5), heap(1, 0.5)]), "Cost, half")
+        found = table(to_markdown_page([scored(0.5), heap(0, 0.5), heap(1, 0.5)]), "Cost, half")
         assert found == {
             "method/encoder": ["parameters", "fit, s", "features, ms per image",
                                "method, ms per image ↓", "peak memory, MB ↓"],

@@ -1,4 +1,4 @@
-"""The data sets that methods are scored on, read from their official layouts."""
+"""Data sets that methods are scored on, read from their official layouts."""
 
 from heap.benchmark.datasets.catalogue import CATALOGUE
 from heap.benchmark.datasets.checking import check_dataset

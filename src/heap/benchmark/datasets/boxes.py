@@ -1,4 +1,4 @@
-"""Which boxes of an annotation cannot be meant."""
+"""Check of annotated boxes for ones that cannot be meant."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -8,9 +8,9 @@ MARGIN = 1.0
 
 
 def box_fault(box: Sequence[float], width: int, height: int) -> str | None:
-    """What is wrong with a box xyxy in a picture of this size, if anything.
+    """Return the fault of a box xyxy in a picture of this size, or None.
 
-    A box without an area is in order: COCO has some.
+    A box without an area is no fault: COCO has some.
     """
     x1, y1, x2, y2 = box
     shown = f"the box x1 {x1:g}, y1 {y1:g}, x2 {x2:g}, y2 {y2:g}"

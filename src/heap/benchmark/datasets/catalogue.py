@@ -1,4 +1,4 @@
-"""The data sets that are known by name. Nothing is ever downloaded."""
+"""Catalogue of the data sets that are known by name. Nothing is ever downloaded."""
 
 from dataclasses import dataclass
 
@@ -19,18 +19,18 @@ class Split:
 
     name: str
     images: int | None = None
-    """How many there are officially; None where that depends on the data."""
+    """Official number; None where that depends on the data."""
     verified: bool = False
     """Whether we counted them on the data or on a list that others evaluate with."""
     sha256: str | None = None
-    """Of the names of its image files, sorted, each ended by a line feed."""
+    """SHA-256 of the names of its image files, sorted, each ended by a line feed."""
     opened: bool = True
-    """Otherwise it is read only where it is asked for by name."""
+    """Whether it is read even where it is not asked for by name."""
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """Of a file as it is published; checked if it lies in the folder of the data set."""
+    """Checksum of a published file, checked if the file lies in the folder of the data set."""
 
     file: str
     algorithm: str
@@ -49,7 +49,7 @@ class Entry:
     """Its layout, as text."""
     layout: Layout
     splits: tuple[Split, ...]
-    """None where the data say which there are."""
+    """Empty where the data decide which there are."""
     url: str = ""
     licence: str = ""
     checksums: tuple[Checksum, ...] = ()
@@ -222,4 +222,4 @@ _ENTRIES = (
 )  # fmt: skip
 
 CATALOGUE = {entry.name: entry for entry in _ENTRIES}
-"""By name, in the order in which they are listed."""
+"""Data sets by name, in the order in which they are listed."""

@@ -1,4 +1,4 @@
-"""Say everything that is missing or wrong in a data set."""
+"""Check of a data set for everything that is missing or wrong."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from heap.base.errors import InputError
 from heap.base.progress import OnProgress, silent
 from heap.benchmark.datasets.catalogue import Checksum, Entry, Split
 from heap.benchmark.datasets.layout import Contents
-from heap.benchmark.datasets.opening import at_home, entry_of
+from heap.benchmark.datasets.opening import entry_of, expand_home
 from heap.benchmark.datasets.planes import upright_size
 from heap.benchmark.datasets.problems import DataError, Problem
 from heap.benchmark.truth import Example
@@ -20,34 +20,34 @@ _STAGE = "checking"
 def check_dataset(
     name: str, path: str | Path, on_progress: OnProgress = silent
 ) -> tuple[Problem, ...]:
-    """Everything that is missing or wrong; nothing if all is well.
+    """Return everything that is missing or wrong; nothing if all is well.
 
-    Every annotation is read in full, of images only the header.
+    Annotations are read in full, images only up to their headers.
 
     Raises:
         InputError: if there is no data set of this name, or no such home folder.
     """
-    entry, place = entry_of(name), at_home(path)
+    entry, place = entry_of(name), expand_home(path)
     if not place.exists():
         return (Problem(str(place), "does not exist"),)
-    found = [problem for each in entry.checksums for problem in _check_file(each, place)]
+    problems = [problem for checksum in entry.checksums for problem in _check_file(checksum, place)]
     seen: set[Path] = set()
-    for splits in _together(entry):
+    for splits in _split_groups(entry):
         try:
             contents = _read(entry, place, splits)
         except InputError as error:
-            found += _problems_of(error, place)
+            problems += _problems_of(error, place)
             continue
-        found += (*contents.problems, *contents.strays, *_check_splits(splits, contents))
+        problems += (*contents.problems, *contents.strays, *_check_splits(splits, contents))
         new = [example for example in contents.examples if example.image not in seen]
         seen.update(example.image for example in new)
-        found += _check_examples(new, on_progress)
-    # Splits that share images, or the lack of a folder, report the same twice.
-    return tuple(dict.fromkeys(found))
+        problems += _check_examples(new, on_progress)
+    # Splits that share images, or that lack the same folder, report the same twice.
+    return tuple(dict.fromkeys(problems))
 
 
-def _together(entry: Entry) -> Iterator[Sequence[Split]]:
-    """The splits that are opened, and then each of the others, which may overlap with them."""
+def _split_groups(entry: Entry) -> Iterator[Sequence[Split]]:
+    """Splits that are opened, then the others one by one, because they may overlap with them."""
     yield [split for split in entry.splits if split.opened]
     for split in entry.splits:
         if not split.opened:
@@ -72,7 +72,9 @@ def _check_splits(splits: Sequence[Split], contents: Contents) -> Iterator[Probl
 
 
 def _digest_of_names(split: Split, contents: Contents) -> str:
-    names = sorted(each.image.name for each in contents.examples if each.split == split.name)
+    names = sorted(
+        example.image.name for example in contents.examples if example.split == split.name
+    )
     return hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
 
 
@@ -80,16 +82,16 @@ def _check_file(checksum: Checksum, place: Path) -> Iterator[Problem]:
     path = place / checksum.file
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, checksum.algorithm).hexdigest()
+            digest = hashlib.file_digest(file, checksum.algorithm).hexdigest()
     except (FileNotFoundError, NotADirectoryError):
-        # Archives need not be kept, and a list that is missing is missed by who reads it.
+        # Archives need not be kept, and whoever reads a missing list reports it.
         return
     except OSError as error:
         yield Problem(str(path), f"cannot be read: {reason_of(error)}")
         return
-    if found != checksum.value:
+    if digest != checksum.value:
         doubt = "" if checksum.verified else ", a value as published that we did not verify"
-        what = f"its {checksum.algorithm} is {found} instead of {checksum.value}{doubt}"
+        what = f"its {checksum.algorithm} is {digest} instead of {checksum.value}{doubt}"
         yield Problem(str(path), what)
 
 

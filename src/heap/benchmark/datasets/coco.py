@@ -9,7 +9,7 @@ from heap.benchmark.datasets.coco_file import CocoAnnotation, CocoFile, CocoImag
 from heap.benchmark.datasets.coco_masks import require_polygons
 from heap.benchmark.datasets.coco_truth import CocoReader
 from heap.benchmark.datasets.layout import Contents, Layout, find_root, missing_files, read_names
-from heap.benchmark.datasets.problems import DataError, Problem, refuse
+from heap.benchmark.datasets.problems import DataError, Problem, refuse_problems
 from heap.benchmark.truth import VOID, Example
 from heap.images.source import key_of
 
@@ -23,7 +23,7 @@ class Coco(Layout):
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """All images of the file, annotated or not, in the split `all`."""
         annotations = path if path.is_file() else path / "instances.json"
-        refuse(missing_files(annotations))
+        refuse_problems(missing_files(annotations))
         file = read_coco(annotations)
         images = sorted(file.images, key=lambda image: image.file_name)
         folder = _folder(annotations, images[0].file_name)
@@ -34,14 +34,14 @@ class Coco(Layout):
 
 @dataclass(frozen=True)
 class Coco20k(Layout):
-    """The images of COCO's train2014 that a list picks, boxes rounded as LOST does."""
+    """Images of COCO's train2014 that a list picks, with boxes rounded as LOST does."""
 
     names: str = "coco_20k_filenames.txt"
     annotations: str = "annotations/instances_train2014.json"
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """The listed images, in the split `all`."""
-        refuse(missing_files(path / self.names, path / self.annotations))
+        refuse_problems(missing_files(path / self.names, path / self.annotations))
         folder = find_root(path, _TRAIN2014, "images") / _TRAIN2014
         names, annotations = read_names(path / self.names), path / self.annotations
         file = read_coco(annotations)
@@ -60,7 +60,7 @@ class Coco20k(Layout):
 
 
 def _folder(annotations: Path, first: str) -> Path:
-    """Where the images are, by the first of them."""
+    """Find the folder of the images, by the first of them."""
     folder, split = annotations.parent, annotations.stem.rpartition("_")[2]
     # The last two are COCO's own: annotations/instances_val2017.json beside val2017.
     places = (
@@ -76,14 +76,16 @@ def _folder(annotations: Path, first: str) -> Path:
 def _examples(
     path: Path, folder: Path, file: CocoFile, images: Sequence[CocoImage], *, rounded: bool
 ) -> tuple[tuple[Example, ...], list[Problem]]:
-    masks = any(each.segmentation for each in file.annotations)
-    if any(isinstance(each.segmentation, list) for each in file.annotations):
+    masks = any(annotation.segmentation for annotation in file.annotations)
+    # Missing software is reported now, not at the first image with a polygon.
+    if any(isinstance(annotation.segmentation, list) for annotation in file.annotations):
         require_polygons()
     of_image = _by_image(file, images)
     problems = missing_files(*(folder / image.file_name for image in images))
     if masks:
         problems += _without_mask(path, of_image)
-    names, numbers = {each.id: each.name for each in file.categories}, _numbers(file)
+    names = {category.id: category.name for category in file.categories}
+    numbers = _class_numbers(file)
     examples = (
         Example(
             key_of(image.file_name),
@@ -93,32 +95,32 @@ def _examples(
         )
         for image in images
     )
-    return tuple(each for each in examples if each.image.is_file()), problems
+    return tuple(example for example in examples if example.image.is_file()), problems
 
 
 def _by_image(file: CocoFile, images: Sequence[CocoImage]) -> dict[int, list[CocoAnnotation]]:
-    found: dict[int, list[CocoAnnotation]] = {image.id: [] for image in images}
-    for each in file.annotations:
-        if each.image_id in found:
-            found[each.image_id].append(each)
-    return found
+    by_image: dict[int, list[CocoAnnotation]] = {image.id: [] for image in images}
+    for annotation in file.annotations:
+        if annotation.image_id in by_image:
+            by_image[annotation.image_id].append(annotation)
+    return by_image
 
 
 def _without_mask(path: Path, of_image: dict[int, list[CocoAnnotation]]) -> Iterator[Problem]:
-    for each in chain.from_iterable(of_image.values()):
-        if not each.segmentation:
-            place = f"{path}, annotation {each.id}"
+    for annotation in chain.from_iterable(of_image.values()):
+        if not annotation.segmentation:
+            place = f"{path}, annotation {annotation.id}"
             yield Problem(place, "has no segmentation, while others have one")
 
 
-def _numbers(file: CocoFile) -> dict[int, int] | None:
-    """Classes count from 1 by ascending category id; all of them must be below the void."""
+def _class_numbers(file: CocoFile) -> dict[int, int] | None:
+    """Numbers of classes from 1, by ascending category id; None if they would reach the void."""
     ids = sorted(category.id for category in file.categories)
-    return {each: number for number, each in enumerate(ids, 1)} if len(ids) < VOID else None
+    return {id: number for number, id in enumerate(ids, 1)} if len(ids) < VOID else None
 
 
 def _classes(file: CocoFile) -> tuple[str, ...]:
-    if _numbers(file) is None:
+    if _class_numbers(file) is None:
         return ()
     ordered = sorted(file.categories, key=lambda category: category.id)
     return ("background", *(category.name for category in ordered))

@@ -1,4 +1,4 @@
-"""Read a COCO JSON file and refuse what does not fit together."""
+"""Reader of a COCO JSON file, which refuses entries that do not fit together."""
 
 import reprlib
 from collections import Counter
@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails, from_json
 
 from heap.benchmark.datasets.layout import name_fault
-from heap.benchmark.datasets.problems import DataError, Problem, refuse
+from heap.benchmark.datasets.problems import DataError, Problem, refuse_problems
 from heap.images import Source
 
 BYTE_LIMIT = 2**31
-"""The largest official file, of COCO's train2017, has 450 MB."""
+"""Bytes of a file that is read at most; the largest official one, of train2017, has 450 MB."""
 
 _CHECKED = ConfigDict(strict=True, extra="ignore")
 _Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -67,7 +67,7 @@ _FILE = TypeAdapter(CocoFile)
 
 
 def read_coco(path: Path) -> CocoFile:
-    """Parse and check it, but for the segmentations.
+    """Parse and check a file, but for the segmentations.
 
     Raises:
         InputError: if it cannot be read, is not JSON, or holds an entry that is malformed, a
@@ -78,26 +78,28 @@ def read_coco(path: Path) -> CocoFile:
         file = _FILE.validate_json(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise DataError(*_malformed(path, data, details)) from None
-    refuse(list(_contradictions(path, file)))
+        raise DataError(*_malformed_entries(path, data, details)) from None
+    refuse_problems(list(_contradictions(path, file)))
     return file
 
 
-def _malformed(path: Path, data: bytes, details: Sequence[ErrorDetails]) -> Iterator[Problem]:
+def _malformed_entries(
+    path: Path, data: bytes, details: Sequence[ErrorDetails]
+) -> Iterator[Problem]:
     if details[0]["type"] == "json_invalid":
         yield Problem(str(path), details[0]["msg"])
         return
     raw = from_json(data)
     for fault in details:
         entry, inner = _entry(raw, fault["loc"])
-        # What lacks a field is not shown: it can be the whole file.
+        # An entry that lacks a field is not shown: it can be the whole file.
         shown = "" if fault["type"] == "missing" else f" = {reprlib.repr(fault['input'])}"
         what = f"{inner}{shown}: {fault['msg']}"
         yield Problem(f"{path}, {entry}" if entry else str(path), what)
 
 
 def _entry(raw: Any, loc: tuple[int | str, ...]) -> tuple[str, str]:
-    """The entry, by its id if it has one, and where in it the fault is."""
+    """Name the entry, by its id if it has one, and the place of the fault in it."""
     if len(loc) < 2:
         return "", ".".join(map(str, loc)) or "the file"
     part, index, *inner = loc
@@ -112,20 +114,20 @@ def _contradictions(path: Path, file: CocoFile) -> Iterator[Problem]:
     images = {image.id for image in file.images}
     categories = {category.id for category in file.categories}
     yield from _repeats(path, "image", [image.id for image in file.images])
-    yield from _repeats(path, "annotation", [each.id for each in file.annotations])
-    yield from _repeats(path, "category", [each.id for each in file.categories])
+    yield from _repeats(path, "annotation", [annotation.id for annotation in file.annotations])
+    yield from _repeats(path, "category", [category.id for category in file.categories])
     for name, count in Counter(image.file_name for image in file.images).items():
         if count > 1:
             yield Problem(str(path), f"{count} images have the file name {name!r}")
     for image in file.images:
         if fault := name_fault(image.file_name):
             yield Problem(f"{path}, image {image.id}", fault)
-    for each in file.annotations:
-        place = f"{path}, annotation {each.id}"
-        if each.image_id not in images:
-            yield Problem(place, f"there is no image {each.image_id}")
-        if each.category_id not in categories:
-            yield Problem(place, f"there is no category {each.category_id}")
+    for annotation in file.annotations:
+        place = f"{path}, annotation {annotation.id}"
+        if annotation.image_id not in images:
+            yield Problem(place, f"there is no image {annotation.image_id}")
+        if annotation.category_id not in categories:
+            yield Problem(place, f"there is no category {annotation.category_id}")
     if not images:
         yield Problem(str(path), "has no images")
 

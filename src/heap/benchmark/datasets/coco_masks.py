@@ -1,4 +1,4 @@
-"""From COCO's polygons and run lengths to masks."""
+"""Masks from COCO's polygons and run lengths."""
 
 from types import ModuleType
 from typing import Annotated, Any
@@ -18,19 +18,21 @@ _COUNTS: TypeAdapter[list[int] | str] = TypeAdapter(list[int] | str, config=_STR
 def segmentation_mask(
     segmentation: Any, height: int, width: int
 ) -> Bool[np.ndarray, "height width"]:
-    """The pixels of a segmentation, the same that pycocotools has.
+    """Decode the pixels of a segmentation, the same that pycocotools decodes.
 
     Raises:
         ValueError: saying what is wrong with it.
-        InputError: if it has polygons, and what rasterises them is not installed.
+        InputError: if it has polygons, and the library that rasterises them is not installed.
     """
     if isinstance(segmentation, dict):
-        return _of_runs(segmentation, height, width)
-    return _of_polygons(segmentation, height, width)
+        return _mask_of_runs(segmentation, height, width)
+    return _mask_of_polygons(segmentation, height, width)
 
 
 def require_polygons() -> ModuleType:
-    """What rasterises polygons, as pycocotools does to the pixel, and without its warnings.
+    """Import the library that rasterises polygons.
+
+    It gives the pixels of pycocotools, without the warnings of that library.
 
     Raises:
         InputError: if it is not installed.
@@ -44,7 +46,7 @@ def require_polygons() -> ModuleType:
     return module
 
 
-def _of_polygons(polygons: Any, height: int, width: int) -> Bool[np.ndarray, "height width"]:
+def _mask_of_polygons(polygons: Any, height: int, width: int) -> Bool[np.ndarray, "height width"]:
     coco = require_polygons()
     try:
         checked = _POLYGONS.validate_python(polygons)
@@ -62,13 +64,16 @@ def _check_corners(corners: list[float], number: int, height: int, width: int) -
     if len(corners) % 2:
         raise ValueError(f"polygon {number} has an x without a y")
     x, y = np.array(corners).reshape(-1, 2).T
-    # What is outside is cut off. But the library walks along every edge, however long.
+    # Parts outside the picture are cut off, but the library walks along every edge, however long:
+    # a corner far outside would keep it busy for ever.
     far = max(-x.min() / width, x.max() / width, -y.min() / height, y.max() / height)
     if far > 2:
         raise ValueError(f"polygon {number} is far outside the picture of {width} x {height}")
 
 
-def _of_runs(runs: dict[Any, Any], height: int, width: int) -> Bool[np.ndarray, "height width"]:
+def _mask_of_runs(
+    runs: dict[Any, Any], height: int, width: int
+) -> Bool[np.ndarray, "height width"]:
     from supervision import rle_to_mask
 
     size, counts = runs.get("size"), runs.get("counts")

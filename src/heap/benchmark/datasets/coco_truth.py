@@ -1,4 +1,4 @@
-"""From the COCO annotations of one image to what it is scored against."""
+"""Truth of one image from its COCO annotations."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, UInt8
 from heap.benchmark.datasets.boxes import box_fault
 from heap.benchmark.datasets.coco_file import CocoAnnotation, CocoImage
 from heap.benchmark.datasets.coco_masks import segmentation_mask
-from heap.benchmark.datasets.problems import DataError, Problem, refuse
+from heap.benchmark.datasets.problems import DataError, Problem, refuse_problems
 from heap.benchmark.truth import VOID, Truth
 
 MASK_BYTES = 2**31
@@ -18,29 +18,30 @@ MASK_BYTES = 2**31
 
 @dataclass(frozen=True)
 class CocoReader:
-    """Reads the annotations of one image."""
+    """Reader of the annotations of one image."""
 
     path: Path
-    """Of the JSON file, for messages."""
+    """Path of the JSON file, for messages."""
     image: CocoImage
     annotations: tuple[CocoAnnotation, ...]
     names: dict[int, str]
-    """Of the classes, by category id."""
+    """Names of the classes, by category id."""
     numbers: dict[int, int] | None
-    """Of the classes, by category id; None if there are too many for a map."""
+    """Numbers of the classes, by category id; None if there are too many for a map."""
     masks: bool
     """Whether the data set has segmentations."""
     rounded: bool
-    """Round the corners of boxes to whole pixels, as LOST and its successors do."""
+    """Whether corners of boxes are rounded to whole pixels, as LOST and its successors do."""
 
     def __call__(self, width: int, height: int) -> Truth:
-        """Foreground is all instances but crowds; void the crowds where there is no instance.
+        """Read the annotations of the image.
 
-        In the class map the smaller of two instances is on top.
+        Foreground is all instances but crowds; void are crowds where there is no instance. In the
+        class map the smaller of two instances is on top.
         """
         self._check_size(width, height)
         boxes, crowds = self._boxes(width, height), self._crowds
-        names = tuple(self.names[each.category_id] for each in self.annotations)
+        names = tuple(self.names[annotation.category_id] for annotation in self.annotations)
         if not self.masks:
             return Truth(boxes, crowds, box_classes=names)
         instances = self._instances(width, height)
@@ -51,7 +52,7 @@ class CocoReader:
 
     @property
     def _crowds(self) -> Bool[np.ndarray, " object"]:
-        return np.array([each.iscrowd == 1 for each in self.annotations], dtype=bool)
+        return np.array([annotation.iscrowd == 1 for annotation in self.annotations], dtype=bool)
 
     def _check_size(self, width: int, height: int) -> None:
         ours = (self.image.width, self.image.height)
@@ -63,11 +64,12 @@ class CocoReader:
             raise DataError(Problem(f"{self.path}, image {self.image.id}", what))
 
     def _boxes(self, width: int, height: int) -> Float64[np.ndarray, "object 4"]:
-        corners = [(x, y, x + w, y + h) for x, y, w, h in (each.bbox for each in self.annotations)]
+        sides = [annotation.bbox for annotation in self.annotations]
+        corners = [(x, y, x + w, y + h) for x, y, w, h in sides]
         faults = (box_fault(box, width, height) for box in corners)
-        refuse([
-            Problem(self._place(each), fault)
-            for each, fault in zip(self.annotations, faults, strict=True)
+        refuse_problems([
+            Problem(self._place(annotation), fault)
+            for annotation, fault in zip(self.annotations, faults, strict=True)
             if fault
         ])  # fmt: skip
         boxes = np.array(corners, dtype=np.float64).reshape(-1, 4)
@@ -79,12 +81,12 @@ class CocoReader:
             what = f"{shape[0]} masks of {width} x {height} pixels are too large for the memory"
             raise DataError(Problem(f"{self.path}, image {self.image.id}", what))
         instances, problems = np.zeros(shape, dtype=bool), []
-        for each, instance in zip(self.annotations, instances, strict=True):
+        for annotation, instance in zip(self.annotations, instances, strict=True):
             try:
-                instance[:] = segmentation_mask(each.segmentation, height, width)
+                instance[:] = segmentation_mask(annotation.segmentation, height, width)
             except ValueError as error:
-                problems.append(Problem(self._place(each), str(error)))
-        refuse(problems)
+                problems.append(Problem(self._place(annotation), str(error)))
+        refuse_problems(problems)
         return instances
 
     def _classes(
@@ -97,10 +99,10 @@ class CocoReader:
         classes = np.where(void, VOID, 0).astype(np.uint8)
         areas = instances.sum(axis=(1, 2))
         for index in np.argsort(-areas, kind="stable"):
-            each = self.annotations[index]
-            if not each.iscrowd:
-                classes[instances[index]] = self.numbers[each.category_id]
+            annotation = self.annotations[index]
+            if not annotation.iscrowd:
+                classes[instances[index]] = self.numbers[annotation.category_id]
         return classes
 
-    def _place(self, each: CocoAnnotation) -> str:
-        return f"{self.path}, annotation {each.id}, image {self.image.file_name}"
+    def _place(self, annotation: CocoAnnotation) -> str:
+        return f"{self.path}, annotation {annotation.id}, image {self.image.file_name}"

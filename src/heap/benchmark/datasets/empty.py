@@ -1,4 +1,4 @@
-"""Images without an object, in folders by kind: whatever is found in them is a false alarm."""
+"""Images without an object, in folders by kind: any object that is found is a false alarm."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from heap.benchmark.datasets.layout import Contents, Layout, missing_folders, visible_files
-from heap.benchmark.datasets.problems import Problem, refuse
+from heap.benchmark.datasets.problems import Problem, refuse_problems
 from heap.benchmark.truth import Example, Truth
 from heap.images.formats import suffixes
 from heap.images.source import key_of
@@ -16,8 +16,8 @@ class Empty(Layout):
     """A folder of folders; each of them is a split of its own name."""
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
-        """List the images of some splits; of all that there are if none is named."""
-        refuse(missing_folders(path, *(path / split for split in splits)))
+        """List the images of some splits, or of all that there are if none is named."""
+        refuse_problems(missing_folders(path, *(path / split for split in splits)))
         images = {split: _images(path / split) for split in splits or _folders(path)}
         chosen = {split: names[:limit] for split, names in images.items() if names}
         examples = [
@@ -47,7 +47,7 @@ def _images(folder: Path) -> list[str]:
 
 
 def _nothing(width: int, height: int) -> Truth:
-    """The annotation of each of them: everything is background."""
+    """Annotation of every image: everything is background."""
     return Truth(
         boxes=np.zeros((0, 4)),
         crowds=np.zeros(0, dtype=bool),

@@ -1,4 +1,4 @@
-"""What every layout of a data set on disk gives, and what all of them are read with."""
+"""Base of the layouts of data sets on disk, and functions to read them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ _LIST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Contents:
-    """What was found at a path; no image and no annotation file has been read yet."""
+    """Contents of a data set at a path; no image and no annotation file has been read yet."""
 
     place: Path
     examples: tuple[Example, ...]
-    """By split, then by key; those that a file is missing of are left out."""
+    """Examples by split, then by key; those with a missing file are left out."""
     listed: dict[str, int]
-    """How many images each split names, whether they can be used or not."""
+    """Number of images that each split names, whether they can be used or not."""
     problems: tuple[Problem, ...]
-    """What keeps the data set from being used."""
+    """Problems that keep the data set from being used."""
     strays: tuple[Problem, ...] = ()
-    """What should not be there, but does no harm."""
+    """Files that should not be there, but do no harm."""
     classes: tuple[str, ...] = ()
 
 
@@ -40,7 +40,7 @@ class Layout(ABC):
         """List the splits, at most the first `limit` images of each.
 
         Raises:
-            DataError: if this is not the layout, or what all images hang on cannot be read.
+            DataError: if this is not the layout, or a file that all images need cannot be read.
         """
 
 
@@ -50,16 +50,16 @@ class Names:
 
     path: Path
     lines: dict[str, int] = field(default_factory=dict)
-    """Number of the line, from 1, that has the name; by name."""
+    """Numbers of the lines, from 1, by the name in them."""
     problems: tuple[Problem, ...] = ()
 
     def at(self, name: str) -> str:
-        """Where it is named."""
+        """Place in the list that has the name."""
         return f"{self.path}, line {self.lines[name]}"
 
 
 def read_names(path: Path) -> Names:
-    """The image names that a list has, one on a line; empty lines are passed over.
+    """Read the image names of a list, one a line; empty lines are passed over.
 
     Raises:
         InputError: if the list cannot be read.
@@ -89,10 +89,10 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def name_fault(name: str) -> str | None:
-    """Why a file that an annotation names must not be opened, if there is a reason.
+    """Return the reason why a file that an annotation names must not be opened, or None.
 
-    Names are relative and lead down; they can leave the data set only by a link that its owner
-    has put there.
+    Names have to be relative and lead down; they can leave the data set only by a link that its
+    owner has put there.
     """
     path = PureWindowsPath(name)  # knows both kinds of slash, and drives
     if path.drive or path.root or ".." in path.parts:

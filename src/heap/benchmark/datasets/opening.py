@@ -1,4 +1,4 @@
-"""Open a data set by its name and path, and describe those there are."""
+"""Opening of a data set by its name and path, and descriptions of all of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import Any
 from heap.base.errors import InputError
 from heap.base.lookup import find
 from heap.benchmark.datasets.catalogue import CATALOGUE, Entry
-from heap.benchmark.datasets.problems import refuse
+from heap.benchmark.datasets.problems import refuse_problems
 from heap.benchmark.truth import Dataset
 
 
@@ -20,7 +20,7 @@ def open_dataset(
     Args:
         spec: Such as `voc2012-seg:/data/VOCdevkit`.
         limit: At most so many images of each split, the first ones by name.
-        splits: Instead of those that `heap datasets` marks as opened.
+        splits: Splits to open instead of those that `heap datasets` marks as opened.
 
     Raises:
         InputError: if there is no such data set, or it is not complete.
@@ -31,13 +31,13 @@ def open_dataset(
     if limit is not None and limit < 1:
         raise InputError(f"the limit of {limit} images leaves none: take at least 1")
     entry = entry_of(name)
-    contents = entry.layout.read(at_home(place), _chosen(entry, splits), limit)
-    refuse(list(contents.problems))
+    contents = entry.layout.read(expand_home(place), _choose_splits(entry, splits), limit)
+    refuse_problems(list(contents.problems))
     return Dataset(name, contents.place, contents.examples, contents.classes)
 
 
-def at_home(place: str | Path) -> Path:
-    """A place, with the home folder that a ~ at its beginning stands for.
+def expand_home(place: str | Path) -> Path:
+    """Replace a ~ at the beginning of a place by the home folder.
 
     Raises:
         InputError: if there is no such user.
@@ -49,7 +49,7 @@ def at_home(place: str | Path) -> Path:
 
 
 def entry_of(name: str) -> Entry:
-    """What the catalogue says of a data set.
+    """Return the entry of a data set in the catalogue.
 
     Raises:
         InputError: if there is none of this name.
@@ -58,9 +58,9 @@ def entry_of(name: str) -> Entry:
 
 
 def describe_datasets() -> list[dict[str, Any]]:
-    """All data sets as plain values: what each is, its layout, its splits and checksums.
+    """Return all data sets as plain values: descriptions, layouts, splits and checksums.
 
-    Counts and checksums with `verified` false are as others give them.
+    Counts and checksums whose `verified` is false are as others state them.
     """
     return [
         {
@@ -76,7 +76,7 @@ def describe_datasets() -> list[dict[str, Any]]:
     ]
 
 
-def _chosen(entry: Entry, splits: Sequence[str] | None) -> tuple[str, ...]:
+def _choose_splits(entry: Entry, splits: Sequence[str] | None) -> tuple[str, ...]:
     if splits is None:
         return tuple(split.name for split in entry.splits if split.opened)
     known = [split.name for split in entry.splits]

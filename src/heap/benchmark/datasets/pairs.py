@@ -1,4 +1,4 @@
-"""The layout of saliency data sets: a folder of images, and one of masks with the same stems.
+"""Layout of saliency data sets: a folder of images, and one of masks with the same stems.
 
 Foreground is above 127, as in the classic evaluation of salient objects. Published protocols
 binarise differently (FOUND takes only 255, TokenCut everything above 0); on masks that hold
@@ -15,7 +15,7 @@ import numpy as np
 
 from heap.benchmark.datasets.layout import Contents, Layout, missing_folders, visible_files
 from heap.benchmark.datasets.planes import read_grey
-from heap.benchmark.datasets.problems import Problem, refuse
+from heap.benchmark.datasets.problems import Problem, refuse_problems
 from heap.benchmark.metrics.boxes import mask_boxes
 from heap.benchmark.truth import Example, Truth
 from heap.images.formats import suffixes
@@ -33,7 +33,7 @@ class Pairs(Layout):
 
     def read(self, path: Path, splits: Sequence[str], limit: int | None) -> Contents:
         """Pair the images, by name, with their masks; all are in the split `all`."""
-        refuse(missing_folders(path / self.images, path / self.masks))
+        refuse_problems(missing_folders(path / self.images, path / self.masks))
         images = visible_files(path / self.images, suffixes())
         masks = {Path(name).stem for name in visible_files(path / self.masks, {".png"})}
         chosen = images[:limit]
@@ -68,7 +68,7 @@ class Pairs(Layout):
 
 
 def _truth(mask: Path, width: int, height: int) -> Truth:
-    """Boxes are those of the 4-connected parts: the mask knows no objects."""
+    """Read a mask; boxes are those of its 4-connected parts, for it does not tell objects apart."""
     foreground = read_grey(mask, width, height) > _WHITE
     boxes = mask_boxes(foreground)
     return Truth(boxes, crowds=np.zeros(len(boxes), dtype=bool), foreground=foreground)

@@ -1,4 +1,4 @@
-"""Read masks, and the sizes of images, without trusting the files."""
+"""Readers of masks, and of the sizes of images, that do not trust the files."""
 
 import io
 import warnings
@@ -18,7 +18,7 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def read_indices(path: Path, width: int, height: int) -> UInt8[np.ndarray, "height width"]:
-    """The values of a mask as they are stored: of a palette, the indices.
+    """Read the values of a mask as they are stored: of a palette, the indices.
 
     Raises:
         InputError: if it cannot be read, or is of another size or kind.
@@ -27,7 +27,7 @@ def read_indices(path: Path, width: int, height: int) -> UInt8[np.ndarray, "heig
 
 
 def read_grey(path: Path, width: int, height: int) -> UInt8[np.ndarray, "height width"]:
-    """The luma of a mask.
+    """Read the luma of a mask.
 
     Raises:
         InputError: if it cannot be read, or is of another size or kind.
@@ -36,14 +36,14 @@ def read_grey(path: Path, width: int, height: int) -> UInt8[np.ndarray, "height 
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image as it is shown, from nothing but its header.
+    """Read the width and height of an image as it is shown, from nothing but its header.
 
     Raises:
         DataError: if there is no such header.
     """
     try:
         with warnings.catch_warnings():
-            # About large pictures; decoding has limits of its own.
+            # Pillow warns of large pictures; decoding has limits of its own.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
                 orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -69,7 +69,7 @@ def _read(path: Path, width: int, height: int, modes: tuple[str, ...]) -> Image.
 
 
 def _check(path: Path, mask: Image.Image, size: tuple[int, int], modes: tuple[str, ...]) -> None:
-    """Before it is decoded: it has no more pixels than the image then."""
+    """Check a mask before it is decoded, so that it has no more pixels than its image."""
     if mask.size != size:
         theirs, ours = (f"{width} x {height}" for width, height in (mask.size, size))
         what = f"the mask is {theirs} pixels, but its image is {ours} upright"

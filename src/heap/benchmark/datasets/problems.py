@@ -1,4 +1,4 @@
-"""What is wrong with a data set, and where."""
+"""Problems of data sets, with their places."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from heap.base.errors import InputError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong."""
+    """One thing that is wrong with a data set."""
 
     place: str
     """The file, and what in it: a line, an object, the id of an annotation."""
@@ -25,7 +25,7 @@ class DataError(InputError):
     """A data set, or one annotation of it, that cannot be used; it names the first problem."""
 
     def __init__(self, *problems: Problem) -> None:
-        # They are the arguments of the exception, so that it survives pickling.
+        # As the arguments of the exception, so that it survives pickling.
         super().__init__(*problems)
         self.problems = problems
 
@@ -35,8 +35,8 @@ class DataError(InputError):
         return f"{self.problems[0]}{rest}"
 
 
-def refuse(problems: list[Problem]) -> None:
-    """Raise them, if there are any.
+def refuse_problems(problems: list[Problem]) -> None:
+    """Raise the problems, if there are any.
 
     Raises:
         DataError: with all of them.

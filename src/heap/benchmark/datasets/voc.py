@@ -18,7 +18,7 @@ from heap.benchmark.datasets.layout import (
     read_names,
 )
 from heap.benchmark.datasets.planes import read_indices
-from heap.benchmark.datasets.problems import DataError, Problem, refuse
+from heap.benchmark.datasets.problems import DataError, Problem, refuse_problems
 from heap.benchmark.datasets.voc_xml import read_boxes
 from heap.benchmark.truth import VOID, Example, Truth
 from heap.images.source import key_of
@@ -32,13 +32,13 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class Voc(Layout):
-    """Which lists and masks of the devkit belong to the data set."""
+    """Lists and masks of the devkit that belong to the data set."""
 
     year: str
     lists: Mapping[str, str]
-    """By split: a file under ImageSets, without its suffix."""
+    """File under ImageSets, without its suffix, by split."""
     masks: Mapping[str, str] = field(default_factory=dict)
-    """By split: the folder of its class masks; either all splits have one, or none has."""
+    """Folder of class masks by split; either all splits have one, or none has."""
 
     def has(self, path: Path, split: str) -> bool:
         """Whether there is a list of the split; test sets come separately."""
@@ -48,8 +48,9 @@ class Voc(Layout):
         """List the images that are named in the lists of the splits."""
         root = self._root(path)
         lists = {split: self._list(root, split) for split in splits}
-        folders = sorted({"Annotations", *(self.masks[each] for each in splits if self.masks)})
-        refuse(missing_files(*lists.values()) + missing_folders(*(root / each for each in folders)))
+        folders = sorted({"Annotations", *(self.masks[split] for split in splits if self.masks)})
+        missing = missing_folders(*(root / folder for folder in folders))
+        refuse_problems(missing_files(*lists.values()) + missing)
         named = {split: read_names(path) for split, path in lists.items()}
         problems = [problem for names in named.values() for problem in names.problems]
         problems += _repeats(list(named.values()))
@@ -66,7 +67,7 @@ class Voc(Layout):
     def _example(
         self, root: Path, split: str, name: str, where: str
     ) -> tuple[Example, list[Problem]]:
-        """The example of a name that is listed somewhere, and which of its files are missing."""
+        """Make the example of a name that is listed somewhere; returns the missing files too."""
         files: tuple[Path, ...] = (
             root / "JPEGImages" / f"{name}.jpg",
             root / "Annotations" / f"{name}.xml",
@@ -85,15 +86,15 @@ class Voc(Layout):
 
 
 def _repeats(lists: list[Names]) -> list[Problem]:
-    """Images that two of the lists name: each is one example, in one split."""
-    found: list[Problem] = []
+    """Problems of images that two of the lists name: an image is one example, in one split."""
+    problems: list[Problem] = []
     for index, names in enumerate(lists):
         for earlier in lists[:index]:
             both = sorted(names.lines.keys() & earlier.lines.keys())
-            found += (
+            problems += (
                 Problem(names.at(name), f"{name!r} is also in {earlier.at(name)}") for name in both
             )
-    return found
+    return problems
 
 
 def _truth(files: tuple[Path, ...], width: int, height: int) -> Truth:

@@ -1,4 +1,4 @@
-"""Read the boxes of one image from PASCAL VOC's XML."""
+"""Reader of the boxes of one image in PASCAL VOC's XML."""
 
 from math import nan
 from pathlib import Path
@@ -10,19 +10,19 @@ from defusedxml.ElementTree import ParseError, fromstring
 from jaxtyping import Float64
 
 from heap.benchmark.datasets.boxes import box_fault
-from heap.benchmark.datasets.problems import DataError, Problem, refuse
+from heap.benchmark.datasets.problems import DataError, Problem, refuse_problems
 from heap.images import Source
 from heap.images.source import reason_of
 
 BYTE_LIMIT = 2**20
-"""The largest official annotations have some 20 kB."""
+"""Bytes of a file that is read at most; the largest official ones have some 20 kB."""
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_boxes(
     path: Path, image: str, width: int, height: int
 ) -> tuple[Float64[np.ndarray, "object 4"], tuple[str, ...]]:
-    """Boxes of all objects, xyxy in 0-based pixel edges, and the names of their classes.
+    """Read the boxes of all objects, xyxy in 0-based pixel edges, and the names of their classes.
 
     Difficult and truncated objects are there too.
 
@@ -36,16 +36,16 @@ def read_boxes(
     root = _parse(path)
     problems = [Problem(str(path), what) for what in _misfits(root, image, width, height)]
     boxes, names = [], []
-    for number, each in enumerate(root.findall("object"), start=1):
-        box, name = _box(each), (each.findtext("name") or "").strip()
+    for number, element in enumerate(root.findall("object"), start=1):
+        box, name = _box(element), (element.findtext("name") or "").strip()
         boxes.append(box)
         names.append(name)
         place = f"{path}, object {number}"
         if fault := box_fault(box, width, height):
-            problems.append(Problem(place, f"{fault} (of {_written(each)}, counted from 1)"))
+            problems.append(Problem(place, f"{fault} (of {_describe(element)}, counted from 1)"))
         elif not name:
             problems.append(Problem(place, "has no name of a class"))
-    refuse(problems)
+    refuse_problems(problems)
     return np.array(boxes, dtype=np.float64).reshape(-1, 4), tuple(names)
 
 
@@ -70,31 +70,31 @@ def _parse(path: Path) -> Element:
 def _misfits(root: Element, image: str, width: int, height: int) -> list[str]:
     named = (root.findtext("filename") or image).strip()
     size = [root.findtext(f"size/{side}") or "?" for side in ("width", "height")]
-    found = []
+    faults = []
     if named != image:
-        found.append(f"is about the image {named!r}, not {image!r}")
+        faults.append(f"is about the image {named!r}, not {image!r}")
     if [side.strip() for side in size] != [str(width), str(height)]:
-        found.append(
+        faults.append(
             f"is for a picture of {' x '.join(size)} pixels, but {image} is {width} x {height} "
             "upright"
         )
-    return found
+    return faults
 
 
-def _box(each: Element) -> tuple[float, float, float, float]:
-    xmin, ymin, xmax, ymax = (_number(each.findtext(f"bndbox/{name}")) for name in _CORNERS)
+def _box(element: Element) -> tuple[float, float, float, float]:
+    xmin, ymin, xmax, ymax = (_number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
     return xmin - 1, ymin - 1, xmax, ymax
 
 
 def _number(text: str | None) -> float:
-    """Not-a-number where there is none, which no box may have."""
+    """Parse a number; nan where there is none, which `box_fault` refuses."""
     try:
         return float(text or "")
     except ValueError:
         return nan
 
 
-def _written(each: Element) -> str:
-    name = (each.findtext("name") or "no name").strip()
-    corners = (f"{name} {each.findtext(f'bndbox/{name}')!r}" for name in _CORNERS)
+def _describe(element: Element) -> str:
+    name = (element.findtext("name") or "no name").strip()
+    corners = (f"{name} {element.findtext(f'bndbox/{name}')!r}" for name in _CORNERS)
     return f"{name!r}, {', '.join(corners)}"

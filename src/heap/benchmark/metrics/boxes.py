@@ -11,7 +11,7 @@ from heap.images.geometry import Geometry
 from heap.model.objects import tight_box
 
 HIT = 0.5
-"""IoU from which on a box has found an object."""
+"""Least IoU at which a box has found an object."""
 
 
 def box_iou(
@@ -76,7 +76,7 @@ def compute_corloc(state: Real[np.ndarray, " 2"]) -> float:
 
 
 def centre_box(width: int, height: int) -> Float64[np.ndarray, " 4"]:
-    """The middle three fifths of each side: what a method has to beat that sees nothing."""
+    """Middle three fifths of each side: the baseline of a method that sees nothing."""
     return np.array([0.2 * width, 0.2 * height, 0.8 * width, 0.8 * height])
 
 

@@ -1,7 +1,7 @@
-"""Classes without labels: clusters of embeddings, matched to the true classes once, at the end.
+"""Clusters of embeddings, matched to the true classes once, at the end.
 
-As in MaskContrast's evaluation: the objects of a split are clustered, background is a cluster of
-its own, and clusters are matched to classes one to one so that their IoU is highest.
+As in MaskContrast's evaluation, the objects of a split are clustered, the background is a cluster
+of its own, and clusters are matched to classes one to one so that their IoU is highest.
 """
 
 import warnings
@@ -15,7 +15,7 @@ MOST_DIMS = 32
 """Principal components that are kept."""
 RESTARTS = 10
 STEPS = 50
-"""Of one k-means; it has converged long before."""
+"""Most steps of one k-means, which converges long before."""
 NOISE = 1e-6
 """Components with less than this share of the largest deviation are rounding, not structure."""
 
@@ -23,21 +23,21 @@ NOISE = 1e-6
 def cluster(
     embeddings: Float[np.ndarray, "object dim"], k: int, seed: int
 ) -> Int64[np.ndarray, " object"]:
-    """Number of the cluster of each object, in [0, k); some stay empty if there are few objects.
+    """Return the cluster of each object, in [0, k); some stay empty if there are few objects.
 
     Embeddings are scaled to unit length and reduced to at most 32 whitened principal components;
     then k-means++, the best of ten by the sum of squared distances.
     """
-    points = whitened(embeddings)
+    points = whiten_components(embeddings)
     different, which = np.unique(points, axis=0, return_inverse=True)
     if len(different) <= k:
         return which.reshape(len(points))
     random = np.random.default_rng(seed)
-    found = [_clustered(points, k, random) for _ in range(RESTARTS)]
-    return min(found, key=lambda each: each[0])[1]
+    clusterings = [_run_k_means(points, k, random) for _ in range(RESTARTS)]
+    return min(clusterings, key=lambda clustering: clustering[0])[1]
 
 
-def whitened(
+def whiten_components(
     embeddings: Float[np.ndarray, "object dim"],
 ) -> Float64[np.ndarray, "object component"]:
     """Principal components of the embeddings at unit length, each with unit variance."""
@@ -47,7 +47,8 @@ def whitened(
     unit = embeddings.astype(np.float64) / np.where(length > 0, length, 1)
     left, deviation, _ = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
     kept = int(np.count_nonzero(deviation[:MOST_DIMS] > max(NOISE * deviation[0], NOISE)))
-    # Equal embeddings must stay equal: k-means++ would divide by zero with fewer points than k.
+    # Rounding keeps equal embeddings equal: with fewer different points than k, k-means++ would
+    # divide by zero, and `cluster` does without it.
     points: np.ndarray = (left[:, :kept] * np.sqrt(len(left))).round(9)
     return points
 
@@ -76,7 +77,7 @@ def match_clusters(overlap: Float64[np.ndarray, "cluster class"]) -> Int64[np.nd
     return classes
 
 
-def _clustered(
+def _run_k_means(
     points: Float64[np.ndarray, "object component"], k: int, random: np.random.Generator
 ) -> tuple[float, Int64[np.ndarray, " object"]]:
     """Sum of squared distances, and the cluster of each point."""

@@ -20,7 +20,7 @@ from jaxtyping import Float32, Float64, Int64
 from heap.benchmark.metrics.masks import Mask
 
 THRESHOLDS = np.arange(0, 1, 1 / 255).astype(np.float32)
-"""In float32, as the maps are: rounded alike, an 8-bit value is never above its own threshold."""
+"""Thresholds in float32, as the maps are: rounded alike, an 8-bit value is never above its own."""
 BETA_SQUARE = 0.3
 BETA_SQUARE_FOUND = BETA_SQUARE**2
 
@@ -38,7 +38,7 @@ def update_curves(prediction: SoftMap, truth: Mask, valid: Mask | None = None) -
 
 
 def curves_to_row(state: Curves) -> str:
-    """The state of one image as text, in single precision: as JSON it would be ten times as long.
+    """Encode the state of one image as text in single precision; as JSON it is ten times as long.
 
     Journals of large data sets are read whole when an evaluation ends.
     """
@@ -46,7 +46,7 @@ def curves_to_row(state: Curves) -> str:
 
 
 def curves_from_row(row: str) -> Curves:
-    """The state that `curves_to_row` wrote."""
+    """Decode the state that `curves_to_row` wrote."""
     planes = np.frombuffer(b64decode(row), dtype="<f4").reshape(2, -1).astype(np.float64)
     precision, recall = planes
     return np.stack([np.ones_like(recall), precision, recall, f_measure(precision, recall)])
@@ -80,7 +80,7 @@ def _precision_recall(
 ) -> tuple[Column, Column]:
     if valid is not None:
         prediction, truth = prediction[valid], truth[valid]
-    # How many thresholds each pixel is above; one histogram of that gives all the counts.
+    # Number of thresholds that each pixel is above; one histogram of that gives all the counts.
     passed = np.searchsorted(THRESHOLDS, prediction, side="left")
     predicted, right = _above(passed), _above(passed[truth])
     there = np.full_like(right, np.count_nonzero(truth))

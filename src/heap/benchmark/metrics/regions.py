@@ -10,7 +10,7 @@ from heap.benchmark.truth import VOID
 
 RegionMap = Int64[np.ndarray, "height width"]
 NO_CLASS = 0
-"""Of a region that lies on the background, or half and half on several things."""
+"""Class of a region that lies on the background, or on no thing with more than half."""
 
 
 def regions_at(label_map: Int64[np.ndarray, "grid_h grid_w"], size: tuple[int, int]) -> RegionMap:
@@ -25,7 +25,7 @@ def region_oracle(
     truth: Bool[np.ndarray, "height width"],
     valid: Bool[np.ndarray, "height width"] | None = None,
 ) -> Bool[np.ndarray, "height width"]:
-    """The regions of which more than half is foreground by the truth, counting `valid` pixels."""
+    """Pixels of the regions of which more than half, of `valid` pixels, is foreground in truth."""
     counted = np.ones_like(truth) if valid is None else valid
     total = np.bincount(regions[counted], minlength=int(regions.max()) + 1)
     foreground = np.bincount(regions[counted & truth], minlength=len(total))
@@ -36,15 +36,16 @@ def region_oracle(
 def region_classes(
     regions: RegionMap, classes: UInt8[np.ndarray, "height width"], count: int
 ) -> Int64[np.ndarray, " region"]:
-    """The class that more than half of the scored pixels of each of `count` regions have.
+    """Class that more than half of the scored pixels have, for each of `count` regions.
 
     `NO_CLASS` if there is none, `VOID` if no pixel of the region is scored.
     """
+    # Region and class of a pixel as one number, so that one count gives a histogram of each region.
     both = regions.ravel() * (VOID + 1) + classes.ravel()
     pixels = np.bincount(both, minlength=count * (VOID + 1)).reshape(count, -1)[:, :VOID]
     total, most = pixels.sum(axis=1), pixels.max(axis=1)
-    found = np.where(2 * most > total, pixels.argmax(axis=1), NO_CLASS)
-    return np.where(total > 0, found, VOID)
+    majority = np.where(2 * most > total, pixels.argmax(axis=1), NO_CLASS)
+    return np.where(total > 0, majority, VOID)
 
 
 def region_means(
@@ -71,13 +72,13 @@ def nearest_alike(
     the first. Where other images have fewer than `k` regions, the rest of the row is False.
 
     Args:
-        embeddings: Of all regions, at length 1.
-        classes: Of all regions; no query is of `NO_CLASS`.
+        embeddings: Embeddings of all regions, at length 1.
+        classes: Classes of all regions; no query is of `NO_CLASS`.
         images: Number of the image that each region is in.
-        k: How many of the nearest.
+        k: Number of the nearest regions.
     """
     known = classes != NO_CLASS
-    found = np.zeros((len(classes), k), dtype=bool)
+    same_class = np.zeros((len(classes), k), dtype=bool)
     for image in np.unique(images[known]):
         own = images == image
         queries = np.flatnonzero(own & known)
@@ -85,15 +86,15 @@ def nearest_alike(
         similarity[:, own] = -np.inf
         near = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
         alike = (classes[near] == classes[queries, None]) & ~own[near]
-        found[queries, : near.shape[1]] = alike
-    kept: np.ndarray = found[known]
+        same_class[queries, : near.shape[1]] = alike
+    kept: np.ndarray = same_class[known]
     return kept
 
 
 def recall_by_chance(
     classes: Int64[np.ndarray, " region"], images: Int64[np.ndarray, " region"], k: int
 ) -> float:
-    """Mean over the queries of how likely one of `k` random regions of other images is alike.
+    """Recall of random results: the mean chance that one of `k` regions of other images is alike.
 
     nan without a query; otherwise as `nearest_alike`.
     """

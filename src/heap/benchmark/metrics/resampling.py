@@ -12,7 +12,7 @@ CHUNK = 100
 def bootstrap_interval(values: Float[np.ndarray, " image"], seed: int = 0) -> tuple[float, float]:
     """Interval of the mean over images, at least one, from 10,000 resamples.
 
-    For two methods on the same images give the differences: that makes it the paired bootstrap.
+    Differences of two methods on the same images make it the paired bootstrap.
     """
     generator, size = np.random.default_rng(seed), (CHUNK, len(values))
     chunks = range(RESAMPLES // CHUNK)

@@ -23,14 +23,14 @@ def update_confusion(
         ValueError: for a class, predicted or true, that is not below `classes`.
     """
     scored = truth != VOID
-    found, there = prediction[scored].astype(np.int64), truth[scored].astype(np.int64)
-    for name, values in (("prediction", found), ("truth", there)):
+    predicted, there = prediction[scored].astype(np.int64), truth[scored].astype(np.int64)
+    for name, values in (("prediction", predicted), ("truth", there)):
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise ValueError(
                 f"the {name} has class numbers from {values.min()} to {values.max()}, "
                 f"where there are {classes} classes from 0"
             )
-    counts = np.bincount(there * classes + found, minlength=classes**2)
+    counts = np.bincount(there * classes + predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
 
 
@@ -53,13 +53,13 @@ def compute_miou(
     against the classes that they really have. nan where all are absent.
     """
     iou, true = compute_iou(confusion), confusion.sum(axis=1)
-    absent = tuple(each for each in among if not true[each])
-    present = [float(iou[each]) for each in among if true[each]]
+    absent = tuple(number for number in among if not true[number])
+    present = [float(iou[number]) for number in among if true[number]]
     return (sum(present) / len(present) if present else float("nan")), absent
 
 
 def confusion_to_row(confusion: Int64[np.ndarray, "class class"]) -> list[list[int]]:
-    """As plain JSON: [truth, prediction, pixels] of each pair that occurs."""
+    """Encode as plain JSON: [truth, prediction, pixels] of each pair that occurs."""
     return [
         [int(truth), int(prediction), int(confusion[truth, prediction])]
         for truth, prediction in np.argwhere(confusion)
@@ -69,7 +69,7 @@ def confusion_to_row(confusion: Int64[np.ndarray, "class class"]) -> list[list[i
 def confusion_from_row(
     row: list[list[int]], classes: int
 ) -> Int64[np.ndarray, "{classes} {classes}"]:
-    """The confusion that `confusion_to_row` wrote."""
+    """Decode the confusion that `confusion_to_row` wrote."""
     confusion = np.zeros((classes, classes), dtype=np.int64)
     truth, prediction, pixels = np.array(row, dtype=np.int64).reshape(-1, 3).T
     confusion[truth, prediction] = pixels

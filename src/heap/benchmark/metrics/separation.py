@@ -1,4 +1,4 @@
-"""Whether two things of one image are told apart: by the objects of a run, and by its regions."""
+"""Separation of two things in one image, by the objects of a run and by its regions."""
 
 from itertools import combinations
 
@@ -14,31 +14,31 @@ Places = Bool[np.ndarray, "thing height width"]
 
 
 def pairs_of(classes: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Numbers of each two things of different classes, in reading order."""
+    """Pairs of numbers of two things of different classes, in reading order."""
     both = combinations(range(len(classes)), 2)
-    return [(one, other) for one, other in both if classes[one] != classes[other]]
+    return [(first, second) for first, second in both if classes[first] != classes[second]]
 
 
-def pair_iou(iou: Float64[np.ndarray, "object thing"], one: int, other: int) -> float:
-    """The largest IoU that two different objects have at least, one with each of two things."""
-    least = np.minimum(iou[:, one, None], iou[None, :, other])
+def pair_iou(iou: Float64[np.ndarray, "object thing"], first: int, second: int) -> float:
+    """Largest IoU that two different objects reach together, one with each of two things."""
+    least = np.minimum(iou[:, first, None], iou[None, :, second])
     np.fill_diagonal(least, 0)
     return float(least.max(initial=0))
 
 
 def own_pixels(places: Places, classes: tuple[str, ...]) -> Places:
-    """The pixels of each thing that lie in no thing of another class."""
+    """Pixels of each thing that lie in no thing of another class."""
     shared = np.zeros(places.shape[1:], dtype=np.int64)
     for name in set(classes):
-        shared += places[[each == name for each in classes]].any(axis=0)
+        shared += places[[other == name for other in classes]].any(axis=0)
     own: np.ndarray = places & (shared == 1)
     return own
 
 
 def majority_regions(regions: RegionMap, own: Places) -> Int64[np.ndarray, " thing"]:
-    """The region that most pixels of each thing are in, of equals the first; else `NOWHERE`."""
-    pixels = [regions[each] for each in own]
-    most = [np.bincount(each).argmax() if each.size else NOWHERE for each in pixels]
+    """Region that most pixels of each thing are in, of equals the first; else `NOWHERE`."""
+    labels = [regions[pixels] for pixels in own]
+    most = [np.bincount(part).argmax() if part.size else NOWHERE for part in labels]
     return np.array(most, dtype=np.int64)
 
 
@@ -51,7 +51,7 @@ def purity(regions: RegionMap, own: Places, classes: tuple[str, ...]) -> tuple[f
     counts = np.array(
         [
             np.bincount(
-                regions[own[[each == name for each in classes]].any(axis=0)],
+                regions[own[[other == name for other in classes]].any(axis=0)],
                 minlength=int(regions.max()) + 1,
             )
             for name in sorted(set(classes))

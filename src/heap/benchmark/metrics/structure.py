@@ -12,7 +12,7 @@ ALPHA = 0.5
 def s_measure(
     prediction: Float32[np.ndarray, "height width"], truth: Mask, valid: Mask | None = None
 ) -> float:
-    """How alike a map in [0, 1] and the truth are as structures, in [0, 1]; 1 is best.
+    """Structural similarity of a map in [0, 1] and the truth, in [0, 1]; 1 is best.
 
     The mean brightness decides alone where the truth is all background or all foreground. The
     measure looks at whole rectangles and knows no void: pixels that are not `valid` count as
@@ -29,7 +29,7 @@ def s_measure(
 
 
 def _object_score(soft: Float64[np.ndarray, "height width"], truth: Mask) -> float:
-    """Foreground should be bright and even, background dark and even; weighted by area."""
+    """Evenness of a bright foreground and of a dark background, weighted by area."""
     share = float(truth.mean())
     return share * _evenness(soft[truth]) + (1 - share) * _evenness(1 - soft[~truth])
 

@@ -1,4 +1,4 @@
-"""The named evaluations. A name is never given to another set of choices: those get a new one."""
+"""Named evaluations. A name stands for one set of choices for ever; others get a new name."""
 
 from heap.base.lookup import find
 from heap.benchmark.protocols.abstention import ABSTENTION
@@ -14,8 +14,8 @@ from heap.benchmark.protocols.several import SEVERAL
 __all__ = ["PROTOCOLS", "Protocol", "Row", "find_protocol"]
 
 PROTOCOLS: dict[str, Protocol] = {
-    each.name: each
-    for each in (
+    protocol.name: protocol
+    for protocol in (
         *DISCOVERY,
         *ABSTENTION,
         *SALIENCY,
@@ -30,7 +30,7 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def find_protocol(name: str) -> Protocol:
-    """The protocol of this name.
+    """Return the protocol of this name.
 
     Raises:
         InputError: if there is none.

@@ -1,7 +1,7 @@
-"""To report nothing where nothing is, and what there is all the same.
+"""Abstention: reporting nothing in images without an object, and still the objects of others.
 
-Both protocols keep the best score of each image: what a method would do that reports nothing where
-the best is low can be computed from the rows, at any threshold.
+Both protocols keep the best score of every image. So the values at any threshold below which a
+method would report nothing can be computed from the rows.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class FalseAlarms(Protocol):
         return {"split": split, "alarm": bool(scores), "objects": len(scores), "best": best}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
-        """`alarms`, and for each split `alarms_SPLIT`."""
+        """`alarms`, and `alarms_SPLIT` for every split."""
         splits = sorted({row["split"] for row in rows})
         here = np.array([[row["split"] == split for split in splits] for row in rows], dtype=bool)
         alarm = np.array([[row["alarm"]] for row in rows], dtype=bool)
@@ -66,7 +66,7 @@ class Recall(Protocol):
     task = "discovery"
 
     def measure(self, outcome: Outcome, split: str) -> Row:
-        """How many objects there are, were reported and were found, and the best score."""
+        """Numbers of objects that there are, were reported and were found, and the best score."""
         crowds, scores = outcome.truth.crowds, outcome.scores
         iou = box_iou(outcome.boxes, outcome.truth.boxes, crowds)
         detections = update_detection(scores, iou, crowds)
@@ -84,7 +84,7 @@ class Recall(Protocol):
 
 
 def _shares(total: Float64[np.ndarray, " state"]) -> list[float]:
-    """Of pairs of a whole and a part of it; nan where there is no whole."""
+    """Shares of parts in their wholes, from pairs of both; nan where the whole is 0."""
     return [part / whole if whole else float("nan") for whole, part in total.reshape(-1, 2)]
 
 
@@ -92,4 +92,4 @@ ABSTENTION: tuple[Protocol, ...] = (
     FalseAlarms(name="false-alarms-v1"),
     Recall(name="recall-v1"),
 )
-"""The protocols of knowing when there is nothing."""
+"""Protocols of abstention."""

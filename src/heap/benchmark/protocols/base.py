@@ -1,4 +1,4 @@
-"""What every protocol is: choices with a name, a row for each image, values of all rows."""
+"""Base of all protocols: choices with a name, a row for every image, values of all rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from heap.benchmark.results.estimate import Values
 from heap.benchmark.truth import Dataset, Truth
 
 Row = dict[str, Any]
-"""Plain JSON: what a protocol keeps of one image."""
+"""Plain JSON that a protocol keeps of one image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,30 +21,30 @@ class Protocol(ABC):
 
     name: str
     splits: tuple[str, ...] | None = None
-    """Splits that it looks at; None: all images that are given."""
+    """Splits that it looks at; None: all images of the data."""
     task: ClassVar[str]
     of_regions: ClassVar[bool] = False
     """Whether it is of use only for methods that report regions."""
     variants: ClassVar[tuple[str, ...]] = ()
-    """Choices that the short description names, of those that there are."""
+    """Choices that the short description names, in protocols that have them."""
     words: ClassVar[dict[tuple[str, Any], str]] = {("splits", None): "all that are given"}
-    """What to print for a choice and its value, where the value does not say enough."""
+    """Text for a choice and its value, where the value alone does not say enough."""
 
     def choices(self) -> dict[str, Any]:
-        """Every choice by its name, but for the protocol's own; plain JSON, to be printed."""
+        """Every choice by its name, without the name of the protocol; plain JSON, to be printed."""
         chosen = {field.name: getattr(self, field.name) for field in fields(self)}
         del chosen["name"]
         return {name: self.words.get((name, value), value) for name, value in chosen.items()}
 
     def about(self) -> str:
-        """What it does, in words."""
+        """Description in words, which is the docstring of its class."""
         return cleandoc(type(self).__doc__ or "")
 
     def in_short(self) -> str:
         """Its first sentence, and the choices in which it differs from others of its kind."""
-        told = self.about().partition("\n\n")[0]
+        sentence = self.about().partition("\n\n")[0]
         chosen = [f"{name} {getattr(self, name)}" for name in self.variants if hasattr(self, name)]
-        return "; ".join([told.rstrip("."), *chosen])
+        return "; ".join([sentence.rstrip("."), *chosen])
 
     def looks_at(self, split: str) -> bool:
         """Whether images of this split are scored."""
@@ -64,27 +64,27 @@ class Protocol(ABC):
             )
 
     def require(self, truth: Truth, part: str) -> Any:
-        """One part of an annotation.
+        """Return one part of an annotation.
 
         Raises:
             InputError: if the data set does not have it.
         """
-        found = getattr(truth, part)
-        if found is None:
+        value = getattr(truth, part)
+        if value is None:
             raise InputError(
                 f"protocol {self.name} needs {part} in the annotation, which this data set does "
                 "not have; `heap datasets` says what each has"
             )
-        return found
+        return value
 
     @abstractmethod
     def measure(self, outcome: Outcome, split: str) -> Row:
-        """The row of an image, which need not be final."""
+        """Compute the row of an image, which need not be final."""
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
-        """The final rows, small enough to be kept, and what to know of them as a whole."""
+        """Return the final rows, small enough to be kept, and notes on all of them."""
         return list(rows), {}
 
     @abstractmethod
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
-        """The values of final rows, from nothing but these and the notes."""
+        """Return the values of final rows, from nothing but these and the notes."""

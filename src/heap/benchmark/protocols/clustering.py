@@ -13,8 +13,8 @@ from heap.benchmark.protocols.segments import (
     SegmentProtocol,
     confusion,
     embeddings_of,
-    named,
-    shared_out,
+    name_segments,
+    split_by_row,
 )
 from heap.benchmark.results.estimate import OfSums, Values
 
@@ -30,9 +30,9 @@ class Clustering(SegmentProtocol):
     """
 
     clusters: int = 20
-    """Of k-means."""
+    """Clusters of k-means."""
     seeds: int = 5
-    """Of k-means; the value is the mean."""
+    """Seeds of k-means; the value is the mean."""
     size: int | None = None
     splits: tuple[str, ...] | None = ("val",)
     task = "clustering"
@@ -41,19 +41,21 @@ class Clustering(SegmentProtocol):
         """Give each object one class for each seed."""
         embeddings = embeddings_of(rows)
         names = [self._matched(rows, embeddings, seed) for seed in range(self.seeds)]
-        each = list(zip(*names, strict=True))
-        finished = [named(r, n) for r, n in zip(rows, shared_out(rows, each), strict=True)]
+        names_of = list(zip(*names, strict=True))
+        finished = [
+            name_segments(r, n) for r, n in zip(rows, split_by_row(rows, names_of), strict=True)
+        ]
         return finished, {"absent": self.absent(finished)}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """Mean IoU, mean over the seeds."""
         per_seed = [self.miou(rows, seed) for seed in range(self.seeds)]
-        states = np.concatenate([each.states for each in per_seed], axis=1)
+        states = np.concatenate([sums.states for sums in per_seed], axis=1)
 
         def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
             parts = total.reshape(self.seeds, -1)
-            found = [each.compute(part)[0] for each, part in zip(per_seed, parts, strict=True)]
-            return [float(np.mean(found))]
+            values = [sums.compute(part)[0] for sums, part in zip(per_seed, parts, strict=True)]
+            return [float(np.mean(values))]
 
         return [OfSums(("miou",), states, compute, resamples=500)]
 
@@ -62,8 +64,8 @@ class Clustering(SegmentProtocol):
             return []
         # Clusters are numbered from 1: 0 is the background.
         labels = cluster(embeddings, self.clusters, seed) + 1
-        shared = shared_out(rows, [(int(label),) for label in labels])
-        raw = [named(row, each) for row, each in zip(rows, shared, strict=True)]
+        shared = split_by_row(rows, [(int(label),) for label in labels])
+        raw = [name_segments(row, labels_of) for row, labels_of in zip(rows, shared, strict=True)]
         overlap = cluster_iou(np.sum([confusion(row, 0) for row in raw], axis=0))
         mapping = match_clusters(overlap[1:, 1:])
         return [int(mapping[label - 1]) + 1 for label in labels]

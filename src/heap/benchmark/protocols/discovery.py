@@ -1,4 +1,4 @@
-"""Object discovery: is there a box on an object (CorLoc), and how good are all of them (AP, AR)."""
+"""Object discovery: whether a box hits an object (CorLoc), and how good all boxes are (AP, AR)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class CorLoc(Protocol):
     """
 
     box: Localiser
-    """Of what on the grid of patches."""
+    """Part of the grid of patches that the box is around."""
     boxes: int = 1
-    """How many boxes an image may have."""
+    """Most boxes of an image."""
     task = "discovery"
     variants = ("box",)
     words = Protocol.words | {
@@ -79,9 +79,9 @@ class AveragePrecision(Protocol):
     """
 
     shape: Literal["box", "mask"]
-    """What is compared with the annotation."""
+    """Shape that is compared with the annotation."""
     refine: Literal["none", "guided"] = "none"
-    """How masks come from patches."""
+    """Way from patches to masks."""
     task = "discovery"
     variants = ("shape", "refine")
     words = Protocol.words | {

@@ -1,4 +1,4 @@
-"""One image after a method: what was found, what is there, and what several protocols need."""
+"""Outcome of a method on one image: its finding, the annotation, and maps for all protocols."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from heap.methods.finding import THRESHOLD, Finding, GridObject, Observed
 from heap.model.objects import Upsample, make_upsample, pixel_masks, resize_mask
 
 Refine = Literal["none", "guided", "solver"]
-"""How saliency on patches becomes saliency on pixels; below, what to print for two of these."""
+"""Way from saliency on patches to saliency on pixels; below, the texts for two of these."""
 _FILTER, _SOLVER = GuidedFilter(), Bilateral()
 GUIDED = (
     f"guided (upsampled by a guided filter, radius {_FILTER.radius} pixels at the area of "
@@ -42,27 +42,27 @@ SOLVER = (
 
 @dataclass(frozen=True)
 class Edges:
-    """What maps follow in a picture; made once, for all methods that are run on it."""
+    """Edges of a picture that maps follow; computed once, for all methods that are run on it."""
 
     pixels: UInt8[np.ndarray, "decoded_h decoded_w 3"]
-    """As decoded: large pictures at a fraction of their size."""
+    """Pixels as decoded, those of large pictures at a fraction of their size."""
     width: int
     height: int
-    """Of the upright original, in pixels."""
+    """Width and height of the upright original, in pixels."""
 
     @cached_property
     def interpolated(self) -> Upsample:
-        """Follows nothing."""
+        """Upsampling that follows no edges."""
         return make_upsample(self.pixels, refine=False)
 
     @cached_property
     def guided(self) -> Upsample:
-        """Follows the picture by a guided filter."""
+        """Upsampling that follows the picture by a guided filter."""
         return make_upsample(self.pixels, refine=True)
 
     @cached_property
     def bilateral_grid(self) -> BilateralGrid:
-        """For the bilateral solver, at the size of the annotation."""
+        """Grid of the bilateral solver, at the size of the annotation."""
         if self.pixels.shape[:2] == (self.height, self.width):
             return BilateralGrid.of(self.pixels)
         full = Image.fromarray(self.pixels).resize((self.width, self.height))
@@ -71,7 +71,7 @@ class Edges:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method found in an image, beside its annotation; maps are made once."""
+    """Finding of a method in an image, with the annotation; maps are computed once."""
 
     observed: Observed
     finding: Finding
@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def geometry(self) -> Geometry:
-        """Between the grid and the original."""
+        """Geometry between the grid and the original."""
         rows, cols = self.finding.saliency.shape
         return Geometry(self.edges.width, self.edges.height, cols, rows, 1)
 
@@ -125,8 +125,8 @@ class Outcome:
     @cached_property
     def boxes(self) -> Float64[np.ndarray, "object 4"]:
         """Box of the cells of each object, in the original."""
-        found = [cells_box(each.cells, self.geometry) for each in self.finding.objects]
-        return np.array(found).reshape(-1, 4)
+        boxes = [cells_box(part.cells, self.geometry) for part in self.finding.objects]
+        return np.array(boxes).reshape(-1, 4)
 
     @cached_property
     def candidates(self) -> tuple[GridObject, ...]:
@@ -136,13 +136,13 @@ class Outcome:
     @cached_property
     def candidate_boxes(self) -> Float64[np.ndarray, "candidate 4"]:
         """Box of the cells of each candidate, in the original."""
-        found = [cells_box(each.cells, self.geometry) for each in self.finding.proposals]
-        return np.concatenate([self.boxes, np.array(found).reshape(-1, 4)])
+        guesses = [cells_box(part.cells, self.geometry) for part in self.finding.proposals]
+        return np.concatenate([self.boxes, np.array(guesses).reshape(-1, 4)])
 
     @property
     def candidate_scores(self) -> Float64[np.ndarray, " candidate"]:
-        """Of the candidates; all objects come before all further guesses."""
-        return np.array([each.score for each in self.candidates], dtype=np.float64)
+        """Scores of the candidates; all objects come before all further guesses."""
+        return np.array([part.score for part in self.candidates], dtype=np.float64)
 
     @cached_property
     def candidate_masks(self) -> Bool[np.ndarray, "candidate height width"]:
@@ -166,8 +166,8 @@ class Outcome:
 
     @property
     def scores(self) -> Float64[np.ndarray, " object"]:
-        """Of the objects, best first."""
-        return np.array([each.score for each in self.finding.objects], dtype=np.float64)
+        """Scores of the objects, best first."""
+        return np.array([part.score for part in self.finding.objects], dtype=np.float64)
 
     def guide(
         self, plane: Float32[np.ndarray, "grid_h grid_w"]
@@ -177,14 +177,16 @@ class Outcome:
         return fine if fine.shape == self.size else resize(fine, self.size)
 
     def _masks(self, *, refine: bool) -> Bool[np.ndarray, "object height width"]:
-        cells = [each.cells for each in self.finding.objects]
+        cells = [part.cells for part in self.finding.objects]
         return self._pixels(self.finding.saliency, cells, refine=refine)
 
     def _guesses(self, *, refine: bool) -> Bool[np.ndarray, "guess height width"]:
-        # Each on its own, for they overlap.
-        cells = [each.cells for each in self.finding.proposals]
-        found = [self._pixels(each.astype(np.float32), [each], refine=refine) for each in cells]
-        return np.concatenate(found) if found else np.zeros((0, *self.size), dtype=bool)
+        # One at a time: masks of one call are disjoint, and guesses overlap.
+        masks = [
+            self._pixels(part.cells.astype(np.float32), [part.cells], refine=refine)
+            for part in self.finding.proposals
+        ]
+        return np.concatenate(masks) if masks else np.zeros((0, *self.size), dtype=bool)
 
     def _pixels(
         self,
@@ -194,6 +196,6 @@ class Outcome:
         refine: bool,
     ) -> Bool[np.ndarray, "object height width"]:
         upsample = self.edges.guided if refine else self.edges.interpolated
-        found = pixel_masks(saliency, cells, upsample, THRESHOLD)
-        full = [resize_mask(mask, (self.edges.width, self.edges.height))[1] for mask in found]
+        masks = pixel_masks(saliency, cells, upsample, THRESHOLD)
+        full = [resize_mask(mask, (self.edges.width, self.edges.height))[1] for mask in masks]
         return np.stack(full) if full else np.zeros((0, *self.size), dtype=bool)

@@ -1,4 +1,4 @@
-"""Regions: do those of a class find each other, and what could be made of them at best."""
+"""Regions: retrieval of those of one class, and the best foreground that they could give."""
 
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -63,7 +63,7 @@ class RegionRetrieval(_OfRegions):
     """
 
     k: int = 10
-    """How many of the nearest; recall is given for the nearest alone, too."""
+    """Number of the nearest regions; recall is given for the nearest alone, too."""
     features: str = "mean feature of the patches of the region, at length 1"
     """Embedding of a region before the head."""
     head: str = "that of the region by the head, at length 1"
@@ -83,21 +83,21 @@ class RegionRetrieval(_OfRegions):
         classes = self.require(outcome.truth, "classes")
         label_map = self._label_map(outcome)
         head = self._reported(outcome.finding.region_embeddings)
-        found = region_classes(regions_at(label_map, outcome.size), classes, len(head))
+        numbers = region_classes(regions_at(label_map, outcome.size), classes, len(head))
         patches = outcome.observed.features.patches.numpy()
         features = region_means(patches, label_map, len(head))
-        kept = found != VOID
+        kept = numbers != VOID
         return {
-            "classes": found[kept].tolist(),
+            "classes": numbers[kept].tolist(),
             "features": _to_text(features[kept]),
             "head": _to_text(head[kept]),
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
-        """Count what the queries of each image find."""
-        each = [np.array(row["classes"], dtype=np.int64) for row in rows]
-        classes = np.concatenate(each)
-        images = np.repeat(np.arange(len(rows)), [len(found) for found in each])
+        """Count the results of the queries of each image."""
+        by_image = [np.array(row["classes"], dtype=np.int64) for row in rows]
+        classes = np.concatenate(by_image)
+        images = np.repeat(np.arange(len(rows)), [len(regions) for regions in by_image])
         asking = images[classes != NO_CLASS]
         sums = {"queries": np.bincount(asking, minlength=len(rows))}
         for kind in _KINDS:
@@ -109,7 +109,7 @@ class RegionRetrieval(_OfRegions):
         final = [{name: sums[name][at].item() for name in sums} for at in range(len(rows))]
         chance = recall_by_chance(classes, images, self.k)
         by_chance = {f"recall_{self.k}_by_chance": round(chance, DIGITS)} if asking.size else {}
-        return final, _notes(each) | by_chance
+        return final, _notes(by_image) | by_chance
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """Recall and precision over the queries, by features and by the head."""
@@ -118,7 +118,7 @@ class RegionRetrieval(_OfRegions):
 
         def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
             count = total[0] or np.nan
-            return [float(each) for each in total[1:] / count]
+            return [float(share) for share in total[1:] / count]
 
         return [OfSums(names, states.astype(np.float64), compute)]
 
@@ -136,7 +136,7 @@ class RegionOracle(_OfRegions):
     """
 
     truth: str = FoundSaliency.truth
-    """What is foreground."""
+    """Definition of foreground."""
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """IoU of an image."""
@@ -151,10 +151,10 @@ class RegionOracle(_OfRegions):
         return [means(rows, ("iou_oracle",))]
 
 
-def _notes(each: Sequence[Int64[np.ndarray, " _"]]) -> dict[str, Any]:
-    """How many regions there are, queries by class, and classes that only one image has."""
-    images = Counter(int(number) for found in each for number in np.unique(found))
-    regions = Counter(int(number) for found in each for number in found)
+def _notes(by_image: Sequence[Int64[np.ndarray, " _"]]) -> dict[str, Any]:
+    """Number of regions, queries by class, and classes that only one image has."""
+    images = Counter(int(number) for classes in by_image for number in np.unique(classes))
+    regions = Counter(int(number) for classes in by_image for number in classes)
     known = [number for number in sorted(regions) if number != NO_CLASS]
     return {
         "regions": regions.total(),
@@ -164,7 +164,7 @@ def _notes(each: Sequence[Int64[np.ndarray, " _"]]) -> dict[str, Any]:
 
 
 def _to_text(embeddings: Float32[np.ndarray, "region dim"]) -> str:
-    """At length 1, in single precision; as JSON it would be several times as long."""
+    """Encode at length 1 in single precision; as JSON it would be several times as long."""
     length = np.linalg.norm(embeddings, axis=1, keepdims=True)
     return b64encode((embeddings / np.maximum(length, 1e-12)).astype("<f4").tobytes()).decode()
 

@@ -1,4 +1,4 @@
-"""Semantic segmentation retrieval: each object takes the class of the nearest one of a memory."""
+"""Semantic segmentation retrieval: every object gets the class of the nearest one of a memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from heap.benchmark.protocols.segments import (
     Objects,
     SegmentProtocol,
     embeddings_of,
-    majority,
-    named,
-    shared_out,
+    majority_class,
+    name_segments,
+    split_by_row,
 )
 from heap.benchmark.results.estimate import Values
 
@@ -61,11 +61,12 @@ class Retrieval(SegmentProtocol):
                 f"{self.query} could be used"
             )
         known = [segment for row in memory for segment in row["segments"]]
-        labels = np.array([majority(segment["pixels"]) for segment in known], dtype=np.int64)
+        labels = np.array([majority_class(segment["pixels"]) for segment in known], dtype=np.int64)
         bank = embeddings_of(memory)[labels > 0]
         names = self._nearest(bank, labels[labels > 0], embeddings_of(query))
         named_query = iter(
-            named(row, each) for row, each in zip(query, shared_out(query, names), strict=True)
+            name_segments(row, labels_of)
+            for row, labels_of in zip(query, split_by_row(query, names), strict=True)
         )
         finished = [
             next(named_query) if row["split"] == self.query else {"memory": len(row["segments"])}
@@ -83,13 +84,13 @@ class Retrieval(SegmentProtocol):
     ) -> list[tuple[int]]:
         if not len(bank):
             return [(0,)] * len(queries)
-        found = []
+        labels_of = []
         for query in queries:
             near = labels[np.argsort(-(bank @ query), kind="stable")[: self.k]]
             votes = np.bincount(near, minlength=len(VOC))
             # Of the classes with most votes, the one that comes first among the neighbours.
-            found.append((int(near[np.argmax(votes[near])]),))
-        return found
+            labels_of.append((int(near[np.argmax(votes[near])]),))
+        return labels_of
 
 
 def _variants(base: str, classes: tuple[str, ...], *, with_background: bool) -> list[Protocol]:

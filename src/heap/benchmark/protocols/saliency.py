@@ -29,15 +29,15 @@ from heap.methods.finding import THRESHOLD
 from heap.model.objects import largest_piece
 
 Maps = tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]
-"""What the F-measures see, and the mask."""
+"""Soft map for the F-measures, and the mask."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Saliency(Protocol):
     refine: Refine = "none"
-    """How the saliency of patches becomes one of pixels."""
+    """Way from the saliency of patches to that of pixels."""
     truth: str = "masks above 127, all classes of class maps, all instances; void is not scored"
-    """What is foreground."""
+    """Definition of foreground."""
     task = "saliency"
     variants = ("select", "refine")
     words = Protocol.words | {("refine", "guided"): GUIDED, ("refine", "solver"): SOLVER}
@@ -58,7 +58,7 @@ class FoundSaliency(_Saliency):
     """
 
     select: Literal["multi", "single"] = "multi"
-    """What of the foreground is kept."""
+    """Part of the foreground that is kept."""
     words = _Saliency.words | {
         ("select", "multi"): "multi (all of the foreground)",
         ("select", "single"): "single (the largest 4-connected part of the mask in pixels)",
@@ -186,20 +186,20 @@ def _f_of_means(total: Float64[np.ndarray, " state"]) -> list[float]:
     return [float(f_measure(precision, recall)[0])]
 
 
-def _named(base: str, *variants: str) -> str:
-    return "-".join([base, *(each for each in variants if each not in ("none", "multi"))])
+def _variant_name(base: str, *variants: str) -> str:
+    return "-".join([base, *(variant for variant in variants if variant not in ("none", "multi"))])
 
 
 SALIENCY: tuple[Protocol, ...] = (
     *(
         FoundSaliency(
-            name=_named("saliency-found-v1", select, refine), select=select, refine=refine
+            name=_variant_name("saliency-found-v1", select, refine), select=select, refine=refine
         )
         for select in ("multi", "single")
         for refine in ("none", "guided", "solver")
     ),
     *(
-        kind(name=_named(base, refine), refine=refine)
+        kind(name=_variant_name(base, refine), refine=refine)
         for base, kind in (
             ("saliency-tokencut-v1", TokenCutSaliency),
             ("saliency-sod-v1", SodSaliency),

@@ -1,7 +1,7 @@
-"""Objects as pieces of a class map: what retrieval and clustering have in common.
+"""Segments of a class map, which retrieval and clustering have in common.
 
-Which classes lie in a mask, and how many pixels of each, is all that is needed to score whatever
-name the mask gets later; so a row holds these counts and no masks.
+The number of pixels of every class in a mask is all that is needed to score any name that the mask
+gets later; so a row holds these counts and no masks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,24 +30,24 @@ Pixels = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentProtocol(Protocol):
-    """What retrieval and clustering choose alike."""
+    """Choices that retrieval and clustering have in common."""
 
     objects: Objects = "as found"
-    """What is an object."""
+    """Definition of an object."""
     min_area: float = 0.01
     """Share of the image below which an object is dropped."""
     size: int | None = 512
     """Side of the square to which masks and annotation are squeezed; None: left as they are."""
     classes: tuple[str, ...] = VOC[1:]
-    """Those that are scored, besides the background; pixels of others are void."""
+    """Classes that are scored, besides the background; pixels of others are void."""
     with_background: bool = True
     """Whether the background is one of the classes of the mean."""
     features: Features = "the encoder's"
-    """Of the patches."""
+    """Features of the patches."""
     embedding: str = (
         "mean feature of the patches, each by the share of it that the mask covers, at length 1"
     )
-    """Of an object."""
+    """Embedding of an object."""
     variants = ("objects", "features")
     words = Protocol.words | {
         ("objects", "as found"): "as found (those that the method reports, masks interpolated)",
@@ -74,18 +74,18 @@ class SegmentProtocol(Protocol):
         check_voc(self.name, data)
 
     def measure(self, outcome: Outcome, split: str) -> Row:
-        """Embedding and classes of each object, and the classes of what is in none."""
+        """Embedding and classes of every object, and the classes of pixels in no object."""
         truth = self._truth(self.require(outcome.truth, "classes"))
         patches = self._features(outcome)
-        found, rest = [], np.ones(truth.shape, dtype=bool)
+        segments, rest = [], np.ones(truth.shape, dtype=bool)
         for mask in self._masks(outcome, truth.shape):
             rest &= ~mask
             embedding = _embedding(mask, patches, outcome.finding.saliency.shape)
-            found.append({"embedding": embedding.tolist(), "pixels": _count(truth[mask])})
-        return {"split": split, "segments": found, "rest": _count(truth[rest])}
+            segments.append({"embedding": embedding.tolist(), "pixels": _count(truth[mask])})
+        return {"split": split, "segments": segments, "rest": _count(truth[rest])}
 
     def miou(self, rows: Sequence[Row], labels: int = 0) -> OfSums:
-        """Mean IoU of named rows, by the confusion of the whole set; `labels` is which naming."""
+        """Mean IoU of named rows, by the confusion of the whole set; `labels` numbers the naming."""
         states = np.array([confusion(row, labels).ravel() for row in rows], dtype=np.float64)
         among = self.numbers
 
@@ -96,7 +96,7 @@ class SegmentProtocol(Protocol):
 
     @property
     def numbers(self) -> list[int]:
-        """The classes of the mean, by number."""
+        """Numbers of the classes of the mean."""
         return [0] * self.with_background + [VOC.index(name) for name in self.classes]
 
     def absent(self, rows: Sequence[Row]) -> list[str]:
@@ -114,15 +114,15 @@ class SegmentProtocol(Protocol):
         scored = np.array([0, *(VOC.index(name) for name in self.classes)])
         kept = np.full(VOID + 1, VOID, dtype=np.uint8)
         kept[scored] = scored
-        return _squeezed(kept[classes], self.size)
+        return _squeeze(kept[classes], self.size)
 
     def _masks(
         self, outcome: Outcome, shape: tuple[int, ...]
     ) -> list[Bool[np.ndarray, "height width"]]:
         if self.objects == "as found":
-            masks: Iterable[np.ndarray] = (_squeezed(mask, self.size) for mask in outcome.masks)
+            masks: Iterable[np.ndarray] = (_squeeze(mask, self.size) for mask in outcome.masks)
         else:
-            mask = _squeezed(outcome.smooth > THRESHOLD, self.size)
+            mask = _squeeze(outcome.smooth > THRESHOLD, self.size)
             if self.objects == "all as one":
                 return [mask] if mask.any() else []
             numbered, count = label(mask)
@@ -145,41 +145,41 @@ def check_voc(protocol: str, data: Dataset) -> None:
 
 
 def confusion(row: Row, which: int) -> Int64[np.ndarray, "truth prediction"]:
-    """Pixels of an image by true and predicted class; each segment has one name for each naming."""
-    found = np.zeros((len(VOC), len(VOC)), dtype=np.int64)
+    """Count pixels by true and predicted class; segments have a name for every naming."""
+    counts = np.zeros((len(VOC), len(VOC)), dtype=np.int64)
     for names, pixels in row["segments"]:
-        _add(found, pixels, names[which])
-    _add(found, row["rest"], 0)
-    return found
+        _add(counts, pixels, names[which])
+    _add(counts, row["rest"], 0)
+    return counts
 
 
-def majority(pixels: Pixels) -> int:
-    """The class that most pixels have, but for the background; 0 if there is none."""
+def majority_class(pixels: Pixels) -> int:
+    """Class that most pixels have, without the background; 0 if there is none."""
     objects = {int(number): count for number, count in pixels.items() if number != "0"}
     return max(objects, key=lambda number: (objects[number], -number), default=0)
 
 
-def named(row: Row, names: Sequence[Sequence[int]]) -> Row:
-    """The row with names instead of embeddings: for each segment a list, one for each naming."""
+def name_segments(row: Row, names: Sequence[Sequence[int]]) -> Row:
+    """Replace embeddings by names: every segment has a list with a name for every naming."""
     pairs = zip(names, row["segments"], strict=True)
     return {"segments": [[list(n), s["pixels"]] for n, s in pairs], "rest": row["rest"]}
 
 
 def embeddings_of(rows: Sequence[Row]) -> Float64[np.ndarray, "segment dim"]:
     """Embeddings of all segments of unfinished rows, in their order."""
-    found = [segment["embedding"] for row in rows for segment in row["segments"]]
-    return np.array(found, dtype=np.float64) if found else np.zeros((0, 0))
+    embeddings = [segment["embedding"] for row in rows for segment in row["segments"]]
+    return np.array(embeddings, dtype=np.float64) if embeddings else np.zeros((0, 0))
 
 
-def shared_out(rows: Sequence[Row], each: Sequence[Any]) -> list[list[Any]]:
-    """What belongs to all segments, cut up by row."""
-    remaining = iter(each)
+def split_by_row(rows: Sequence[Row], values: Sequence[Any]) -> list[list[Any]]:
+    """Split values of all segments by row."""
+    remaining = iter(values)
     return [[next(remaining) for _ in row["segments"]] for row in rows]
 
 
-def _add(found: Int64[np.ndarray, "t p"], pixels: Mapping[str, int], prediction: int) -> None:
+def _add(counts: Int64[np.ndarray, "t p"], pixels: Mapping[str, int], prediction: int) -> None:
     for number, count in pixels.items():
-        found[int(number), prediction] += count
+        counts[int(number), prediction] += count
 
 
 def _count(classes: UInt8[np.ndarray, " pixel"]) -> Pixels:
@@ -187,7 +187,7 @@ def _count(classes: UInt8[np.ndarray, " pixel"]) -> Pixels:
     return {str(number): int(numbers[number]) for number in np.flatnonzero(numbers)}
 
 
-def _squeezed(plane: np.ndarray, size: int | None) -> np.ndarray:
+def _squeeze(plane: np.ndarray, size: int | None) -> np.ndarray:
     if size is None:
         return plane
     image = Image.fromarray(plane).resize((size, size), Image.Resampling.NEAREST)
@@ -199,7 +199,7 @@ def _embedding(
     patches: Float32[np.ndarray, "patch dim"],
     grid: tuple[int, ...],
 ) -> Float32[np.ndarray, " dim"]:
-    """Each patch counts by the share of it that the mask covers."""
+    """Mean of the patches, weighted by the share of a patch that the mask covers, at length 1."""
     cover = Image.fromarray(mask.astype(np.float32))
     share = np.asarray(cover.resize((grid[1], grid[0]), Image.Resampling.BOX))
     mean = share.ravel() @ patches

@@ -44,7 +44,7 @@ class Separation(Protocol):
     """
 
     iou: float = 0.5
-    """From which on an object is that of a thing."""
+    """Least IoU at which an object is that of a thing."""
     smallest: float = 0.01
     """Share of the image that each thing of a pair covers at least."""
     masks: str = "of the patches, interpolated bilinearly"
@@ -52,7 +52,7 @@ class Separation(Protocol):
     task = "several"
 
     def measure(self, outcome: Outcome, split: str) -> Row:
-        """Each pair with the IoU that two objects reach, and the regions of the image."""
+        """Pairs with the IoU that two objects reach, and the regions of the image."""
         classes = self.require(outcome.truth, "box_classes")
         places = _places(outcome.truth, outcome.size)
         large = places.mean(axis=(1, 2)) >= self.smallest
@@ -68,10 +68,7 @@ class Separation(Protocol):
         pure, floor = purity(regions, own, names)
         return {
             "scored": True,
-            "pairs": [
-                self._pair(names, (one, other), pair_iou(iou, one, other), most)
-                for one, other in pairs
-            ],
+            "pairs": [self._pair(names, pair, pair_iou(iou, *pair), most) for pair in pairs],
             "objects": len(outcome.finding.objects),
             "regions": len(np.unique(labels)),
             "purity": None if np.isnan(pure) else pure,
@@ -85,13 +82,13 @@ class Separation(Protocol):
         iou: float,
         most: Int64[np.ndarray, " thing"],
     ) -> Row:
-        one, other = (int(most[each]) for each in pair)
+        first, second = (int(most[thing]) for thing in pair)
         return {
-            "classes": [names[each] for each in pair],
+            "classes": [names[thing] for thing in pair],
             "iou": iou,
-            # Beside the IoU, which is rounded when it is kept.
+            # Not computed from the row later: the IoU is rounded there.
             "hit": iou >= self.iou,
-            "apart": NOWHERE not in (one, other) and one != other,
+            "apart": NOWHERE not in (first, second) and first != second,
         }
 
     def finish(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, Any]]:
@@ -112,7 +109,7 @@ class Separation(Protocol):
         }
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
-        """Shares of the pairs and of the images, purity, and how many objects and regions."""
+        """Shares of the pairs and of the images, purity, and numbers of objects and regions."""
         states = [_sums(row) for row in rows if row["scored"]]
         return [OfSums(_NAMES, np.stack(states), _compute)]
 
@@ -139,7 +136,7 @@ def _sums(row: Row) -> Float64[np.ndarray, " state"]:
         row["purity_floor"] if pure else 0,
         row["objects"],
         row["regions"],
-        # What the others are shares of: pairs, images, images with a purity.
+        # Denominators of the others: pairs, images, images with a purity.
         len(pairs),
         1,
         pure,
@@ -165,7 +162,7 @@ def _places(truth: Truth, size: tuple[int, int]) -> Bool[np.ndarray, "thing heig
 
 
 def _iou(outcome: Outcome) -> Float64[np.ndarray, "object thing"]:
-    """Of the objects of the run, without further guesses, with all that is annotated."""
+    """IoU of the objects of the run, without further guesses, with all that is annotated."""
     masks = outcome.masks[outcome.masks.any(axis=(1, 2))]
     if outcome.truth.instances is not None:
         return mask_iou_matrix(masks, outcome.truth.instances)
@@ -174,12 +171,12 @@ def _iou(outcome: Outcome) -> Float64[np.ndarray, "object thing"]:
 
 
 def _regions(outcome: Outcome) -> Int64[np.ndarray, "grid_h grid_w"]:
-    """Region of each patch: as the method says, or its objects, 0 being the rest of the image."""
+    """Region of each patch: as the method reports, or its objects, with 0 for the rest."""
     if outcome.finding.label_map is not None:
         return outcome.finding.label_map
     parts = np.zeros(outcome.finding.saliency.shape, dtype=np.int64)
-    for number, each in enumerate(outcome.finding.objects, 1):
-        parts[each.cells] = number
+    for number, part in enumerate(outcome.finding.objects, 1):
+        parts[part.cells] = number
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Several objects: how many of them a few boxes find, in images that have more than one."""
+"""Several objects: recall of a few boxes in images with more than one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Several(AveragePrecision):
     classes: int = 2
     """An image is scored if its objects have at least so many."""
     boxes: tuple[int, ...] = (1, 2, 3, 5, 10)
-    """How many an image keeps."""
+    """Numbers of boxes that an image keeps."""
     task = "several"
 
     def measure(self, outcome: Outcome, split: str) -> Row:
@@ -56,7 +56,7 @@ class Several(AveragePrecision):
         return list(rows), {"scored": scored}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
-        """AP, AP50, and for each number of boxes the recall and how many were kept."""
+        """AP, AP50, and for every number of boxes the recall and the mean number that was kept."""
         states = [Detections.from_row(row["objects"]) for row in rows if row["scored"]]
         return [OfDetections(states, ("AP", "AP50")), _kept(states, self.boxes)]
 
@@ -65,12 +65,12 @@ def _kept(states: Sequence[Detections], most: Sequence[int]) -> OfSums:
     """Recall and number of boxes where at most so many are kept of each image."""
     sums = [
         [
-            *(np.count_nonzero(each.matched[:count, 0]) for count in most),
-            *(min(count, len(each.scores)) for count in most),
-            each.truths[0],
+            *(np.count_nonzero(state.matched[:count, 0]) for count in most),
+            *(min(count, len(state.scores)) for count in most),
+            state.truths[0],
             1,
         ]
-        for each in states
+        for state in states
     ]
     names = tuple(f"{name}_{count}" for name in ("recall", "boxes") for count in most)
     # Recall is a share of the objects, the number of boxes a mean over the images.

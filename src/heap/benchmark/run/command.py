@@ -55,18 +55,8 @@ def evaluate(
     # A name that is given twice is meant once.
     wanted = [find_protocol(name) for name in dict.fromkeys(protocols)]
     cards = [find_method(name) for name in dict.fromkeys(methods)]
-    out, model = Path(out), None if model is None else Path(model)
-    by_method = settings or {}
-    runs = [
-        (card, seed) for card in cards for seed in (dict.fromkeys(seeds) if card.learn else [0])
-    ]
-    alone = len(runs) == 1 and _is_file(out)
-    if not alone and _is_file(out):
-        raise InputError(f"several methods or seeds need a folder: --out {out} is a file name")
-    entries = []
-    for card, seed in runs:
-        place, own_model = (out, model) if alone else _places(card, seed, out, model)
-        entries.append(Entry(card, place, by_method.get(card.name, {}), seed, own_model, label))
+    place = None if model is None else Path(model)
+    entries = _entries(cards, seeds, Path(out), place, settings or {}, label)
     task = Task(wanted, open_dataset(data, limit), data_label)
     # Before the encoder is loaded, which takes long.
     task.check()
@@ -80,6 +70,28 @@ def evaluate(
     )
     results = score_methods(task, bench, entries, on_progress=on_progress)
     return {entry.out: result for entry, result in zip(entries, results, strict=True)}
+
+
+def _entries(
+    cards: Sequence[MethodCard],
+    seeds: Sequence[int],
+    out: Path,
+    model: Path | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    label: str,
+) -> list[Entry]:
+    """Entry of every method and, for one that learns, of every seed, with places of their own."""
+    once = list(dict.fromkeys(seeds))
+    runs = [(card, seed) for card in cards for seed in (once if card.learn else [0])]
+    alone = len(runs) == 1 and _is_file(out)
+    if _is_file(out) and not alone:
+        raise InputError(f"several methods or seeds need a folder: --out {out} is a file name")
+    entries = []
+    for card, seed in runs:
+        own_out, own_model = (out, model) if alone else _places(card, seed, out, model)
+        chosen = settings.get(card.name, {})
+        entries.append(Entry(card, own_out, chosen, seed, own_model, label))
+    return entries
 
 
 def _places(card: MethodCard, seed: int, out: Path, model: Path | None) -> tuple[Path, Path | None]:

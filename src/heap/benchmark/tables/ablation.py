@@ -1,10 +1,10 @@
-"""The ablation table: what the losses and the group tokens are worth."""
+"""Ablation table: the effect of the losses and of the group tokens."""
 
 from collections.abc import Sequence
 
 from heap.benchmark.tables import words
-from heap.benchmark.tables.about import about_data
-from heap.benchmark.tables.groups import Group, base_of, changes, is_ablation
+from heap.benchmark.tables.about import describe_data
+from heap.benchmark.tables.groups import Group, base_of, changed_settings, is_ablation
 from heap.benchmark.tables.layout import Line, Table
 
 _PLACES = (
@@ -14,40 +14,40 @@ _PLACES = (
     ("regions-voc12-v1", "recall_10_features"),
     ("regions-voc12-v1", "recall_10_head"),
 )
-"""Protocols and metrics of the columns; those that nothing was evaluated by are left out."""
+"""Protocols and metrics of the columns; columns without any value are left out."""
 UNCHANGED = "nothing"
 
 
 def ablation_tables(groups: Sequence[Group]) -> list[Table]:
-    """A table for each method, encoder and data set of which several settings were tried."""
+    """Make a table for every method, encoder and data set with several settings."""
     families: dict[tuple[str, ...], list[Group]] = {}
-    for each in groups:
-        about = each.first
-        key = (about.method.name, about.encoder.label, *map(str, each.data))
-        families.setdefault(key, []).append(each)
+    for group in groups:
+        about = group.first
+        key = (about.method.name, about.encoder.label, *map(str, group.data))
+        families.setdefault(key, []).append(group)
     tables = (_table(family) for family in families.values())
     return [table for table in tables if len(table.lines) > 1]
 
 
 def _table(family: Sequence[Group]) -> Table:
     base = base_of(family)
-    shown = [base, *(each for each in family if is_ablation(base, each))]
-    places = [place for place in _PLACES if any(place[0] in each.protocols for each in shown)]
+    shown = [base, *(group for group in family if is_ablation(base, group))]
+    places = [place for place in _PLACES if any(place[0] in group.protocols for group in shown)]
     columns = tuple(words.column_of(*place) for place in places)
     lines = [
         Line(
-            ", ".join(changes(base, each)) or UNCHANGED,
-            each.first.encoder.label,
-            tuple(each.cell(*place) for place in places),
+            ", ".join(changed_settings(base, group)) or UNCHANGED,
+            group.first.encoder.label,
+            tuple(group.cell(*place) for place in places),
         )
-        for each in shown
+        for group in shown
     ]
     about = base.first
     return Table(
         "ablation",
         f"ablation-{about.method.name}-{about.encoder.label}-{about.data.label}",
         f"Ablation of {about.method.label}, {about.encoder.label}, {about.data.label}",
-        about_data(base, columns),
+        describe_data(base, columns),
         columns,
         tuple(line for line in lines if any(line.cells)),
         first="settings changed",

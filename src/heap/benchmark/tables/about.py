@@ -1,4 +1,4 @@
-"""What stands above a table: its data and its protocols."""
+"""Lines above and below a table: its data, its protocols, and images that failed."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from heap.benchmark.tables.groups import Group, Named
 from heap.benchmark.tables.layout import Column
 
 _DIGITS = 12
-"""Of a fingerprint that are printed."""
+"""Digits of a fingerprint that are printed."""
 
 
-def about_data(group: Group, columns: Sequence[Column] = ()) -> tuple[str, ...]:
-    """The data of a group, and the protocols of some columns."""
+def describe_data(group: Group, columns: Sequence[Column] = ()) -> tuple[str, ...]:
+    """Describe the data of a group, and the protocols of the columns."""
     data = group.first.data
     lines = [f"data: {data.label}, {data.images:,} images, SHA-256 {data.sha256[:_DIGITS]}"]
     if protocols := dict.fromkeys(column.protocol for column in columns):
@@ -25,11 +25,13 @@ def about_data(group: Group, columns: Sequence[Column] = ()) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def failures(groups: Sequence[Named]) -> tuple[str, ...]:
-    """How many images could not be used, for each method where there were any."""
+def describe_failures(groups: Sequence[Named]) -> tuple[str, ...]:
+    """Number of images that could not be used, for methods that have any."""
     counts = {
-        f"{label}, {each.first.encoder.label}": max(len(one.data.failed) for one in each.results)
-        for label, each in groups
+        f"{label}, {group.first.encoder.label}": max(
+            len(results.data.failed) for results in group.results
+        )
+        for label, group in groups
     }
     return tuple(
         f"{name}: {count} images could not be used" for name, count in counts.items() if count

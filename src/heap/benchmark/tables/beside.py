@@ -1,4 +1,4 @@
-"""Published figures in tables: beside what was measured alike, or in tables of their own."""
+"""Published figures in tables: beside own figures of the same kind, or in tables of their own."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from heap.benchmark.tables.layout import Cell, Line, Table
 Place = tuple[str, str]
 """Protocol and metric of a column."""
 NOT_STATED = "not stated"
-"""In the place of an encoder that the source does not tell."""
+"""Stands for an encoder that the source does not name."""
 
 
 def published_alike(groups: Sequence[Group]) -> list[Published]:
-    """What is published for the data, encoder and protocols of any of some groups."""
-    return [row for row in read_published() if any(_is_alike(row, each) for each in groups)]
+    """Published figures for the data, encoder and protocols of any of the groups."""
+    return [row for row in read_published() if any(_is_alike(row, group) for group in groups)]
 
 
 def published_tables(kind: str, groups: Sequence[Group]) -> list[Table]:
-    """What is left of one kind, a table for each data set."""
+    """Tables of the remaining published figures of one kind, one for every data set."""
     alike = published_alike(groups)
     rows = [
         row for row in read_published() if words.task_of(row.protocol) == kind and row not in alike
@@ -33,23 +33,25 @@ def published_tables(kind: str, groups: Sequence[Group]) -> list[Table]:
 def published_lines(
     rows: Sequence[Published], places: Sequence[Place], *, tell_variant: bool
 ) -> list[Line]:
-    """A line for each method, encoder and variant, whatever the source.
+    """Make a line for every method, encoder and variant, whatever the source.
 
     Args:
-        rows: What to show.
-        places: The columns; by plain protocols, without their variants, if variants are told.
+        rows: Figures to show.
+        places: The columns; protocols are without their variants if `tell_variant`.
         tell_variant: Whether lines say which variant they are of.
     """
-    found: dict[tuple[str, str, str], list[Published]] = {}
+    by_line: dict[tuple[str, str, str], list[Published]] = {}
     for row in rows:
         variant = words.split_name(row.protocol)[1]
         encoder = row.encoder or NOT_STATED
-        found.setdefault((row.method, encoder, variant), []).append(row)
-    return [_line(about, same, places, tell_variant=tell_variant) for about, same in found.items()]
+        by_line.setdefault((row.method, encoder, variant), []).append(row)
+    return [
+        _line(about, same, places, tell_variant=tell_variant) for about, same in by_line.items()
+    ]
 
 
 def notes_on(rows: Sequence[Published]) -> tuple[str, ...]:
-    """What there is to know about some rows, each note once."""
+    """Notes on published rows, every note once."""
     methods: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.note:
@@ -69,20 +71,22 @@ def _line(
     for row in rows:
         name = words.split_name(row.protocol)[0] if tell_variant else row.protocol
         cells |= {(name, metric): Cell(value) for metric, value in row.values.items()}
-    told = words.in_words(words.task_of(rows[0].protocol), variant) if tell_variant else ""
+    variant_words = (
+        words.variant_in_words(words.task_of(rows[0].protocol), variant) if tell_variant else ""
+    )
     sources = dict.fromkeys(
         source if row.verified else f"{source}, not checked"
         for row in rows
         for source in row.source.split("; ")
     )
-    return Line(method, encoder, tuple(map(cells.get, places)), told, "; ".join(sources))
+    return Line(method, encoder, tuple(map(cells.get, places)), variant_words, "; ".join(sources))
 
 
 def _table(kind: str, rows: Sequence[Published]) -> Table:
     plain = {row.protocol: words.split_name(row.protocol)[0] for row in rows}
     protocols = list(dict.fromkeys(plain.values()))
-    found = {(plain[row.protocol], metric) for row in rows for metric in row.values}
-    places = sorted(found, key=lambda at: (protocols.index(at[0]), words.metric_order(at[1])))
+    measured = {(plain[row.protocol], metric) for row in rows for metric in row.values}
+    places = sorted(measured, key=lambda at: (protocols.index(at[0]), words.metric_order(at[1])))
     first = rows[0]
     return Table(
         kind,

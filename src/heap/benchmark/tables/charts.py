@@ -1,4 +1,4 @@
-"""The tables as figures: a panel for each column, in it a group of bars for each method."""
+"""Tables as figures: a panel for every column, with a group of bars for every method."""
 
 import re
 import warnings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#BBBBBB")
-"""Paul Tol's bright scheme, for encoders in turn: told apart with any colour vision."""
+"""Paul Tol's bright scheme, which all colour vision can tell apart; encoders have them in turn."""
 _PUBLISHED_ALPHA = 0.35
 _ACROSS = 4
 """Panels beside each other."""
@@ -25,18 +25,18 @@ _LINE_INCHES, _FRAME_INCHES = 0.24, 1.0
 _BAR, _GAP = 0.9, 0.5
 """Height of a bar, and space between methods, where a bar has room of 1."""
 _MARGIN = 0.7
-"""From the middle of the first and the last bar to the frame."""
+"""Distance from the middle of the first and last bar to the frame."""
 _LONGEST = 48
-"""Letters of a method's name that have room."""
+"""Letters of a method's name for which there is room."""
 
 
 def write_charts(
     results: Sequence[Results], folder: Path, which: Sequence[str] | None = None
 ) -> list[Path]:
-    """Write a PNG for each table of some kinds (None: of all), and say which.
+    """Write a PNG for every table of some kinds (None: of all); returns the paths.
 
-    What is published is hatched and lighter than what was measured. Whiskers are the 95 % interval
-    over images, or the standard deviation over seeds.
+    Published figures are hatched and lighter than own ones. Whiskers are the 95 % interval over
+    images, or the standard deviation over seeds.
 
     Raises:
         InputError: an unknown kind, two results of the same seed and protocol, or a folder that
@@ -46,12 +46,13 @@ def write_charts(
 
     taken: set[str] = set()
     written = []
-    # A dollar sign in a label is no formula, and a letter that the font lacks is drawn as a box.
+    # A dollar sign in a label begins no formula. A letter that the font lacks is drawn as a box, of
+    # which matplotlib would warn.
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         for table in make_tables(results, which):
-            path = folder / f"{_free(_stem(table.name), taken)}.png"
-            figure = draw(table)
+            path = folder / f"{_free_name(_stem(table.name), taken)}.png"
+            figure = draw_table(table)
             with replacing(path) as file:
                 # Without the version of matplotlib: the same results give the same bytes.
                 figure.savefig(file, format="png", metadata={"Software": None})
@@ -59,11 +60,11 @@ def write_charts(
     return written
 
 
-def draw(table: Table) -> "Figure":
-    """One table as a figure; no display is needed."""
+def draw_table(table: Table) -> "Figure":
+    """Draw a table as a figure; no display is needed."""
     from matplotlib.figure import Figure
 
-    lines, places = _grouped(table.lines)
+    lines, places = _place_lines(table.lines)
     across = min(len(table.columns), _ACROSS)
     down = -(-len(table.columns) // _ACROSS)
     size = (
@@ -77,7 +78,7 @@ def draw(table: Table) -> "Figure":
     for spare in axes[len(table.columns) :]:
         spare.set_axis_off()
     names = _names(lines, places)
-    axes[0].set_yticks(list(names.values()), [_shortened(name) for name in names])
+    axes[0].set_yticks(list(names.values()), [_shorten(name) for name in names])
     axes[0].set_ylim(places[-1] + _MARGIN, -_MARGIN)
     figure.suptitle(table.title)
     _legend(figure, table.lines)
@@ -135,8 +136,8 @@ def _colours(lines: Sequence[Line]) -> dict[str, str]:
     return {encoder: _COLOURS[at % len(_COLOURS)] for at, encoder in enumerate(encoders)}
 
 
-def _grouped(lines: Sequence[Line]) -> tuple[list[Line], list[float]]:
-    """The lines with those of a method together, and where each has its bar."""
+def _place_lines(lines: Sequence[Line]) -> tuple[list[Line], list[float]]:
+    """Lines with those of a method together, and the places of their bars."""
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(_name(line), []).append(line)
@@ -151,18 +152,18 @@ def _grouped(lines: Sequence[Line]) -> tuple[list[Line], list[float]]:
 
 
 def _names(lines: Sequence[Line], places: Sequence[float]) -> dict[str, float]:
-    """The methods, each with the middle of its bars."""
-    found: dict[str, list[float]] = {}
+    """Middle of the bars of every method."""
+    places_of: dict[str, list[float]] = {}
     for line, place in zip(lines, places, strict=True):
-        found.setdefault(_name(line), []).append(place)
-    return {name: mean(where) for name, where in found.items()}
+        places_of.setdefault(_name(line), []).append(place)
+    return {name: mean(where) for name, where in places_of.items()}
 
 
 def _name(line: Line) -> str:
     return f"{line.method}, {line.variant}" if line.variant else line.method
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
 
@@ -170,8 +171,8 @@ def _stem(name: str) -> str:
     return re.sub(r"[^\w-]+", "_", name).strip("_")
 
 
-def _free(stem: str, taken: set[str]) -> str:
-    """A file name that no other table has, in any case of letters."""
+def _free_name(stem: str, taken: set[str]) -> str:
+    """Return a file name that no other table has; some file systems ignore the case of letters."""
     number, name = 1, stem
     while name.casefold() in taken:
         number += 1

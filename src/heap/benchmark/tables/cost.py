@@ -1,9 +1,9 @@
-"""The table of costs: time and memory."""
+"""Table of costs: time and memory."""
 
 from collections.abc import Callable, Sequence
 
 from heap.benchmark.results import Results
-from heap.benchmark.tables.about import about_data
+from heap.benchmark.tables.about import describe_data
 from heap.benchmark.tables.groups import Named, by_encoder
 from heap.benchmark.tables.layout import Column, Line, Table
 
@@ -24,30 +24,30 @@ _AMOUNTS: tuple[Callable[[Results], float | None], ...] = (
 
 
 def cost_tables(groups: Sequence[Named]) -> list[Table]:
-    """A table for each data set and machine: times of one do not stand beside those of another."""
+    """Make a table for every data set and machine: times of different machines do not compare."""
     places: dict[tuple[object, ...], list[Named]] = {}
-    for label, each in groups:
-        key = (each.data, *sorted(map(str, each.first.machine.items())))
-        places.setdefault(key, []).append((label, each))
+    for label, group in groups:
+        key = (group.data, *sorted(map(str, group.first.machine.items())))
+        places.setdefault(key, []).append((label, group))
     return [_table(same) for same in places.values()]
 
 
 def _table(groups: Sequence[Named]) -> Table:
     first = groups[0][1]
-    told = ", ".join(f"{key} {value}" for key, value in first.first.machine.items())
+    machine = ", ".join(f"{key} {value}" for key, value in first.first.machine.items())
     return Table(
         "cost",
         f"cost-{first.first.data.label}",
         f"Cost, {first.first.data.label}",
-        (*about_data(first), f"machine: {told}"),
+        (*describe_data(first), f"machine: {machine}"),
         _COLUMNS,
         tuple(
             Line(
                 label,
-                each.first.encoder.label,
-                tuple(each.mean(map(amount, each.results)) for amount in _AMOUNTS),
+                group.first.encoder.label,
+                tuple(group.mean(map(amount, group.results)) for amount in _AMOUNTS),
             )
             for same in by_encoder(groups)
-            for label, each in same
+            for label, group in same
         ),
     )

@@ -1,4 +1,4 @@
-"""What methods find in the same photos: a row for each photo, a column or two for each method."""
+"""Figure of what methods find in the same photos: a row a photo, a column or two a method."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from heap.report.overlays import draw_foreground, draw_regions
 _SIDE = 2 * CELL
 """Panels are drawn at twice their size, so that their lines have no steps."""
 
-# Pictures of one figure have many sizes: the axes have no names that would have to agree.
+# The pictures of a figure have many sizes, so the axes have no names, which would have to agree.
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Mask = Bool[np.ndarray, "_ _"]
 Masks = Bool[np.ndarray, "_ _ _"]
@@ -32,7 +32,7 @@ def figure_rows(
     features: Sequence[PatchFeatures],
     methods: Mapping[str, Method],
 ) -> list[FigureRow]:
-    """A row for each picture: itself, its ground truth, and what each of the methods finds.
+    """Make a row for every picture: itself, its ground truth, and the findings of the methods.
 
     `masks` are the objects of each picture, at the size of the upright original, None for those
     that have no ground truth; None instead of them all leaves the column out. The objects of every
@@ -43,10 +43,10 @@ def figure_rows(
         InputError: if masks do not have the size of their picture.
     """
     observed = [Observed(f, p.pixels) for p, f in zip(pictures, features, strict=True)]
-    photos = [_enlarged(picture.pixels) for picture in pictures]
+    photos = [_enlarge(picture.pixels) for picture in pictures]
     columns = [_column("Image", photos)]
     if masks is not None:
-        truths = [_truth(*each) for each in zip(pictures, photos, masks, strict=True)]
+        truths = [_truth(*row) for row in zip(pictures, photos, masks, strict=True)]
         columns.append(_column("Ground truth", truths))
     for name, method in methods.items():
         columns += _columns_of(name, [method(image) for image in observed], photos)
@@ -67,7 +67,7 @@ def _column(title: str, pictures: Iterable[Pixels | None]) -> list[Panel]:
     return [Panel(title, pixels) for pixels in pictures]
 
 
-def _enlarged(pixels: Pixels) -> Pixels:
+def _enlarge(pixels: Pixels) -> Pixels:
     photo = Image.fromarray(pixels)
     size = fit_size(photo.size, _SIDE, enlarge=True)
     return np.asarray(photo.resize(size, Image.Resampling.LANCZOS))
@@ -86,7 +86,7 @@ def _truth(picture: Picture, photo: Pixels, masks: Masks | None) -> Pixels | Non
 
 
 def _objects(photo: Pixels, finding: Finding) -> Pixels:
-    cells = [each.cells for each in finding.objects]
+    cells = [part.cells for part in finding.objects]
     upsample = make_upsample(photo, refine=True)
     return _foreground(photo, pixel_masks(finding.saliency, cells, upsample, THRESHOLD))
 
@@ -106,7 +106,7 @@ def _foreground(photo: Pixels, masks: Iterable[Mask]) -> Pixels:
 
 
 def read_objects(folder: Path, picture: Picture) -> Masks | None:
-    """The objects drawn for a picture: a PNG with its stem, in which each value but 0 is one.
+    """Read the objects drawn for a picture: a PNG with its stem, in which every value but 0 is one.
 
     None if there is no such file.
 
@@ -123,5 +123,5 @@ def read_objects(folder: Path, picture: Picture) -> Masks | None:
         raise InputError(f"the mask {path} cannot be read: {error}") from error
     if values.ndim != 2:
         raise InputError(f"the mask {path} is in colour; draw one value for each object")
-    # Of a photo without an object nothing is drawn: an array that is empty, but has the size.
+    # Without any object this is an array of no masks, which still has the size of the photo.
     return np.asarray(values[None] == np.setdiff1d(values, 0)[:, None, None])

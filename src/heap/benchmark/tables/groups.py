@@ -1,4 +1,4 @@
-"""Results that belong together: the seeds of one method, and methods that differ in settings."""
+"""Groups of results: the seeds of a method, and methods that differ in settings only."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _ABLATED = re.compile(r"(\w+\.)*(losses|groups)\b")
 """Settings whose change makes an ablation."""
 
 DataKey = tuple[str, str, int]
-"""What tells data from others: the label alone could be given twice."""
+"""Label, digest and number of images: two data sets could have the same label."""
 
 
 @dataclass(frozen=True)
@@ -28,40 +28,40 @@ class Group:
 
     @property
     def first(self) -> Results:
-        """One of them, for what they share."""
+        """First of the results, for what all of them share."""
         return self.results[0]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the method and its features were told, but for the seed."""
+        """Settings of the method and its features, without the seed."""
         method: dict[str, Any] = _seedless(self.first.method.settings)
         return {"features": self.first.encoder.features, **method}
 
     @property
     def data(self) -> DataKey:
-        """The data that they are of."""
+        """Data that the results are of."""
         return _data_key(self.first.data)
 
     @property
     def protocols(self) -> dict[str, list[str]]:
-        """Metrics of each protocol, in the order of the files."""
-        found: dict[str, dict[str, None]] = {}
+        """Metrics by protocol, in the order of the files."""
+        metrics_of: dict[str, dict[str, None]] = {}
         for results in self.results:
             for name, scores in results.protocols.items():
-                found.setdefault(name, {}).update(dict.fromkeys(scores.metrics))
-        return {name: list(metrics) for name, metrics in found.items()}
+                metrics_of.setdefault(name, {}).update(dict.fromkeys(scores.metrics))
+        return {name: list(metrics) for name, metrics in metrics_of.items()}
 
     def cell(self, protocol: str, metric: str) -> Cell | None:
-        """The value of a metric: of one seed with its interval, of several with their deviation."""
-        found = [
+        """Value of a metric: of one seed with its interval, of several with their deviation."""
+        metrics = [
             scores.metrics[metric]
             for results in self.results
             if (scores := results.protocols.get(protocol)) and metric in scores.metrics
         ]
-        return _cell([each for each in found if each.value is not None])
+        return _cell([value for value in metrics if value.value is not None])
 
     def mean(self, amounts: Iterable[float | None]) -> Cell | None:
-        """The mean of something measured for each seed."""
+        """Mean of something that is measured for every seed."""
         known = [amount for amount in amounts if amount is not None]
         return Cell(float(mean(known))) if known else None
 
@@ -70,66 +70,65 @@ Named = tuple[str, Group]
 """A group, and its name in tables of methods."""
 
 
-def group(everything: Sequence[Results]) -> list[Group]:
-    """Put the seeds of each method together, in the order in which they come.
+def group_results(everything: Sequence[Results]) -> list[Group]:
+    """Group the seeds of every method, in the order in which they come.
 
     Raises:
         InputError: if two results are of the same seed and protocol.
     """
-    found: dict[str, list[Results]] = {}
+    by_key: dict[str, list[Results]] = {}
     for results in everything:
-        found.setdefault(_key(results), []).append(results)
-    for seeds in found.values():
+        by_key.setdefault(_key(results), []).append(results)
+    for seeds in by_key.values():
         _check_seeds(seeds)
-    return [Group(tuple(seeds)) for seeds in found.values()]
+    return [Group(tuple(seeds)) for seeds in by_key.values()]
 
 
 def base_of(groups: Sequence[Group]) -> Group:
-    """The one whose settings differ least from those of all others; of several the first.
+    """Return the group whose settings differ least from those of all others, of several the first.
 
-    Where settings are changed one at a time, that is the one they were changed from.
+    Where settings are changed one at a time, that is the group that they were changed from.
     """
-    return min(groups, key=lambda one: sum(len(changes(one, other)) for other in groups))
+    return min(groups, key=lambda base: sum(len(changed_settings(base, other)) for other in groups))
 
 
-def changes(base: Group, other: Group) -> list[str]:
-    """The settings that are not the same, each with both values."""
+def changed_settings(base: Group, other: Group) -> list[str]:
+    """Settings that are not the same, with both values."""
     return differing_keys(base.settings, other.settings)
 
 
 def is_ablation(base: Group, other: Group) -> bool:
     """Whether losses or the number of group tokens were changed."""
-    return any(_ABLATED.match(change) for change in changes(base, other))
+    return any(_ABLATED.match(change) for change in changed_settings(base, other))
 
 
-def named(groups: Sequence[Group]) -> list[Named]:
-    """The groups that tables of methods show, each with its name there.
+def name_groups(groups: Sequence[Group]) -> list[Named]:
+    """Groups that tables of methods show, with their names there.
 
-    Ablations of a method of the same label are left to their own table; where other settings
-    differ, the name says which.
+    Ablations have a table of their own; where other settings differ, the name says which.
     """
     families: dict[tuple[str, ...], list[Group]] = {}
-    for each in groups:
-        about = each.first
-        alike = (about.method.label, about.encoder.label, *map(str, each.data))
-        families.setdefault(alike, []).append(each)
-    found = []
+    for member in groups:
+        about = member.first
+        alike = (about.method.label, about.encoder.label, *map(str, member.data))
+        families.setdefault(alike, []).append(member)
+    shown = []
     for family in families.values():
         base = base_of(family)
-        for each in family:
-            if not is_ablation(base, each):
-                told = ", ".join(changes(base, each))
-                label = each.first.method.label
-                found.append((f"{label} ({told})" if told else label, each))
-    return found
+        for member in family:
+            if not is_ablation(base, member):
+                changed = ", ".join(changed_settings(base, member))
+                label = member.first.method.label
+                shown.append((f"{label} ({changed})" if changed else label, member))
+    return shown
 
 
 def by_encoder(groups: Sequence[Named]) -> list[list[Named]]:
-    """The groups of each encoder."""
-    found: dict[str, list[Named]] = {}
-    for label, each in groups:
-        found.setdefault(each.first.encoder.label, []).append((label, each))
-    return list(found.values())
+    """Groups of every encoder together."""
+    by_label: dict[str, list[Named]] = {}
+    for label, member in groups:
+        by_label.setdefault(member.first.encoder.label, []).append((label, member))
+    return list(by_label.values())
 
 
 def _cell(metrics: Sequence[Metric]) -> Cell | None:
@@ -153,15 +152,15 @@ def _key(results: Results) -> str:
 
 def _seedless(settings: Any) -> Any:
     if isinstance(settings, dict):
-        return {key: _seedless(each) for key, each in settings.items() if key != "seed"}
+        return {key: _seedless(value) for key, value in settings.items() if key != "seed"}
     return settings
 
 
 def _check_seeds(seeds: Sequence[Results]) -> None:
-    given = Counter(
+    counts = Counter(
         (results.method.seed, protocol) for results in seeds for protocol in results.protocols
     )
-    for (seed, protocol), count in given.items():
+    for (seed, protocol), count in counts.items():
         if count > 1:
             about = seeds[0]
             raise InputError(

@@ -1,37 +1,37 @@
-"""A table before it is printed or drawn: numbers in their places, as they are in the files."""
+"""Table before it is printed or drawn: numbers in their places, as they are in the files."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number, and how sure it is."""
+    """A number with its uncertainty."""
 
     value: float
     low: float | None = None
     high: float | None = None
-    """Ends of the 95 % interval over images; of a single seed."""
+    """Ends of the 95 % interval over images, for a single seed."""
     deviation: float | None = None
     """Sample standard deviation over seeds, where there are several."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """What the cells of a column are."""
+    """Meaning of the cells of a column, and their print."""
 
     heading: str
     protocol: str = ""
-    """Which it is measured by; empty for what belongs to no protocol."""
+    """Protocol of the metric; empty for costs, which belong to none."""
     scale: float = 100.0
-    """Printed is the value times this."""
+    """Factor by which values are multiplied to be printed."""
     digits: int = 1
     least: bool = False
-    """The smallest value is the best."""
+    """Whether the smallest value is the best."""
     ranked: bool = True
     """Whether there is a best value at all."""
 
     def text(self, value: float) -> str:
-        """The value as it is printed."""
+        """Return a value as it is printed."""
         return f"{value * self.scale:,.{self.digits}f}"
 
 
@@ -42,11 +42,11 @@ class Line:
     method: str
     encoder: str
     cells: tuple[Cell | None, ...]
-    """None where it has no value."""
+    """None where the method has no value."""
     variant: str = ""
-    """Of its protocols, in words; empty where the title of the table says it."""
+    """Variant of its protocols, in words; empty where the title of the table says it."""
     source: str | None = None
-    """Who says so; None for what was measured."""
+    """Source of published figures; None for own measurements."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Table:
 
     kind: str
     name: str
-    """What the file of its figure is called."""
+    """Name of the file of its figure."""
     title: str
     about: tuple[str, ...]
-    """Protocols, data and whatever else holds for all of it."""
+    """Protocols, data and whatever else holds for the whole table."""
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     first: str = "method"
@@ -66,11 +66,11 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
     def best(self, index: int) -> set[Line]:
-        """The measured lines with the best value of a column, among those of each encoder.
+        """Measured lines with the best value of a column, for every encoder.
 
-        Values that print alike are equally good; where nothing stands beside it, none is best.
+        Values that print alike are equally good; a value alone is not marked as the best.
         """
-        column, found = self.columns[index], set()
+        column, lines = self.columns[index], set()
         for encoder in {line.encoder for line in self.lines}:
             values = {
                 line: cell.value
@@ -79,7 +79,7 @@ class Table:
             }
             if column.ranked and len(values) > 1:
                 top = (min if column.least else max)(values.values())
-                found |= {
+                lines |= {
                     line for line, value in values.items() if column.text(value) == column.text(top)
                 }
-        return found
+        return lines

@@ -17,26 +17,26 @@ NONE = "–"
 _SPECIAL = re.compile(r"([\\|*_`<\[\]])")
 
 
-def tables(results: Sequence[Results], which: Sequence[str] | None = None) -> str:
-    """The tables of some kinds (None: of all), and the commands that made the results.
+def to_markdown_page(results: Sequence[Results], which: Sequence[str] | None = None) -> str:
+    """Print the tables of some kinds (None: of all), and the commands that made the results.
 
     Raises:
         InputError: an unknown kind, or two results of the same seed and protocol.
     """
     parts = [LEGEND, *map(to_markdown, make_tables(results, which))]
-    if commands := dict.fromkeys(each.command for each in results):
+    if commands := dict.fromkeys(result.command for result in results):
         parts.append("### Commands\n\n```\n" + "\n".join(commands) + "\n```")
     return "\n\n".join(parts) + "\n"
 
 
 def to_markdown(table: Table) -> str:
-    """One table with its title, what holds for it, and its notes."""
-    blocks = [f"### {_escaped(table.title)}", _list(table.about), _grid(table), _list(table.notes)]
+    """Print one table with its title, its data and protocols, and its notes."""
+    blocks = [f"### {_escape(table.title)}", _list(table.about), _grid(table), _list(table.notes)]
     return "\n\n".join(filter(None, blocks))
 
 
 def cell_text(column: Column, cell: Cell | None) -> str:
-    """A number as it is printed, with how sure it is."""
+    """Print a number with its uncertainty."""
     if cell is None:
         return NONE
     text = column.text(cell.value)
@@ -58,11 +58,11 @@ def _grid(table: Table) -> str:
     ruler = ["---"] * (2 + len(texts)) + ["---:"] * len(heads) + ["---"] * sourced
     rows = [
         [
-            _escaped(line.method),
-            _escaped(line.encoder),
-            *([_escaped(line.variant or NONE)] if varied else []),
+            _escape(line.method),
+            _escape(line.encoder),
+            *([_escape(line.variant or NONE)] if varied else []),
             *cells,
-            *([_escaped(line.source or MEASURED)] if sourced else []),
+            *([_escape(line.source or MEASURED)] if sourced else []),
         ]
         for line, cells in zip(table.lines, _cells(table), strict=True)
     ]
@@ -73,11 +73,11 @@ def _cells(table: Table) -> list[list[str]]:
     best = [table.best(index) for index in range(len(table.columns))]
 
     def texts(line: Line) -> list[str]:
-        found = []
+        cells = []
         for column, cell, top in zip(table.columns, line.cells, best, strict=True):
             text = cell_text(column, cell).replace("[", r"\[")
-            found.append(f"**{text}**" if line in top else text)
-        return found
+            cells.append(f"**{text}**" if line in top else text)
+        return cells
 
     return [texts(line) for line in table.lines]
 
@@ -88,8 +88,8 @@ def _heading(column: Column) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {_escaped(line)}" for line in lines)
+    return "\n".join(f"- {_escape(line)}" for line in lines)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What tables call protocols, their variants and their metrics."""
+"""Words of tables for protocols, their variants and their metrics."""
 
 import re
 
@@ -58,14 +58,15 @@ HEADINGS = {
     "precision_10_head": "P@10, head",
     "iou_oracle": "IoU of regions chosen by truth",
 }
-"""In the order of the columns. The F-measures are not the same, and never share a column."""
+"""Headings of metrics, in the order of the columns. The F-measures differ by definition, and never
+share a column."""
 _LEAST = ("mae", "alarms")
 _OF_SPLIT = "alarms_"
-"""The names of false alarms in one split begin with it."""
+"""Beginning of the metrics of false alarms in one split."""
 _NUMBERS = {"objects", "regions", *(f"boxes_{count}" for count in _BOXES)}
-"""Mean numbers of something, where all others are fractions."""
+"""Metrics that are mean numbers of something; all others are fractions."""
 _OF_DATA = ("purity_floor",)
-"""The same whatever the method."""
+"""Metrics that depend on the data alone, and not on the method."""
 _VARIANTS = {
     "saliency": {
         "single": "largest part only",
@@ -83,34 +84,34 @@ _VARIANTS = {
 
 
 def split_name(protocol: str) -> tuple[str, str]:
-    """A protocol's name without its variant, and the variant."""
+    """Split the name of a protocol into the name without variant, and the variant."""
     parts = _PROTOCOL.fullmatch(protocol)
     return (parts["base"], parts["variant"] or "") if parts else (protocol, "")
 
 
 def full_name(base: str, variant: str) -> str:
-    """The name that was split."""
+    """Join a name that was split."""
     return f"{base}-{variant}" if variant else base
 
 
 def task_of(protocol: str) -> str:
-    """Which table it belongs to; empty for none."""
+    """Kind of the table that a protocol belongs to; empty for none."""
     return _TASKS.get(protocol.partition("-")[0], "")
 
 
-def in_words(task: str, variant: str) -> str:
-    """What a variant is; empty for the plain protocol of most tasks."""
+def variant_in_words(task: str, variant: str) -> str:
+    """Describe a variant; empty for the plain protocol of most tasks."""
     words = _VARIANTS.get(task, {})
     return ", ".join(filter(None, (words.get(part, part) for part in variant.split("-"))))
 
 
 def title_of(task: str) -> str:
-    """What the titles of its tables begin with."""
+    """Beginning of the titles of the tables of a task."""
     return _TITLES.get(task, task.capitalize())
 
 
 def column_of(protocol: str, metric: str) -> Column:
-    """The column of a metric."""
+    """Return the column of a metric."""
     if metric in _NUMBERS:
         return Column(HEADINGS[metric], protocol, scale=1.0, ranked=False)
     if metric in _OF_DATA:
@@ -122,5 +123,5 @@ def column_of(protocol: str, metric: str) -> Column:
 
 
 def metric_order(metric: str) -> int:
-    """Its place among the columns of a protocol; unknown ones come last."""
+    """Place of a metric among the columns of a protocol; unknown ones come last."""
     return list(HEADINGS).index(metric) if metric in HEADINGS else len(HEADINGS)

@@ -15,9 +15,9 @@ from heap.benchmark.protocols.segments import (
     SegmentProtocol,
     confusion,
     embeddings_of,
-    majority,
-    named,
-    shared_out,
+    majority_class,
+    name_segments,
+    split_by_row,
 )
 from heap.benchmark.truth import VOID
 from heap.methods.finding import Finding, GridObject
@@ -206,16 +206,16 @@ class TestNaming:
     def test_the_majority_is_of_classes_and_of_equals_the_first(
         self, counted: dict[str, int], number: int
     ) -> None:
-        assert majority(counted) == number
+        assert majority_class(counted) == number
 
     def test_names_take_the_place_of_embeddings(self) -> None:
-        assert named(ROW, [(8, 7), (15, 0)]) == {
+        assert name_segments(ROW, [(8, 7), (15, 0)]) == {
             "segments": [[[8, 7], {"8": 3, "0": 1}], [[15, 0], {"15": 2}]],
             "rest": {"0": 10, "8": 1},
         }
 
     def test_confusion_by_hand(self) -> None:
-        row = named(ROW, [(8, 7), (15, 0)])
+        row = name_segments(ROW, [(8, 7), (15, 0)])
         first, second = confusion(row, 0), confusion(row, 1)
         assert first.shape == (21, 21)
         assert {(t, p): first[t, p] for t, p in np.argwhere(first).tolist()} == {
@@ -229,7 +229,7 @@ class TestNaming:
         assert embeddings_of([ROW, {"segments": []}, ROW]).tolist() == [
             [1, 0], [0, 1], [1, 0], [0, 1]
         ]  # fmt: skip
-        assert shared_out([ROW, {"segments": []}, ROW], "abcd") == [
+        assert split_by_row([ROW, {"segments": []}, ROW], "abcd") == [
             ["a", "b"], [], ["c", "d"]
         ]  # fmt: skip
 
