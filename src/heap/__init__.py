@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heap.benchmark.run.command import evaluate
-    from heap.discovery import Discovery, discover
+    from heap.discovery.command import Discovery, discover
     from heap.encoder.base import Encoder
     from heap.encoder.load import load_encoder
     from heap.fitting.command import fit
@@ -43,14 +43,14 @@ __all__ = [
 
 # No module of the package may have the name of a function here: importing `heap.x` binds `x`.
 _HOMES = {
-    "Discovery": "heap.discovery",
+    "Discovery": "heap.discovery.command",
     "Encoder": "heap.encoder.base",
     "Heap": "heap.model.heap",
     "ImageResult": "heap.results",
     "Objects": "heap.results",
     "Regions": "heap.results",
     "Run": "heap.run",
-    "discover": "heap.discovery",
+    "discover": "heap.discovery.command",
     "evaluate": "heap.benchmark.run.command",
     "fit": "heap.fitting.command",
     "load_encoder": "heap.encoder.load",

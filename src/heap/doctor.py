@@ -29,11 +29,11 @@ class Finding:
     value: str
     ok: bool = True
     hint: str = ""
-    """What to do; empty if all is well."""
+    """Advice on what to do; empty if all is well."""
 
 
 def check(network: bool = False) -> list[Finding]:
-    """Look at everything that `heap` depends on; the hub is only asked with `network`."""
+    """Check everything that `heap` depends on; the hub is only asked with `network`."""
     return [
         Finding("Python", platform.python_version()),
         Finding("heap", metadata.version("heap")),

@@ -14,7 +14,7 @@ from servers import serving
 import heap
 from heap.categories.edit import rename
 from heap.categories.sorting import sort_objects
-from heap.discovery import discover
+from heap.discovery.command import discover
 from heap.store.editing import Editor
 
 from .pictures import take_picture

@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 from pycocotools.coco import COCO
 
-from heap.discovery import Discovery, discover
+from heap.discovery.command import Discovery, discover
 from heap.model.heap import Heap
 
 Photo = Callable[[int], Image.Image]

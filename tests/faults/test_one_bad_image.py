@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
-from heap.discovery import Discovery, discover
+from heap.discovery.command import Discovery, discover
 from heap.encoder.base import Features
 from heap.images import Limits, Picture, list_images
 from heap.images.deep import Again
@@ -193,7 +193,9 @@ def _picture(path: Path) -> Picture:
 def test_an_error_in_making_or_drawing_objects(
     place: str, heap: Heap, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["heap.model.heap" if place == "find_objects" else "heap.discovery"]
+    module = sys.modules[
+        "heap.model.heap" if place == "find_objects" else "heap.discovery.pictures"
+    ]
     broken = breaks_on_bad(
         getattr(module, place),
         MemoryError(),

@@ -25,7 +25,7 @@ def say(stage: str, done: int, total: int | None) -> None:
 
 
 def discover(photos: str, model: str, out: str) -> None:
-    from heap.discovery import discover
+    from heap.discovery.command import discover
 
     found = heap.model.heap.Heap.from_pretrained(model, precision="fp32")
     config = DiscoverConfig(chunk=CHUNK, save=("overlays", "masks"))

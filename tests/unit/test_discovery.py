@@ -14,7 +14,8 @@ from heap.base.files import file_stem
 from heap.categories.edit import reject_objects
 from heap.categories.sorting import sort_objects
 from heap.config import DiscoverConfig
-from heap.discovery import Discovery, _save_masks, discover
+from heap.discovery.command import Discovery, discover
+from heap.discovery.pictures import save_masks
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.results import Rle
@@ -134,7 +135,7 @@ def test_a_pixel_of_several_objects_belongs_to_the_best(
     masks = [np.zeros((result.height, result.width), dtype=bool) for _ in range(3)]
     masks[0][:2, :2], masks[1][:4, :3], masks[2][1:6, 1:6] = True, True, True
     objects = replace(result.objects, masks=tuple(map(Rle.encode, masks)))
-    _save_masks(replace(result, objects=objects), tmp_path)
+    save_masks(replace(result, objects=objects), tmp_path)
     (path,) = tmp_path.iterdir()
     with Image.open(path) as image:
         labels = np.asarray(image)[:7, :7]
@@ -151,7 +152,7 @@ def test_a_label_map_ends_with_255(heap: Heap, pictures: list[Picture], tmp_path
         mask[number // 90, number % 90] = True
         masks.append(Rle.encode(mask))
     many = replace(result, objects=replace(result.objects, masks=tuple(masks)))
-    _save_masks(many, tmp_path)
+    save_masks(many, tmp_path)
     (path,) = tmp_path.iterdir()
     with Image.open(path) as image:
         labels = np.asarray(image)

@@ -12,7 +12,7 @@ from PIL import Image
 import heap as package
 from heap.base.errors import ConfigError, InputError, StoreError
 from heap.categories.sorting import sort_objects
-from heap.discovery import discover
+from heap.discovery.command import discover
 from heap.images import Picture
 from heap.model.heap import Heap
 from heap.run import Run

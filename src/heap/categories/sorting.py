@@ -47,8 +47,8 @@ def sort_objects(
         # embeddings, or no new category could go on an earlier one.
         if old and _sort_waiting(editor, objects):
             objects = read_members(store)
-        made = _make_rows(objects, old, None if count == "auto" else count, seed)
-        editor.replace_categories(made)
+        new_rows = _make_rows(objects, old, None if count == "auto" else count, seed)
+        editor.replace_categories(new_rows)
         objects = read_members(store)
     elif count is not None:
         raise InputError(
@@ -98,10 +98,10 @@ def _sort_waiting(editor: Editor, objects: Members) -> int:
     waiting = np.flatnonzero(objects.categories < 0)
     if not len(waiting):
         return 0
-    made = editor.store.table(schema.CATEGORIES).to_arrow().sort_by("id")
-    prototypes = np.array(made["prototype"].to_pylist(), dtype=np.float32)
-    clusters = Clusters(prototypes, made["least"].to_numpy())
+    listed = editor.store.table(schema.CATEGORIES).to_arrow().sort_by("id")
+    prototypes = np.array(listed["prototype"].to_pylist(), dtype=np.float32)
+    clusters = Clusters(prototypes, listed["least"].to_numpy())
     places, similarity = clusters.assign(objects.vectors[waiting])
-    numbers = np.append(made["id"].to_numpy(), NONE)[places]
+    numbers = np.append(listed["id"].to_numpy(), NONE)[places]
     write_members(editor, objects, waiting, numbers, similarity)
     return len(waiting)

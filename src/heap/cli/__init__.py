@@ -38,7 +38,7 @@ _COMMANDS: tuple[Callable[..., Any], ...] = (
     catalogue.methods,
     about.doctor,
 )
-"""In the order in which `heap --help` lists them."""
+"""Commands in the order in which `heap --help` lists them."""
 
 for _place, _command in enumerate(_COMMANDS):
     app.command(_command, sort_key=_place)

@@ -1,4 +1,4 @@
-"""`heap models` and `heap doctor`: what there is, and what this machine has."""
+"""`heap models` and `heap doctor`: encoders, and the state of this machine."""
 
 from dataclasses import asdict
 
@@ -31,7 +31,7 @@ def list_models(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(about)
         return
-    rows = [{**each, "here": "yes" if each["here"] else "no"} for each in about]
+    rows = [{**model, "here": "yes" if model["here"] else "no"} for model in about]
     print_table(list(about[0]), [list(map(str, row.values())) for row in rows])
 
 
@@ -85,8 +85,11 @@ def doctor(*, network: bool = False, as_json: AsJson = False) -> int:
 
     findings = check(network)
     if as_json:
-        print_json([asdict(each) for each in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
-        rows = [("ok" if each.ok else "!!", each.what, each.value, each.hint) for each in findings]
+        rows = [
+            ("ok" if finding.ok else "!!", finding.what, finding.value, finding.hint)
+            for finding in findings
+        ]
         print_table(("state", "what", "found", "what to do"), rows)
-    return 0 if all(each.ok for each in findings) else 1
+    return 0 if all(finding.ok for finding in findings) else 1

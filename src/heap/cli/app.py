@@ -1,4 +1,4 @@
-"""The application that the commands belong to, its consoles, and what becomes of errors."""
+"""The application that the commands belong to, its consoles, and its handling of errors."""
 
 import io
 import logging
@@ -30,6 +30,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    # Pillow logs an error for every damaged image, which we report ourselves.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     _show_all_characters()
     for number in stopping_signals():
@@ -57,12 +58,12 @@ def main() -> None:
 
 
 def _in_a_line(error: Exception) -> str:
-    """The message, whatever line ends there are in the values that it repeats."""
+    """Return the message as one line, although values in it may have line ends."""
     return " ".join(str(error).splitlines())
 
 
 def _show_all_characters() -> None:
-    """Escape what a stream that is not UTF-8 has no characters for, instead of failing."""
+    """Escape characters that a stream's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

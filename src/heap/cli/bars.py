@@ -15,7 +15,7 @@ from rich.progress import (
 
 
 class Bars:
-    """Shows `OnProgress` calls as bars on standard error."""
+    """Progress bars on standard error for `OnProgress` calls."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

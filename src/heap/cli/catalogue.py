@@ -1,4 +1,4 @@
-"""The commands that list what there is to evaluate with: protocols, methods, data sets."""
+"""Commands that list protocols, methods and data sets."""
 
 import json
 from dataclasses import fields
@@ -26,11 +26,11 @@ def protocols(name: str | None = None, /) -> None:
             _say(f"  {choice}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
         return
     task = ""
-    for each in PROTOCOLS.values():
-        if each.task != task:
-            task = each.task
+    for protocol in PROTOCOLS.values():
+        if protocol.task != task:
+            task = protocol.task
             out_console.print(f"[bold]{task}[/bold]")
-        _say(f"  {each.name:<36}{each.in_short()}")
+        _say(f"  {protocol.name:<36}{protocol.in_short()}")
 
 
 def methods() -> None:
@@ -58,19 +58,19 @@ def list_datasets() -> None:
     """
     from heap.benchmark.datasets import describe_datasets
 
-    for each in describe_datasets():
-        out_console.print(f"[bold]{each['name']}[/bold]", highlight=False)
-        _say(f"    {each['about']}")
-        for split in each["splits"]:
+    for entry in describe_datasets():
+        out_console.print(f"[bold]{entry['name']}[/bold]", highlight=False)
+        _say(f"    {entry['about']}")
+        for split in entry["splits"]:
             count = split["images"] if split["images"] is not None else "any number of"
             doubt = " ?" if split["images"] is not None and not split["verified"] else ""
             _say(f"    {split['name']}: {count} images{doubt}")
-        for check in each["checksums"]:
+        for check in entry["checksums"]:
             doubt = "" if check["verified"] else " ?"
             _say(f"    {check['file']}: {check['algorithm']} {check['value']}{doubt}")
-        if each["url"]:
-            _say(f"    {each['url']}; {each['licence']}")
-        _say("".join(f"      {line}\n" for line in each["tree"].splitlines()))
+        if entry["url"]:
+            _say(f"    {entry['url']}; {entry['licence']}")
+        _say("".join(f"      {line}\n" for line in entry["tree"].splitlines()))
 
 
 @datasets.command
@@ -89,8 +89,8 @@ def check(name: str, path: str, /) -> int:
         problems = check_dataset(name, path, progress)
     for problem in problems:
         _say(str(problem))
-    found = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    err_console.print(found if problems else "all is as it should be")
+    summary = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    err_console.print(summary if problems else "all is as it should be")
     return 1 if problems else 0
 
 

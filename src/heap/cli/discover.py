@@ -21,16 +21,16 @@ from heap.cli.reading import Images, given
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 
 if TYPE_CHECKING:
-    from heap.discovery import News
+    from heap.discovery.command import News
 
 _NAMED = 3
-"""Images that are named in a line."""
+"""Images that a line names."""
 
-# A single hyphen is standard input; `discover` refuses the other ones itself.
+# A single hyphen is standard input; `discover` refuses other words with a hyphen itself.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
 
 _NOTES = 5
-"""So many kinds of notes are in the summary."""
+"""Kinds of notes in the summary."""
 
 
 def discover(
@@ -88,10 +88,10 @@ def discover(
         raise InputError(_unknown(unknown[0]))
     chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
     chosen |= given(min_score=min_score, proposals=proposals)
-    # What is wrong is said before anything is loaded.
+    # Wrong settings are refused before anything is loaded, which takes seconds.
     from_dict(DiscoverConfig, chosen)
     refuse_busy(out)
-    from heap.discovery import discover as run_discover
+    from heap.discovery.command import discover as run_discover
 
     if model is None:
         hint_at_stronger(encoder or "embedded")
@@ -120,7 +120,7 @@ def discover(
 
 
 def _unknown(option: str) -> str:
-    """What is said of an option that there is none of; cyclopts takes it for an image."""
+    """Message about an unknown option, which cyclopts takes for an image."""
     arguments = app["discover"].assemble_argument_collection()
     names = [name for argument in arguments for name in argument.names if name.startswith("--")]
     begun = [name for name in names if len(option) > 1 and name.startswith(f"--{option[1:]}")]

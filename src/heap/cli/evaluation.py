@@ -1,4 +1,4 @@
-"""The commands that measure: evaluate and tune."""
+"""Commands that measure: evaluate and tune."""
 
 import json
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heap.export.command import Exported
 
 _SHOWN = 10
-"""Failures that are named one by one."""
+"""Failures and classes that are named one by one."""
 
 
 def export(
@@ -80,57 +80,57 @@ def export(
         urls=photos.urls,
     )
     with Bars(err_console) as progress:
-        found = run_export(run, kind, out, choices, progress)
-    _warn(found, run)
+        exported = run_export(run, kind, out, choices, progress)
+    _warn(exported, run)
     if as_json:
-        print_json(_about(found))
+        print_json(_about(exported))
     else:
-        print_table(("what", "images", "objects"), _summary(found))
-    _say(f"In {found.folder}")
-    _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(found.folder))}")
+        print_table(("what", "images", "objects"), _summary(exported))
+    _say(f"In {exported.folder}")
+    _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(exported.folder))}")
 
 
-def _warn(found: "Exported", run: str) -> None:
-    if found.unsorted:
+def _warn(exported: "Exported", run: str) -> None:
+    if exported.unsorted:
         _say(
-            f"Objects that have not been sorted yet, and are of the class other: {found.unsorted}; "
+            f"Objects that have not been sorted yet, and are of the class other: {exported.unsorted}; "
             f"`heap categories {run}` gives them a category"
         )
-    if found.renamed:
+    if exported.renamed:
         _say(
-            f"Photos whose files in the export have another name: {found.renamed}; photos.csv says "
+            f"Photos whose files in the export have another name: {exported.renamed}; photos.csv says "
             "which"
         )
-    if not found.failures:
+    if not exported.failures:
         return
-    for failure in found.failures[:_SHOWN]:
+    for failure in exported.failures[:_SHOWN]:
         _say(f"{failure.key}: {failure.reason}")
     err_console.print(
-        f"Images that could not be read again: {len(found.failures)}, listed in failed.jsonl",
+        f"Images that could not be read again: {len(exported.failures)}, listed in failed.jsonl",
         highlight=False,
     )
 
 
-def _summary(found: "Exported") -> list[tuple[str, str, str]]:
+def _summary(exported: "Exported") -> list[tuple[str, str, str]]:
     rows = [
         (name or "all", str(count.images), str(count.objects))
-        for name, count in found.splits.items()
+        for name, count in exported.splits.items()
     ]
-    more = "" if len(found.classes) <= _SHOWN else ", ..."
-    names = ", ".join(found.classes[:_SHOWN])
-    rows.append(("classes", str(len(found.classes)), names + more))
-    return [*rows, ("crops", "", str(found.crops))] if found.crops else rows
+    more = "" if len(exported.classes) <= _SHOWN else ", ..."
+    names = ", ".join(exported.classes[:_SHOWN])
+    rows.append(("classes", str(len(exported.classes)), names + more))
+    return [*rows, ("crops", "", str(exported.crops))] if exported.crops else rows
 
 
-def _about(found: "Exported") -> dict[str, Any]:
+def _about(exported: "Exported") -> dict[str, Any]:
     return {
-        "folder": str(found.folder),
-        "splits": {name or "all": asdict(count) for name, count in found.splits.items()},
-        "classes": found.classes,
-        "unsorted": found.unsorted,
-        "crops": found.crops,
-        "renamed": found.renamed,
-        "failed": [{"key": each.key, "reason": each.reason} for each in found.failures],
+        "folder": str(exported.folder),
+        "splits": {name or "all": asdict(count) for name, count in exported.splits.items()},
+        "classes": exported.classes,
+        "unsorted": exported.unsorted,
+        "crops": exported.crops,
+        "renamed": exported.renamed,
+        "failed": [{"key": failure.key, "reason": failure.reason} for failure in exported.failures],
     }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heap.base.lock import refuse_busy
 from heap.cli.about import hint_at_stronger
@@ -78,19 +78,17 @@ def fit(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
-    from heap.encoder.registry import recipe
-
-    more = read_sections(settings, ("features", "head", "losses", "fit"))
-    usual = recipe(encoder)
     chosen = given(layer=layer, facet=facet, resolution=resolution, cues=cues)
     chosen |= {"square": False} if native else {}  # The recipe may ask for squares.
     chosen |= given(square=square, native=native)
-    features = from_dict(FeatureConfig, asdict(usual.features(encoder)) | chosen | more["features"])
-    losses = from_dict(LossConfig, asdict(usual.losses) | given(prior=prior) | more["losses"])
-    shape = asdict(usual.head) | given(groups=groups) | more["head"]
-    head = from_dict(HeadConfig, shape)
-    training = given(steps=steps, seed=seed)
-    config = from_dict(FitConfig, asdict(usual.fit) | training | more["fit"])
+    configs = _configs(
+        encoder,
+        read_sections(settings, ("features", "head", "losses", "fit")),
+        features=chosen,
+        losses=given(prior=prior),
+        head=given(groups=groups),
+        fit=given(steps=steps, seed=seed),
+    )
     refuse_busy(out)
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fitting.command import fit as run_fit
@@ -100,10 +98,10 @@ def fit(
         model = run_fit(
             images,
             out,
-            features=features,
-            head=head,
-            losses=losses,
-            config=config,
+            features=configs.features,
+            head=configs.head,
+            losses=configs.losses,
+            config=configs.fit,
             device=device,
             precision=precision,
             cache=cache,
@@ -121,17 +119,45 @@ def fit(
     err_console.print(f"Model in {out}. Try: heap discover IMAGES --model {out} --out run")
 
 
+class _Configs(NamedTuple):
+    features: FeatureConfig
+    head: HeadConfig
+    losses: LossConfig
+    fit: FitConfig
+
+
+def _configs(
+    encoder: str, settings: dict[str, dict[str, Any]], **options: dict[str, Any]
+) -> _Configs:
+    """Settings of a fit: those of the recipe, over them options, over them the settings file."""
+    from heap.encoder.registry import recipe
+
+    usual = recipe(encoder)
+
+    def merge(part: str, recipe_values: Any) -> dict[str, Any]:
+        return asdict(recipe_values) | options[part] | settings[part]
+
+    return _Configs(
+        from_dict(FeatureConfig, merge("features", usual.features(encoder))),
+        from_dict(HeadConfig, merge("head", usual.head)),
+        from_dict(LossConfig, merge("losses", usual.losses)),
+        from_dict(FitConfig, merge("fit", usual.fit)),
+    )
+
+
 def print_priors(provenance: dict[str, Any]) -> None:
     """Say which prior was chosen among which; warn where none leads to masks that fit."""
     tried: dict[str, float | str] = provenance["priors"]
     if not tried:
         return
-    told = ", ".join(
+    scores = ", ".join(
         f"{prior} {100 * score:.1f}" if isinstance(score, float) else f"{prior} refused"
         for prior, score in tried.items()
     )
     chosen = provenance["losses"]["prior"]
-    err_console.print(f"Prior: {chosen}. How well masks follow their images: {told}", markup=False)
+    err_console.print(
+        f"Prior: {chosen}. How well masks follow their images: {scores}", markup=False
+    )
     best = tried[chosen]
     if isinstance(best, float) and best < LEAST_FIT:
         err_console.print(

@@ -1,4 +1,4 @@
-"""Options that several commands share: features, where the work is done, where the photos are."""
+"""Options that several commands share: features, machine and photos."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_40
 @Parameter(name="*")
 @dataclass(frozen=True)
 class FeatureOptions:
-    """Which encoder, and which of its features."""
+    """The encoder, and its features."""
 
     encoder: str = "embedded"
     """Alias (`heap models`), hub name or folder."""
@@ -37,7 +37,7 @@ class FeatureOptions:
     """Name of the encoder in tables."""
 
     def config(self) -> FeatureConfig:
-        """With the recipe of the encoder for what was not given.
+        """Return the features, with the recipe of the encoder for options that were not set.
 
         Raises:
             ConfigError: if a value is out of range.
@@ -60,7 +60,7 @@ class FeatureOptions:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MachineOptions:
-    """Where the work is done."""
+    """The machine that does the work, and its cache."""
 
     cache: Path | None = None
     """Folder of the feature store."""
@@ -73,7 +73,7 @@ class MachineOptions:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PhotoOptions:
-    """Where the photos of a run are read again."""
+    """The place where photos of a run are read again."""
 
     photos: Path | None = None
     """Folder where the photos of the run are now, if they were moved."""
@@ -87,7 +87,7 @@ ANY_MACHINE = MachineOptions()
 
 
 def bench_of(features: FeatureOptions, machine: MachineOptions, fit: list[str] | None) -> "Bench":
-    """The encoder with its features, and the images to learn from.
+    """Make the bench of an encoder with its features, and of images to learn from.
 
     Raises:
         ConfigError, InputError, WeightsError: if they cannot be used.

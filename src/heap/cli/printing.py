@@ -1,4 +1,4 @@
-"""Tables, for people on a terminal and otherwise for programs, and what was left out."""
+"""Tables, for people on a terminal and otherwise for programs; JSON; images that were left out."""
 
 import json
 import math
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from heap.images.skipped import Skipped
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
-"""The option of all commands that print a table."""
+"""Option of all commands that print a table."""
 
 _INSIDE = {ord(sign): repr(sign)[1:-1] for sign in "\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
-"""What would end a cell or a line, written as Python writes it."""
+"""Signs that would end a cell or a line, as Python writes them in a text."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -33,7 +33,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
         for cells in (columns, *rows):
             sys.stdout.write("\t".join(cell.translate(_INSIDE) for cell in cells) + "\n")
-        sys.stdout.flush()  # before what is said on standard error
+        sys.stdout.flush()  # So that it comes before later lines on standard error.
         return
     table = Table(box=None)
     for name in columns:
@@ -44,17 +44,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON; numbers that are none, as nan, are null."""
+    """Print a value as one line of JSON; nan and infinity, which JSON lacks, are null."""
     sys.stdout.write(json.dumps(_finite(value), allow_nan=False) + "\n")
 
 
 def say_skipped(skipped: "Skipped") -> None:
-    """Say what a listing has passed over, and why."""
+    """Print what a listing has passed over, and why."""
     _say(f"Passed over: {skipped}")
 
 
 def say_failed(path: Path) -> None:
-    """Say how many images could not be used, if any, and that `path` lists why."""
+    """Print how many images could not be used, if any, and that `path` lists the reasons."""
     if path.is_file() and (count := len(path.read_bytes().splitlines())):
         _say(f"{count} images could not be used: {path}")
 

@@ -11,18 +11,18 @@ from heap.base.errors import ConfigError, InputError
 
 Images = list[str]
 _GENERATOR = Parameter(validator=cyclopts.validators.Number(gte=0, lt=2**32))
-"""What all generators of random numbers take."""
+"""Range of the seeds that all generators of random numbers take."""
 Seed = Annotated[int, _GENERATOR]
 Seeds = Annotated[list[int] | None, _GENERATOR]
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that were given; for the others the recipe of the encoder decides."""
+    """Return the options that were set; for the others the recipe of the encoder decides."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
-    """The JSON object in a settings file; empty if none was given.
+    """Read the JSON object in a settings file; empty if there is no file.
 
     Raises:
         InputError: if the file cannot be read.
@@ -42,7 +42,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
 
 def read_sections(path: Path | None, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """The JSON objects called `names` in a settings file; those that it leaves out are empty.
+    """Read the JSON objects called `names` in a settings file; missing ones are empty.
 
     Raises:
         InputError: if the file cannot be read.

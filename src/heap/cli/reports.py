@@ -1,4 +1,4 @@
-"""The commands that show what was measured: compare, tables and figure."""
+"""Commands that show results: compare, tables and figure."""
 
 from dataclasses import asdict
 from itertools import groupby
@@ -31,11 +31,11 @@ def compare(first: Path, /, *others: Path, as_json: AsJson = False) -> None:
     from heap.benchmark.protocols import PROTOCOLS
     from heap.benchmark.results.compare import compare_files
 
-    found = compare_files([first, *others], PROTOCOLS)
+    comparisons = compare_files([first, *others], PROTOCOLS)
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([asdict(comparison) for comparison in comparisons])
         return
-    for (ours, theirs), pair in groupby(found, lambda each: (each.ours, each.theirs)):
+    for (ours, theirs), pair in groupby(comparisons, lambda row: (row.ours, row.theirs)):
         out_console.print(
             f"{ours}  against  {theirs}",
             style="bold",
@@ -73,8 +73,8 @@ def tables(
     from heap.benchmark.tables import to_markdown_page as make_tables
     from heap.benchmark.tables.charts import write_charts
 
-    found = [read_results(path) for path in _files(results)]
-    text = make_tables(found, table)
+    read = [read_results(path) for path in _files(results)]
+    text = make_tables(read, table)
     if out is None:
         out_console.print(text, markup=False, highlight=False, soft_wrap=True)
     else:
@@ -82,7 +82,7 @@ def tables(
         err_console.print(str(out), highlight=False)
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
-        for path in write_charts(found, figures, table):
+        for path in write_charts(read, figures, table):
             err_console.print(str(path), highlight=False)
 
 
@@ -130,46 +130,46 @@ def figure(
     cards = [find_method(name) for name in dict.fromkeys(method)]
     bench = bench_of(features, machine, fit)
     with Bars(err_console) as progress:
-        found = {}
+        methods = {}
         for card in cards:
             own = model / f"{card.name}-{seed}" if model and len(cards) > 1 else model
             entry = Entry(card, out, by_method.get(card.name, {}), seed, own)
-            found[card.label] = bench.learn(entry, progress).method
+            methods[card.label] = bench.learn(entry, progress).method
         pictures = [decode(source) for source in list_images(images)]
         rows = figure_rows(
             pictures,
             None if masks is None else [read_objects(masks, picture) for picture in pictures],
             [bench.see(picture).features for picture in pictures],
-            found,
+            methods,
         )
     draw_figure(rows, out)
     err_console.print(str(out), highlight=False)
 
 
-def _difference(each: "Comparison") -> tuple[str, ...]:
+def _difference(comparison: "Comparison") -> tuple[str, ...]:
     from heap.benchmark.tables.words import column_of
 
-    gap, scale = each.difference, column_of(each.protocol, each.metric).scale
+    gap, scale = comparison.difference, column_of(comparison.protocol, comparison.metric).scale
     sign = "" if gap.low <= 0 <= gap.high else " *"
     return (
-        each.protocol,
-        each.metric,
-        f"{scale * each.our_value:.1f}",
-        f"{scale * each.their_value:.1f}",
+        comparison.protocol,
+        comparison.metric,
+        f"{scale * comparison.our_value:.1f}",
+        f"{scale * comparison.their_value:.1f}",
         f"{scale * gap.value:+.1f}{sign}",
         f"{scale * gap.low:+.1f} to {scale * gap.high:+.1f}",
     )
 
 
 def _files(places: list[Path]) -> list[Path]:
-    """The results that are named or lie in the folders named, however deep."""
-    found = []
+    """Files of results among the places, and in folders among them, however deep."""
+    files = []
     for place in places:
         inside = sorted(path for path in place.rglob("*.json*") if _is_result(path))
-        found += inside if place.is_dir() else [place]
-    if not found:
+        files += inside if place.is_dir() else [place]
+    if not files:
         raise InputError(f"there is no result in {', '.join(map(str, places))}")
-    return found
+    return files
 
 
 def _is_result(path: Path) -> bool:

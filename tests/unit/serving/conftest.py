@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from heap.categories.sorting import sort_objects
-from heap.discovery import discover
+from heap.discovery.command import discover
 from heap.serving.app import make_app
 from heap.store.editing import Editor
 

@@ -85,7 +85,7 @@ class SegmentProtocol(Protocol):
         return {"split": split, "segments": segments, "rest": _count(truth[rest])}
 
     def miou(self, rows: Sequence[Row], labels: int = 0) -> OfSums:
-        """Mean IoU of named rows, by the confusion of the whole set; `labels` numbers the naming."""
+        """Mean IoU of named rows, by the confusion of the whole set; `labels` is the naming."""
         states = np.array([confusion(row, labels).ravel() for row in rows], dtype=np.float64)
         among = self.numbers
 

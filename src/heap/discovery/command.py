@@ -1,4 +1,4 @@
-"""`heap discover`: from a folder of images to a run with objects, pictures and a gallery."""
+"""The whole of `heap discover`: list, match with what is there, work by chunks, report."""
 
 import glob
 import os
@@ -11,26 +11,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-from PIL import Image
-
-from heap.base.files import file_stem, replacing
+from heap.base.files import file_stem
 from heap.base.interrupt import Interruptible
 from heap.base.progress import OnProgress, silent
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
+from heap.discovery.pictures import examine_chunk
 from heap.encoder.registry import PACKAGED
 from heap.export.coco import write_coco
 from heap.fitting.command import fit
-from heap.images import ImageError, Limits, Picture, Source, list_images
-from heap.images.colour import to_srgb
-from heap.images.failures import FAILURES, Failure, attempt, write_failures
+from heap.images import Limits, Source, list_images
+from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.source import STANDARD_INPUT
-from heap.masks.scaling import encode_image, thumbnail
 from heap.model.heap import Heap
-from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.results import ImageResult
 from heap.store.matching import Matched, match
 from heap.store.photos import note_folders
@@ -41,18 +36,18 @@ from heap.view.gallery import GALLERY, write_gallery
 
 @dataclass(frozen=True)
 class News:
-    """What a call has to say of images that are not simply new, or done."""
+    """News of a call about images that are neither new nor done already."""
 
     changed: tuple[str, ...]
     """Keys of images with another content than before; they were worked on again."""
     moved: int
-    """Images that were found at another place, or there as they were after all."""
+    """Images that are at another place now, or have only other times, and are as they were."""
     gone: tuple[str, ...]
     """Keys of images that are no longer where they were."""
     pruned: bool
-    """Whether those were dropped; else the run holds them still."""
+    """Whether these were dropped; otherwise the run still holds them."""
     skipped: Mapping[str, int]
-    """What the listing passed over, by the reason."""
+    """Number of things that the listing passed over, by the reason."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ class Discovery:
     images: int
     """Images that this call worked on; the others were there already."""
     notes: Mapping[str, int]
-    """How many images have each note, such as "first of 3 frames"."""
+    """Number of images with each note, such as "first of 3 frames"."""
     seconds: float
-    """What this call took, without loading the model."""
+    """Seconds of this call, without loading the model."""
     usable: int
     """Images of the listing that have a result; 0: every one of them failed."""
     news: News
@@ -100,15 +95,15 @@ def discover(
 
     `model` is one that is loaded, or the name of one: embedded, a folder or a hub name; `encoder`
     says where its encoder is now. Without a model it is the one inside the package or, for another
-    `encoder`, one that is fitted on the images first, into the folder `out`-model: `on_fit` is told
-    so. `config` holds all settings, or those that differ from what the model does by itself.
+    `encoder`, one that is fitted on the images first, into the folder `out`-model, which `on_fit`
+    gets. `config` holds all settings, or those that differ from the defaults of the model.
 
-    Images are worked on by chunks; what a chunk gives is stored before the next one begins. The
-    chunks of a listing are always the same, so that an interrupted run ends with the very results
-    of an uninterrupted one. What is stored stays as it is when images are added to the listing.
-    `limit` stops after that many images of it; an image that takes longer than `timeout` seconds to
-    be read, or to be decoded, is given up. Images with which something goes wrong are listed as
-    failed, with the stage: reading them, `encode`, `objects`, `embed` or `draw`.
+    Images are worked on by chunks; the results of a chunk are stored before the next one begins.
+    The chunks of a listing are always the same, so that an interrupted run ends with the same
+    results as an uninterrupted one. Stored results stay as they are when images are added to the
+    listing. `limit` stops after that many images of it; an image that takes longer than `timeout`
+    seconds to be read, or to be decoded, is given up. Images with which something goes wrong are
+    listed as failed, with the stage: that of reading, `encode`, `objects`, `embed` or `draw`.
 
     An image of the listing is one of the run if it is at the same place, see
     `heap.store.matching`; then it is worked on again if it failed, or if its content is
@@ -125,7 +120,7 @@ def discover(
         config = from_dict(DiscoverConfig, asdict(heap.defaults) | dict(config or {}))
     listing = list_images(images)
     listed = list(islice(listing, limit))
-    started, worked = time.monotonic(), 0
+    started = time.monotonic()
     settings = {
         "model": asdict(heap.config),
         "head": heap.fingerprint,
@@ -138,43 +133,74 @@ def discover(
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
 
-        def compare(stage: str, done: int, total: int | None) -> None:
+        def on_stage(stage: str, done: int, total: int | None) -> None:
             on_progress(stage, done, total)
             stop.check()
 
         limits = Limits(seconds=timeout)
-        matched = match(listed, store.stored(), pool, compare, limits)
-        _note(store, matched, out, prune=prune)
-        sources = matched.sources
-        note_folders(store, (source.location for source in sources))
-        failed, placed = set(store.failures()), _Places(sources)
-        waiting = [
-            left
-            for chunk in chunks(sources, config.chunk)
-            if (left := [source for source in chunk if source.key in matched.left])
-        ]
-        done = len(sources) - sum(map(len, waiting))
-        read_one = partial(read_picture, limits=limits)
-        pictures = map_ahead(
-            (source for chunk in waiting for source in chunk), read_one, pool, config.chunk
-        )
-        for chunk in waiting:
-            on_progress("objects", done, len(sources))
-            read = list(islice(pictures, len(chunk)))
-            records = [placed(record) for record in _work(heap, read, out, config, pool)]
-            # Most of those that failed before fail again, and for the same reason.
-            fresh = [each for each in records if isinstance(each, Finished) or each not in failed]
-            store.add(fresh)
-            done, worked = done + len(chunk), worked + len(fresh)
-            stop.check()
-        on_progress("objects", done, len(sources))
+        matched = match(listed, store.stored(), pool, on_stage, limits)
+        _note_places(store, matched, out, prune=prune)
+        note_folders(store, (source.location for source in matched.sources))
+        worked = _work_by_chunks(store, matched, heap, config, out, pool, limits, on_stage)
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        usable = {source.key for source in sources} - {each.key for each in store.failures()}
-        gone, changed = tuple(matched.gone), tuple(matched.changed)
-        news = News(changed, len(matched.places), gone, prune, dict(listing.skipped))
-        seconds = time.monotonic() - started
-        return Discovery(out, store.counts(), worked, store.notes(), seconds, len(usable), news)
+        failed = {failure.key for failure in store.failures()}
+        return Discovery(
+            folder=out,
+            counts=store.counts(),
+            images=worked,
+            notes=store.notes(),
+            seconds=time.monotonic() - started,
+            usable=len({source.key for source in matched.sources} - failed),
+            news=News(
+                changed=tuple(matched.changed),
+                moved=len(matched.places),
+                gone=tuple(matched.gone),
+                pruned=prune,
+                skipped=dict(listing.skipped),
+            ),
+        )
+
+
+def _work_by_chunks(
+    store: RunStore,
+    matched: Matched,
+    heap: Heap,
+    config: DiscoverConfig,
+    out: Path,
+    pool: ThreadPoolExecutor,
+    limits: Limits,
+    on_stage: OnProgress,
+) -> int:
+    """Find the objects of the images that are left, and store them; returns their number."""
+    sources, worked = matched.sources, 0
+    failed_before, with_place = set(store.failures()), _Places(sources)
+    # Chunks are those of the whole listing, whatever is done already, so that an interrupted run
+    # ends with the results of an uninterrupted one.
+    waiting = [
+        left
+        for chunk in chunks(sources, config.chunk)
+        if (left := [source for source in chunk if source.key in matched.left])
+    ]
+    done = len(sources) - sum(map(len, waiting))
+    read = partial(read_picture, limits=limits)
+    pictures = map_ahead(
+        (source for chunk in waiting for source in chunk), read, pool, config.chunk
+    )
+    for chunk in waiting:
+        on_stage("objects", done, len(sources))
+        examined = examine_chunk(heap, list(islice(pictures, len(chunk))), out, config, pool)
+        records = [with_place(record) for record in examined]
+        # Most of those that failed before fail again for the same reason, and need not be stored.
+        fresh = [
+            record
+            for record in records
+            if isinstance(record, Finished) or record not in failed_before
+        ]
+        store.add(fresh)
+        done, worked = done + len(chunk), worked + len(fresh)
+    on_stage("objects", done, len(sources))
+    return worked
 
 
 def _load(
@@ -194,12 +220,12 @@ def _load(
     if model is not None or encoder in (None, *PACKAGED):
         name = model or encoder or PACKAGED[0]
         return Heap.from_pretrained(name, encoder=encoder, device=device, precision=precision)
-    whole = out.resolve()
-    folder = whole.with_name(whole.name + "-model")
+    run = out.resolve()
+    folder = run.with_name(run.name + "-model")
     waiting = [folder]
 
     def report(stage: str, done: int, total: int | None) -> None:
-        # Only now: nothing is said of a fit that is refused at once.
+        # At the first progress, not before: a fit that is refused at once is not announced.
         if waiting:
             on_fit(waiting.pop())
         on_progress(stage, done, total)
@@ -216,10 +242,10 @@ def _load(
 
 
 class _Places:
-    """Says in records where their images are."""
+    """Places of images, which are written into their records."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        # Before anything is read, so that what changes meanwhile is noticed the next time.
+        # Stamps are taken before anything is read, so that a change meanwhile is noticed next time.
         self._places = {
             source.key: (text_of(source.location), source.stamp())
             for source in sources
@@ -233,7 +259,7 @@ class _Places:
         return replace(record, source=source, stamp=stamp)
 
 
-def _note(store: RunStore, matched: Matched, out: Path, *, prune: bool) -> None:
+def _note_places(store: RunStore, matched: Matched, out: Path, *, prune: bool) -> None:
     """Store where images are now, and drop those that are gone, with the pictures of them."""
     store.move(matched.places)
     gone = matched.gone if prune else []
@@ -252,53 +278,3 @@ def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) 
     write_failures(store.failures(), out / FAILURES)
     on_progress("reports", 2, 2)
     write_gallery(store, out / GALLERY, on_progress)
-
-
-def _work(
-    heap: Heap,
-    read: list[Picture | ImageError],
-    out: Path,
-    config: DiscoverConfig,
-    pool: ThreadPoolExecutor,
-) -> list[Finished | Failure]:
-    pictures = [picture for picture in read if isinstance(picture, Picture)]
-
-    def draw(picture: Picture, result: ImageResult | ImageError) -> Finished | ImageError:
-        if isinstance(result, ImageError):
-            return result
-        return attempt(picture.key, "draw", lambda: _finish(picture, result, out, config))
-
-    drawn = pool.map(draw, pictures, heap.examine(pictures, config))
-    bad = [error for error in read if isinstance(error, ImageError)]
-    return [
-        Failure(record.key, record.stage, record.reason)
-        if isinstance(record, ImageError)
-        else record
-        for record in (*bad, *drawn)
-    ]
-
-
-def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
-    """Write the pictures of one image that are wanted, and make the record of it."""
-    shown = to_srgb(picture.pixels, picture.profile)
-    if "overlays" in config.save:
-        save_overlay(draw_overlay(shown, result), out / "overlays", result.key)
-    if "regions" in config.save:
-        regions = draw_regions(shown, result.regions.label_map)
-        save_overlay(regions, out / "regions", result.key)
-    if "masks" in config.save:
-        _save_masks(result, out / "masks")
-    small, note = thumbnail(shown), picture.note or ""
-    return Finished(result, small, picture.digest, note)
-
-
-def _save_masks(result: ImageResult, folder: Path) -> None:
-    """An 8-bit label map: 0 background, 1 the best object, and so on to 255.
-
-    A pixel of several, as there are with proposals, belongs to the best of them.
-    """
-    labels = np.zeros((result.height, result.width), dtype=np.uint8)
-    for number, mask in enumerate(result.objects.masks[:255], start=1):
-        labels[mask.decode() & (labels == 0)] = number
-    with replacing(folder / f"{file_stem(result.key)}.png") as file:
-        file.write(encode_image(Image.fromarray(labels), "PNG", optimize=True))

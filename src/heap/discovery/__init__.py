@@ -1,0 +1,1 @@
+"""`heap discover`: from a folder of images to a run with objects, pictures and a gallery."""
