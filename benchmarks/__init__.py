@@ -1,1 +1,1 @@
-"""What the project claims, measured: one script for each claim, see README.md."""
+"""Measurements of what the project claims: one script for each claim, see README.md."""

@@ -1,4 +1,4 @@
-"""How well clusters agree with classes, from tables of how many objects both have in common.
+"""Agreement of clusters with classes, from tables of the numbers of objects that both share.
 
 They are scikit-learn's scores, of many tables at once: a bootstrap needs tens of thousands, and a
 call of scikit-learn takes milliseconds.
@@ -21,7 +21,7 @@ def tables(
     clusters: Int64[np.ndarray, " object"],
     shape: tuple[int, int, int],
 ) -> Float64[np.ndarray, "image class cluster"]:
-    """How many objects of each image have a class and a cluster; `shape` says how many there are.
+    """Count the objects of every image by class and cluster; `shape` has the numbers of all three.
 
     Objects whose cluster is below 0 are left out.
     """
@@ -38,8 +38,8 @@ def agreement(
     sums, total = (counts.sum(axis=-1), counts.sum(axis=-2)), counts.sum(axis=(-1, -2))
     whole = np.maximum(total, 1)
     purity = counts.max(axis=-2).sum(axis=-1) / whole
-    found = np.stack([_nmi(counts, *sums, whole), _ari(counts, *sums), purity], axis=-1)
-    scores: np.ndarray = np.where(total[..., None] > 0, found, np.nan)
+    values = np.stack([_nmi(counts, *sums, whole), _ari(counts, *sums), purity], axis=-1)
+    scores: np.ndarray = np.where(total[..., None] > 0, values, np.nan)
     return scores
 
 
@@ -47,14 +47,14 @@ def _nmi(counts: Counts, of_class: Sums, of_cluster: Sums, total: Sums) -> Sums:
     alone = _entropy(of_class, total) + _entropy(of_cluster, total)
     shared = alone - _entropy(counts.reshape(*counts.shape[:-2], -1), total)
     # As in scikit-learn, one class that is one cluster is a perfect match.
-    found: np.ndarray = np.divide(2 * shared, alone, out=np.ones_like(alone), where=alone > 1e-12)
-    return found
+    score: np.ndarray = np.divide(2 * shared, alone, out=np.ones_like(alone), where=alone > 1e-12)
+    return score
 
 
 def _entropy(counts: Sums, total: Sums) -> Sums:
     shares = counts / total[..., None]
-    found: np.ndarray = -xlogy(shares, shares).sum(axis=-1)
-    return found
+    entropy: np.ndarray = -xlogy(shares, shares).sum(axis=-1)
+    return entropy
 
 
 def _ari(counts: Counts, of_class: Sums, of_cluster: Sums) -> Sums:
@@ -62,12 +62,12 @@ def _ari(counts: Counts, of_class: Sums, of_cluster: Sums) -> Sums:
     expected = by_class * by_cluster / np.maximum(_pairs(of_class.sum(axis=-1)), 1)
     most = (by_class + by_cluster) / 2
     gained = _pairs(counts).sum(axis=(-1, -2)) - expected
-    found: np.ndarray = np.divide(
+    score: np.ndarray = np.divide(
         gained, most - expected, out=np.ones_like(most), where=most > expected
     )
-    return found
+    return score
 
 
 def _pairs(counts: np.ndarray) -> np.ndarray:
-    found: np.ndarray = counts * (counts - 1) / 2
-    return found
+    pairs: np.ndarray = counts * (counts - 1) / 2
+    return pairs

@@ -16,9 +16,9 @@ SET = "voc12-animals"
 
 @dataclass(frozen=True)
 class Annotated:
-    """What VOC says of the images of a run, and of the objects that were found in them."""
+    """Classes that VOC has of the images of a run, and of the objects that were found in them."""
 
-    found: int
+    objects: int
     """Objects of the run, annotated or not."""
     shown: dict[str, set[str]]
     """Classes that an image shows."""
@@ -35,14 +35,14 @@ def examples_in(data: Path) -> list[Example]:
 
 def annotated(run: Path, examples: Sequence[Example]) -> Annotated:
     """Match what was found in each image with what is annotated there."""
-    found, shown, classes = 0, {}, {}
+    objects, shown, classes = 0, {}, {}
     for example, result in zip(examples, RunStore.open(run).results(), strict=True):
         assert example.key == result.key
         truth = example.read(result.width, result.height)
         assert truth.box_classes is not None
         shown[result.key] = set(truth.box_classes)
         overlap = box_iou(result.objects.boxes, truth.boxes)
-        found += len(overlap)
+        objects += len(overlap)
         for index in np.flatnonzero(overlap.max(axis=1, initial=0) >= HIT):
             classes[f"{result.key}#{index}"] = truth.box_classes[overlap[index].argmax()]
-    return Annotated(found, shown, classes)
+    return Annotated(objects, shown, classes)

@@ -21,19 +21,19 @@ class Published:
     family: str
     """Name of the class, without Config and Model."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """Where they are not the defaults of the class."""
+    """Values that are not the defaults of the class."""
 
     def config(self) -> PreTrainedConfig:
         """Its configuration."""
         kind: Any = getattr(transformers, f"{self.family}Config")
-        made: PreTrainedConfig = kind(**self.values)
-        return made
+        config: PreTrainedConfig = kind(**self.values)
+        return config
 
     def model(self) -> PreTrainedModel:
         """The model with the weights that it has before any training."""
         kind: Any = getattr(transformers, f"{self.family}Model")
-        made: PreTrainedModel = kind(self.config())
-        return made
+        model: PreTrainedModel = kind(self.config())
+        return model
 
     def write(self, folder: Path, seed: int = 0) -> None:
         """Write the model as the hub has it: older key names, a pooler, a preprocessor."""

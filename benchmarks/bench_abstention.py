@@ -79,8 +79,8 @@ def bench(
     build(data, images)
     for name in encoder:
         methods = studied(method, name)
-        for each in methods:
-            tune(each, name, data, work)
+        for chosen in methods:
+            tune(chosen, name, data, work)
         for used in SETS:
             # The empty pictures are no part of the data, and have a folder of their own.
             spec = used.spec.format(images if used.name in (CHOOSE, REPORT) else data)
@@ -141,8 +141,10 @@ def share_kept(rows: Sequence[Row], threshold: float) -> Values:
 
 
 def _line(seeds: dict[str, Seeds]) -> Line:
-    threshold = lowest_threshold([row for each in seeds[CHOOSE] for row in _rows(each, ALARMS)])
-    report = [_rows(each, ALARMS) for each in seeds[REPORT]]
+    threshold = lowest_threshold(
+        [row for results in seeds[CHOOSE] for row in _rows(results, ALARMS)]
+    )
+    report = [_rows(results, ALARMS) for results in seeds[REPORT]]
     cells = [
         Cell(threshold),
         _cell([PROTOCOLS[ALARMS].values(rows, {}) for rows in report], "alarms"),
@@ -150,25 +152,27 @@ def _line(seeds: dict[str, Seeds]) -> Line:
     after = [PROTOCOLS[ALARMS].values(at_threshold(rows, threshold), {}) for rows in report]
     cells += [_cell(after, name) for name in ("alarms", *(f"alarms_{kind}" for kind in KINDS))]
     for used in ("tune", "ecssd500"):
-        found = [_rows(each, RECALL) for each in seeds[used]]
+        rows_of_seeds = [_rows(results, RECALL) for results in seeds[used]]
         for least in (0.0, threshold):
-            values = [PROTOCOLS[RECALL].values(at_threshold(rows, least), {}) for rows in found]
+            values = [
+                PROTOCOLS[RECALL].values(at_threshold(rows, least), {}) for rows in rows_of_seeds
+            ]
             cells.append(_cell(values, "recall"))
-        cells.append(_cell([[share_kept(rows, threshold)] for rows in found], "kept"))
+        cells.append(_cell([[share_kept(rows, threshold)] for rows in rows_of_seeds], "kept"))
     about = seeds[REPORT][0]
     return Line(about.method.label, about.encoder.label, tuple(cells))
 
 
 def _cell(seeds: Sequence[Sequence[Values]], name: str) -> Cell | None:
     """One value: of a single seed with its interval, of several the mean with their deviation."""
-    found = [values for each in seeds for values in each if name in values.names]
-    if not found:
+    values_of_seeds = [values for several in seeds for values in several if name in values.names]
+    if not values_of_seeds:
         return None
-    if len(found) == 1:
-        estimate = found[0].estimate()[name]
+    if len(values_of_seeds) == 1:
+        estimate = values_of_seeds[0].estimate()[name]
         return Cell(estimate.value, estimate.low, estimate.high)
-    each = [values.value()[name] for values in found]
-    return Cell(mean(each), deviation=stdev(each))
+    once = [values.value()[name] for values in values_of_seeds]
+    return Cell(mean(once), deviation=stdev(once))
 
 
 def _rows(results: Results, protocol: str) -> list[Row]:

@@ -41,7 +41,7 @@ class Case:
 
 
 def cases(encoders: Path, random: Path) -> dict[str, Case]:
-    """What is studied, by name; `random` is the folder of an encoder without any training."""
+    """Encoders that are studied, by name; `random` is the folder of one without any training."""
     small, tiny = recipe("embedded-small"), str(encoders / "vit-tiny-supervised")
     keys = FeatureConfig(encoder=tiny, layer=8, facet="key", resolution=448, square=True)
     return {
@@ -94,9 +94,10 @@ def bench(
             photos = features_of(heap, unlabelled, work)
             follows = measure_fit(heap, photos, make_squares(photos)).tolist()
             rows += [
-                about | {"photo": number, "follows": one} for number, one in enumerate(follows)
+                about | {"photo": number, "follows": follows_edges}
+                for number, follows_edges in enumerate(follows)
             ]
-            judge = Judge(used, features_of(heap, [each.image for each in used], work))
+            judge = Judge(used, features_of(heap, [example.image for example in used], work))
             rows += [
                 about | {"image": image, "iou": scores["iou"], "corloc": float(scores["corloc"])}
                 for image, scores in judge(by_head(heap)).items()
@@ -129,7 +130,7 @@ def fitted(case: Case, prior: Prior, photos: Sequence[Path], out: Path) -> Heap:
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Of each encoder: how well masks follow their images, how good they are, and the choice."""
+    """For every encoder: how well masks follow their images, how good they are, and the choice."""
     summary: dict[str, Any] = {}
     for name in dict.fromkeys(row["encoder"] for row in rows):
         own = [row for row in rows if row["encoder"] == name]

@@ -27,7 +27,7 @@ from heap.store.editing import Editor
 
 NAME = "bench_categories"
 SEEDS = range(5)
-"""Of the clustering."""
+"""Seeds of the clustering."""
 
 
 _DONE = "gallery.html"
@@ -51,7 +51,7 @@ def bench(
         work: Folder of `bench_peers`, with its models; runs are added to it.
     """
     examples = examples_in(data)
-    rows: list[Row] = [{"kind": "images", "images": " ".join(each.key for each in examples)}]
+    rows: list[Row] = [{"kind": "images", "images": " ".join(example.key for example in examples)}]
     about = []
     for name in encoder:
         models = fitted_models(name, data, work)
@@ -68,13 +68,13 @@ def bench(
         NAME,
         out,
         protocol="categories-v1",
-        data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
+        data=about_data(SET, [example.image for example in examples], "SegmentationClass"),
         encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )
-    found = json.loads(out.read_text(encoding="utf-8"))
-    out.with_suffix(".md").write_text(table(found["summary"]), encoding="utf-8")
+    report = json.loads(out.read_text(encoding="utf-8"))
+    out.with_suffix(".md").write_text(table(report["summary"]), encoding="utf-8")
 
 
 def sort(head: int, model: Path, run: Path, examples: Sequence[Example]) -> Iterator[Row]:
@@ -89,14 +89,16 @@ def sort(head: int, model: Path, run: Path, examples: Sequence[Example]) -> Iter
             with Editor(run) as editor:
                 sort_objects(editor, wanted, again=True, seed=seed)
                 number = len(categories(editor.store))
-                made = rows_of(editor.store.table(schema.OBJECTS), ["id", "category"]).to_pydict()
-            of = dict(zip(made["id"], made["category"], strict=True))
+                columns = rows_of(
+                    editor.store.table(schema.OBJECTS), ["id", "category"]
+                ).to_pydict()
+            of = dict(zip(columns["id"], columns["category"], strict=True))
             # Numbers go on from those of before; from 1, by size, they are shorter.
             names = {old: new for new, old in enumerate(sorted({0, *of.values()}))}
             yield {
                 "kind": "sorted", "head": head, "k": count, "seed": seed, "number": number,
-                "apart": sum(not each for each in of.values()),
-                "clusters": _packed([names[of[each]] for each in ids]),
+                "apart": sum(not number for number in of.values()),
+                "clusters": _packed([names[of[number]] for number in ids]),
             }  # fmt: skip
 
 
@@ -106,16 +108,16 @@ def matched(run: Path, examples: Sequence[Example]) -> tuple[list[str], Row]:
     places = {example.key: place for place, example in enumerate(examples)}
     images = [places[id.rpartition("#")[0]] for id in known.classes]
     packed = {"images": _packed(images), "classes": _packed([*known.classes.values()])}
-    return list(known.classes), {"found": known.found} | packed
+    return list(known.classes), {"found": known.objects} | packed
 
 
 def whole(vectors: dict[str, np.ndarray], wanted: Sequence[tuple[int, int]]) -> Iterator[Row]:
     """Clusters of the whole images: their number, that of the objects' categories, and the seed."""
     for variant in VARIANTS:
         for number, seed in wanted:
-            found = clustered(vectors[variant], number, seed)
+            clusters = clustered(vectors[variant], number, seed)
             about = {"kind": "whole", "variant": variant, "number": number, "seed": seed}
-            yield about | {"clusters": _packed(found.tolist())}
+            yield about | {"clusters": _packed(clusters.tolist())}
 
 
 def _packed(values: Sequence[object]) -> str:

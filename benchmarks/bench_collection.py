@@ -82,24 +82,26 @@ def job(model: str, folders: Sequence[Path], place: Path) -> list[Row]:
     run, steps = place / "run", place / "steps"
 
     def step(name: str, *arguments: str | Path) -> Row:
-        found: Row = once(steps / f"{name}.json", partial(measured, name, arguments, place))
-        return found
+        row: Row = once(steps / f"{name}.json", partial(measured, name, arguments, place))
+        return row
 
     if not (steps / "discover.json").exists():
         # The rest of an interrupted run would make the time of this one too short.
         shutil.rmtree(run, ignore_errors=True)
     rows = [step("discover", "discover", *folders, "--out", run, "--model", model, "--json")]
     rows[0] |= {"found": _found(rows[0].pop("output"), "done", "empty", "failed", "objects")}
-    made = step("categories", "categories", run, "--k", "auto", "--again", "--json")
-    sizes = [each["size"] for each in json.loads(made["output"])["categories"]]
-    apart = json.loads(made.pop("output"))["apart"]
-    rows.append(made | {"found": {"categories": len(sizes), "members": sum(sizes), "apart": apart}})
+    sorting = step("categories", "categories", run, "--k", "auto", "--again", "--json")
+    sizes = [part["size"] for part in json.loads(sorting["output"])["categories"]]
+    apart = json.loads(sorting.pop("output"))["apart"]
+    rows.append(
+        sorting | {"found": {"categories": len(sizes), "members": sum(sizes), "apart": apart}}
+    )
     held = read_store(run)
     rows.append({"step": "store", "found": held.counts()})
     rows += searches(run, step)
     looked = step("inspect", "inspect", run, "--json", "--count", "10")
     report = json.loads(looked.pop("output"))
-    rows.append(looked | {"found": {name: len(each) for name, each in report.items()}})
+    rows.append(looked | {"found": {name: len(part) for name, part in report.items()}})
     for format in CONSUMERS:
         rows += exported(format, run, place, held, step)
     crops = place / "export-csv" / "crops"
@@ -139,13 +141,16 @@ def exported(format: str, run: Path, place: Path, held: Held, step: Step) -> lis
 def searches(run: Path, step: Step) -> list[Row]:
     """Look for the best object of the run in four ways; is the answer the right one?"""
     collection = Run(run)
-    found = collection.objects.to_pandas().sort_values(["score", "id"], ascending=[False, True])
-    vectors = unit_vectors(np.stack(found["vector"].to_list()))
-    best = found.iloc[0]
+    objects = collection.objects.to_pandas().sort_values(["score", "id"], ascending=[False, True])
+    vectors = unit_vectors(np.stack(objects["vector"].to_list()))
+    best = objects.iloc[0]
     images = collection.store.table("images").search().where(f"key = '{best['key']}'").to_list()
     box = ",".join(f"{best[side]:.1f}" for side in ("x1", "y1", "x2", "y2"))
     likeness = vectors @ vectors[0]
-    others, fits = found.index != found.index[0], (found["score"] > 0.3) & (found["category"] > 0)
+    others, fits = (
+        objects.index != objects.index[0],
+        (objects["score"] > 0.3) & (objects["category"] > 0),
+    )
     picture = ("--image", images[0]["source"])
     asked: dict[str, tuple[tuple[str, ...], Any]] = {
         "search object": (("--object", best["id"]), others),
@@ -162,7 +167,7 @@ def searches(run: Path, step: Step) -> list[Row]:
             about["rank_of_itself"] = hits.index(best["id"]) + 1 if best["id"] in hits else None
         else:
             order = np.argsort(-likeness[wanted], kind="stable")[: len(hits)]
-            about["nearest_of_all"] = hits == found["id"][wanted].iloc[order].to_list()
+            about["nearest_of_all"] = hits == objects["id"][wanted].iloc[order].to_list()
         rows.append(row | {"found": about})
     return rows
 
@@ -180,7 +185,7 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
     }
     return {
         "store": held,
-        "passed": all(each["passed"] for each in readers.values()),
+        "passed": all(reader["passed"] for reader in readers.values()),
         "readers": readers,
         "seconds": {row["step"]: row["seconds"] for row in rows if "peak_mb" in row},
         "cpu_seconds": {row["step"]: row["cpu_seconds"] for row in rows if "peak_mb" in row},
@@ -189,7 +194,7 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
 
 
 def table(rows: list[Row]) -> str:
-    """What the steps took, and what the readers got, as tables in Markdown."""
+    """Costs of the steps, and results of the readers, as tables in Markdown."""
     parts = []
     for name in dict.fromkeys(row["encoder"] for row in rows):
         mine = [row for row in rows if row["encoder"] == name]
@@ -217,15 +222,19 @@ def _cells(row: Row) -> list[str]:
 
 
 def _judged(row: Row, held: Row) -> list[str]:
-    found = judge(row, held)
-    off = "" if found["box_off"] is None else f"{found['box_off']:.2f}"
+    judgement = judge(row, held)
+    off = "" if judgement["box_off"] is None else f"{judgement['box_off']:.2f}"
     counts = [str(row[name]) for name in ("images", "objects", "classes", "labels")]
-    ious = [f"{found['iou_least']:.4f}", f"{found['iou_mean']:.4f}", str(found["below"])]
+    ious = [
+        f"{judgement['iou_least']:.4f}",
+        f"{judgement['iou_mean']:.4f}",
+        str(judgement["below"]),
+    ]
     return [row["step"], row["reader"], f"{row['seconds']:.1f}", *counts, *ious, off]
 
 
-def _said(found: Row) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items())
+def _said(row: Row) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
 
 
 def _head(*names: str) -> str:

@@ -87,12 +87,12 @@ def photos_list(folder: Path, work: Path) -> Path:
     Raises:
         InputError: if they are not there.
     """
-    found = sorted(folder.glob("catdog-*")) + sorted(folder.glob("apx-*"))
-    if len(found) < PHOTOS:
-        raise InputError(f"{folder} holds {len(found)} of the {PHOTOS} photos of animals")
+    photos = sorted(folder.glob("catdog-*")) + sorted(folder.glob("apx-*"))
+    if len(photos) < PHOTOS:
+        raise InputError(f"{folder} holds {len(photos)} of the {PHOTOS} photos of animals")
     work.mkdir(parents=True, exist_ok=True)
     listed = work / "photos.txt"
-    listed.write_text("\n".join(str(path.resolve()) for path in found[:PHOTOS]) + "\n")
+    listed.write_text("\n".join(str(path.resolve()) for path in photos[:PHOTOS]) + "\n")
     return listed
 
 
@@ -104,7 +104,7 @@ def continue_pretraining(listed: Path, out: Path, steps: int) -> float:
 
 def score(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, dict[str, float]]:
     """IoU outside of void, and CorLoc against the boxes of the parts of the class mask."""
-    found = {}
+    scores = {}
     features = features_of(heap, [example.image for example in used], work)
     method = by_head(heap)
     for number, example in enumerate(used):
@@ -114,11 +114,11 @@ def score(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, dict[str
         assert truth.foreground is not None
         assert truth.void is not None
         mask = resize(saliency, (picture.height, picture.width)) > 0.5
-        found[example.key] = {
+        scores[example.key] = {
             "iou": mask_iou(mask, truth.foreground, ~truth.void),
             "corloc": float(largest_part_hits(saliency, truth.foreground)),
         }
-    return found
+    return scores
 
 
 if __name__ == "__main__":

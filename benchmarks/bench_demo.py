@@ -66,21 +66,21 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 def row(result: ImageResult, photo: dict[str, Any]) -> Row:
     """The best IoU of a single object with the main object of the photo."""
     number = photo["main"]
-    found: Row = {"image": result.key, "main": None, "objects": len(result.objects), "iou": None}
+    empty: Row = {"image": result.key, "main": None, "objects": len(result.objects), "iou": None}
     if number is None:
-        return found
+        return empty
     with Image.open(DEMO / "masks" / f"{Path(result.key).stem}.png") as mask:
         truth = np.asarray(mask) == number
     best = max((mask_iou(mask.decode(), truth) for mask in result.objects.masks), default=0.0)
-    return found | {"main": photo["objects"][number - 1], "iou": best}
+    return empty | {"main": photo["objects"][number - 1], "iou": best}
 
 
 def show(rows: list[Row]) -> None:
     """Print the rows as a table."""
     table = Table("photo", "main object", "best IoU", "objects", box=None)
-    for each in rows:
-        iou = "" if each["iou"] is None else f"{each['iou']:.2f}"
-        table.add_row(each["image"], each["main"] or "none", iou, str(each["objects"]))
+    for row in rows:
+        iou = "" if row["iou"] is None else f"{row['iou']:.2f}"
+        table.add_row(row["image"], row["main"] or "none", iou, str(row["objects"]))
     Console().print(table)
 
 

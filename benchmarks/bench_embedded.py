@@ -58,8 +58,8 @@ def bench(
     }
     results = (RunStore.open(work / name).results() for name in runs)
     rows = [
-        score(example, dict(zip(runs, each, strict=True)))
-        for example, *each in zip(used, *results, strict=True)
+        score(example, dict(zip(runs, findings, strict=True)))
+        for example, *findings in zip(used, *results, strict=True)
     ]
     write_report(
         NAME,
@@ -99,11 +99,11 @@ def discover(name: str, model: str, folder: Path, work: Path, count: int) -> dic
         del counts["run"]
         return {**counts, "seconds": child.seconds, "peak_rss_mb": child.peak_mb}
 
-    found: dict[str, Any] = once(work / f"{name}.json", measure)
-    if found["done"] + found["empty"] != count:
+    summary: dict[str, Any] = once(work / f"{name}.json", measure)
+    if summary["done"] + summary["empty"] != count:
         failed = work / name / "failed.jsonl"
         raise InputError(f"not all of the {count} images could be used: see {failed}")
-    return found
+    return summary
 
 
 def score(example: Example, results: dict[str, ImageResult]) -> Row:

@@ -30,7 +30,7 @@ LARGE = (640, 480)
 NATIVE = ("--native", "--resolution", "560")
 """Leaves photos of that size as they are."""
 MEMORY_MB = 2048
-"""What a photo of that size may take."""
+"""Limit for a photo of that size."""
 SETTINGS = {
     "head": {"centred": True},
     "fit": {"steps": 30, "learning_rate": 3e-3},
@@ -150,7 +150,7 @@ def _run(alias: str, photos: Path, work: Path, size: str | None, *options: str) 
         *("--settings", _settings(work / "fit.json", SETTINGS)),
         *options,
     )
-    found = run_heap("discover", photos, "--out", run, "--model", model)
+    measured = run_heap("discover", photos, "--out", run, "--model", model)
     exported = json.loads((run / "objects.json").read_text(encoding="utf-8"))
     results = list(RunStore.open(run).results())
     about: Row = {
@@ -161,7 +161,7 @@ def _run(alias: str, photos: Path, work: Path, size: str | None, *options: str) 
     }
     return [
         about | {"step": "fit", "seconds": fitted.seconds, "peak_mb": fitted.peak_mb},
-        about | {"step": "discover", "seconds": found.seconds, "peak_mb": found.peak_mb}
+        about | {"step": "discover", "seconds": measured.seconds, "peak_mb": measured.peak_mb}
         | {"objects": len(exported["annotations"])},
     ]  # fmt: skip
 

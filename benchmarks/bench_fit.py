@@ -54,10 +54,10 @@ def bench(
         for seed in SEEDS
         for configuration in CONFIGURATIONS
     ]
-    heaps = {each["model"]: Heap.from_pretrained(each["folder"]) for each in fits}
+    heaps = {fitted["model"]: Heap.from_pretrained(fitted["folder"]) for fitted in fits}
     first = next(iter(heaps.values()))
     judge = Judge(used, features_of(first, [example.image for example in used], work))
-    models = {each["model"]: each["folder"] for each in fits}
+    models = {fitted["model"]: fitted["folder"] for fitted in fits}
     scores = {}
     for name, method in methods(heaps, unlabelled, work):
         origin = models.get(name, first.encoder.fingerprint)
@@ -75,8 +75,8 @@ def bench(
         rows=rows_of(scores),
         summarise=summarise,
         first_fit_with_features_seconds=fits[0]["seconds"],
-        later_fits_seconds=mean(each["seconds"] for each in fits[1:]),
-        fits=[{key: each[key] for key in each if key != "folder"} for each in fits],
+        later_fits_seconds=mean(fitted["seconds"] for fitted in fits[1:]),
+        fits=[{key: fitted[key] for key in fitted if key != "folder"} for fitted in fits],
         settings={name: json.loads(_settings(name).read_text()) for name in CONFIGURATIONS},
         cost=head_cost(first, used[0].picture()),
     )
@@ -118,14 +118,14 @@ def fit(
             "peak_rss_mb": child.peak_mb,
         }
 
-    found: dict[str, Any] = once(notes / f"{made_by}.json", measure)
-    return found
+    summary: dict[str, Any] = once(notes / f"{made_by}.json", measure)
+    return summary
 
 
 def methods(
     heaps: dict[str, Heap], unlabelled: list[Path], work: Path
 ) -> Iterator[tuple[str, Method]]:
-    """Each model, and FOUND taught on the same features."""
+    """Methods of all models, and FOUND taught on the same features."""
     for name, heap in heaps.items():
         yield name, by_head(heap)
     collected = features_of(next(iter(heaps.values())), unlabelled, work)

@@ -26,7 +26,7 @@ _LIMIT = 100
 """Milliseconds of processor time that no task may take while scrolling."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TASK, _THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
-"""What Chromium's traces call a task, and the thread that must be free to answer."""
+"""Names in Chromium's traces of a task, and of the thread that must be free to answer."""
 _AT_THE_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
 
 
@@ -116,7 +116,7 @@ def _used(path: Path, repeat: int) -> Iterator[Row]:
 
 
 def _tasks(trace: bytes) -> list[tuple[float, float]]:
-    """What each task of the page took, in milliseconds by the clock and of processor time."""
+    """Cost of every task of the page, in milliseconds by the clock and of processor time."""
     events = json.loads(trace)["traceEvents"]
     threads = {
         (event["pid"], event["tid"])
@@ -207,12 +207,14 @@ def _browser() -> Iterator["Browser"]:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise InputError(f"playwright is missing; pip install 'heap[dev]' ({error})") from error
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
+    browser_path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, _BROWSERS)), None
+    )
+    if browser_path is None:
         raise InputError("there is no Chromium here; install one, or name it in CHROMIUM")
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=found, args=options)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=options)
         yield browser
         browser.close()
 

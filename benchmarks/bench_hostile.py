@@ -29,7 +29,7 @@ def bench(
     arguments = ("--out", work / "run", "--model", model, "--json")
     child = run_heap("discover", work / "images", *arguments)
     store = RunStore.open(work / "run")
-    reasons = {each.key: f"{each.stage}: {each.reason}" for each in store.failures()}
+    reasons = {failure.key: f"{failure.stage}: {failure.reason}" for failure in store.failures()}
     objects = {result.key: len(result.objects) for result in store.results()}
     rows: list[Row] = [
         {
@@ -56,7 +56,7 @@ def bench(
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """How many good files are done, and how many bad ones are listed with a reason."""
+    """Numbers of good files that are done, and of bad ones that are listed with a reason."""
     good = [row for row in rows if row["kind"] == "good"]
     bad = [row for row in rows if row["kind"] != "good"]
     done = sum(row["status"] == "done" for row in good)

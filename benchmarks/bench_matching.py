@@ -107,12 +107,12 @@ def look_for_all(heap: Heap, folder: Path) -> list[Row]:
         named += kinds
         parts.append(features_of(heap, picture, [classes == kind for kind in kinds]))
     twins = Counter(named)
-    found = {
-        way: hits(np.concatenate([each[way] for each in parts]), np.array(of), np.array(named))
+    hits_of = {
+        way: hits(np.concatenate([part[way] for part in parts]), np.array(of), np.array(named))
         for way in WAYS
     }
     return [
-        {"picture": of[at], "object": named[at]} | {way: bool(found[way][at]) for way in WAYS}
+        {"picture": of[at], "object": named[at]} | {way: bool(hits_of[way][at]) for way in WAYS}
         for at in range(len(of))
         if twins[named[at]] > 1
     ]
@@ -122,24 +122,24 @@ def look_for_all(heap: Heap, folder: Path) -> list[Row]:
 def features_of(
     heap: Heap, picture: Picture, masks: Sequence[Bool[np.ndarray, "height width"]]
 ) -> Features:
-    """Each object of a picture in every way."""
+    """Features of the objects of a picture in every way."""
     (features,) = describe(heap.encoder, [picture], heap.config.features)
     patches = heap.head.subtract_centre(features.patches)
     shares = torch.from_numpy(np.stack([covered(mask, features.grid) for mask in masks]))
     mean = shares @ patches / shares.sum(dim=1, keepdim=True)
-    found = {"mask": mean.numpy(), "mask, whitened": heap.head.whitening(mean).numpy()}
+    vectors = {"mask": mean.numpy(), "mask, whitened": heap.head.whitening(mean).numpy()}
     for name, (side, margin) in BOXES.items():
         crops = [(picture, around(mask, margin)) for mask in masks]
         plain = embed(heap.encoder, crops, side)
         white = heap.head.object_whitening(torch.from_numpy(plain)).numpy()
-        found |= {name: plain, f"{name}, whitened": white}
-    return found
+        vectors |= {name: plain, f"{name}, whitened": white}
+    return vectors
 
 
 def covered(
     mask: Bool[np.ndarray, "height width"], grid: tuple[int, int]
 ) -> Float32[np.ndarray, " patch"]:
-    """How much of each patch a mask covers, in [0, 1]."""
+    """Share of each patch that a mask covers, in [0, 1]."""
     whole = Image.fromarray(mask.astype(np.float32))
     return np.asarray(whole.resize((grid[1], grid[0]), Image.Resampling.BOX)).ravel()
 

@@ -36,13 +36,13 @@ def bench(
     used = open_dataset(f"folder:{data / 'ecssd500'}", limit).examples
     models = {name: Heap.from_pretrained(name) for name in PACKAGED}
     heap = models["embedded"]
-    settings = [[each.fingerprint, asdict(each.config)] for each in models.values()]
+    settings = [[model.fingerprint, asdict(model.config)] for model in models.values()]
     work /= digest_of([settings, limit])
     runs = {name: discover(name, name, data / "ecssd500", work, len(used)) for name in PACKAGED}
     results = (RunStore.open(work / name).results() for name in runs)
     rows = [
-        score(example, dict(zip(runs, each, strict=True)))
-        for example, *each in zip(used, *results, strict=True)
+        score(example, dict(zip(runs, findings, strict=True)))
+        for example, *findings in zip(used, *results, strict=True)
     ]
     write_report(
         NAME,

@@ -74,7 +74,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 
 def row(heap: Heap, left: Example, right: Example) -> Row:
-    """What the model says of one pair."""
+    """Result of the model on one pair."""
     pair = side_by_side(left, right)
     result = heap([pair.picture])[0]
     regions = [majority_region(result.regions.label_map, mask) for mask in (pair.left, pair.right)]
@@ -120,7 +120,7 @@ def majority_region(label_map: np.ndarray, mask: Bool[np.ndarray, "height width"
 def in_both_halves(result: ImageResult, seam: int) -> bool:
     """Whether each half has an object that lies almost wholly in it."""
     shares = [mask[:, :seam].sum() / mask.sum() for mask in result.to_numpy()["masks"]]
-    return any(found >= INSIDE for found in shares) and any(found <= 1 - INSIDE for found in shares)
+    return any(share >= INSIDE for share in shares) and any(share <= 1 - INSIDE for share in shares)
 
 
 def _at_height(pixels: UInt8[np.ndarray, "height width *colour"], height: int) -> np.ndarray:

@@ -45,7 +45,7 @@ RETRIEVAL = (
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Places:
-    """Where the data sets are, each as `heap datasets` draws it."""
+    """Places of the data sets, laid out as `heap datasets` draws them."""
 
     voc07: Annotated[Path | None, Parameter(env_var="HEAP_VOC07")] = None
     """VOC 2007: CorLoc on trainval."""
@@ -61,7 +61,7 @@ class Places:
     """DUT-OMRON: saliency."""
 
     def tables(self) -> Iterator["Table"]:
-        """What can be measured on those that are given."""
+        """Tasks that can be measured on the data sets that are there."""
         rows = (
             ("voc2007", "VOC 2007 trainval", self.voc07, DISCOVERY),
             ("voc2012", "VOC 2012 trainval", self.voc12, DISCOVERY),
@@ -174,7 +174,7 @@ def evaluate(
     table: Table, out: Path, methods: Sequence[str], seeds: Sequence[int], options: Sequence[str]
 ) -> None:
     """Score the methods that have no result yet, in one pass over the images."""
-    left = [name for name in methods if not all(each.exists() for each in _files(out, name, seeds))]
+    left = [name for name in methods if not all(path.exists() for path in _files(out, name, seeds))]
     if left:
         command = ["evaluate", *table.protocols, "--data", table.spec, "--out", str(out)]
         run_heap(*command, *_each("--method", left), *options)

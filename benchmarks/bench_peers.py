@@ -21,11 +21,11 @@ from heap.benchmark.run.tuning import LOG, SETTINGS
 NAME = "peers"
 SEEDS = ("0", "1", "2")
 MINUTES = "12"
-"""Of `heap tune`, for every method alike, as are the configurations."""
+"""Minutes of `heap tune`, the same for every method, as are the configurations."""
 COMPARED = tuple(name for name in METHODS if name != "heap-self")
 """The methods of the study. HEAP taught by itself has a folder of its own among the results."""
 UNTUNED = ("heap-self",)
-"""It is used as it comes, with the settings of HEAP with prior."""
+"""Method that is used as it comes, with the settings of HEAP with prior."""
 OF_SOLVER = "solver"
 """Part of the names of a method and of protocols that solve a bilateral system for each image."""
 DISCOVERY = (
@@ -35,7 +35,7 @@ DISCOVERY = (
     "ap-box-v1",
     "odap-v1",
 )
-"""Those of several objects and of no object have benchmarks of their own."""
+"""Protocols; those of several objects and of no object have benchmarks of their own."""
 SALIENCY = (
     "saliency-found-v1",
     "saliency-found-v1-guided",
@@ -70,7 +70,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 ABLATION = ("corloc-found-v1", "saliency-found-v1", "saliency-found-v1-solver", "region-oracle-v1")
 """Protocols of the ablation on the first set."""
 REGIONS = ("regions-voc12-v1",)
-"""Those on the second: how regions find each other."""
+"""Protocols on the second: how regions find each other."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Studied:
     """An encoder of the study, and what is done with it."""
 
     options: tuple[str, ...]
-    """Of `heap evaluate`."""
+    """Options of `heap evaluate`."""
     methods: tuple[str, ...] = COMPARED
     solver: bool = True
     """Whether methods and protocols with the bilateral solver are run: on grids of 32 x 32 and
@@ -152,9 +152,9 @@ def bench(
     """
     for name in encoder:
         methods = studied(method, name)
-        for each in methods:
-            tune(each, name, data, work)
-            keep_log(each, name, out, work)
+        for chosen in methods:
+            tune(chosen, name, data, work)
+            keep_log(chosen, name, out, work)
         for used in SETS:
             evaluate(methods, name, used, data, out, work)
         for change in ABLATIONS if (ABLATED[0] in method and name == ABLATED[1]) else ():
@@ -172,10 +172,10 @@ def studied(methods: Sequence[str], encoder: str) -> list[str]:
 
 def tune(method: str, encoder: str, data: Path, work: Path) -> None:
     """Choose the settings of a method on the tune masks."""
-    found = work / encoder / "tuned" / method
-    if _searched(method) and not (found / SETTINGS).exists():
+    folder = work / encoder / "tuned" / method
+    if _searched(method) and not (folder / SETTINGS).exists():
         run_heap(
-            *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", found),
+            *("tune", method, "--data", f"folder:{data}/duts-tr/tune", "--out", folder),
             *("--configurations", str(CONFIGURATIONS), "--minutes", MINUTES),
             *_limit(ENCODERS[encoder].tuned_on),
             *common(encoder, data, work),
@@ -183,7 +183,7 @@ def tune(method: str, encoder: str, data: Path, work: Path) -> None:
 
 
 def keep_log(method: str, encoder: str, out: Path, work: Path) -> None:
-    """How the settings were chosen is kept among the results."""
+    """Keep the log of the choice of settings among the results."""
     log = out / encoder / "tuning" / f"{method}.json"
     if _searched(method) and not log.exists():
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ def evaluate(
     tuned = {name: work / encoder / "tuned" / name / SETTINGS for name in left if _searched(name)}
     used_settings = tuned | {name: path for name, path in (settings or {}).items() if name in left}
     solver = ENCODERS[encoder].solver
-    protocols = [each for each in used.protocols if solver or OF_SOLVER not in each]
+    protocols = [protocol for protocol in used.protocols if solver or OF_SOLVER not in protocol]
     run_heap(
         *("evaluate", *protocols, "--data", used.spec.format(data)),
         *("--data-label", used.label, "--out", folder, "--model", work / encoder / "models"),
@@ -237,7 +237,9 @@ def ablate(name: str, data: Path, out: Path, work: Path) -> None:
     for used, protocols in zip(SETS, (ABLATION, REGIONS), strict=False):
         result = folder / f"{name}-{used.name}.json.gz"
         # Unchanged it is among the methods, with most of the protocols.
-        asked = [each for each in protocols if ABLATIONS[name] or each not in used.protocols]
+        asked = [
+            protocol for protocol in protocols if ABLATIONS[name] or protocol not in used.protocols
+        ]
         if result.exists() or refused.exists():
             continue
         try:

@@ -1,4 +1,4 @@
-"""What pretraining the embedded encoder is worth: against the same architecture untrained.
+"""Effect of pretraining the embedded encoder: against the same architecture untrained.
 
 Both are fitted in the same way with as many seeds, by the embedded recipe with the colour prior,
 and once joined to hand-made cues, which help an untrained encoder most. Scored on the tune photos.

@@ -1,4 +1,4 @@
-"""What makes regions and foreground good: HEAP by its three losses, one thing changed each time.
+"""Causes of good regions and foreground: HEAP by its three losses, one thing changed each time.
 
 Nothing but `heap evaluate` on photos on which nothing is reported; each call goes on where it was
 stopped, and so does this.

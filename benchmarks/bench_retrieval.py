@@ -79,7 +79,7 @@ def bench(
         place = work / name / SET
         kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
         whole = describe_all(heap, examples, kept)
-        ranked = {variant: _ranking(unit_vectors(each)) for variant, each in whole.items()}
+        ranked = {variant: _ranking(unit_vectors(vectors)) for variant, vectors in whole.items()}
         for head, model in enumerate(models):
             run = place / model.name
             run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
@@ -88,21 +88,21 @@ def bench(
         NAME,
         out,
         protocol="retrieval-objects-v1",
-        data=about_data(SET, [each.image for each in examples], "SegmentationClass"),
+        data=about_data(SET, [example.image for example in examples], "SegmentationClass"),
         encoder=about_encoders(about),
         rows=rows,
         summarise=summarise,
     )
-    found = json.loads(out.read_text(encoding="utf-8"))
-    out.with_suffix(".md").write_text(table(found["summary"]), encoding="utf-8")
+    report = json.loads(out.read_text(encoding="utf-8"))
+    out.with_suffix(".md").write_text(table(report["summary"]), encoding="utf-8")
 
 
 def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking]) -> Row:
-    """Of every query its image, its class, and how many results of each way are of the class."""
+    """For every query its image, its class, and the number of results of each way in the class."""
     store = RunStore.open(run)
     known = annotated(run, examples)
-    found = rows_of(store.table(schema.OBJECTS), ["id", "key", "vector"]).sort_by("id")
-    vector_of = dict(zip(found["id"].to_pylist(), to_vectors(found), strict=True))
+    objects = rows_of(store.table(schema.OBJECTS), ["id", "key", "vector"]).sort_by("id")
+    vector_of = dict(zip(objects["id"].to_pylist(), to_vectors(objects), strict=True))
     places = {example.key: place for place, example in enumerate(examples)}
     columns: dict[str, list[Any]] = {name: [] for name in ("images", "of", *WAYS)}
     for id, kind in sorted(known.classes.items()):
@@ -120,7 +120,7 @@ def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking
         for name, value in ({"images": places[key], "of": kind} | counts).items():
             columns[name].append(value)
     packed = {name: " ".join(map(str, column)) for name, column in columns.items()}
-    return {"objects": found.num_rows} | packed
+    return {"objects": objects.num_rows} | packed
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
@@ -149,8 +149,8 @@ def _summary(heads: list[Row]) -> dict[str, Any]:
 
 def _ahead(ours: OfSums, theirs: OfSums) -> dict[str, Any]:
     return {
-        name: {"mean": each.value, "interval": [each.low, each.high]}
-        for name, each in ours.difference(theirs).items()
+        name: {"mean": difference.value, "interval": [difference.low, difference.high]}
+        for name, difference in ours.difference(theirs).items()
     }
 
 
@@ -191,12 +191,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _showing(images: Sequence[str], kind: str, known: Annotated) -> int:
-    """How many of the first images show a class; each image counts once."""
+    """Number of the first images that show a class; each image counts once."""
     return sum(kind in known.shown[key] for key in [*dict.fromkeys(images)][:RESULTS_OF_A_SEARCH])
 
 
 def _ranking(whole: Float32[np.ndarray, "image dim"]) -> Ranking:
-    """Of each image the others, most alike first."""
+    """For every image the others, most alike first."""
     like = whole @ whole.T
     np.fill_diagonal(like, np.inf)
     return np.argsort(-like, axis=1, kind="stable")[:, 1:]

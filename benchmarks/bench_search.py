@@ -34,7 +34,7 @@ from heap.store.store import RunStore
 NAME = "bench_search"
 WHERE = {"all": None, "half": "score > 0.5", "1 %": "score > 0.99"}
 MODES = {"exact": True, "indexed": False}
-"""What `exact` is; by default an index is used where more objects fit than are quickly read."""
+"""Values of `exact`; by default an index is used where more objects fit than are quickly read."""
 SEARCHED = (
     *("vectors", "objects", "that fit", "exact, ms (95 %)", "of CPU", "indexed, ms (95 %)"),
     *("of CPU", "recall@20", "by default"),
@@ -57,7 +57,7 @@ class Try:
 
     ms: float
     cpu_ms: float
-    """Of all threads of the process; with one core to itself it is the time."""
+    """Processor time of all threads; with one core to itself it is the time."""
     ids: set[str]
 
 
@@ -81,7 +81,7 @@ def bench(
         work: Folder of the runs, each of which is removed after its searches.
     """
     rows: list[Row] = []
-    made = []
+    runs = []
     for kind in vectors:
         for count in size:
             run = work / f"{kind}-{count}"
@@ -89,7 +89,7 @@ def bench(
             _apart(make_run, run, VECTORS[kind], count, dim)
             plain = _megabytes(run)
             built = _apart(index, run)
-            made.append(
+            runs.append(
                 about | built | {"store_mb": plain, "index_mb": _megabytes(run) - plain}
                 | {f"{mode}_peak_mb": _apart(peak_of, run, kind, dim, mode) for mode in MODES}
             )  # fmt: skip
@@ -104,10 +104,10 @@ def bench(
         encoder={"name": f"none, vectors of {dim} numbers", "fingerprint": tried},
         rows=rows,
         summarise=summarise,
-        runs=made,
+        runs=runs,
     )
-    found = json.loads(out.read_text(encoding="utf-8"))
-    text = table(found["rows"], found["measured"]["runs"])
+    report = json.loads(out.read_text(encoding="utf-8"))
+    text = table(report["rows"], report["measured"]["runs"])
     out.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
@@ -115,9 +115,9 @@ def index(run: Path) -> dict[str, Any]:
     """Make the index, as `heap discover` does it at its end; how long it takes and what it is."""
     with Editor(run) as editor:
         began, worked = time.perf_counter(), time.process_time()
-        made = make_index(editor.store.database, editor.store.table(schema.OBJECTS))
+        index = make_index(editor.store.database, editor.store.table(schema.OBJECTS))
         took, cpu = time.perf_counter() - began, time.process_time() - worked
-    about = {name: value for name, value in asdict(made).items() if name != "objects"}
+    about = {name: value for name, value in asdict(index).items() if name != "objects"}
     times = {"build_seconds": took, "build_cpu_seconds": cpu}
     return about | times | {"build_peak_mb": _peak_mb()}
 
@@ -126,7 +126,7 @@ def search(run: Path, kind: str, dim: int, limit: int) -> list[Row]:
     """Milliseconds of each query, and the recall with the index, by condition and mode."""
     asked = _queries(kind, dim, limit)
     ask = partial(nearest, RunStore.open(run), count=NEAREST)
-    found: list[Row] = []
+    rows: list[Row] = []
     for name, where in WHERE.items():
         by_default = "exact" if ask(asked[0], where=where).searched_with is None else "indexed"
         tries: dict[str, list[Try]] = {mode: [] for mode in MODES}
@@ -139,35 +139,35 @@ def search(run: Path, kind: str, dim: int, limit: int) -> list[Row]:
                     tries[mode].append(_timed(partial(ask, vector, where=where, exact=exact)))
         for mode, timed in tries.items():
             pairs = zip(timed, tries["exact"], strict=True)
-            found.append({
+            rows.append({
                 "fits": name, "mode": mode, "by_default": by_default,
-                "ms": [each.ms for each in timed],
-                "cpu_ms": [each.cpu_ms for each in timed],
+                "ms": [attempt.ms for attempt in timed],
+                "cpu_ms": [attempt.cpu_ms for attempt in timed],
                 "recall": [len(ours.ids & best.ids) / len(best.ids) for ours, best in pairs],
             })  # fmt: skip
-    return found
+    return rows
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Median and 95th percentile of the time of a query, and mean recall."""
-    found: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
     for row in rows:
-        of = found.setdefault(row["vectors"], {}).setdefault(str(row["objects"]), {})
+        of = summary.setdefault(row["vectors"], {}).setdefault(str(row["objects"]), {})
         of.setdefault(row["fits"], {})[row["mode"]] = {
             "median_ms": median(row["ms"]),
             "p95_ms": float(np.percentile(row["ms"], 95)),
             "median_cpu_ms": median(row["cpu_ms"]),
             "recall": mean(row["recall"]),
         }
-    for of in found.values():
+    for of in summary.values():
         for cells in of.values():
             for cell in cells.values():
                 cell["times_faster"] = cell["exact"]["median_ms"] / cell["indexed"]["median_ms"]
-    return found
+    return summary
 
 
-def table(rows: list[Row], made: Sequence[Row]) -> str:
-    """What was searched and what was made, as two tables in Markdown."""
+def table(rows: list[Row], runs: Sequence[Row]) -> str:
+    """Searches and indexes as two tables in Markdown."""
     lines = [_line(SEARCHED), "|---" * len(SEARCHED) + "|"]
     summary = summarise(rows)
     for row in rows:
@@ -178,9 +178,9 @@ def table(rows: list[Row], made: Sequence[Row]) -> str:
             about = (row["vectors"], f"{row['objects']:,}", row["fits"])
             lines.append(_line((*about, *times, recall, row["by_default"])))
     lines += ["", _line(MADE), "|---" * len(MADE) + "|"]
-    for each in made:
-        whole = [f"{each[name]:,.0f}" for name in MADE.values()]
-        lines.append(_line((each["vectors"], *whole[1:-1], f"{each['recall']:.3f}")))
+    for run in runs:
+        whole = [f"{run[name]:,.0f}" for name in MADE.values()]
+        lines.append(_line((run["vectors"], *whole[1:-1], f"{run['recall']:.3f}")))
     return "\n".join(lines) + "\n"
 
 
@@ -213,7 +213,7 @@ def _queries(kind: str, dim: int, count: int) -> Vectors:
 
 
 def _apart(work: Callable[..., Any], *arguments: object) -> Any:
-    """What a function gives in a process of its own, whose memory nothing else has used."""
+    """Result of a function in a process of its own, whose memory nothing else has used."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 

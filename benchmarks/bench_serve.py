@@ -1,4 +1,4 @@
-"""How fast `heap serve` answers: contents, pictures, outlines, and what is like an object."""
+"""Speed of the answers of `heap serve`: contents, pictures, outlines, similar objects."""
 
 import itertools
 import time
@@ -20,7 +20,7 @@ from heap.store.editing import Editor
 
 NAME = "bench_serve"
 CONNECTIONS = 6
-"""What a browser opens to one machine."""
+"""Connections that a browser opens to one machine."""
 LISTED = ("run", "categories", "contents")
 
 
@@ -67,11 +67,11 @@ def bench(
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Median and 95th percentile of the milliseconds that an answer of each kind takes."""
     kinds = dict.fromkeys(row["kind"] for row in rows)
-    found = {}
+    summary = {}
     for kind in kinds:
         times = np.array([row["ms"] for row in rows if row["kind"] == kind])
-        found[kind] = {"median": float(np.median(times)), "p95": float(np.quantile(times, 0.95))}
-    return found
+        summary[kind] = {"median": float(np.median(times)), "p95": float(np.quantile(times, 0.95))}
+    return summary
 
 
 def _kinds(run: Path) -> dict[str, list[str]]:
@@ -94,14 +94,14 @@ def _kinds(run: Path) -> dict[str, list[str]]:
 
 
 def _ask(address: str, paths: list[str]) -> list[float]:
-    def one(path: str) -> float:
+    def ask(path: str) -> float:
         began = time.perf_counter()
         with urlopen(f"{address}{path}") as answer:  # noqa: S310  # our own server
             answer.read()
         return 1000 * (time.perf_counter() - began)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(one, paths))
+        return list(pool.map(ask, paths))
 
 
 if __name__ == "__main__":

@@ -21,15 +21,15 @@ MASKCUT: dict[str, dict[str, Any]] = {
     "embedded-small": {},
     "vit-tiny-supervised": {"threshold": 0.25, "largest": True},
 }
-"""Of the settings that `heap tune` tries, those with the best recall on `composed`: MaskCut cuts up
+"""Settings, among those that `heap tune` tries, with the best recall on `composed`: MaskCut cuts up
 to three times, and what is best for the main object alone can be to cut once."""
 PROTOCOLS = ("several-v1", "separation-v1")
 COMPOSED = RUNS / "composed"
 USED = (
     *(
-        Set(each.name, each.spec, each.label, PROTOCOLS)
-        for each in SETS
-        if each.name in ("voc12-animals", "coco-val100")
+        Set(usual.name, usual.spec, usual.label, PROTOCOLS)
+        for usual in SETS
+        if usual.name in ("voc12-animals", "coco-val100")
     ),
     Set("composed", f"coco:{COMPOSED}", "composed pictures", PROTOCOLS),
 )
@@ -57,8 +57,8 @@ def bench(
         compose(data=data, out=COMPOSED)
     for name in encoder:
         methods = studied(method, name)
-        for each in methods:
-            tune(each, name, data, work)
+        for chosen in methods:
+            tune(chosen, name, data, work)
         settings = work / name / NAME / "maskcut.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps({"maskcut": MASKCUT[name]}), encoding="utf-8")

@@ -54,7 +54,7 @@ def bench(
             run = sorted_run(work, MODEL, PHOTOS, 5)
             for row in soak_server(run, work, clients, serve_minutes, seed):
                 rows[part].add(row)
-    if not all(each.all for each in rows.values()):
+    if not all(part.all for part in rows.values()):
         return
     write_report(
         NAME,
@@ -63,13 +63,13 @@ def bench(
         data={"set": "pieces of the demo photos, files made by the fuzzers",
               "images": len(images_in(PHOTOS)), "sha256": digest(images_in(PHOTOS))},
         encoder=about_encoder(Heap.from_pretrained(MODEL)),
-        rows=[row for each in rows.values() for row in each.all],
+        rows=[row for part in rows.values() for row in part.all],
         summarise=summarise,
     )  # fmt: skip
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """What each part has done and found."""
+    """Work and findings of each part."""
     of = {part: [row for row in rows if row["part"] == part] for part in PARTS}
     killed, fuzzed = about_kills(of["kills"]), about_fuzzing(of["fuzz"])
     crowd = about_clients(of["clients"])
@@ -77,8 +77,8 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         "kills": killed,
         "fuzz": fuzzed,
         "clients": crowd,
-        "passed": not any(each[name] for each in killed.values() for name in KILLED_BADLY)
-        and not any(each["failed"] for each in fuzzed.values())
+        "passed": not any(counts[name] for counts in killed.values() for name in KILLED_BADLY)
+        and not any(counts["failed"] for counts in fuzzed.values())
         and not any(row["left"] for row in of["fuzz"])
         and not (crowd["unexpected"] or crowd["lost"] or crowd["files_left"])
         and crowd["ended_well"]

@@ -20,7 +20,7 @@ from heap.benchmark.results.estimate import OfSums
 AUTO = "auto"
 COUNTS = ("8", "12", "20", AUTO)
 APART = ("together", "each alone", "left out")
-"""What becomes of objects that `heap categories` keeps apart: one more cluster, a cluster each, or
+"""Treatment of objects that `heap categories` keeps apart: one more cluster, a cluster each, or
 not scored, neither ours nor those of the opponent."""
 RESAMPLES = 500
 
@@ -90,37 +90,40 @@ def _pair(
     elif apart == "left out":
         mine[alone] = inherited[alone] = -1
     shape = (images, len(names), int(max(mine.max(), row["number"])) + 1)
-    ours, theirs = (tables(of, classes, each, shape) for each in (mine, inherited))
+    ours, theirs = (tables(of, classes, sorting, shape) for sorting in (mine, inherited))
     return ours, theirs
 
 
 def _means(counts: Sequence[Tables]) -> dict[str, float]:
     """Mean over the tables, and the sample standard deviation."""
-    found = np.array([agreement(each.sum(axis=0)) for each in counts])
-    means = dict(zip(SCORES, found.mean(axis=0).tolist(), strict=True))
-    spread = [stdev(column) if len(column) > 1 else 0.0 for column in found.T.tolist()]
-    return means | {f"{name}_std": each for name, each in zip(SCORES, spread, strict=True)}
+    scores = np.array([agreement(tables.sum(axis=0)) for tables in counts])
+    means = dict(zip(SCORES, scores.mean(axis=0).tolist(), strict=True))
+    spread = [stdev(column) if len(column) > 1 else 0.0 for column in scores.T.tolist()]
+    return means | {
+        f"{name}_std": deviation for name, deviation in zip(SCORES, spread, strict=True)
+    }
 
 
 def _ahead(pairs: Sequence[tuple[Tables, Tables]]) -> dict[str, Any]:
     """Mean difference and its interval by the paired bootstrap over images."""
     gap = _values([pair[0] for pair in pairs]).difference(_values([pair[1] for pair in pairs]))
     return {
-        name: {"mean": each.value, "interval": [each.low, each.high]} for name, each in gap.items()
+        name: {"mean": difference.value, "interval": [difference.low, difference.high]}
+        for name, difference in gap.items()
     }
 
 
 def _values(counts: Sequence[Tables]) -> OfSums:
     """Means over tables whose images can be drawn."""
-    classes, clusters = (max(each.shape[axis] for each in counts) for axis in (1, 2))
+    classes, clusters = (max(tables.shape[axis] for tables in counts) for axis in (1, 2))
     same = np.stack(
-        [np.pad(each, ((0, 0), (0, classes - each.shape[1]), (0, clusters - each.shape[2])))
-         for each in counts], axis=1,
+        [np.pad(tables, ((0, 0), (0, classes - tables.shape[1]), (0, clusters - tables.shape[2])))
+         for tables in counts], axis=1,
     )  # fmt: skip
 
     def compute(total: Float64[np.ndarray, " state"]) -> list[float]:
-        found: list[float] = agreement(total.reshape(same.shape[1:])).mean(axis=0).tolist()
-        return found
+        scores: list[float] = agreement(total.reshape(same.shape[1:])).mean(axis=0).tolist()
+        return scores
 
     return OfSums(SCORES, same.reshape(len(same), -1), compute, RESAMPLES)
 
@@ -128,9 +131,9 @@ def _values(counts: Sequence[Tables]) -> OfSums:
 def table(summary: dict[str, Any]) -> str:
     """The summary as tables in Markdown, one for each encoder; figures are percentages."""
     parts = []
-    for name, found in summary.items():
+    for name, scores_of in summary.items():
         about = ", ".join(
-            f"{what.replace('_', ' ')} {n:.0f}" for what, n in found["matched"].items()
+            f"{what.replace('_', ' ')} {n:.0f}" for what, n in scores_of["matched"].items()
         )
         parts += [
             f"## {LABELS[name]}", "",
@@ -138,7 +141,7 @@ def table(summary: dict[str, Any]) -> str:
             "| k | clusters of | " + " | ".join(score.upper() for score in SCORES) + " |",
             "|---|---|" + "---|" * len(SCORES),
         ]  # fmt: skip
-        for count, scores in found["k"].items():
+        for count, scores in scores_of["k"].items():
             title = f"{count} ({scores['categories']:.1f})" if count == AUTO else count
             parts += [_line(title, *row) for row in _lines(scores)]
         parts.append("")
@@ -148,22 +151,22 @@ def table(summary: dict[str, Any]) -> str:
 def _lines(scores: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for apart in APART:
         yield f"objects, those kept apart {apart}", _plain(scores["ours"][apart])
-    for variant, found in scores["whole"].items():
-        yield f"whole images, {variant}", _plain(found)
+    for variant, values in scores["whole"].items():
+        yield f"whole images, {variant}", _plain(values)
     for variant, ahead in scores["ahead_of"].items():
         strongest = " (strongest)" if variant == scores["strongest"] else ""
         yield f"objects less whole images, {variant}{strongest}", _gaps(ahead)
     yield "the same, strongest, kept apart left out", _gaps(scores["ahead_of_strongest_left_out"])
 
 
-def _plain(found: dict[str, float]) -> list[str]:
-    return [f"{100 * found[name]:.1f} ± {100 * found[f'{name}_std']:.1f}" for name in SCORES]
+def _plain(values: dict[str, float]) -> list[str]:
+    return [f"{100 * values[name]:.1f} ± {100 * values[f'{name}_std']:.1f}" for name in SCORES]
 
 
-def _gaps(found: dict[str, Any]) -> list[str]:
+def _gaps(values: dict[str, Any]) -> list[str]:
     return [
-        f"{100 * found[name]['mean']:+.1f} ({100 * found[name]['interval'][0]:.1f} to "
-        f"{100 * found[name]['interval'][1]:.1f})"
+        f"{100 * values[name]['mean']:+.1f} ({100 * values[name]['interval'][0]:.1f} to "
+        f"{100 * values[name]['interval'][1]:.1f})"
         for name in SCORES
     ]
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where their data is, and the commands that they run."""
+"""Places of data, and commands, that the benchmarks share."""
 
 import hashlib
 import json
@@ -25,10 +25,10 @@ Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
 """Folder of the evaluation sets."""
 DATA = Path("../shared/data")
 RUNS = Path("runs")
-"""What a benchmark makes on its way; git ignores it."""
+"""Folder of what a benchmark makes on its way; git ignores it."""
 
 CACHES = {"TORCHINDUCTOR_CACHE_DIR": str(RUNS.resolve() / "torch")}
-"""Where torch keeps what lasts, which else lies among temporary files."""
+"""Folder of torch's lasting files, which otherwise lie among temporary ones."""
 
 
 def digest_of(values: Sequence[Any]) -> str:
@@ -88,7 +88,7 @@ def run_heap(*arguments: str | Path) -> Child:
 
 
 def once(path: Path, make: Callable[[], Any]) -> Any:
-    """What `make` gives, as JSON; kept in `path` and not made again if it is there."""
+    """Result of `make` as JSON, kept in `path` and not made again if it is there."""
     if not path.exists():
         content = json.dumps(make())
         with replacing(path) as file:

@@ -1,4 +1,4 @@
-"""What an export holds against what the store holds, image by image and object by object."""
+"""Comparison of an export with its store, image by image and object by object."""
 
 import math
 import time
@@ -35,15 +35,15 @@ class Known:
 
 @dataclass(frozen=True)
 class Held:
-    """What a store holds."""
+    """Contents of a store."""
 
     images: dict[str, list[Known]]
     """The objects of each image, by the name that its files have, without suffix."""
     classes: int
 
     def counts(self) -> Row:
-        """How much that is."""
-        known = [len(each) for each in self.images.values()]
+        """Numbers of images, objects and classes."""
+        known = [len(objects) for objects in self.images.values()]
         return {
             "images": len(known), "with_objects": sum(map(bool, known)), "objects": sum(known),
             "classes": self.classes,
@@ -53,7 +53,7 @@ class Held:
 def read_store(run: Path) -> Held:
     """Read a run by `heap.open`; objects of no category are of the class `other`."""
     collection = Run(run)
-    titles = {each.id: each.title for each in collection.categories}
+    titles = {category.id: category.title for category in collection.categories}
     table = collection.objects.to_arrow()
     labels = {
         name: titles.get(category, "other")
@@ -92,13 +92,13 @@ def recut(held: Held, folder: Path) -> Row:
     score = _Score()
     # Below the folders of the split and of the class.
     parts = {path: path.relative_to(folder).parts for path in folder.rglob("*.png")}
-    places = {"/".join(each[2:]): (path, each[1]) for path, each in parts.items()}
+    places = {"/".join(names[2:]): (path, names[1]) for path, names in parts.items()}
     for name, known in held.images.items():
         objects = []
-        for at, each in enumerate(known):
+        for at, object in enumerate(known):
             path, label = places[f"{name}-{at}.png"]
-            mask = np.zeros((each.mask.height, each.mask.width), dtype=bool)
-            x1, y1, x2, y2 = map(int, each.box)
+            mask = np.zeros((object.mask.height, object.mask.width), dtype=bool)
+            x1, y1, x2, y2 = map(int, object.box)
             with Image.open(path) as crop:
                 mask[y1:y2, x1:x2] = np.asarray(crop)[..., 3] > 0
             objects.append(Read(label, mask))
@@ -108,7 +108,7 @@ def recut(held: Held, folder: Path) -> Row:
 
 
 def judge(row: Row, held: Row) -> dict[str, Any]:
-    """What one reader got: whether it is all there, and how like what is stored it is."""
+    """Score of one reader: whether everything is there, and how like the stored objects it is."""
     images = held["images" if row["images_without_objects"] else "with_objects"]
     counted = [row[name] for name in ("images", "objects", "classes", "labels")]
     whole = counted == [images, held["objects"], held["classes"], held["objects"]]
@@ -137,24 +137,24 @@ class _Score:
     def add(self, known: list[Known], objects: list[Read], *, visible: bool = False) -> None:
         self._images += 1
         self._objects += len(objects)
-        self._classes |= {each.label for each in objects}
+        self._classes |= {read.label for read in objects}
         covered: Mask | None = None
-        for each, read in zip(known, objects, strict=False):
-            self._labels += each.label == read.label
+        for stored, read in zip(known, objects, strict=False):
+            self._labels += stored.label == read.label
             if read.box is not None:
-                off = max(abs(a - b) for a, b in zip(each.box, read.box, strict=True))
+                off = max(abs(a - b) for a, b in zip(stored.box, read.box, strict=True))
                 self._off[f"{off:.2f}"] += 1
             if read.mask is None:
                 continue
-            mask = each.mask.decode()
+            mask = stored.mask.decode()
             if visible:
                 covered = np.zeros_like(mask) if covered is None else covered
                 mask, covered = mask & ~covered, covered | mask
-            self._compare(each.id, read.mask, mask)
+            self._compare(stored.id, read.mask, mask)
 
-    def _compare(self, name: str, found: Mask, mask: Mask) -> None:
-        union = int((found | mask).sum())
-        iou = int((found & mask).sum()) / union if union else 1.0
+    def _compare(self, name: str, read: Mask, mask: Mask) -> None:
+        union = int((read | mask).sum())
+        iou = int((read & mask).sum()) / union if union else 1.0
         # Rounded down, so that what is below a limit does not come out at it.
         down = math.floor(iou * 10_000) / 10_000
         self._ious[f"{down:.4f}"] += 1

@@ -31,19 +31,19 @@ NAME = "composed"
 OBJECTS = 250
 """Different ones at most: class maps have room for 254, and each should occur more than once."""
 PIXELS = 400 * 300
-"""Of a picture, as most of the tune photos have."""
+"""Pixels of a picture, as most of the tune photos have."""
 SHARES = (0.08, 0.25)
-"""Of the picture, for each object before another one covers some of it."""
+"""Shares of the picture for an object, before another one covers some of it."""
 LARGEST_SCALE = 2.0
 """Objects are not blown up by more than this."""
 OVERLAP = 0.2
 """Share of the smaller of two boxes that may lie in the other."""
 LAYOUTS, DEALS = 200, 100
-"""How often places are drawn for the same objects, and other objects, before it is given up."""
+"""Draws of places for the same objects, and of other objects, before giving up."""
 FEATHER = 1.0
 """Standard deviation, in pixels, of the blur that softens edges."""
 QUALITY = 95
-"""Of the JPEG files."""
+"""Quality of the JPEG files."""
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 
@@ -149,7 +149,7 @@ def layout(
     """Sizes and places at which they all fit and do not overlap much; None if none were found."""
     for _ in range(LAYOUTS):
         drawn = [place(cutout, shape, random) for cutout in cutouts]
-        placed = [each for each in drawn if each is not None]
+        placed = [spot for spot in drawn if spot is not None]
         if len(placed) == len(cutouts) and overlap(placed) <= OVERLAP:
             return placed
     return None
@@ -171,7 +171,7 @@ def place(cutout: Cutout, shape: tuple[int, ...], random: np.random.Generator) -
 
 def overlap(placed: Sequence[Placed]) -> float:
     """The largest share of a box that lies in another one."""
-    corners = [(each.x, each.y, each.x + each.width, each.y + each.height) for each in placed]
+    corners = [(part.x, part.y, part.x + part.width, part.y + part.height) for part in placed]
     boxes = np.array(corners, dtype=np.float64)
     shares = box_iou(boxes, boxes, crowds=np.ones(len(boxes), dtype=bool))
     np.fill_diagonal(shares, 0)
@@ -183,16 +183,16 @@ def paste(
 ) -> tuple[Pixels, list[Bool[np.ndarray, "height width"]]]:
     """The picture, and of each object what can be seen of it."""
     pixels, masks = back.astype(np.float32), list[np.ndarray]()
-    for each in placed:
-        rows, cols = slice(each.y, each.y + each.height), slice(each.x, each.x + each.width)
-        size = each.width, each.height
+    for part in placed:
+        rows, cols = slice(part.y, part.y + part.height), slice(part.x, part.x + part.width)
+        size = part.width, part.height
         mask = np.zeros(back.shape[:2], dtype=bool)
-        soft = Image.fromarray(each.cutout.mask.astype(np.float32))
+        soft = Image.fromarray(part.cutout.mask.astype(np.float32))
         mask[rows, cols] = np.asarray(soft.resize(size, Image.Resampling.BILINEAR)) > 0.5
         # Inwards only: outside of the mask there is nothing of the object's old ground.
         alpha = gaussian_filter(mask.astype(np.float32), FEATHER, mode="nearest") * 2 - 1
         alpha = alpha.clip(0, 1)[rows, cols, None]
-        new = Image.fromarray(each.cutout.pixels).resize(size, Image.Resampling.BICUBIC)
+        new = Image.fromarray(part.cutout.pixels).resize(size, Image.Resampling.BICUBIC)
         pixels[rows, cols] += alpha * (np.asarray(new) - pixels[rows, cols])
         masks = [*(before & ~mask for before in masks), mask]
     return np.rint(pixels).astype(np.uint8), masks
@@ -212,10 +212,10 @@ def write(out: Path, names: Sequence[str], dealt: Iterator[tuple[Pixels, list[Pl
             {
                 "id": len(annotations) + place,
                 "image_id": number,
-                "category_id": numbers[each.cutout.name],
+                "category_id": numbers[part.cutout.name],
                 **about(mask),
             }
-            for place, (each, mask) in enumerate(zip(placed, masks, strict=True), 1)
+            for place, (part, mask) in enumerate(zip(placed, masks, strict=True), 1)
         ]
     categories = [{"id": number, "name": name} for name, number in numbers.items()]
     whole = {"images": images, "annotations": annotations, "categories": categories}

@@ -24,7 +24,7 @@ class Cutout:
     """An object in its tight box."""
 
     name: str
-    """Of the photo."""
+    """Name of the photo."""
     pixels: UInt8[np.ndarray, "height width 3"]
     mask: Bool[np.ndarray, "height width"]
     left: bool

@@ -28,11 +28,11 @@ CHOOSE, REPORT = "choose", "report"
 LIST = "images.json"
 SEED = 0
 ECSSD, VOC, SYNTHETIC = 120, 80, 45
-"""How many are wanted of these kinds, at most."""
+"""Most pictures of these kinds."""
 REAL = 9
 """For each synthetic picture there are at least so many crops."""
 MARGIN = 0.02
-"""Of the longer side: what is so near to an object is no background."""
+"""Share of the longer side; pixels nearer to an object are no background."""
 CELLS = 100
 """Along the longer side: a crop begins and ends between cells."""
 RATIO = 3.0
@@ -43,7 +43,7 @@ _THUMB, _ACROSS = 120, 14
 
 @dataclass(frozen=True)
 class Kind:
-    """Where pictures of one kind come from."""
+    """Source of the pictures of one kind."""
 
     folder: str
     examples: Sequence[Example]
@@ -63,8 +63,8 @@ def build_all(
         sheets: Folder for a contact sheet of each kind.
     """
     counts: dict[str, int] = {}
-    for made in build(data, out):
-        folder = made["image"].rpartition("/")[0]
+    for row in build(data, out):
+        folder = row["image"].rpartition("/")[0]
         counts[folder] = counts.get(folder, 0) + 1
     if sheets:
         for folder in counts:
@@ -83,13 +83,13 @@ def build(data: Path, out: Path) -> list[dict[str, Any]]:
     kinds = _kinds(data)
 
     def make() -> list[dict[str, Any]]:
-        made = [each for kind in kinds for each in _cut(kind, out)]
-        crops = sum(each["image"].startswith(REPORT) for each in made)
+        cut = [row for kind in kinds for row in _cut(kind, out)]
+        crops = sum(row["image"].startswith(REPORT) for row in cut)
         drawn = textures(min(SYNTHETIC, crops // REAL), SEED)
-        return made + [_save(pixels, out, f"{REPORT}/synthetic/{name}") for name, pixels in drawn]
+        return cut + [_save(pixels, out, f"{REPORT}/synthetic/{name}") for name, pixels in drawn]
 
-    found: list[dict[str, Any]] = once(out / LIST, make)
-    return found
+    rows: list[dict[str, Any]] = once(out / LIST, make)
+    return rows
 
 
 def background_box(blocked: Bool[np.ndarray, "height width"]) -> Span | None:
@@ -110,7 +110,7 @@ def background_box(blocked: Bool[np.ndarray, "height width"]) -> Span | None:
 
 
 def not_background(truth: Truth, *, boxes: bool) -> Bool[np.ndarray, "height width"]:
-    """What is annotated as foreground or void, or lies in a box if `boxes`, and what is near it."""
+    """Pixels annotated as foreground or void, or in a box if `boxes`, and those near them."""
     assert truth.foreground is not None, "the data set has no masks"
     blocked = truth.foreground.copy()
     if truth.void is not None:
@@ -164,8 +164,8 @@ def _crops(kind: Kind, out: Path) -> Iterator[dict[str, Any]]:
         if span := background_box(blocked):
             top, left, bottom, right = span
             crop = picture.pixels[top:bottom, left:right]
-            made = _save(crop, out, f"{kind.folder}/{Path(example.key).stem}")
-            yield made | {"source": example.key, "box": [left, top, right, bottom]}
+            row = _save(crop, out, f"{kind.folder}/{Path(example.key).stem}")
+            yield row | {"source": example.key, "box": [left, top, right, bottom]}
 
 
 def _save(pixels: UInt8[np.ndarray, "height width 3"], out: Path, name: str) -> dict[str, Any]:

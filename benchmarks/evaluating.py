@@ -24,7 +24,7 @@ from heap.methods.found import Found, FoundSeed
 from heap.model.heap import Heap
 
 REPEATS = 30
-"""Of each timing; the median is taken."""
+"""Repeats of each timing; the median is taken."""
 
 Method = Callable[[PatchFeatures], tuple[np.ndarray, np.ndarray | None]]
 """From features to the saliency on the grid, and the label map of the regions if there are any."""
@@ -68,12 +68,12 @@ def by_head(heap: Heap) -> Method:
     return method
 
 
-def by_found(found: Found | FoundSeed) -> Method:
+def by_found(layer: Found | FoundSeed) -> Method:
     """The saliency of FOUND's layer or of its seed, which look at features only."""
     unseen = np.zeros((1, 1, 3), dtype=np.uint8)
 
     def method(features: PatchFeatures) -> tuple[np.ndarray, np.ndarray | None]:
-        return found(Observed(features, unseen)).saliency, None
+        return layer(Observed(features, unseen)).saliency, None
 
     return method
 
@@ -99,9 +99,9 @@ def _weights(module: torch.nn.Module) -> int:
 
 def _milliseconds(work: Callable[[], object]) -> float:
     work()  # the first call makes what later ones use again
-    found = []
+    seconds = []
     for _ in range(REPEATS):
         began = time.perf_counter()
         work()
-        found.append(time.perf_counter() - began)
-    return 1000 * median(found)
+        seconds.append(time.perf_counter() - began)
+    return 1000 * median(seconds)

@@ -9,9 +9,9 @@ LABELS = {
     "embedded-small": "Embedded, small",
     "vit-tiny-supervised": "Supervised ViT-Ti",
 }
-"""Of the encoders in tables."""
+"""Labels of the encoders in tables."""
 _QUICK = Set("coco-val100", "coco:{}/coco-val100", "COCO val2017, 100 images", ("corloc-found-v1",))
-"""What `heap evaluate` is asked for where nothing is wanted but the models that it fits."""
+"""Data and protocol of a call of `heap evaluate` that is only wanted for the models that it fits."""
 
 
 def fitted_models(encoder: str, data: Path, work: Path) -> list[Path]:

@@ -48,7 +48,7 @@ def make_run(folder: Path, objects: int) -> None:
 
 
 def _counts(objects: int) -> Iterator[int]:
-    """How many objects each image has."""
+    """Numbers of objects in the images."""
     while objects > 0:
         for count in (4, 2, 3, 0, 2, 3, 4, 1, 3, 3):
             yield min(count, objects)
@@ -109,10 +109,10 @@ def _mask(shape: tuple[int, int], draw: np.random.Generator) -> Bool[np.ndarray,
     uneven = zoom(gaussian_filter(draw.normal(size=(24, 24)), 1.2), 4, order=1)
     bumps = np.asarray(Image.fromarray(uneven.astype(np.float32)).resize((width, height)))
     distance = np.hypot(rows - down, columns - across) / radius
-    found: Bool[np.ndarray, "height width"] = distance + bumps < 1
-    if not found.any():
-        found[int(down), int(across)] = True
-    return found
+    mask: Bool[np.ndarray, "height width"] = distance + bumps < 1
+    if not mask.any():
+        mask[int(down), int(across)] = True
+    return mask
 
 
 def _box(mask: Bool[np.ndarray, "height width"]) -> tuple[int, int, int, int]:

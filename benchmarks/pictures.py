@@ -19,8 +19,8 @@ def side_by_side(out: Path, photos: list[str], *, runs: list[Path]) -> None:
     """
     rows = []
     for name in photos:
-        found = [next((run / "overlays").glob(f"{name}-*.jpg")) for run in runs]
-        rows.append([_open(Path("demo/photos") / f"{name}.jpg"), *map(_open, found)])
+        paths = [next((run / "overlays").glob(f"{name}-*.jpg")) for run in runs]
+        rows.append([_open(Path("demo/photos") / f"{name}.jpg"), *map(_open, paths)])
     height = sum(row[0].height + GAP for row in rows) - GAP
     page = Image.new("RGB", (len(rows[0]) * (WIDTH + GAP) - GAP, height), "white")
     top = 0

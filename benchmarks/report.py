@@ -19,11 +19,11 @@ Row = dict[str, Any]
 Summarise = Callable[[list[Row]], dict[str, Any]]
 RESULTS = Path("benchmarks/results")
 DIGITS = 4
-"""Of floats in rows."""
+"""Digits of floats in rows."""
 
 
 def about_data(name: str, images: Sequence[Path], masks: str = "masks") -> dict[str, Any]:
-    """Which images were used, and which of the `masks`, a folder beside that of the images."""
+    """Describe the images that were used, and their `masks`, a folder beside that of the images."""
     parts = [
         path
         for image in images
@@ -41,7 +41,7 @@ def digest(paths: Sequence[Path]) -> str:
 
 
 def about_encoder(heap: "Heap") -> dict[str, Any]:
-    """Which encoder, layer and precision the features come from."""
+    """Describe the encoder, layer and precision of the features."""
     features = heap.config.features
     return {
         "name": Path(features.encoder).name,
@@ -52,11 +52,13 @@ def about_encoder(heap: "Heap") -> dict[str, Any]:
     }
 
 
-def about_encoders(each: Sequence[Row]) -> dict[str, Any]:
+def about_encoders(encoders: Sequence[Row]) -> dict[str, Any]:
     """The same of several, of each what `about_encoder` says, under one name and fingerprint."""
-    joined = hashlib.sha256("".join(one["fingerprint"] for one in each).encode()).hexdigest()
-    names = ", ".join(one["name"] for one in each)
-    return {"name": names, "fingerprint": joined[:16], "each": list(each)}
+    joined = hashlib.sha256(
+        "".join(encoder["fingerprint"] for encoder in encoders).encode()
+    ).hexdigest()
+    names = ", ".join(encoder["name"] for encoder in encoders)
+    return {"name": names, "fingerprint": joined[:16], "each": list(encoders)}
 
 
 def write_report(
@@ -83,7 +85,7 @@ def write_report(
         "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
         "data": data,
         "encoder": encoder,
-        "versions": {each: version(each) for each in ("heap", "torch", "transformers")}
+        "versions": {name: version(name) for name in ("heap", "torch", "transformers")}
         | {"python": platform.python_version()},
         "machine": machine_info(),
         "summary": summary,

@@ -38,7 +38,7 @@ Reader = Callable[[Path], Images]
 
 @dataclass(frozen=True)
 class Consumer:
-    """What reads a format again."""
+    """Reader of a format."""
 
     name: str
     read: Reader
@@ -52,18 +52,23 @@ def coco_by(package: str) -> Reader:
     def read(folder: Path) -> Images:
         for split in SPLITS:
             coco = importlib.import_module(package).COCO(str(folder / f"{split}.json"))
-            names = {each["id"]: each["name"] for each in coco.loadCats(coco.getCatIds())}
+            names = {
+                category["id"]: category["name"] for category in coco.loadCats(coco.getCatIds())
+            }
             for image in coco.loadImgs(coco.getImgIds()):
-                found = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
-                yield image["file_name"], [_of_coco(each, coco, names) for each in found]
+                annotations = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
+                yield (
+                    image["file_name"],
+                    [_of_coco(annotation, coco, names) for annotation in annotations],
+                )
 
     return read
 
 
-def _of_coco(each: dict[str, Any], coco: Any, names: dict[int, str]) -> Read:
-    x, y, width, height = each["bbox"]
-    mask = coco.annToMask(each).astype(bool)
-    return Read(names[each["category_id"]], mask, (x, y, x + width, y + height))
+def _of_coco(annotation: dict[str, Any], coco: Any, names: dict[int, str]) -> Read:
+    x, y, width, height = annotation["bbox"]
+    mask = coco.annToMask(annotation).astype(bool)
+    return Read(names[annotation["category_id"]], mask, (x, y, x + width, y + height))
 
 
 def coco_by_supervision(folder: Path) -> Images:
@@ -104,13 +109,13 @@ def yolo_cut_off(folder: Path) -> Images:
             with Image.open(path) as image:
                 size = image.size
             labels = folder / "labels" / split / name.with_suffix(".txt")
-            found = []
+            objects = []
             for line in labels.read_text(encoding="ascii").splitlines():
                 number, *shares = line.split()
                 points = np.array(shares, dtype=np.float64).reshape(-1, 2) * size
                 mask = polygon_to_mask(points.astype(np.int32), size).astype(bool)
-                found.append(Read(about["names"][int(number)], mask))
-            yield str(name), found
+                objects.append(Read(about["names"][int(number)], mask))
+            yield str(name), objects
 
 
 def voc_by_supervision(folder: Path) -> Images:
@@ -135,7 +140,7 @@ def voc_maps(folder: Path) -> Images:
     ]
     for name in listed:
         root = ElementTree.parse(folder / "Annotations" / f"{name}.xml").getroot()
-        labels = [str(each.findtext("name")) for each in root.findall("object")]
+        labels = [str(element.findtext("name")) for element in root.findall("object")]
         values = _values(folder / "SegmentationObject" / f"{name}.png")
         yield f"{name}.jpg", [Read(label, values == at) for at, label in enumerate(labels, start=1)]
 
@@ -144,7 +149,7 @@ LABELME: dict[str, Any] = {
     "version": str, "flags": dict, "shapes": list, "imagePath": str, "imageData": type(None),
     "imageHeight": int, "imageWidth": int,
 }  # fmt: skip
-"""What LabelMe takes from a file, and of which type."""
+"""Fields that LabelMe takes from a file, and their types."""
 SHAPE: dict[str, Any] = {
     "label": str, "points": list, "group_id": (int, type(None)), "description": str,
     "shape_type": str, "flags": dict, "mask": type(None),
@@ -214,8 +219,8 @@ def maps_by_pillow(folder: Path) -> Images:
             labels.setdefault(row["file"], []).extend([row["label"]] if row["id"] else [])
     for path in _files(folder / "masks"):
         values, name = _values(path), str(path.relative_to(folder / "masks"))
-        found = enumerate(labels[name], start=1)
-        yield name, [Read(label, values == at) for at, label in found]
+        numbered = enumerate(labels[name], start=1)
+        yield name, [Read(label, values == at) for at, label in numbered]
 
 
 CONSUMERS: dict[str, tuple[Consumer, ...]] = {
@@ -254,16 +259,16 @@ CONSUMERS: dict[str, tuple[Consumer, ...]] = {
 
 
 def _of_supervision(dataset: Any, images: Path, *, boxes: bool = True) -> Images:
-    for path, found in dataset.annotations.items():
+    for path, detections in dataset.annotations.items():
         yield (
             str(Path(path).relative_to(images)),
             [
                 Read(
-                    dataset.classes[found.class_id[at]],
-                    np.asarray(found.mask[at], dtype=bool),
-                    tuple(found.xyxy[at].tolist()) if boxes else None,
+                    dataset.classes[detections.class_id[at]],
+                    np.asarray(detections.mask[at], dtype=bool),
+                    tuple(detections.xyxy[at].tolist()) if boxes else None,
                 )
-                for at in range(len(found))
+                for at in range(len(detections))
             ],
         )
 

@@ -97,24 +97,26 @@ def score_oracle(
 def pack(image: str, scores: Mapping[str, Mapping[str, float]]) -> Row:
     """The row of an image from the scores of each method."""
     return {"image": image} | {
-        method: [None if name not in found else float(found[name]) for name in FIELDS]
-        for method, found in scores.items()
+        method: [None if name not in values else float(values[name]) for name in FIELDS]
+        for method, values in scores.items()
     }
 
 
 def rows_of(scores: Mapping[str, Mapping[str, Scores]]) -> list[Row]:
     """The rows from the scores of each method by image; all methods have the same images."""
     images = next(iter(scores.values()))
-    return [pack(image, {name: found[image] for name, found in scores.items()}) for image in images]
+    return [
+        pack(image, {name: values[image] for name, values in scores.items()}) for image in images
+    ]
 
 
 def seeds_of(rows: list[Row]) -> dict[str, list[str]]:
     """The methods, and the names in the rows that each has for its seeds."""
-    found: dict[str, list[str]] = {}
+    seeds: dict[str, list[str]] = {}
     for name in rows[0]:
         if name != "image":
-            found.setdefault(name.partition("/")[0], []).append(name)
-    return found
+            seeds.setdefault(name.partition("/")[0], []).append(name)
+    return seeds
 
 
 def values(rows: list[Row], name: str, field: str) -> np.ndarray:
@@ -155,10 +157,10 @@ def difference(rows: list[Row], ours: str, theirs: str, field: str) -> dict[str,
 
 def share(rows: list[Row], field: str) -> dict[str, Any]:
     """Share of the rows in which `field` is true, with its interval."""
-    found = np.array([row[field] for row in rows], dtype=np.float64)
+    hits = np.array([row[field] for row in rows], dtype=np.float64)
     return {
-        "count": int(found.sum()),
+        "count": int(hits.sum()),
         "of": len(rows),
-        "share": float(found.mean()),
-        "interval": list(bootstrap_interval(found)),
+        "share": float(hits.mean()),
+        "interval": list(bootstrap_interval(hits)),
     }

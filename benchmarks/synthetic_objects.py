@@ -14,7 +14,7 @@ from heap.store.store import RunStore
 KINDS, SORTS = 500, 10
 """Kinds of things, and sorts of each; how many objects a sort has is Zipf's law."""
 SPREAD = 0.7
-"""Of sorts around their kind, and of objects around their sort; kinds have a spread of 1."""
+"""Spread of sorts around their kind, and of objects around their sort; that of kinds is 1."""
 PER_IMAGE = 3
 _BLOCK = 50_000
 

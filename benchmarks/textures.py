@@ -17,7 +17,7 @@ _NOISE = 0.02
 
 def textures(count: int, seed: int) -> list[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
     """So many pictures, each kind in turn, with a name; the same for the same seed."""
-    found = []
+    pictures = []
     for number, (name, texture) in enumerate(islice(cycle(_KINDS.items()), count)):
         draw = np.random.default_rng((seed, number))
         height, width = draw.integers(*_SIDES, size=2)
@@ -25,8 +25,8 @@ def textures(count: int, seed: int) -> list[tuple[str, UInt8[np.ndarray, "height
         amount = texture(draw, places)[..., None]
         dark, bright = draw.uniform(0, 255, (2, 3))
         pixels = dark + (bright - dark) * amount
-        found.append((f"{name}-{number:02d}", pixels.clip(0, 255).astype(np.uint8)))
-    return found
+        pictures.append((f"{name}-{number:02d}", pixels.clip(0, 255).astype(np.uint8)))
+    return pictures
 
 
 def _plain(draw: Draw, places: Float64[np.ndarray, "2 height width"]) -> np.ndarray:
@@ -59,7 +59,7 @@ def _cloud(draw: Draw, places: Float64[np.ndarray, "2 height width"]) -> np.ndar
 
 
 def _along(draw: Draw, places: Float64[np.ndarray, "2 height width"]) -> np.ndarray:
-    """How far the pixels lie along some direction."""
+    """Distance of the pixels along some direction."""
     angle = draw.uniform(0, 2 * np.pi)
     way: np.ndarray = np.cos(angle) * places[0] + np.sin(angle) * places[1]
     far: np.ndarray = way - way.min()

@@ -1,4 +1,4 @@
-"""What training is worth: the embedded architecture with random weights, fitted in the same way."""
+"""Effect of training: the embedded architecture with random weights, fitted in the same way."""
 
 import json
 from dataclasses import asdict, replace

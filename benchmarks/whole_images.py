@@ -24,7 +24,7 @@ VARIANTS = {
     "whitened": "the same, whitened by what was seen in fitting",
 }
 RESTARTS = 4
-"""Of k-means, as many as `heap categories` has."""
+"""Restarts of k-means, as many as `heap categories` has."""
 
 
 def describe_all(
@@ -32,9 +32,11 @@ def describe_all(
 ) -> dict[str, Float32[np.ndarray, "image dim"]]:
     """Vectors of every variant for each image; they stay in `kept` and are not made again."""
     if not kept.exists():
-        found = [_describe(heap, example.picture()) for example in examples]
+        described = [_describe(heap, example.picture()) for example in examples]
         kept.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {name: torch.from_numpy(np.stack([e[name] for e in found])) for name in VARIANTS}
+        arrays = {
+            name: torch.from_numpy(np.stack([e[name] for e in described])) for name in VARIANTS
+        }
         save_file(arrays, kept)
     return {name: tensor.numpy() for name, tensor in load_file(kept).items()}
 

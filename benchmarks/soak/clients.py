@@ -45,12 +45,12 @@ class Client(Thread):
         self.took: defaultdict[str, list[float]] = defaultdict(list)
         self.statuses: Counter[tuple[str, str]] = Counter()
         self.rejected: dict[str, bool | None] = {}
-        """What was last said of an object that it owns; None: it may have been heard or not."""
+        """Last correction of objects that it owns; None: the server may have heard it or not."""
         self.named: dict[int, str | None] = {}
         self._number, self._address, self._facts, self._until = number, address, facts, until
         self._draw = np.random.default_rng([seed, number])
         self._objects = facts.objects[number :: facts.clients]
-        """Those that it corrects, and nobody else does; the last clients may have none."""
+        """Objects that only this client corrects; the last clients may have none."""
         self._category = facts.categories[number] if number < len(facts.categories) else None
 
     def run(self) -> None:
@@ -158,14 +158,14 @@ class Client(Thread):
 
 
 class Facts:
-    """What the clients know of the run."""
+    """Facts about the run that the clients know."""
 
     def __init__(self, run: Path, clients: int) -> None:
         table = heap.open(run).objects.to_arrow().sort_by("id")
         self.clients = clients
         self.objects: list[str] = table["id"].to_pylist()
         self.keys: list[str] = sorted(set(table["key"].to_pylist()))
-        self.categories = [each.id for each in heap.open(run).categories]
+        self.categories = [category.id for category in heap.open(run).categories]
         self.uploads = list(map(_upload, images_in(PHOTOS)))
 
 
@@ -255,9 +255,9 @@ def _memory(process: psutil.Process, until: float) -> list[Row]:
     began, samples = time.monotonic(), []
     while time.monotonic() < until:
         total = 0
-        for each in (process, *process.children(recursive=True)):
+        for member in (process, *process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                total += each.memory_info().rss
+                total += member.memory_info().rss
         second = round(time.monotonic() - began, 1)
         samples.append({"second": second, "rss_mb": round(total / 2**20, 1)})
         time.sleep(_SAMPLE)
@@ -300,7 +300,7 @@ def _lost(run: Path, crowd: Sequence[Client]) -> list[str]:
     """Corrections that were acknowledged and are not in the store."""
     table = heap.open(run).store.table("objects").to_arrow()
     rejected = dict(zip(table["id"].to_pylist(), table["rejected"].to_pylist(), strict=True))
-    named = {each.id: each.name for each in heap.open(run).categories}
+    named = {category.id: category.name for category in heap.open(run).categories}
     said = [(rejected, client.rejected) for client in crowd]
     said += [(named, client.named) for client in crowd]  # type: ignore[misc]
     return [

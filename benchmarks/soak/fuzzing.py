@@ -41,7 +41,7 @@ def fuzz(minutes: float, rows: Rows, temporary: Path, seed: int) -> None:
 
 
 def about_fuzzing(rows: list[Row]) -> Row:
-    """How much was tried of each area, and what failed."""
+    """Number of tries in each area, and failures."""
     areas = dict.fromkeys(row["area"] for row in rows)
     of = {area: [row for row in rows if row["area"] == area] for area in areas}
     return {

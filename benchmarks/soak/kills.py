@@ -33,12 +33,12 @@ SETTINGS = {
     "features": {"resolution": 64, "cues": ["colour", "boundary"]},
     "head": {"groups": 4, "blocks": 1, "heads": 2, "width": 16},
 }
-"""Of fits that take seconds, on an encoder that knows nothing: only what is stored counts."""
+"""Settings of fits that take seconds, on an encoder without training: only the files count."""
 _TABLES = (schema.IMAGES, schema.OBJECTS, schema.CATEGORIES)
 _TEMPORARY = ("*.partial", ".*.partial", ".*.old", ".store-partial", LOCK_NAME)
 """Names of what must be gone at the end of a command."""
 CHECKPOINT = "model/checkpoint.pt"
-"""What a fit goes on from; it holds the same after a kill, in other bytes, and is no result."""
+"""File that a fit goes on from; after a kill it holds the same in other bytes; it is no result."""
 _PATIENCE = 600.0
 """Seconds that no command may take, however often it was killed."""
 
@@ -52,9 +52,9 @@ class Command:
     folder: Path
     """All that it writes is in it."""
     fresh: Path | None
-    """What the folder holds before it; None: nothing."""
+    """Contents of the folder before the command; None: nothing."""
     in_a_row: int
-    """How often it is killed before it may end."""
+    """Kills before it may end."""
     writes: Callable[[float], bool]
     """Whether a process that was started at this time has begun to write."""
 
@@ -75,8 +75,8 @@ def kill(wanted: int, work: Path, rows: Rows, seed: int) -> None:
         while True:
             mine = {command.name: [row for row in rows.all if row["command"] == command.name]
                     for command in commands}  # fmt: skip
-            done = {name: sum(row["kills"] for row in each) for name, each in mine.items()}
-            command = min(commands, key=lambda each: done[each.name])
+            done = {name: sum(row["kills"] for row in rows) for name, rows in mine.items()}
+            command = min(commands, key=lambda command: done[command.name])
             if done[command.name] >= wanted:
                 return
             if command.name not in truths:
@@ -87,7 +87,7 @@ def kill(wanted: int, work: Path, rows: Rows, seed: int) -> None:
 
 
 def about_kills(rows: list[Row]) -> Row:
-    """How often each command was killed, and whether that was seen in any result."""
+    """Kills of each command, and whether they were seen in any result."""
     names = dict.fromkeys(row["command"] for row in rows)
     of = {name: [row for row in rows if row["command"] == name] for name in names}
     return {
@@ -138,7 +138,7 @@ def _commands(work: Path) -> list[Command]:
     if not model.exists():
         run_heap("fit", photos, "--out", model, *fitting, "--cache", work / "cache")
     fresh = sorted_run(work, model, photos, 6)
-    numbers = [each.id for each in categories(RunStore.open(fresh / "run"))]
+    numbers = [category.id for category in categories(RunStore.open(fresh / "run"))]
     place = work / "killed"
     run, fitted = place / "run", place / "model"
 
@@ -210,17 +210,17 @@ def _locked(folder: Path) -> Callable[[float], bool]:
 
 
 def _made_since(path: Path) -> Callable[[float], bool]:
-    def made(began: float) -> bool:
+    def has_changed(began: float) -> bool:
         try:
             return path.stat().st_mtime > began
         except OSError:
             return False
 
-    return made
+    return has_changed
 
 
 def _uninterrupted(command: Command, starter: "_Starter") -> tuple[dict[str, str], float]:
-    """What the command leaves, and how many seconds there are from its first write to its end."""
+    """Files that the command leaves, and the seconds from its first write to its end."""
     command.prepare()
     starter.start(command)
     began = time.monotonic()
@@ -252,8 +252,8 @@ def _round(
         starter.end(command)
     except InputError as error:
         failed = str(error)
-    found = _contents(command.folder)
-    names = sorted(truth.keys() | found.keys())
+    contents = _contents(command.folder)
+    names = sorted(truth.keys() | contents.keys())
     return {
         "part": "kills",
         "command": command.name,
@@ -261,8 +261,8 @@ def _round(
         "after": moments,
         "seconds": round(time.monotonic() - began, 1),
         "failed": failed,
-        "identical": found == truth,
-        "differs": [name for name in names if truth.get(name) != found.get(name)][:5],
+        "identical": contents == truth,
+        "differs": [name for name in names if truth.get(name) != contents.get(name)][:5],
         "left": _left(command.folder) + sorted(map(str, _files(starter.temporary))),
         "empty_temporary": sum(1 for _ in starter.temporary.iterdir()),
     }

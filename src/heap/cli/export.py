@@ -93,13 +93,13 @@ def export(
 def _warn(exported: "Exported", run: str) -> None:
     if exported.unsorted:
         _say(
-            f"Objects that have not been sorted yet, and are of the class other: {exported.unsorted}; "
-            f"`heap categories {run}` gives them a category"
+            "Objects that have not been sorted yet, and are of the class other: "
+            f"{exported.unsorted}; `heap categories {run}` gives them a category"
         )
     if exported.renamed:
         _say(
-            f"Photos whose files in the export have another name: {exported.renamed}; photos.csv says "
-            "which"
+            f"Photos whose files in the export have another name: {exported.renamed}; photos.csv "
+            "says which"
         )
     if not exported.failures:
         return
