@@ -11,7 +11,7 @@ LABELS = {
 }
 """Labels of the encoders in tables."""
 _QUICK = Set("coco-val100", "coco:{}/coco-val100", "COCO val2017, 100 images", ("corloc-found-v1",))
-"""Data and protocol of a call of `heap evaluate` that is only wanted for the models that it fits."""
+"""Data and protocol of calls of `heap evaluate` that are made only to fit models."""
 
 
 def fitted_models(encoder: str, data: Path, work: Path) -> list[Path]:
