@@ -114,7 +114,9 @@ def test_names_survive(run: Discovery, folder: Path) -> None:
 
 
 def test_masks_have_the_size_of_the_image(run: Discovery, folder: Path) -> None:
-    for result in run.results():
+    results = list(run.results())
+    assert sum(len(result.objects) for result in results) > 0
+    for result in results:
         with Image.open(folder / name_of(result.key)) as image:
             size = image.size
         if result.key == "turned.png":

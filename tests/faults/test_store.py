@@ -13,7 +13,7 @@ import pytest
 from store_writer import CONFIG, record, write
 from stored import contents, count_left_out, files, write_small
 
-from heap.base.errors import BusyError, InputError, StoreError
+from heap.base.errors import BusyError, ConfigError, InputError, StoreError
 from heap.base.lock import RunLock
 from heap.images.failures import Failure
 from heap.store import schema
@@ -177,7 +177,7 @@ def test_f32_a_second_writer_is_refused_before_anything_is_loaded(
 def test_a_refused_writer_leaves_no_lock(tmp_path: Path) -> None:
     RunStore.create_or_open(tmp_path, CONFIG).close()
     for _ in range(2):
-        with pytest.raises(Exception, match="another configuration"):
+        with pytest.raises(ConfigError, match="another configuration"):
             RunStore.create_or_open(tmp_path, {"made": "up", "of": "other"})
     RunStore.create_or_open(tmp_path, CONFIG).close()
 

@@ -83,6 +83,7 @@ def test_only_what_was_given_is_measured() -> None:
     assert [table.spec for table in tables] == [
         "voc2007:a", "voc2012:b", "dut-omron:c", "voc2012-seg:b",
     ]  # fmt: skip
+    assert all(table.protocols for table in tables)
     assert all(name.startswith("corloc-") for name in tables[0].protocols)
     assert any(name.endswith("-solver") for name in tables[2].protocols)
     assert all(name.startswith("retrieval-voc12-") for name in tables[3].protocols)

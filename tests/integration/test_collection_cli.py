@@ -127,6 +127,7 @@ class TestSearch:
         by_box = self.found(main, run, "--image", photo, "--box", corners)
         assert by_box[0]["key"] == photo.name
         others = self.found(main, run, "--object", best[0]["id"], "--where", "score > 0.1")
+        assert others
         assert best[0]["id"] not in {hit["id"] for hit in others}
         assert all(hit["score"] > 0.1 for hit in others)
         assert [hit["similarity"] for hit in others] == sorted(

@@ -95,6 +95,14 @@ class TestWhitened:
         plane = np.random.default_rng(8).normal(size=(40, 2)) @ np.ones((2, 30))
         assert whiten_components(plane.astype(np.float32)).shape[1] == 1
 
+    @pytest.mark.parametrize(("height", "components"), [(2.5e-7, 1), (2e-6, 2)])
+    def test_noise_is_a_millionth_of_the_largest_deviation(
+        self, height: float, components: int
+    ) -> None:
+        """That of 400 objects is 20, and noise is what is below 2e-5."""
+        signs = np.tile([[1, 1], [1, -1], [-1, 1], [-1, -1]], (100, 1))
+        assert whitened(signs * [1, height]).shape == (400, components)
+
     def test_equal_objects_have_no_component(self) -> None:
         assert pdist(whiten_components(np.full((3, 4), 0.1))).tolist() == [0, 0, 0]
 

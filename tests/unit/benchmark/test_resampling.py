@@ -35,3 +35,4 @@ class TestBootstrapInterval:
         values = np.random.default_rng(1).random(30)
         assert bootstrap_interval(values, 5) == bootstrap_interval(values, 5)
         assert bootstrap_interval(values, 5) != bootstrap_interval(values, 6)
+        assert bootstrap_interval(values) == bootstrap_interval(values, 0)

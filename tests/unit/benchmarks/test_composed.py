@@ -83,7 +83,9 @@ def test_every_picture_has_different_objects_of_the_sizes_that_were_asked_for(
 
 
 def test_an_object_is_what_its_category_says_and_lies_where_its_mask_is(composed: Path) -> None:
-    for example in opened(composed).examples:
+    examples = opened(composed).examples
+    assert len(examples) == 6
+    for example in examples:
         picture = example.picture()
         truth = example.truth(picture)
         assert truth.instances is not None
@@ -117,7 +119,9 @@ def test_what_was_there_is_replaced(data: Path, tmp_path: Path) -> None:
 
 def test_twins_are_of_one_class(data: Path, tmp_path: Path) -> None:
     compose(data=data, out=tmp_path / "out", pictures=3, twins=True)
-    for example in opened(tmp_path / "out").examples:
+    examples = opened(tmp_path / "out").examples
+    assert len(examples) == 3
+    for example in examples:
         classes = example.truth(example.picture()).box_classes
         assert classes is not None
         assert (len(classes), len(set(classes))) == (2, 1)

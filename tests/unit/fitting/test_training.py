@@ -193,6 +193,7 @@ def test_self_begins_with_a_head_that_the_three_losses_fit(
     assert (tmp_path / "whole" / "alone" / "log.jsonl").read_bytes() \
         == (tmp_path / "none" / "log.jsonl").read_bytes()  # fmt: skip
     logged = (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
+    assert logged
     assert all("prior" in json.loads(line) for line in logged)
     config = json.loads((tmp_path / "whole" / "config.json").read_text())
     assert config["head"]["groups"] == 4

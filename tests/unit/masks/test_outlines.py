@@ -93,6 +93,16 @@ def test_blobs_with_holes_come_back(seed: int, height: int, width: int, share: f
     assert iou(rasterise([whole], mask.shape), mask) >= 0.98  # Seams from piece to piece cost more.
 
 
+def test_a_bump_of_a_large_square_keeps_its_corners() -> None:
+    """Left out are the points where it begins: they lie within a pixel of a line without them."""
+    mask = np.zeros((230, 230), dtype=bool)
+    mask[20:220, 20:220] = True
+    mask[14:20, 100:103] = True
+    (found,) = pieces(mask)
+    square, bump = [[20, 20], [219, 20], [219, 219], [20, 219]], [[100, 14], [102, 14]]
+    assert sorted(found.tolist()) == sorted([*square, *bump, [99, 20], [103, 20]])
+
+
 def test_few_points_are_enough_for_a_large_shape() -> None:
     mask = ring((600, 600), (300, 300), 250, 100)
     assert binary_fill_holes(mask).sum() > mask.sum()

@@ -253,6 +253,14 @@ def test_nothing_above_the_threshold_is_no_object(config: DiscoverConfig) -> Non
     assert found.scores.shape == found.regions.shape == (0,)
 
 
+def test_a_best_part_of_just_the_least_score_is_enough() -> None:
+    """A part that is all of the image has its saliency as its score, here 1/2 and 3/4."""
+    saliency = np.full((4, 4), 0.75, dtype=np.float32)
+    regions = regions_of(np.zeros((4, 4), dtype=int))
+    assert len(parts_of(saliency, regions, replace(PLAIN, min_score=0.75))) == 1
+    assert parts_of(saliency, regions, replace(PLAIN, min_score=0.76)) == []
+
+
 def test_the_largest_piece_by_hand() -> None:
     mask = np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, 0, 1, 0]], dtype=bool)
     assert np.argwhere(largest_piece(mask)).tolist() == [[1, 1], [1, 2], [2, 2]]

@@ -48,6 +48,13 @@ def test_two_blobs_by_hand() -> None:
     assert [first.score, second.score] == pytest.approx(expected, rel=1e-6)
 
 
+def test_single_patches_that_do_not_touch_are_two_guesses() -> None:
+    patches = np.tile(np.array([2, 0, 0], dtype=np.float32), (48, 1))
+    patches[[9, 36]] = [[0, 5, 0], [0, 0, 1]]
+    found = propose(np.full((6, 8), 0.5, dtype=np.float32), patches, [], 5, 0.0)
+    assert sorted(np.flatnonzero(each.cells).tolist() for each in found) == [[9], [36]]
+
+
 def test_what_is_known_is_not_guessed() -> None:
     saliency, patches = two_blobs()
     (found,) = propose(saliency, patches, [FAR], 1, 0.0)

@@ -30,6 +30,13 @@ def test_halves_are_two_things_where_their_cosine_is_not_above_the_threshold(
         assert left.tolist() == [[True, True, True, False, False]] * 3
 
 
+def test_halves_at_right_angles_are_not_above_a_threshold_of_0() -> None:
+    whitened = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=np.float32)
+    cells = np.ones((1, 4), dtype=bool)
+    assert len(separate(cells, whitened, 0.0, 1)) == 2
+    assert len(separate(cells, whitened, -0.01, 1)) == 1
+
+
 def test_halves_are_cut_again() -> None:
     cells, whitened = strip([0, 0, 120, 120, 240, 240])
     sizes = sorted(int(piece.sum()) for piece in separate(cells, whitened, 0.25, 1))

@@ -136,6 +136,7 @@ def test_settings_of_all_kinds_train(
     changes: dict[str, Any], logged: set[str], tiny: Config, squares: Photos, tmp_path: Path
 ) -> None:
     run(squares, tmp_path, tiny(**changes), ignore)
+    assert lines(tmp_path)
     for line in lines(tmp_path):
         assert set(line) & {"image", "patch", "dense"} == logged
         assert all(value == value for value in line.values()), "no NaN"

@@ -29,6 +29,7 @@ def test_the_run_is_counted_as_the_store_counts_it(reader: TestClient, found_run
 
 def test_categories_are_those_of_the_collection(reader: TestClient, found_run: Path) -> None:
     told = get(reader, "categories")
+    assert told
     for each, wanted in zip(told, heap.open(found_run).categories, strict=True):
         assert (each["id"], each["title"], each["size"]) == (wanted.id, wanted.title, wanted.size)
         assert each["typical"] == list(wanted.typical)

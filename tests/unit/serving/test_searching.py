@@ -27,6 +27,7 @@ def test_what_is_like_an_object_is_what_the_collection_finds(
     told = reader.get("/api/nearest/object", params=values).json()
     hits = heap.open(found_run).search(object_id="cat.jpg#0", count=3, where="score > 0.2")
     assert same(told, hits)
+    assert len(told) == 3
     assert all(each["score"] > 0.2 for each in told)
 
 

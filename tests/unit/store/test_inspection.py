@@ -88,6 +88,15 @@ def test_likeness_by_hand() -> None:
     assert likeness(vectors[:0]).shape == (0,)
 
 
+def test_likeness_is_that_of_the_five_nearest() -> None:
+    angles = np.deg2rad([0, 10, 20, 30, 40, 50, 60])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert likeness(vectors)[0] == pytest.approx(np.cos(angles[1:6]).mean(), abs=1e-6)
+    assert likeness(vectors)[3] == pytest.approx(
+        np.cos(np.deg2rad([10, 10, 20, 20, 30])).mean(), abs=1e-6
+    )
+
+
 class TestObjects:
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
