@@ -2,83 +2,34 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.base.progress import OnProgress, silent
+from heap.categories.edit import EditedCategories, edit_categories
 from heap.categories.listing import Category, categories, count_apart
 from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
 from heap.store import schema
 from heap.store.columns import read_rows
-from heap.store.condition import STORED, quote, read_condition
-from heap.store.database import reading
+from heap.store.condition import quote
+from heap.store.objects import ObjectTable
 from heap.store.photos import Photos
 from heap.store.search import Hits, nearest, vector_of
 from heap.store.store import RunStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from heap.export.command import Exported
     from heap.export.formats import FormatName, ImageMode
     from heap.images import Picture
     from heap.model.heap import Heap
 
 Box = tuple[float, float, float, float]
-
-
-class ObjectTable:
-    """The objects of a run as a table, see `heap.store.schema`; read when it is asked for."""
-
-    def __init__(self, store: RunStore) -> None:
-        self._store = store
-
-    def __len__(self) -> int:
-        """Number of objects, rejected ones included."""
-        table = self._store.find(schema.OBJECTS)
-        return 0 if table is None else int(table.count_rows())
-
-    def to_arrow(self, where: str | None = None) -> pa.Table:
-        """All columns, masks as COCO's run lengths.
-
-        `where` is a condition such as `score > 0.5 AND NOT rejected`, see
-        `heap.store.condition`.
-
-        Raises:
-            InputError: if `where` is no such condition.
-            StoreError: if the store is damaged.
-        """
-        condition = None if where is None else read_condition(where, STORED)
-        table = self._store.find(schema.OBJECTS)
-        if table is None:
-            return schema.objects_schema(1).empty_table()
-        with reading(self._store.run):
-            return read_rows(table, table.schema.names, condition)
-
-    def to_pandas(self, where: str | None = None) -> "pd.DataFrame":
-        """The same for pandas, which must be installed."""
-        return self.to_arrow(where).to_pandas()
-
-
-@dataclass(frozen=True)
-class EditedCategories:
-    """The categories of a run after `Run.edit_categories`."""
-
-    categories: list[Category]
-    apart: int
-    """Objects that fit into no category, without rejected ones."""
-    sorted: int
-    """Objects that were given a category."""
-    gallery: Path | None
-    """Gallery that was written again; None where nothing has changed, or for a run at a URL."""
 
 
 class Run:
@@ -209,7 +160,6 @@ class Run:
             BusyError: if another process is writing to the run.
             StoreError: if the store is damaged or cannot be written.
         """
-        from heap.categories.edit import edit_categories
         from heap.store.editing import Editor
         from heap.store.place import folder_of
         from heap.view.gallery import GALLERY, write_gallery

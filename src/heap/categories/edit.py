@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from heap.base.errors import InputError
-from heap.categories.listing import NONE
+from heap.categories.listing import NONE, Category
 from heap.categories.members import places_of, read_members, write_members
 from heap.categories.sorting import sort_objects
 from heap.categories.titles import check_name, check_titles, title_of
@@ -18,6 +20,19 @@ from heap.store.columns import read_rows, unit_vectors
 from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
+
+
+@dataclass(frozen=True)
+class EditedCategories:
+    """Categories of a run after `Run.edit_categories`."""
+
+    categories: list[Category]
+    apart: int
+    """Objects that fit into no category, without rejected ones."""
+    sorted: int
+    """Objects that were given a category."""
+    gallery: Path | None
+    """Gallery that was written again; None where nothing has changed, or for a run at a URL."""
 
 
 def edit_categories(

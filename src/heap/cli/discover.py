@@ -17,7 +17,7 @@ from heap.cli.app import app, err_console
 from heap.cli.bars import Bars
 from heap.cli.options import Seconds
 from heap.cli.printing import AsJson, print_json
-from heap.cli.reading import Images, given
+from heap.cli.reading import Images, set_options
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ def discover(
     """
     if unknown := [image for image in images if image.startswith("-") and image != "-"]:
         raise InputError(_unknown(unknown[0]))
-    chosen = given(threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save)
-    chosen |= given(min_score=min_score, proposals=proposals)
+    chosen = set_options(
+        threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save
+    )
+    chosen |= set_options(min_score=min_score, proposals=proposals)
     # Wrong settings are refused before anything is loaded, which takes seconds.
     from_dict(DiscoverConfig, chosen)
     refuse_busy(out)

@@ -10,7 +10,7 @@ from heap.cli.app import err_console
 from heap.cli.bars import Bars
 from heap.cli.options import Seconds
 from heap.cli.printing import say_failed, say_skipped
-from heap.cli.reading import Images, Seed, given, read_sections
+from heap.cli.reading import Images, Seed, read_sections, set_options
 from heap.config import (
     Cue,
     Facet,
@@ -78,16 +78,16 @@ def fit(
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
     """
-    chosen = given(layer=layer, facet=facet, resolution=resolution, cues=cues)
+    chosen = set_options(layer=layer, facet=facet, resolution=resolution, cues=cues)
     chosen |= {"square": False} if native else {}  # The recipe may ask for squares.
-    chosen |= given(square=square, native=native)
+    chosen |= set_options(square=square, native=native)
     configs = _configs(
         encoder,
         read_sections(settings, ("features", "head", "losses", "fit")),
         features=chosen,
-        losses=given(prior=prior),
-        head=given(groups=groups),
-        fit=given(steps=steps, seed=seed),
+        losses=set_options(prior=prior),
+        head=set_options(groups=groups),
+        fit=set_options(steps=steps, seed=seed),
     )
     refuse_busy(out)
     # Only now: this imports torch, and settings with a fault are to be refused at once.

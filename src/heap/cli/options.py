@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from heap.cli.reading import given
+from heap.cli.reading import set_options
 from heap.config import Facet, FeatureConfig, Precision, from_dict
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class FeatureOptions:
         from heap.encoder.registry import recipe
 
         usual = asdict(recipe(self.encoder).features(self.encoder))
-        chosen = given(
+        chosen = set_options(
             layer=self.layer,
             facet=self.facet,
             resolution=self.resolution,

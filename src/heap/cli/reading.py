@@ -16,7 +16,7 @@ Seed = Annotated[int, _GENERATOR]
 Seeds = Annotated[list[int] | None, _GENERATOR]
 
 
-def given(**options: Any) -> dict[str, Any]:
+def set_options(**options: Any) -> dict[str, Any]:
     """Return the options that were set; for the others the recipe of the encoder decides."""
     return {name: value for name, value in options.items() if value is not None}
 

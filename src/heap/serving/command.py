@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heap.base.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,10 @@ def serve(
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401  # so that its lack is reported before anything is opened
 
         from heap.serving.access import Access, address_of
         from heap.serving.app import make_app
-        from heap.serving.patience import PatientProtocol
     except ModuleNotFoundError as error:
         raise InputError(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
@@ -77,14 +80,22 @@ def serve(
             import webbrowser
 
             webbrowser.open(address.page)
-        # No websockets: there are none in the application. On Ctrl+C, answers that are being sent
-        # have three seconds to end.
-        config = uvicorn.Config(
-            app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
-            timeout_graceful_shutdown=3,
-        )  # fmt: skip
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+        _run_server(app, listener)
+
+
+def _run_server(app: "ASGIApp", listener: socket.socket) -> None:
+    import uvicorn
+
+    from heap.serving.patience import PatientProtocol
+
+    # No websockets: there are none in the application. On Ctrl+C, answers that are being sent have
+    # three seconds to end.
+    config = uvicorn.Config(
+        app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
+        timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
