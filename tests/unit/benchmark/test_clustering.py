@@ -101,7 +101,7 @@ class TestWhitened:
     ) -> None:
         """That of 400 objects is 20, and noise is what is below 2e-5."""
         signs = np.tile([[1, 1], [1, -1], [-1, 1], [-1, -1]], (100, 1))
-        assert whitened(signs * [1, height]).shape == (400, components)
+        assert whiten_components(signs * [1, height]).shape == (400, components)
 
     def test_equal_objects_have_no_component(self) -> None:
         assert pdist(whiten_components(np.full((3, 4), 0.1))).tolist() == [0, 0, 0]
