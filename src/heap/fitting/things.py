@@ -1,4 +1,4 @@
-"""Learning of objectness: what the head found in the images, against what is background there."""
+"""Training of objectness: objects that the head finds in the images, against their background."""
 
 from collections.abc import Iterator
 
@@ -17,20 +17,20 @@ from heap.model.objects import part_score
 
 STAGE = "objectness"
 _BACKGROUND_IMAGES = 400
-"""About so many images give pieces of background; each gives several."""
+"""Number of images that pieces of background are taken from, about; an image gives several."""
 _MAX_SALIENCY = 0.2
-"""Regions with a mean saliency below this are background."""
+"""Mean saliency below which a region is background."""
 _MIN_AREA = 0.02
-"""Share of the image that such a region covers at least; smaller ones are scraps along edges."""
+"""Least share of the image that such a region covers; smaller ones are scraps along edges."""
 
 
 def learn_objectness(heap: Heap, images: Collected, on_progress: OnProgress) -> None:
-    """Learn to tell things from background, by what the fitted head says of the images.
+    """Learn to tell things from background, by the saliency of the fitted head.
 
-    Things are the best part of the foreground of each image. Background are regions with hardly any
-    saliency, and what the head takes for foreground in crops that hold nothing but background.
+    Things are the best parts of the foreground of the images. Background are regions with hardly
+    any saliency, and parts that the head takes for foreground in crops of nothing but background.
     Regions alone are too easy, for a head errs in images without an object; crops alone would teach
-    that what is small and scaled up is background.
+    that small things, scaled up, are background.
     """
     things, background, masks = [], [], []
     with_background = set(images.spread(_BACKGROUND_IMAGES))

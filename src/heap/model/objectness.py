@@ -1,4 +1,4 @@
-"""Objectness: does a piece of an image show a thing, whatever else its image shows?
+"""Objectness: probability that a piece of an image shows a thing, whatever else the image shows.
 
 The head compares the regions of one image with each other, so something is foreground in every
 image. This layer has one yardstick for all images. It is linear in whitened features, which are
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 SHARE = 0.5
 """Share of objectness in the saliency once it has learned; docs/quality.md, "Nothing here"."""
 PENALTY = 0.1
-"""Of the logistic regression, on the squared length of its weights (1 / C in scikit-learn)."""
+"""Penalty on the squared length of the weights of the regression, 1 / C in scikit-learn."""
 
 
 class Objectness(nn.Module):
@@ -44,7 +44,7 @@ class Objectness(nn.Module):
     ) -> None:
         """Learn from mean whitened features of things and of pieces of background.
 
-        Both count the same, however many there are. With none of either nothing is learned.
+        Both kinds count the same, however many there are. Without any of a kind nothing is learned.
         """
         if not len(things) or not len(background):
             return
