@@ -7,7 +7,8 @@ makes it a witness of its own. The criterion is ours; `benchmarks/bench_auto.py`
 it gives with that by true masks.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,11 @@ from heap.config import Prior
 from heap.encoder.base import Encoder
 from heap.encoder.foreground import knows_foreground
 from heap.fitting.collect import Collected
+from heap.images import ImageError
 from heap.masks.guided_filter import GuidedFilter
 from heap.model.heap import Heap
+
+logger = logging.getLogger(__name__)
 
 SIDE = 112
 """Side of the squares that images and masks become, so that a mask can lie on any image."""
@@ -95,26 +99,43 @@ def is_ahead(
     return bool(difference.mean() > SURE * error)
 
 
-def make_squares(images: Collected) -> list[Square]:
-    """Decode the images that heads are compared on, and squeeze them to squares."""
-    return [squeeze(images.pixels(index)) for index in images.spread(IMAGES)]
+def make_squares(images: Collected) -> dict[int, Square]:
+    """Decode the images that heads are compared on, by number, and squeeze them to squares.
+
+    Images that cannot be read again are left out.
+
+    Raises:
+        FitError: if that is all of them.
+    """
+    squares = {}
+    for index in images.spread(IMAGES):
+        try:
+            squares[index] = squeeze(images.pixels(index))
+        except ImageError as error:
+            logger.warning("priors are compared without %s", error)
+    if not squares:
+        raise FitError(
+            "none of the images can be read again, so that priors cannot be compared; bring them "
+            "back, or name one prior with --prior"
+        )
+    return squares
 
 
 def measure_fit(
-    heap: Heap, images: Collected, squares: Sequence[Square]
+    heap: Heap, images: Collected, squares: Mapping[int, Square]
 ) -> Float64[np.ndarray, " image"]:
     """Fit of the masks of a head to their images, see `compare_contrast`.
 
     `squares` are those of `make_squares`, which are the same for every head.
     """
     masks = []
-    for index, square in zip(images.spread(IMAGES), squares, strict=True):
+    for index, square in squares.items():
         features = images[index]
         saliency = heap.group(features).saliency.cpu().reshape(1, *features.grid).numpy()
         # Along the edges of the image, as masks of objects are: else heads with soft borders win,
         # which refinement makes up for.
         masks.append(GuidedFilter().guide(square)(saliency)[0] > heap.defaults.threshold)
-    return compare_contrast(masks, squares)
+    return compare_contrast(masks, list(squares.values()))
 
 
 def squeeze(pixels: UInt8[np.ndarray, "height width 3"]) -> Square:

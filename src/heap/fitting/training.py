@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def train_head(
 
         folder = out / CANDIDATES / prior
         make_folder(folder)
+        if prior == "self":
+            _reuse_first_head(heap, out / CANDIDATES / "none", folder / ALONE)
         trained = train_head(heap, images, replace(losses, prior=prior), config, folder, on_stage)
         # Cloned, because the next prior trains the very same tensors.
         state = {name: value.clone() for name, value in heap.head.state_dict().items()}
@@ -89,6 +92,19 @@ def train_head(
     trained, state = heads[prior]
     heap.head.load_state_dict(state)
     return replace(trained, tried=tuple(tried))
+
+
+def _reuse_first_head(heap: Heap, trained: Path, alone: Path) -> None:
+    """Let `self` begin with the head that the three losses have trained just before.
+
+    That is so if its head is the one that `_fit_alone` would train with the same settings.
+    """
+    usual = recipe(heap.config.features.encoder).head
+    if heap.config.head == usual and (trained / CHECKPOINT).exists() and not alone.exists():
+        make_folder(alone)
+        # The log first: without its checkpoint it counts for nothing.
+        for name in (LOG, CHECKPOINT):
+            shutil.copyfile(trained / name, alone / name)
 
 
 def _refuse_other_choice(prior: Prior, out: Path) -> None:

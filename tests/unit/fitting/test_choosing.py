@@ -1,6 +1,9 @@
 """A prior chosen without a label: its criterion by hand, and what comes of it."""
 
 import json
+import logging
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,22 @@ import pytest
 import torch
 
 from heap.base.errors import ConfigError, FitError
-from heap.config import HeadConfig, LossConfig
+from heap.base.progress import silent
+from heap.config import FeatureConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
-from heap.fitting.choosing import SIDE, candidates, choose, compare_contrast, contrast
+from heap.encoder.registry import Recipe
+from heap.features.store import FeatureStore
+from heap.fitting.choosing import (
+    SIDE,
+    candidates,
+    choose,
+    compare_contrast,
+    contrast,
+    make_squares,
+)
+from heap.fitting.collect import collect
+from heap.images import list_images
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
 
@@ -129,6 +144,36 @@ def test_auto_goes_on_where_it_was_stopped(fit_small: Fit, tmp_path: Path) -> No
     assert before > 1
     assert "training, prior none" not in stages
     assert again.fingerprint == whole.fingerprint
+
+
+@pytest.mark.usefixtures("few_lessons")
+@pytest.mark.parametrize("usual", [True, False], ids=["usual head", "another head"])
+def test_the_head_by_three_losses_is_not_trained_twice_where_it_is_the_same(
+    fit_small: Fit, tmp_path: Path, usual: bool
+) -> None:
+    stages = list[str]()
+    head = Recipe().head if usual else HeadConfig(groups=4, blocks=1, heads=2, width=16)
+    options: dict[str, Any] = {"head": head, "on_progress": lambda stage, *_: stages.append(stage)}
+    fit_small(tmp_path / "auto", losses=LossConfig(prior="auto"), **options)
+    steps = stages.count("training, prior none")
+    assert stages.count("training, prior self") == (steps if usual else 2 * steps)
+
+
+def test_priors_are_compared_without_an_image_that_is_gone(
+    photos: Path, encoder: Encoder, feature_config: FeatureConfig, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    store = FeatureStore(tmp_path / "features", encoder, feature_config)
+    with ThreadPoolExecutor(1) as pool:
+        images = collect(list(list_images(folder)), encoder, store, pool, silent)
+    (folder / "03.png").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert list(make_squares(images)) == [0, 1, 2, *range(4, 12)]
+    assert "priors are compared without 03.png" in caplog.text
+    shutil.rmtree(folder)
+    with pytest.raises(FitError, match="none of the images can be read again"):
+        make_squares(images)
 
 
 def test_one_prior_and_the_best_of_several_do_not_share_a_folder(
