@@ -15,7 +15,7 @@ from statistics import mean, stdev
 import numpy as np
 from jaxtyping import Float64
 
-from benchmarks.bench_peers import ENCODERS, Set, evaluate, studied, tune
+from benchmarks.bench_peers import COMPARED, ENCODERS, Set, evaluate, studied, tune
 from benchmarks.common import DATA, RUNS, Data, main
 from benchmarks.empty_images import CHOOSE, REPORT, build
 from benchmarks.report import RESULTS
@@ -61,7 +61,7 @@ def bench(
     *,
     data: Data = DATA,
     encoder: Sequence[str] = tuple(ENCODERS),
-    method: Sequence[str] = tuple(METHODS),
+    method: Sequence[str] = COMPARED,
     out: Path = RESULTS / NAME,
     work: Path = RUNS / "peers",
     images: Path = RUNS / "empty_images",
