@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser audit properties soak lowest check format bench-% clean
+.PHONY: help demo test test-browser audit properties mutants soak lowest check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ audit: $(VENV)/ready ## Score committed results again that this branch has chang
 
 properties: $(VENV)/ready ## Ten times as many examples of every property, 100 of every fuzzer; takes hours
 	HEAP_SOAK=10 FUZZ_EXAMPLES=100 $(BIN)/python $(PYTEST)
+
+mutants: $(VENV)/ready ## Plant 200 faults, one at a time, and see which the tests catch; takes an hour
+	nice $(BIN)/python tools/mutants.py
 
 check: $(VENV)/ready ## Format, lint and types
 	$(BIN)/python tools/no_heavy_dependencies.py
