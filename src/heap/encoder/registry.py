@@ -62,8 +62,8 @@ OUTPUT = Recipe(
 DINOv3. There cosines have a meaning as they are; keys all look alike until their mean is taken off.
 The numbers were chosen on `duts-tr/tune`, see docs/quality.md."""
 PACKAGE = replace(OUTPUT, losses=replace(OUTPUT.losses, prior="none"))
-"""Recipe for the encoder of the package: by the three losses alone, which `auto` chooses for it too
-after it has tried the other priors, in a tenth of the time."""
+"""Recipe for the encoder of the package: by the three losses alone, which on `duts-tr/tune` are
+within a point of the other priors and take a tenth of the time (docs/quality.md)."""
 MAPS = Recipe(facet="token")
 """Recipe for pyramids, which have no keys."""
 _SMALL_HEAD = HeadConfig(groups=16, min_score=0.1)
