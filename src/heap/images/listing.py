@@ -268,8 +268,8 @@ def _to_item(name: str, folder: Path) -> Item:
 
 
 def _with_one_root(place: str) -> str:
-    """Path that does not begin with two slashes: to POSIX they may be another root than one."""
-    return place[1:] if place.startswith("//") and os.sep == "/" else place
+    """Path with one slash at its beginning: to POSIX two may be another root than one."""
+    return "/" + place.lstrip("/") if place.startswith("//") and os.sep == "/" else place
 
 
 def _make_absolute(place: str) -> Path:

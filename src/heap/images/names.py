@@ -1,15 +1,25 @@
 """Names of images: bytes on a disk, UTF-8 in a store."""
 
+import os
 import re
 from pathlib import Path, PurePath
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from heap.images.source import key_of, local_path
 
+_SAFE = "%/:@?&=+,;~#!$'()*[]"
+"""Characters of a URL that have a meaning there, and stay as they are."""
+
 
 def text_of(location: str) -> str:
-    """Location as UTF-8: a path of other bytes becomes a file URL, which `Source` takes too."""
-    return location if _is_text(location) else Path(location).as_uri()
+    """Location as UTF-8: a path of other bytes becomes a file URL, which `Source` takes too.
+
+    A URL of other bytes, which nobody can open, has their escapes.
+    """
+    if _is_text(location):
+        return location
+    path = Path(location)
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(location), safe=_SAFE)
 
 
 def is_web(url: str) -> bool:

@@ -130,7 +130,7 @@ def test_several_places_are_named_from_the_folder_that_they_share(
 @pytest.mark.skipif(sys.platform == "win32", reason="there two slashes begin a server's name")
 def test_two_slashes_at_the_beginning_are_one_root(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "list.txt"
-    listing.write_text(f"/{folder}/b.jpg\nfile:///{folder}/a.PNG\n{folder}/sub/a.PNG\n")
+    listing.write_text(f"/{folder}/b.jpg\nfile:////{folder}/a.PNG\n{folder}/sub/a.PNG\n")
     sources = list(list_images(listing))
     assert [source.key for source in sources] == [
         "photos/b.jpg",
@@ -138,6 +138,14 @@ def test_two_slashes_at_the_beginning_are_one_root(folder: Path, tmp_path: Path)
         "photos/sub/a.PNG",
     ]
     assert [source.location for source in sources][:2] == [f"{folder}/b.jpg", f"{folder}/a.PNG"]
+
+
+def test_urls_of_other_bytes_with_one_name_are_told_apart(tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_bytes(b"https://a.org/\xff.jpg?x\nhttps://a.org/\xff.jpg?y\n")
+    keys = [source.key for source in list_images(listing)]
+    assert len(set(keys)) == 2
+    assert all(key.encode() for key in keys)
 
 
 def test_a_list_of_paths_elsewhere_is_named_from_the_folder_that_they_share(
