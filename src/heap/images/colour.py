@@ -32,12 +32,13 @@ def to_rgb(image: ImageFile, again: Again) -> tuple[Image.Image, str | None]:
         return from_grey(image)
     bright, note = from_colour(image, raw, again) if raw else (image, None)
     if bright.has_transparency_data:
-        opaque, transparent = _put_on_backdrop(bright.convert("RGBA"))
+        opaque, transparent = put_on_backdrop(bright.convert("RGBA"))
         return opaque, "; ".join(filter(None, [note, transparent])) or None
     return (bright if bright.mode == "RGB" else bright.convert("RGB")), note
 
 
-def _put_on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
+def put_on_backdrop(image: Image.Image) -> tuple[Image.Image, str | None]:
+    """Put a picture of mode RGBA on grey; returns it with a note if any of it shows through."""
     opaque = Image.new("RGB", image.size, BACKDROP)
     opaque.paste(image, mask=image)
     lowest = image.getchannel("A").getextrema()[0]

@@ -131,6 +131,26 @@ def decode_bytes(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pict
     return _decode(key, data, image, frames, limits)
 
 
+def picture_from(
+    key: str,
+    rgb: Image.Image,
+    note: str | None,
+    profile: bytes = b"",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Picture:
+    """Picture of upright RGB that is in memory already; its digest is that of the pixels.
+
+    Raises:
+        ImageError: if it is too large, at the stage `limit`.
+    """
+    _check_size(key, rgb.size, limits)
+    width, height = rgb.size
+    digest = hashlib.sha256(f"RGB {width} {height} ".encode() + rgb.tobytes()).hexdigest()
+    factor = _reduction(rgb.size, limits.draft_side)
+    pixels = np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
+    return Picture(key, pixels, width, height, digest, note, profile)
+
+
 def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits) -> Picture:
     size = image.size
     # From the header alone, before any pixel takes memory.

@@ -47,6 +47,17 @@ def from_grey(image: Image.Image) -> tuple[Image.Image, str | None]:
     return Image.fromarray(grey).convert("RGB"), note
 
 
+def to_bytes(
+    values: UInt16[np.ndarray, "*any"],
+) -> tuple[UInt8[np.ndarray, "*any"], str | None]:
+    """Bring values of 16 bits of which no file states the range to 8; with a note if stretched."""
+    low, high = _value_range(values)
+    # As in `_white_value`: values that use their range, or are all the same, are not stretched.
+    if high > _QUARTER or values.min() == values.max():
+        return _scale(values, 0.0, _FULL), None
+    return _scale(values, low, high), _note(low, high)
+
+
 def raw_mode(image: ImageFile) -> str:
     """Raw mode, by Pillow, of an image that is not loaded yet, if its colours have 16 bits."""
     arguments = image.tile[0].args if image.tile else None

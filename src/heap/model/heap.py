@@ -1,7 +1,7 @@
 """Model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ from heap.encoder.registry import PACKAGED, packaged_head
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
 from heap.images.failures import attempt, attempt_all
+from heap.images.held import is_single, to_picture, to_pictures
+from heap.images.prefetch import chunks
 from heap.model.analysis import Analysis, analyse
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
@@ -124,21 +126,46 @@ class Heap(nn.Module, ModelHubMixin):
         head = self.config.head
         return DiscoverConfig(merge=head.merge, min_score=head.min_score)
 
-    @torch.inference_mode()
     def forward(
-        self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
-    ) -> list[ImageResult]:
-        """Regions and objects of each picture.
+        self,
+        images: Any,
+        config: DiscoverConfig | None = None,
+        *,
+        names: str | Iterable[str] | None = None,
+    ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
+        """Regions and objects of images as a program holds them, see `heap.images.held`.
+
+        One image gives one result, a list, tuple or stack of images a list, and any other iterable,
+        whose length need not be known, an iterator that works on `config.batch` of them at a time.
+
+        Args:
+            images: Arrays, tensors, Pillow images, bytes, binary files, paths or URLs.
+            config: How objects are found; None: as with this head usually.
+            names: Key of the result, or of each of the results.
 
         Raises:
+            InputError: if an image is nothing that can be used.
             ImageError: if something goes wrong with one of them, see `examine`.
         """
-        results = []
-        for result in self.examine(pictures, config):
-            if isinstance(result, ImageError):
-                raise result
-            results.append(result)
-        return results
+        config = config or self.defaults
+        if is_single(images):
+            if not (names is None or isinstance(names, str)):
+                (names,) = names
+            return next(self._find_in_batches([to_picture(images, names)], config))
+        if isinstance(names, str):
+            raise InputError(f"names is {names!r}; several images need a list of names")
+        results = self._find_in_batches(to_pictures(images, names), config)
+        whole = isinstance(images, Sequence) or hasattr(images, "shape")
+        return list(results) if whole else results
+
+    def _find_in_batches(
+        self, pictures: Iterable[Picture], config: DiscoverConfig
+    ) -> Iterator[ImageResult]:
+        for batch in chunks(pictures, config.batch):
+            for result in self.examine(batch, config):
+                if isinstance(result, ImageError):
+                    raise result
+                yield result
 
     @torch.inference_mode()
     def examine(

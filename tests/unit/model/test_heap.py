@@ -1,7 +1,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,29 @@ def test_nothing_to_see_gives_numbers_and_no_nan(size: tuple[int, int], heap: He
     for x1, y1, x2, y2 in result.objects.boxes:
         assert 0 <= x1 < x2 <= width
         assert 0 <= y1 < y2 <= height
+
+
+def test_images_are_what_a_program_holds(heap: Heap, pictures: list[Picture]) -> None:
+    """One in, one out; many in, a list; a generator in, an iterator that is not ahead of it."""
+    expected = [result.to_coco() for result in heap(pictures[:3])]
+    arrays = [picture.pixels for picture in pictures[:3]]
+    names = [picture.key for picture in pictures[:3]]
+    assert heap(arrays[0], names=names[0]).to_coco() == expected[0]
+    assert [result.to_coco() for result in heap(arrays, names=names)] == expected
+    taken = list[int]()
+
+    def endless() -> Iterator[np.ndarray]:
+        number = 0
+        while True:
+            taken.append(number)
+            yield arrays[number % 3]
+            number += 1
+
+    results = heap(endless(), DiscoverConfig(batch=2), names=map(str, count()))
+    assert next(results).key == "0"
+    assert len(taken) == 2, "a batch, and no more"
+    with pytest.raises(InputError, match="several images need a list of names"):
+        heap(arrays, names="a")
 
 
 def test_no_picture_gives_no_result(heap: Heap) -> None:

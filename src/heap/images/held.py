@@ -1,0 +1,152 @@
+"""Images that a program holds, as pictures: arrays, tensors, Pillow images, bytes, files, paths.
+
+Arrays are height × width, or with 1 (grey), 3 (RGB) or 4 (RGBA) channels behind; colours in the
+order of OpenCV are turned by `array[..., ::-1]`. Tensors may have the channels first, too, and have
+if both are possible. Values are 0 to 255 in `uint8`, 0 to 1 in floats, and 0 to 65,535 in `uint16`,
+where darker ones are stretched as in `heap.images.deep`; whatever else is refused.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from heap.base.errors import InputError
+from heap.images.colour import put_on_backdrop
+from heap.images.decode import Picture, decode, decode_bytes, picture_from
+from heap.images.deep import from_grey, to_bytes
+from heap.images.listing import list_images
+
+_CHANNELS = (1, 3, 4)
+
+
+def is_single(images: object) -> bool:
+    """Whether this is one image, and not several of them; an array of 4 axes is several."""
+    if isinstance(images, Picture | Image.Image | str | bytes | bytearray | memoryview):
+        return True
+    if isinstance(images, os.PathLike) or hasattr(images, "read"):
+        return True
+    return len(getattr(images, "shape", (0,) * 4)) < 4
+
+
+def to_pictures(images: Iterable[Any], names: Iterable[str] | None = None) -> Iterator[Picture]:
+    """Picture of every image, when it is asked for; `names` become their keys.
+
+    Raises:
+        InputError: if an image is nothing that can be used, or there are fewer names than images.
+        ImageError: if its bytes are damaged.
+    """
+    named = None if names is None else iter(names)
+    for number, image in enumerate(images):
+        name = None if named is None else next(named, None)
+        if named is not None and name is None:
+            raise InputError(f"there are more images than names, which are {number}")
+        yield to_picture(image, name, f"image-{number}")
+
+
+def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Picture:
+    """Picture of an image; its key is `name`, else the name of its file, else `usual`.
+
+    Raises:
+        InputError: if it is nothing that can be used, saying why and what to do.
+        ImageError: if its bytes are damaged.
+    """
+    if isinstance(image, Picture):
+        return image if name is None else replace(image, key=name)
+    if isinstance(image, str | os.PathLike):
+        return _from_path(os.fspath(image), name)
+    key = name or usual
+    if hasattr(image, "read"):
+        image = image.read()
+    if isinstance(image, bytes | bytearray | memoryview):
+        return decode_bytes(key, bytes(image))
+    if isinstance(image, Image.Image):
+        return _from_pillow(image, key)
+    # A tensor is known by what it can do: torch is slow to import, and not needed for this.
+    if hasattr(image, "detach") and hasattr(image, "cpu"):
+        return _from_array(_to_numpy(image), key)
+    if isinstance(image, np.ndarray):
+        return _from_array(image, key)
+    raise InputError(
+        f"{key} is of type {type(image).__name__}; an image is an array, a tensor, a Pillow image, "
+        "encoded bytes, a binary file, a path or a URL"
+    )
+
+
+def _from_path(path: str, name: str | None) -> Picture:
+    sources = list(islice(list_images(path), 2))
+    if len(sources) > 1:
+        raise InputError(f"{path!r} holds several images; `heap.discover` works on folders")
+    picture = decode(sources[0])
+    return picture if name is None else decode_bytes(name, sources[0].read())
+
+
+def _from_pillow(image: Image.Image, key: str) -> Picture:
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F" or upright.mode.startswith("I"):
+        rgb, note = from_grey(upright)
+    elif upright.has_transparency_data:
+        rgb, note = put_on_backdrop(upright.convert("RGBA"))
+    else:
+        rgb, note = upright.convert("RGB"), None
+    return picture_from(key, rgb, note, profile if isinstance(profile, bytes) else b"")
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    """Array of a tensor, channels behind; half precision, which NumPy lacks in part, as float."""
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point():
+        tensor = tensor.float()
+    array = np.asarray(tensor)
+    first = array.ndim == 3 and array.shape[0] in _CHANNELS
+    return array.transpose(1, 2, 0) if first else array
+
+
+def _from_array(array: np.ndarray, key: str) -> Picture:
+    """Picture of an array, channels behind."""
+    values = array[..., None] if array.ndim == 2 else array
+    if values.ndim != 3 or values.shape[2] not in _CHANNELS or not values.size:
+        first = array.ndim == 3 and array.shape[0] in _CHANNELS
+        hint = "; with the channels first, use array.transpose(1, 2, 0)" if first else ""
+        raise InputError(
+            f"{key} has the shape {array.shape}; an image is height × width, or with 1, 3 or 4 "
+            f"channels behind{hint}"
+        )
+    shades, note = _to_shades(values, key)
+    if values.shape[2] == 4:
+        rgb, transparent = put_on_backdrop(Image.fromarray(shades))
+        return picture_from(key, rgb, "; ".join(filter(None, [note, transparent])) or None)
+    grey = values.shape[2] == 1
+    rgb = Image.fromarray(shades[..., 0] if grey else shades).convert("RGB")
+    return picture_from(key, rgb, note)
+
+
+def _to_shades(
+    values: np.ndarray, key: str
+) -> tuple[UInt8[np.ndarray, "height width channel"], str | None]:
+    """Values as bytes, with a note if they were stretched."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values), None
+    if values.dtype == np.uint16:
+        colours, note = to_bytes(values[..., :3])
+        # Opacity is no brightness: it is not stretched.
+        opacity = (values[..., 3:] >> 8).astype(np.uint8)
+        return np.concatenate([colours, opacity], axis=2), note
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(
+            f"{key} holds {values.dtype}; convert it to uint8 (0 to 255), uint16 (0 to 65,535) or "
+            "floats (0 to 1)"
+        )
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):  # not a number is refused as well
+        raise InputError(
+            f"{key} holds floats from {low:g} to {high:g}; scale them to 0 to 1, or convert them "
+            "to uint8"
+        )
+    return np.rint(values * 255).astype(np.uint8), None
