@@ -21,9 +21,9 @@ pytestmark = pytest.mark.timeout(300)
 
 METHODS = ["heap", "found", "tokencut"]
 IMAGES = 8
-LINES = 44
-"""Of progress: features, 7 masks, 12 steps, 7 whole images and the end; features and 6 steps; 8
-images and the end."""
+LINES = 52
+"""Of progress: features, 7 masks, 12 steps, objectness of 7 images and their crops, 7 whole images
+and the end; features and 6 steps; 8 images and the end."""
 
 
 @pytest.fixture(scope="module")
