@@ -103,7 +103,7 @@ def _is_usual(values: dict[str, Any]) -> bool:
 def _colour(value: Any, path: Path) -> Colour:
     try:
         red, green, blue = (float(channel) for channel in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise WeightsError(f"{path}: {value!r} is not three numbers, one a channel") from None
     # Colours are in [0, 1]; some networks want them in 0 .. 255, and would be wrong unnoticed.
     if not all(abs(channel) <= 1 for channel in (red, green, blue)):
