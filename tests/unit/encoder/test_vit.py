@@ -140,7 +140,8 @@ def test_an_encoder_that_does_not_say_how_colours_were_normalised_is_refused(fol
 @pytest.mark.parametrize(
     "values",
     [{"image_mean": 3}, {"image_mean": [0, 0]}, {"image_std": [1, 0, 1]},
-     {"image_mean": [0, 0, 10**400]}, {"image_mean": [float("nan")] * 3}, {"image_std": ["a", "b", "c"]}],
+     {"image_mean": [0, 0, 10**400]}, {"image_mean": [float("nan")] * 3},
+     {"image_std": ["a", "b", "c"]}],
 )  # fmt: skip
 def test_a_preprocessor_without_two_colours(folder: Path, values: dict[str, Any]) -> None:
     half = [0.5, 0.5, 0.5]
