@@ -72,6 +72,7 @@ def test_nothing_has_no_embedding_of_the_same_width(encoder: Encoder) -> None:
     [
         (5.0, 5.0, 5.0, 9.0),
         (9.0, 5.0, 5.0, 9.0),
+        (5.0, 7.0, 9.0, 7.0),
         (-9.0, 0.0, 0.0, 9.0),
         (999.0, 0.0, 1e3, 9.0),
         (0.0, float("nan"), 9.0, 9.0),
