@@ -104,7 +104,7 @@ def test_nine_of_ten_faults_were_caught_as_the_documentation_says() -> None:
     tried = len(result["mutants"])
     counts = {"mutants": tried} | {end: ends[end] for end in ("caught", "equivalent", "left")}
     assert result["summary"] == counts
-    assert ends["caught"] >= 0.9 * tried
+    assert ends["caught"] >= 0.9 * (tried - ends["equivalent"])
     page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     said = re.search(
         r"Of (\d+) faults tried the tests caught (\d+) \(equivalent: (\d+), left: (\d+)\)",
