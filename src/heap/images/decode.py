@@ -171,7 +171,7 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
         height,
         hashlib.sha256(data).hexdigest(),
         "; ".join(filter(None, notes)) or None,
-        _profile(image),
+        profile_of(image),
     )
 
 
@@ -240,7 +240,7 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _profile(image: Image.Image) -> bytes:
+def profile_of(image: Image.Image) -> bytes:
     """ICC profile, if it is of the colours that were decoded."""
     # Other modes were converted to RGB by fixed formulas; a profile of CMYK, say, does not fit.
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None

@@ -52,8 +52,7 @@ def to_bytes(
 ) -> tuple[UInt8[np.ndarray, "*any"], str | None]:
     """Bring values of 16 bits of which no file states the range to 8; with a note if stretched."""
     low, high = _value_range(values)
-    # As in `_white_value`: values that use their range, or are all the same, are not stretched.
-    if high > _QUARTER or values.min() == values.max():
+    if _uses_range(float(values.min()), float(values.max()), high):
         return _scale(values, 0.0, _FULL), None
     return _scale(values, low, high), _note(low, high)
 
@@ -119,7 +118,7 @@ def _range_of_greys(
 
 def _white_value(image: Image.Image, finite: Num[np.ndarray, " any"], high: float) -> float | None:
     """Value of white, if the mode or the values tell it."""
-    lowest, highest = finite.min(), finite.max()
+    lowest, highest = float(finite.min()), float(finite.max())
     if lowest < 0:
         return None
     whole_bytes = highest <= 255 and (finite == np.rint(finite)).all()
@@ -127,9 +126,15 @@ def _white_value(image: Image.Image, finite: Num[np.ndarray, " any"], high: floa
         return 1.0 if highest <= 1 else 255.0 if whole_bytes else None
     if image.mode == "I" and image.format == "TIFF" and whole_bytes:
         return 255.0
-    # A picture of one value is not stretched: there is no range to stretch.
-    uniform = lowest == highest <= _FULL
-    return _FULL if uniform or _QUARTER < high <= highest <= _FULL else None
+    return _FULL if _uses_range(lowest, highest, high) else None
+
+
+def _uses_range(lowest: float, highest: float, high: float) -> bool:
+    """Whether values are of 16 bits and use them, so that they are not stretched.
+
+    A picture of one value is not stretched either: there is no range to stretch.
+    """
+    return bool(lowest == highest <= _FULL or _QUARTER < high <= highest <= _FULL)
 
 
 def _stated_range(image: Image.Image) -> Range | None:

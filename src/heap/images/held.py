@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from heap.base.errors import InputError
 from heap.images.colour import put_on_backdrop
-from heap.images.decode import Picture, decode, decode_bytes, picture_from
+from heap.images.decode import Picture, decode, decode_bytes, picture_from, profile_of
 from heap.images.deep import from_grey, to_bytes
 from heap.images.listing import list_images
 
@@ -56,10 +56,10 @@ def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Pic
         InputError: if it is nothing that can be used, saying why and what to do.
         ImageError: if its bytes are damaged.
     """
+    if isinstance(image, str | os.PathLike):
+        image = _from_path(os.fspath(image))
     if isinstance(image, Picture):
         return image if name is None else replace(image, key=name)
-    if isinstance(image, str | os.PathLike):
-        return _from_path(os.fspath(image), name)
     key = name or usual
     if hasattr(image, "read"):
         image = image.read()
@@ -78,16 +78,14 @@ def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Pic
     )
 
 
-def _from_path(path: str, name: str | None) -> Picture:
+def _from_path(path: str) -> Picture:
     sources = list(islice(list_images(path), 2))
     if len(sources) > 1:
         raise InputError(f"{path!r} holds several images; `heap.discover` works on folders")
-    picture = decode(sources[0])
-    return picture if name is None else decode_bytes(name, sources[0].read())
+    return decode(sources[0])
 
 
 def _from_pillow(image: Image.Image, key: str) -> Picture:
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F" or upright.mode.startswith("I"):
         rgb, note = from_grey(upright)
@@ -95,7 +93,7 @@ def _from_pillow(image: Image.Image, key: str) -> Picture:
         rgb, note = put_on_backdrop(upright.convert("RGBA"))
     else:
         rgb, note = upright.convert("RGB"), None
-    return picture_from(key, rgb, note, profile if isinstance(profile, bytes) else b"")
+    return picture_from(key, rgb, note, profile_of(image))
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:
@@ -104,16 +102,20 @@ def _to_numpy(tensor: Any) -> np.ndarray:
     if tensor.is_floating_point():
         tensor = tensor.float()
     array = np.asarray(tensor)
-    first = array.ndim == 3 and array.shape[0] in _CHANNELS
-    return array.transpose(1, 2, 0) if first else array
+    return array.transpose(1, 2, 0) if _may_be_first(array) else array
+
+
+def _may_be_first(array: np.ndarray) -> bool:
+    """Whether the first axis can be that of the channels."""
+    return array.ndim == 3 and array.shape[0] in _CHANNELS
 
 
 def _from_array(array: np.ndarray, key: str) -> Picture:
     """Picture of an array, channels behind."""
     values = array[..., None] if array.ndim == 2 else array
     if values.ndim != 3 or values.shape[2] not in _CHANNELS or not values.size:
-        first = array.ndim == 3 and array.shape[0] in _CHANNELS
-        hint = "; with the channels first, use array.transpose(1, 2, 0)" if first else ""
+        first = "; with the channels first, use array.transpose(1, 2, 0)"
+        hint = first if _may_be_first(array) else ""
         raise InputError(
             f"{key} has the shape {array.shape}; an image is height × width, or with 1, 3 or 4 "
             f"channels behind{hint}"
