@@ -66,21 +66,20 @@ def export(
         photos: Where the photos of the run are read again.
         as_json: Print what was written as JSON on standard output.
     """
-    from heap.export.command import Choices
-    from heap.export.command import export as run_export
-    from heap.export.splits import Splits
+    from heap.run import Run
 
-    choices = Choices(
-        categories=categories,
-        min_score=min_score,
-        splits=Splits() if split is None else Splits.parse(split, seed),
-        crops=crops,
-        images=images,
-        photos=photos.photos,
-        urls=photos.urls,
-    )
     with Bars(err_console) as progress:
-        exported = run_export(run, kind, out, choices, progress)
+        exported = Run(run, photos=photos.photos, urls=photos.urls).export(
+            kind,
+            out,
+            categories=categories,
+            min_score=min_score,
+            split=split,
+            seed=seed,
+            crops=crops,
+            images=images,
+            on_progress=progress,
+        )
     _warn(exported, run)
     if as_json:
         print_json(_about(exported))
