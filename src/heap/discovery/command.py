@@ -141,7 +141,7 @@ def discover(
         matched = match(listed, store.stored(), pool, on_stage, limits)
         _note_places(store, matched, out, prune=prune)
         note_folders(store, (source.location for source in matched.sources))
-        worked = _work_by_chunks(store, matched, heap, config, out, pool, limits, on_stage)
+        worked = _work_by_chunks(store, matched, heap, config, out, pool, limits, stop, on_progress)
         store.compact(on_progress)
         write_reports(store, out, on_progress)
         failed = {failure.key for failure in store.failures()}
@@ -170,9 +170,13 @@ def _work_by_chunks(
     out: Path,
     pool: ThreadPoolExecutor,
     limits: Limits,
-    on_stage: OnProgress,
+    stop: Interruptible,
+    on_progress: OnProgress,
 ) -> int:
-    """Find the objects of the images that are left, and store them; returns their number."""
+    """Find the objects of the images that are left, and store them; returns their number.
+
+    If a stop is requested, the chunk in hand is stored first.
+    """
     sources, worked = matched.sources, 0
     failed_before, with_place = set(store.failures()), _Places(sources)
     # Chunks are those of the whole listing, whatever is done already, so that an interrupted run
@@ -188,7 +192,7 @@ def _work_by_chunks(
         (source for chunk in waiting for source in chunk), read, pool, config.chunk
     )
     for chunk in waiting:
-        on_stage("objects", done, len(sources))
+        on_progress("objects", done, len(sources))
         examined = examine_chunk(heap, list(islice(pictures, len(chunk))), out, config, pool)
         records = [with_place(record) for record in examined]
         # Most of those that failed before fail again for the same reason, and need not be stored.
@@ -199,7 +203,8 @@ def _work_by_chunks(
         ]
         store.add(fresh)
         done, worked = done + len(chunk), worked + len(fresh)
-    on_stage("objects", done, len(sources))
+        stop.check()
+    on_progress("objects", done, len(sources))
     return worked
 
 
