@@ -8,7 +8,8 @@ from pathlib import Path
 
 from heap.base.checkpoint import load_checkpoint
 from heap.base.errors import StoreError
-from heap.fitting.training import CHECKPOINT, PRIORS
+from heap.base.training import CHECKPOINT
+from heap.fitting.training import PRIORS
 from heap.store.place import STORE_NAME
 from heap.store.store import RunStore
 

@@ -41,9 +41,10 @@ assert not gone & {name.partition(".")[0] for name in sys.modules}
 """
 
 IN_STEP = """
-import hashlib, json, sys
+import hashlib, itertools, json, sys
 from pathlib import Path
 
+import heap.pretraining.trainer
 from heap.pretraining.architectures import new_model
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.photos import read_packs
@@ -54,10 +55,10 @@ photos, found = read_packs([Path(path) for path in task["packs"]]), []
 for values in task["settings"]:
     config = PretrainConfig(**values)
     trainer = Pretrainer(new_accelerator(), new_model(config.architecture), photos, config)
-    rank, losses = trainer.accelerator.process_index, []
-    for _ in range(config.steps):
-        losses.append(trainer.advance())
-        trainer.spend(1.0 + rank)
+    rank = trainer.accelerator.process_index
+    # A clock by which a step takes one second on the first device, and two on the second.
+    heap.pretraining.trainer.monotonic = itertools.count(0.0, 1.0 + rank).__next__
+    losses = [trainer.advance() for _ in range(config.steps)]
     digest = hashlib.sha256()
     for network in (trainer.raw, trainer.teacher):
         for name, value in network.state_dict().items():

@@ -9,8 +9,9 @@ from typing import Any
 from heap.base.errors import InputError, StoreError
 from heap.base.files import replacing
 from heap.base.lock import LOCK_NAME
+from heap.base.training import CHECKPOINT, LOG
 from heap.config import differing_keys
-from heap.fitting.training import ALONE, CANDIDATES, CHECKPOINT, LOG
+from heap.fitting.training import ALONE, CANDIDATES
 from heap.images.failures import FAILURES
 
 ABOUT = "learned.json"

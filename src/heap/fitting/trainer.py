@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from heap.base.device import fresh_accelerator
 from heap.base.errors import ConfigError, FitError, StoreError
+from heap.base.training import warm_cosine
 from heap.config import FitConfig, LossConfig, differing_keys
 from heap.features.describe import PatchFeatures
 from heap.fitting.collect import Collected
@@ -70,6 +71,16 @@ class Trainer:
         self.prior: list[Mask] | None = None
         self.crops: Images | None = None
         self.step = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is taken."""
+        return self.step >= self.config.steps
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files."""
+        return self.accelerator.is_main_process
 
     def start(self) -> None:
         """Compute the mean feature, which a checkpoint would bring otherwise."""
@@ -145,8 +156,10 @@ class Trainer:
             raise FitError(f"step {self.step}: the loss is not finite ({values}); lower the "
                            "learning rate, or look for damaged features")  # fmt: skip
         # A function of the step alone, so that checkpoints need no state of a schedule.
+        steps = self.config.steps
+        share = warm_cosine(self.step / steps, max(1, steps // 10) / steps, 1 / steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * warm_cosine(self.step, self.config.steps)
+            group["lr"] = self.config.learning_rate * share
         self.optimizer.zero_grad()
         self.accelerator.backward(total)
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
@@ -230,12 +243,3 @@ class Trainer:
             "fit": asdict(self.config),
             "monitor": {name: round(value, 4) for name, value in asdict(monitor).items()},
         }
-
-
-def warm_cosine(step: int, steps: int) -> float:
-    """Share of the learning rate at a step: a tenth of the steps up, then down as a cosine."""
-    # Adam's first steps are large before it knows the variance of the gradients.
-    rising = max(1, steps // 10)
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising))

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
-from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
 from heap.base.errors import ConfigError
 from heap.base.files import make_folder
 from heap.base.progress import OnProgress
+from heap.base.training import CHECKPOINT, LOG, resume, take_steps
 from heap.config import FitConfig, LossConfig, Prior
 from heap.encoder.registry import recipe
 from heap.fitting.choosing import Candidate, candidates, choose, make_squares, measure_fit
@@ -25,8 +25,6 @@ from heap.fitting.priors import Mask, load_masks, make_masks, save_masks
 from heap.fitting.trainer import Trainer
 from heap.model.heap import Heap
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 PRIORS = "priors"
 """Folder of prior masks, beside the folders of features in the cache."""
 ALONE = "alone"
@@ -121,25 +119,14 @@ def _refuse_other_choice(prior: Prior, out: Path) -> None:
 
 def train(trainer: Trainer, out: Path, on_progress: OnProgress) -> None:
     """Train to the last step, with checkpoints; goes on from the one in `out` if there is any."""
-    checkpoint, log = out / CHECKPOINT, out / LOG
-    if checkpoint.exists():
-        trainer.restore(load_checkpoint(checkpoint), checkpoint)
-    else:
+    if not resume(trainer, out):
         trainer.start()
-    # A kill may have come between a line and its checkpoint; the step is done again.
-    cut_log(log, trainer.step)
-    steps = trainer.config.steps
-    if trainer.step < steps and trainer.losses.prior != "none":
+    if not trainer.finished and trainer.losses.prior != "none":
         trainer.prior = _make_prior(trainer, out, on_progress)
         if trainer.config.empty:
             trainer.crops = find_crops(trainer.images, trainer.prior, on_progress)
-    while trainer.step < steps:
-        values = trainer.advance()
-        if trainer.step % trainer.config.checkpoint_every == 0 or trainer.step == steps:
-            with log.open("a") as lines:
-                lines.write(json.dumps({"step": trainer.step, **values}) + "\n")
-            save_checkpoint(checkpoint, trainer.state())
-        on_progress("training", trainer.step, steps)
+    for _ in take_steps(trainer, out, trainer.config.checkpoint_every):
+        on_progress("training", trainer.step, trainer.config.steps)
 
 
 def _make_prior(trainer: Trainer, out: Path, on_progress: OnProgress) -> list[Mask]:

@@ -1,7 +1,5 @@
 """Pretraining from its first step, or from a checkpoint, to its last."""
 
-import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.base.checkpoint import cut_log
 from heap.base.errors import ConfigError
 from heap.base.progress import OnProgress, silent
+from heap.base.training import append_line, resume, take_steps
 from heap.pretraining.architectures import load_model, new_model
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.export import load_heads, save_encoder
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from heap.pretraining.lessons import Lessons
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 QUALITY = "quality.jsonl"
 
 OnStep = Callable[[float, dict[str, float]], None]
@@ -72,12 +69,12 @@ def run(
         lessons = _prepare_lessons(teacher, photos, out, config, accelerator, on_progress)
     trainer = _make_trainer(accelerator, photos, out, config, start, lessons)
     _train(trainer, out, on_step, measure, measure_every)
-    if accelerator.is_main_process:
+    if trainer.is_main:
         # Before it is scored, so that a failure of the measurement loses no training.
         save(trainer, out, None)
         if measure:
             quality = measure(out)
-            _log(out / QUALITY, {"step": trainer.step, **quality})
+            append_line(out / QUALITY, {"step": trainer.step, **quality})
             save(trainer, out, quality)
     # The group of processes is left to the end of the process: taken down before, its threads can
     # wait for Python's lock while the network that uses it waits for them.
@@ -99,12 +96,10 @@ def _make_trainer(
     if start is not None:
         load_heads(trainer.raw, start)
         trainer.teacher.load_state_dict(trainer.raw.state_dict())
-    if (out / CHECKPOINT).exists():
-        trainer.restore(load_checkpoint(out / CHECKPOINT))
-    if accelerator.is_main_process:
-        cut_log(out / LOG, trainer.step)
+    resume(trainer, out)
+    if trainer.is_main:
         # Without the figures of the end, which are measured again after training.
-        cut_log(out / QUALITY, trainer.step - (trainer.progress >= 1))
+        cut_log(out / QUALITY, trainer.step - trainer.finished)
     return trainer
 
 
@@ -112,20 +107,13 @@ def _train(
     trainer: Pretrainer, out: Path, on_step: OnStep, measure: Measure | None, measure_every: int
 ) -> None:
     """Train to the end, with checkpoints and, in between, measurements of quality."""
-    main, every = trainer.accelerator.is_main_process, trainer.config.checkpoint_every
-    while trainer.progress < 1:
-        began = time.monotonic()
-        losses = trainer.advance()
-        trainer.spend(time.monotonic() - began)
-        due = trainer.progress >= 1 or trainer.step % every == 0
-        if due and main:
-            _log(out / LOG, {"step": trainer.step, **losses})
-            save_checkpoint(out / CHECKPOINT, trainer.state())
-        if measure and main and trainer.step % measure_every == 0 and trainer.progress < 1:
+    for losses in take_steps(trainer, out, trainer.config.checkpoint_every):
+        if not trainer.is_main:
+            continue
+        if measure and trainer.step % measure_every == 0 and not trainer.finished:
             save(trainer, out, None)
-            _log(out / QUALITY, {"step": trainer.step, **measure(out)})
-        if main:
-            on_step(trainer.progress, losses)
+            append_line(out / QUALITY, {"step": trainer.step, **measure(out)})
+        on_step(trainer.progress, losses)
 
 
 def _prepare_lessons(
@@ -159,8 +147,3 @@ def save(trainer: Pretrainer, out: Path, quality: dict[str, float] | None) -> No
     if trainer.lessons:
         about["teacher"] = trainer.lessons.origin
     save_encoder(trainer.teacher, out, about, quality)
-
-
-def _log(path: Path, values: dict[str, Any]) -> None:
-    with path.open("a") as lines:
-        lines.write(json.dumps(values) + "\n")

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +14,7 @@ from transformers import PreTrainedModel
 
 from heap.base.device import choose_device, fresh_accelerator
 from heap.base.errors import ConfigError, FitError, StoreError
+from heap.base.training import warm_cosine
 from heap.encoder.precision import has_bf16
 from heap.pretraining.augment import Crops, random_crops, recolour
 from heap.pretraining.config import PretrainConfig
@@ -42,6 +45,8 @@ SMALLEST = 32
 """Least side of a crop in pixels, the stride of the coarsest map of a pyramid."""
 WARMUP = 0.05
 """Share of training in which the learning rate rises."""
+LEAST = 1e-3
+"""Share of training whose rate the first step has."""
 MASKED = 0.35
 """Share of an image that is hidden, where any is."""
 
@@ -104,6 +109,16 @@ class Pretrainer:
         spent = self.seconds / (60 * config.minutes) if config.minutes else 0.0
         return min(1.0, max(self.step / config.steps, spent))
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken, or all time is spent."""
+        return self.progress >= 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files."""
+        return self.accelerator.is_main_process
+
     def state(self) -> dict[str, Any]:
         """Content of a checkpoint."""
         return {
@@ -115,15 +130,15 @@ class Pretrainer:
             "optimizer": self.optimizer.state_dict(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint.
+    def restore(self, state: dict[str, Any], where: Path) -> None:
+        """Go on from a checkpoint, read from the file `where`.
 
         Raises:
             ConfigError: if it was made with another configuration, naming the keys.
             StoreError: if it is no checkpoint of a pretraining, or of another model.
         """
         if state.keys() != self.state().keys():
-            raise StoreError("the checkpoint is not of a pretraining; choose another --out")
+            raise StoreError(f"{where} is not of a pretraining; choose another --out")
         ours = asdict(self.config)
         changed = [
             f"{key} ({old!r} -> {ours.get(key)!r})"
@@ -132,8 +147,7 @@ class Pretrainer:
         ]
         if changed:
             raise ConfigError(
-                f"the checkpoint was made with other settings: {', '.join(changed)}; choose "
-                "another --out"
+                f"{where} was made with other settings: {', '.join(changed)}; choose another --out"
             )
         try:
             self.raw.load_state_dict(state["student"])
@@ -141,15 +155,10 @@ class Pretrainer:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise StoreError(
-                "the checkpoint is of another model: the architecture or --start has changed; "
+                f"{where} is of another model: the architecture or --start has changed; "
                 "choose another --out"
             ) from error
         self.step, self.seconds = state["step"], state["seconds"]
-
-    def spend(self, seconds: float) -> None:
-        """Add the time of a step; the mean of all devices, so that they end after the same step."""
-        spent = self.accelerator.reduce(torch.tensor(seconds, device=self.device), "mean")
-        self.seconds += spent.item()
 
     def advance(self) -> dict[str, float]:
         """Take one step; returns the losses and the collapse monitors.
@@ -157,9 +166,10 @@ class Pretrainer:
         Raises:
             FitError: if the loss is not finite.
         """
+        began = monotonic()
         config, progress = self.config, self.progress
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * _warm_cosine(progress)
+            group["lr"] = config.learning_rate * warm_cosine(progress, WARMUP, LEAST)
         losses, signs = self._losses(progress)
         total = sum(getattr(config, f"{name}_weight") * loss for name, loss in losses.items())
         if not torch.isfinite(total):
@@ -173,7 +183,14 @@ class Pretrainer:
         # keep the random weights for long.
         self.teacher.follow(self.raw, min(self._momentum(progress), 1 - 1 / (self.step + 2)))
         self.step += 1
-        return {name: value.item() for name, value in (losses | signs).items()}
+        values = {name: value.item() for name, value in (losses | signs).items()}
+        self._spend(monotonic() - began)
+        return values
+
+    def _spend(self, seconds: float) -> None:
+        """Add the time of a step; the mean of all devices, so that they end after the same step."""
+        spent = self.accelerator.reduce(torch.tensor(seconds, device=self.device), "mean")
+        self.seconds += spent.item()
 
     def _losses(self, progress: float) -> tuple[Losses, Losses]:
         """Losses of a step, and signs of collapse, both by name."""
@@ -286,11 +303,3 @@ def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
     decayed = [weight for weight in module.parameters() if weight.ndim > 1]
     plain = [weight for weight in module.parameters() if weight.ndim <= 1]
     return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-
-
-def _warm_cosine(progress: float) -> float:
-    """Share of the learning rate: rises to 1 in the warm-up, then falls to 0 as a cosine."""
-    if progress < WARMUP:
-        # Not 0 at the first step, which would learn nothing.
-        return (progress + 1e-3) / (WARMUP + 1e-3)
-    return (math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)) + 1) / 2

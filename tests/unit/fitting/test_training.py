@@ -18,7 +18,6 @@ from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.registry import Recipe
 from heap.fitting.command import fit
 from heap.fitting.priors import STAGE, load_masks
-from heap.fitting.trainer import warm_cosine
 from heap.methods.found import STAGE as LESSONS
 from heap.methods.found import FoundRecipe
 from heap.model.heap import Heap
@@ -234,26 +233,6 @@ def test_what_self_has_found_serves_the_next_head(
         fit_small("changed", losses=replace(SELF, rank_decay=0.26), cache=cache)
     assert (tmp_path / "changed" / "alone").exists(), "other losses find something else"
     assert len(priors(cache)) == 2
-
-
-def test_the_learning_rate_rises_and_falls_by_hand() -> None:
-    assert [warm_cosine(step, 20) for step in range(3)] == [0.5, 1.0, 1.0]
-    # Of the 18 steps from the third on: a third of the way down is 0.5 + 0.5 cos(60°).
-    assert warm_cosine(2 + 6, 20) == pytest.approx(0.75)
-    assert warm_cosine(2 + 9, 20) == pytest.approx(0.5)
-    assert warm_cosine(2 + 12, 20) == pytest.approx(0.25)
-    assert warm_cosine(19, 20) == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 17 / 18))
-    assert warm_cosine(0, 1) == warm_cosine(0, 2) == warm_cosine(0, 9) == 1.0
-    assert warm_cosine(1, 2) == 1.0, "the second of two steps begins to fall"
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 7, 10, 11, 19, 20, 300])
-def test_the_learning_rate_has_one_peak_and_no_step_is_lost(steps: int) -> None:
-    rates = [warm_cosine(step, steps) for step in range(steps)]
-    top = rates.index(1.0)
-    assert all(0 < value <= 1 for value in rates)
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
 
 
 def test_the_optimiser_follows_the_rate(fit_small: Fit, tmp_path: Path) -> None:
