@@ -80,7 +80,8 @@ class Trainer:
     @property
     def is_main(self) -> bool:
         """Whether this process writes the files."""
-        return self.accelerator.is_main_process
+        is_main: bool = self.accelerator.is_main_process
+        return is_main
 
     def start(self) -> None:
         """Compute the mean feature, which a checkpoint would bring otherwise."""

@@ -117,7 +117,8 @@ class Pretrainer:
     @property
     def is_main(self) -> bool:
         """Whether this process writes the files."""
-        return self.accelerator.is_main_process
+        is_main: bool = self.accelerator.is_main_process
+        return is_main
 
     def state(self) -> dict[str, Any]:
         """Content of a checkpoint."""
