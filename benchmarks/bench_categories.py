@@ -15,7 +15,15 @@ from benchmarks.bench_peers import ENCODERS
 from benchmarks.category_scores import AUTO, COUNTS, summarise, table
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
-from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
+from benchmarks.report import (
+    RESULTS,
+    Row,
+    about_data,
+    about_encoder,
+    about_encoders,
+    others_in,
+    write_report,
+)
 from benchmarks.whole_images import VARIANTS, clustered, describe_all
 from heap.benchmark.truth import Example
 from heap.categories.listing import categories
@@ -46,7 +54,7 @@ def bench(
     Args:
         data: Folder with `voc12-animals`; with `duts-tr` and `coco-val100` too if models are
             missing.
-        encoder: Those of `bench_peers` to do.
+        encoder: Those of `bench_peers` to do; rows of others are kept.
         out: The result; a table is written beside it.
         work: Folder of `bench_peers`, with its models; runs are added to it.
     """
@@ -64,6 +72,8 @@ def bench(
         kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
         vectors = describe_all(heap, examples, kept)
         rows += [{"encoder": name} | row for row in [*ours, *whole(vectors, wanted)]]
+    kept_rows, kept_about = others_in(out, encoder)
+    rows, about = rows + kept_rows, about + kept_about
     write_report(
         NAME,
         out,

@@ -32,7 +32,15 @@ from benchmarks.animals import SET, Annotated, annotated, examples_in
 from benchmarks.bench_peers import ENCODERS
 from benchmarks.common import DATA, RUNS, Data, main, run_heap
 from benchmarks.fitted import fitted_models
-from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
+from benchmarks.report import (
+    RESULTS,
+    Row,
+    about_data,
+    about_encoder,
+    about_encoders,
+    others_in,
+    write_report,
+)
 from benchmarks.whole_images import VARIANTS, describe_all
 from heap.benchmark.protocols.retrieval import ANIMALS
 from heap.benchmark.results.estimate import OfSums
@@ -65,7 +73,7 @@ def bench(
     Args:
         data: Folder with `voc12-animals`; with `duts-tr` and `coco-val100` too if models are
             missing.
-        encoder: Those of `bench_peers` to do.
+        encoder: Those of `bench_peers` to do; rows of others are kept.
         out: The result; a table is written beside it.
         work: Folder of `bench_peers`, with its models; runs are added to it.
     """
@@ -84,6 +92,8 @@ def bench(
             run = place / model.name
             run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
             rows.append({"encoder": name, "head": head} | queries(run, examples, ranked))
+    kept_rows, kept_about = others_in(out, encoder)
+    rows, about = rows + kept_rows, about + kept_about
     write_report(
         NAME,
         out,

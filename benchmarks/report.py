@@ -5,7 +5,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,18 @@ def about_encoders(encoders: Sequence[Row]) -> dict[str, Any]:
     ).hexdigest()
     names = ", ".join(encoder["name"] for encoder in encoders)
     return {"name": names, "fingerprint": joined[:16], "each": list(encoders)}
+
+
+def others_in(out: Path, encoders: Collection[str]) -> tuple[list[Row], list[Row]]:
+    """Rows of other encoders in an earlier result, and descriptions of these encoders, if any.
+
+    So that an encoder can be measured again without all the others.
+    """
+    if not out.exists():
+        return [], []
+    earlier = json.loads(out.read_text(encoding="utf-8"))
+    rows = [row for row in earlier["rows"] if row.get("encoder") and row["encoder"] not in encoders]
+    return rows, [about for about in earlier["encoder"]["each"] if about["name"] not in encoders]
 
 
 def write_report(
