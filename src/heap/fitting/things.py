@@ -18,6 +18,8 @@ from heap.model.objects import part_score
 STAGE = "objectness"
 _BACKGROUND_IMAGES = 400
 """Number of images that pieces of background are taken from, about; an image gives several."""
+_CALIBRATION_IMAGES = 200
+"""Number of images that objectness of patches is calibrated on, about."""
 _MAX_SALIENCY = 0.2
 """Mean saliency below which a region is background."""
 _MIN_AREA = 0.02
@@ -47,6 +49,18 @@ def learn_objectness(heap: Heap, images: Collected, on_progress: OnProgress) -> 
         background += _foreground(heap, crops[index])[1]
     dim = len(heap.head.centre)
     heap.head.objectness.learn(_rows(things, dim), _rows(background, dim))
+    _calibrate(heap, images, masks)
+
+
+@torch.inference_mode()
+def _calibrate(heap: Heap, images: Collected, masks: list[Tensor]) -> None:
+    """Let objectness take as much of the images for things as the head takes for foreground."""
+    sample, head = images.spread(_CALIBRATION_IMAGES), heap.head
+    foreground = torch.cat([masks[index] for index in sample]).float().mean().item()
+    patches = (images[index].patches.to(head.centre) for index in sample)
+    head.objectness.calibrate(
+        (head.whitening(head.subtract_centre(rows)) for rows in patches), foreground
+    )
 
 
 def _foreground(heap: Heap, features: PatchFeatures) -> tuple[Tensor, list[Tensor]]:

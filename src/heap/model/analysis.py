@@ -40,7 +40,7 @@ def analyse(head: GroupingHead, features: PatchFeatures, max_regions: int) -> An
     centred = head.subtract_centre(image)
     whitened = head.whitening(centred)
     objectness = head.objectness(whitened)
-    saliency = torch.lerp(grouping.saliency[0], objectness, head.objectness.share).cpu()
+    saliency = head.objectness.blend(grouping.saliency[0], whitened).cpu()
     # The hierarchy of regions needs finite distances; the saliency itself is kept as it is, for the
     # caller to refuse.
     regions = make_regions(centred.cpu(), saliency.nan_to_num(), features.grid, max_regions)

@@ -45,7 +45,7 @@ from heap.results import ImageResult
 class ModelConfig:
     """Content of config.json of a saved model."""
 
-    format: int = 4
+    format: int = 5
     """Version of the format, raised when older versions of the package cannot read it any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()
@@ -293,7 +293,7 @@ def _read_config(folder: Path) -> ModelConfig:
         raise ConfigError(f"{path} was written by a newer version of heap; update the package")
     if isinstance(values.get("format"), int) and values["format"] < ModelConfig().format:
         raise ConfigError(
-            f"{path} was written by an earlier version of heap, which grouped patches otherwise; "
+            f"{path} was written by an earlier version of heap, whose heads were others; "
             "fit the model again with `heap fit`"
         )
     try:

@@ -5,6 +5,8 @@ image. This layer has one yardstick for all images. It is linear in whitened fea
 compared by direction, and it is no part of the published method.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float64
@@ -24,6 +26,8 @@ class Objectness(nn.Module):
 
     weight: Tensor
     bias: Tensor
+    lift: Tensor
+    """Added to the logits of single patches, see `calibrate`."""
     share: Tensor
     """Share of objectness in the saliency, the rest being the foreground probability of regions."""
 
@@ -31,12 +35,22 @@ class Objectness(nn.Module):
         super().__init__()
         self.register_buffer("weight", torch.zeros(dim))
         self.register_buffer("bias", torch.zeros(()))
+        self.register_buffer("lift", torch.zeros(()))
         self.register_buffer("share", torch.zeros(()))
 
     def forward(self, whitened: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any"]:
         """Probability that patches, or means of them, show a thing; 1 before it has learned."""
+        return torch.where(self.share > 0, self._logits(whitened).sigmoid(), 1.0)
+
+    def blend(
+        self, saliency: Float[Tensor, " patch"], whitened: Float[Tensor, "patch dim"]
+    ) -> Float[Tensor, " patch"]:
+        """Saliency of patches by the head, blended with their objectness by its share."""
+        return saliency.lerp((self._logits(whitened) + self.lift).sigmoid(), self.share)
+
+    def _logits(self, whitened: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any"]:
         logits: Tensor = F.normalize(whitened, dim=-1) @ self.weight + self.bias
-        return torch.where(self.share > 0, logits.sigmoid(), 1.0)
+        return logits
 
     @torch.no_grad()
     def learn(
@@ -59,3 +73,15 @@ class Objectness(nn.Module):
         self.weight.copy_(weight)
         self.bias.fill_(float(regression.intercept_[0]))
         self.share.fill_(SHARE)
+
+    @torch.no_grad()
+    def calibrate(self, images: Iterable[Float[Tensor, "_ dim"]], share: float) -> None:
+        """Lift the whitened patches of images so far that `share` of them are at a half or above.
+
+        A patch on the rim of a thing is less like a thing than the mean of all of it, which this
+        layer has learned from. Unlifted, masks would end before their things do.
+        """
+        if self.share > 0:
+            logits = torch.cat([self._logits(patches) for patches in images])
+            above = max(1, round(share * len(logits)))
+            self.lift.copy_(-logits.topk(above).values[-1])

@@ -47,6 +47,16 @@ def test_foreground_is_more_of_a_thing_than_background(untaught: Heap, images: C
     assert things.mean() > 0.5 > rest.mean()
 
 
+def test_as_much_is_a_thing_as_was_foreground(untaught: Heap, images: Collected) -> None:
+    before = [untaught.analyse(image).saliency for image in images]
+    learn_objectness(untaught, images, silent)
+    after = [untaught.analyse(image).saliency for image in images]
+    # The saliency is half the old one and half objectness, so this takes the latter out again.
+    things = [2 * new - old > 0.5 for old, new in zip(before, after, strict=True)]
+    foreground = np.mean([(old > 0.5).mean() for old in before])
+    assert np.mean([part.mean() for part in things]) == pytest.approx(foreground, abs=0.005)
+
+
 def test_an_image_that_is_gone_gives_no_crop_and_ends_nothing(
     untaught: Heap, images: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:

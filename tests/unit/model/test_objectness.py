@@ -75,3 +75,29 @@ def test_saliency_is_half_by_region_and_half_by_objectness(head: GroupingHead) -
     after = analyse(head, image, 3)
     assert 0 < after.objectness.min() < after.objectness.max() < 1
     np.testing.assert_allclose(after.saliency, (before.saliency + after.objectness) / 2, atol=1e-6)
+    with torch.no_grad():
+        head.objectness.lift.fill_(1.5)
+    lifted = analyse(head, image, 3)
+    assert (lifted.objectness == after.objectness).all(), "scores of parts are not lifted"
+    odds = after.objectness / (1 - after.objectness) * np.exp(1.5)
+    expected = (before.saliency + odds / (1 + odds)) / 2
+    np.testing.assert_allclose(lifted.saliency, expected, atol=1e-6)
+
+
+@given(st.integers(0, 30), st.integers(0, 10_000))
+def test_as_many_patches_are_lifted_to_a_half_as_asked_for(count: int, seed: int) -> None:
+    layer, random = Objectness(4), torch.Generator().manual_seed(seed)
+    layer.learn(*clusters(20, 20))
+    patches = torch.randn(30, 4, generator=random)
+    layer.calibrate([patches[:7], patches[7:]], count / 30)
+    lifted = layer.blend(torch.zeros(30), patches) / SHARE
+    # With nothing to lift, the one that is most like a thing is at a half.
+    assert (lifted > 0.5 - 1e-5).sum() == max(1, count)
+
+
+def test_nothing_is_calibrated_before_it_has_learned() -> None:
+    layer = Objectness(4)
+    layer.calibrate([torch.randn(5, 4)], 0.5)
+    assert layer.lift == 0
+    saliency = torch.rand(5)
+    assert torch.equal(layer.blend(saliency, torch.randn(5, 4)), saliency)
