@@ -1,7 +1,8 @@
 """A run: its results, objects and categories, search among them, corrections and exports."""
 
+import getpass
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,8 @@ from heap.results import ImageResult
 from heap.store import schema
 from heap.store.columns import read_rows
 from heap.store.condition import quote
+from heap.store.database import reading
+from heap.store.history import Entry, read_history
 from heap.store.objects import ObjectTable
 from heap.store.photos import Photos
 from heap.store.search import Hits, nearest, vector_of
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from heap.export.formats import FormatName, ImageMode
     from heap.images import Picture
     from heap.model.heap import Heap
+    from heap.store.editing import Editor
 
 Box = tuple[float, float, float, float]
 
@@ -60,6 +64,12 @@ class Run:
     def categories(self) -> list[Category]:
         """The categories that `edit_categories` has made, by number."""
         return categories(self.store)
+
+    @property
+    def history(self) -> list[Entry]:
+        """The corrections that were made, oldest first; those that were taken back are the last."""
+        with reading(self.store.run):
+            return read_history(self.store.database)
 
     def results(self) -> Iterator[ImageResult]:
         """The result of each image, in the order of their keys."""
@@ -143,6 +153,7 @@ class Run:
         reject: Iterable[int] = (),
         restore: Iterable[int] = (),
         seed: int = 0,
+        who: str | None = None,
         on_progress: OnProgress = silent,
     ) -> EditedCategories:
         """Sort the objects into categories, and correct these, as `heap categories` does.
@@ -153,7 +164,8 @@ class Run:
         becomes one category, its first; categories get the names in `rename`, of which an empty one
         takes a name away; and those in `reject` are marked as no objects, those in `restore` as
         objects after all. All is done, or nothing if any of it cannot be done; the gallery of a run
-        on this machine is written again after a change.
+        on this machine is written again after a change. The history says that it was `who`, by
+        default the user of this process.
 
         Raises:
             InputError: if something of this cannot be done, saying why.
@@ -161,12 +173,9 @@ class Run:
             StoreError: if the store is damaged or cannot be written.
         """
         from heap.store.editing import Editor
-        from heap.store.place import folder_of
-        from heap.view.gallery import GALLERY, write_gallery
 
         groups, names = list(merge), dict(rename or {})
         rejected, restored = list(reject), list(restore)
-        gallery = None
         with Editor(self.store.run) as editor:
             count_sorted = edit_categories(
                 editor,
@@ -177,13 +186,52 @@ class Run:
                 names=names,
                 rejected=rejected,
                 restored=restored,
+                who=_user() if who is None else who,
             )
+            changed = bool(count_sorted or groups or names or rejected or restored)
+            gallery = self._write_gallery(editor.store, on_progress) if changed else None
             listed, apart = categories(editor.store), count_apart(editor.store)
-            folder = folder_of(self.store.run)
-            if folder is not None and (count_sorted or groups or names or rejected or restored):
-                gallery = folder / GALLERY
-                write_gallery(editor.store, gallery, on_progress)
         return EditedCategories(listed, apart, count_sorted, gallery)
+
+    def undo(self, *, on_progress: OnProgress = silent) -> Entry:
+        """Take back the last correction that stands; the gallery is written again.
+
+        Raises:
+            InputError: if there is none.
+            BusyError: if another process is writing to the run.
+            StoreError: if the store is damaged or cannot be written.
+        """
+        return self._travel(lambda editor: editor.undo(), on_progress)
+
+    def redo(self, *, on_progress: OnProgress = silent) -> Entry:
+        """Make again the correction that was taken back last, until another one is made.
+
+        Raises:
+            InputError: if there is none.
+            BusyError: if another process is writing to the run.
+            StoreError: if the store is damaged or cannot be written.
+        """
+        return self._travel(lambda editor: editor.redo(), on_progress)
+
+    def _travel(self, travel: "Callable[[Editor], Entry]", on_progress: OnProgress) -> Entry:
+        from heap.store.editing import Editor
+
+        with Editor(self.store.run) as editor:
+            entry = travel(editor)
+            self._write_gallery(editor.store, on_progress)
+        return entry
+
+    @staticmethod
+    def _write_gallery(store: RunStore, on_progress: OnProgress) -> Path | None:
+        """Write the gallery of a run on this machine again; returns its place."""
+        from heap.store.place import folder_of
+        from heap.view.gallery import GALLERY, write_gallery
+
+        folder = folder_of(store.run)
+        if folder is None:
+            return None
+        write_gallery(store, folder / GALLERY, on_progress)
+        return folder / GALLERY
 
     def export(
         self,
@@ -251,3 +299,11 @@ class Run:
         if more:
             raise InputError(f"{image!r} stands for several images; name one of them")
         return decode(source)
+
+
+def _user() -> str:
+    """Name of the user of this process; empty where the system has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

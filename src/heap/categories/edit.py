@@ -45,18 +45,27 @@ def edit_categories(
     names: Mapping[int, str] | None = None,
     rejected: Iterable[int] = (),
     restored: Iterable[int] = (),
+    who: str = "",
 ) -> int:
     """Sort the objects, then correct their categories; returns how many objects were sorted.
 
-    All is done, or nothing if any of it cannot be done. See `sort_objects`, `merge`, `rename` and
-    `reject` for the arguments.
+    All is done, or nothing if any of it cannot be done, and is one entry of the history, by `who`.
+    See `sort_objects`, `merge`, `rename` and `reject` for the other arguments.
 
     Raises:
         InputError: as these functions do.
     """
     groups, names = list(merged), dict(names or {})
     rejected, restored = list(rejected), list(restored)
-    with editor.all_or_nothing():
+    what = [
+        "sorted the objects again" if again else "sorted the objects",
+        *(say_merged(group) for group in groups),
+        *(say_named(number, name) for number, name in names.items()),
+        *([say_categories(rejected, rejected=True)] if rejected else []),
+        *([say_categories(restored, rejected=False)] if restored else []),
+    ]
+    # Sorting is there in every call, and seldom does anything where something else is asked for.
+    with editor.correct("; ".join(what[1:] if len(what) > 1 and not again else what), who):
         count_sorted = sort_objects(editor, count, again=again, seed=seed)
         _check_categories(editor.store, chain.from_iterable(groups), [*names, *rejected, *restored])
         # Merge first: what is merged away can neither be named nor rejected.
@@ -69,6 +78,22 @@ def edit_categories(
         if restored:
             reject(editor, restored, rejected=False)
     return count_sorted
+
+
+def say_merged(ids: Sequence[int]) -> str:
+    """Say in the history that categories were merged."""
+    return f"merged categories {', '.join(map(str, ids))}"
+
+
+def say_named(number: int, name: str) -> str:
+    """Say in the history that a category was named."""
+    return f"named category {number} “{name}”" if name else f"took the name of category {number}"
+
+
+def say_categories(ids: Sequence[int], *, rejected: bool) -> str:
+    """Say in the history that categories were rejected or restored."""
+    noun = "category" if len(ids) == 1 else "categories"
+    return f"{'rejected' if rejected else 'restored'} {noun} {', '.join(map(str, ids))}"
 
 
 def _check_categories(store: RunStore, merged: Iterable[int], others: Iterable[int]) -> None:

@@ -17,6 +17,7 @@ from heap.cli.reading import Seed
 if TYPE_CHECKING:
     from heap.categories.inspection import Odd
     from heap.categories.listing import Category
+    from heap.run import Run
     from heap.store.index import Index
 
 _TYPICAL = 3
@@ -35,6 +36,9 @@ def categories(
     merge: Annotated[list[str] | None, Parameter(negative=())] = None,
     reject: Annotated[list[int] | None, Parameter(negative=())] = None,
     restore: Annotated[list[int] | None, Parameter(negative=())] = None,
+    undo: Annotated[bool, Parameter(negative=())] = False,
+    redo: Annotated[bool, Parameter(negative=())] = False,
+    history: Annotated[bool, Parameter(negative=())] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -57,12 +61,28 @@ def categories(
         merge: Make one category of several: 4,7 makes 7 part of 4.
         reject: This category is no object; it is left out of exports.
         restore: It is one after all.
+        undo: Take back the last correction, of whoever made it, instead; again for the one before.
+        redo: Make again what was taken back last, instead.
+        history: Only list the corrections: number, time, by whom, what, and what was taken back.
         seed: Of the clustering.
         as_json: Print the categories as JSON on standard output.
     """
     names, groups = _names(name or []), _groups(merge or [])
+    wanted = [k, again, name, merge, reject, restore]
+    if undo + redo + history + any(wanted) > 1:
+        raise InputError("--undo, --redo and --history stand alone; give one of them at a time")
     from heap.run import Run
 
+    if history:
+        _print_history(Run(run), as_json=as_json)
+        return
+    if undo or redo:
+        with Bars(err_console) as progress:
+            travel = Run(run).undo if undo else Run(run).redo
+            entry = travel(on_progress=progress)
+        did = "taken back" if undo else "made again"
+        err_console.print(f"{did}: {entry.what}", markup=False, highlight=False)
+        return
     with Bars(err_console) as progress:
         edited = Run(run).edit_categories(
             count=k,
@@ -85,6 +105,17 @@ def categories(
     err_console.print(f"{edited.sorted} objects sorted, {edited.apart} in no category")
     if edited.gallery is not None:
         err_console.print(f"Open {edited.gallery}", markup=False, highlight=False)
+
+
+def _print_history(run: "Run", *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(entry) for entry in run.history])
+        return
+    rows = (
+        (str(entry.number), entry.time, entry.who, entry.what, "taken back" * entry.undone)
+        for entry in run.history
+    )
+    print_table(("number", "time", "who", "what", ""), rows)
 
 
 def search(

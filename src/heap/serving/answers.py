@@ -90,10 +90,24 @@ class ExportAnswer(BaseModel):
     """Reason why it failed."""
 
 
+class EntryAnswer(BaseModel):
+    """A correction of the run."""
+
+    number: int
+    time: str
+    """UTC, in ISO 8601."""
+    who: str
+    what: str
+    undone: bool
+    """Whether it was taken back."""
+
+
 class Corrected(BaseModel):
     """The run after a correction."""
 
     version: str
+    what: str
+    """What was done, or taken back, in words."""
     categories: list[CategoryAnswer]
 
 
@@ -103,6 +117,8 @@ class Correction(BaseModel):
     version: str | None = None
     """Version of the run that was seen: if somebody else has changed it since, the correction is
     refused with status 409. Null: it is made in any case."""
+    who: str = Field(default="", max_length=60)
+    """Name of the person, for the history."""
 
 
 class NewName(Correction):

@@ -1,10 +1,11 @@
 """Routes to read a run: itself, its categories, images and objects."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from heap.serving.answers import CategoryAnswer
+from heap.serving.answers import CategoryAnswer, EntryAnswer
 from heap.serving.sending import Send
 from heap.serving.served import ServedRun
 from heap.serving.wording import run_name, without_folders
@@ -72,6 +73,12 @@ def categories(served: Served) -> list[CategoryAnswer]:
         )
         for category in listed
     ]
+
+
+@router.get("/history")
+def history(served: Served) -> list[EntryAnswer]:
+    """The corrections that were made, oldest first; those that were taken back are the last."""
+    return [EntryAnswer(**asdict(entry)) for entry in served.collection.history]
 
 
 @router.get("/outlines", response_model=Outlines)

@@ -1,6 +1,6 @@
 """Routes to correct a run: categories, and rejected objects; every change is stored at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, Depends, HTTPException
 
@@ -19,6 +19,7 @@ from heap.serving.answers import (
 from heap.serving.browsing import Served, categories
 from heap.serving.served import ServedRun
 from heap.store.editing import Editor
+from heap.store.history import Entry
 
 
 async def writable(served: Served) -> None:
@@ -36,6 +37,7 @@ async def sort(served: Served, wanted: Sorting) -> Corrected:
     return await _correct(
         served,
         wanted,
+        "sorted the objects again" if wanted.again else "sorted the objects",
         lambda editor: sort_objects(editor, wanted.count, again=wanted.again),
     )
 
@@ -43,7 +45,9 @@ async def sort(served: Served, wanted: Sorting) -> Corrected:
 @router.post("/categories/merge")
 async def merge(served: Served, wanted: Merging) -> Corrected:
     """Make one category of several: the first, with all members."""
-    return await _correct(served, wanted, lambda editor: edit.merge(editor, wanted.ids))
+    return await _correct(
+        served, wanted, edit.say_merged(wanted.ids), lambda editor: edit.merge(editor, wanted.ids)
+    )
 
 
 @router.post("/categories/rejected")
@@ -52,6 +56,7 @@ async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
     return await _correct(
         served,
         wanted,
+        edit.say_categories(wanted.ids, rejected=wanted.rejected),
         lambda editor: edit.reject(editor, wanted.ids, rejected=wanted.rejected),
     )
 
@@ -60,7 +65,10 @@ async def reject(served: Served, wanted: CategoryRejection) -> Corrected:
 async def rename(served: Served, category: int, wanted: NewName) -> Corrected:
     """Name a category."""
     return await _correct(
-        served, wanted, lambda editor: edit.rename(editor, {category: wanted.name})
+        served,
+        wanted,
+        edit.say_named(category, wanted.name),
+        lambda editor: edit.rename(editor, {category: wanted.name}),
     )
 
 
@@ -70,6 +78,7 @@ async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
     return await _correct(
         served,
         wanted,
+        f"{'rejected' if wanted.rejected else 'restored'} {_objects(wanted.ids)}",
         lambda editor: edit.reject_objects(editor, wanted.ids, rejected=wanted.rejected),
     )
 
@@ -77,6 +86,12 @@ async def reject_objects(served: Served, wanted: ObjectRejection) -> Corrected:
 @router.post("/objects/category")
 async def move(served: Served, wanted: Move) -> Corrected:
     """Give objects another category, or make a new one of them."""
+    if wanted.category is None:
+        called = f" “{wanted.name}”" if wanted.name else ""
+        what = f"made a new category{called} of {_objects(wanted.ids)}"
+    else:
+        place = f"to category {wanted.category}" if wanted.category else "out of its category"
+        what = f"moved {_objects(wanted.ids)} {place}"
 
     def change(editor: Editor) -> None:
         if wanted.category is None:
@@ -84,18 +99,43 @@ async def move(served: Served, wanted: Move) -> Corrected:
         else:
             edit.move_objects(editor, wanted.ids, wanted.category)
 
-    return await _correct(served, wanted, change)
+    return await _correct(served, wanted, what, change)
+
+
+@router.post("/history/undo")
+async def undo(served: Served, wanted: Correction) -> Corrected:
+    """Take back the last correction that stands."""
+    return await served.correcting.take(_travelled, served, wanted.version, Editor.undo)
+
+
+@router.post("/history/redo")
+async def redo(served: Served, wanted: Correction) -> Corrected:
+    """Make again the correction that was taken back last."""
+    return await served.correcting.take(_travelled, served, wanted.version, Editor.redo)
 
 
 async def _correct(
-    served: ServedRun, wanted: Correction, change: Callable[[Editor], object]
+    served: ServedRun, wanted: Correction, what: str, change: Callable[[Editor], object]
 ) -> Corrected:
-    return await served.correcting.take(_corrected, served, wanted.version, change)
+    return await served.correcting.take(_corrected, served, wanted, what, change)
 
 
 def _corrected(
-    served: ServedRun, version: str | None, change: Callable[[Editor], object]
+    served: ServedRun, wanted: Correction, what: str, change: Callable[[Editor], object]
+) -> Corrected:
+    with served.editing(wanted.version) as editor:
+        with editor.correct(what, wanted.who):
+            change(editor)
+        return Corrected(version=served.version, what=what, categories=categories(served))
+
+
+def _travelled(
+    served: ServedRun, version: str | None, travel: Callable[[Editor], Entry]
 ) -> Corrected:
     with served.editing(version) as editor:
-        change(editor)
-        return Corrected(version=served.version, categories=categories(served))
+        what = travel(editor).what
+        return Corrected(version=served.version, what=what, categories=categories(served))
+
+
+def _objects(ids: Sequence[str]) -> str:
+    return "an object" if len(ids) == 1 else f"{len(ids)} objects"

@@ -1,28 +1,27 @@
 """Corrections of the categories of a run and of its objects, by one writer at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from heap.base.errors import InputError
 from heap.base.lock import Closing, lock_run
-from heap.store import place, schema
+from heap.store import history, place, schema
 from heap.store.columns import embedding_dim
-from heap.store.database import Table, writing
+from heap.store.database import Database, Table, writing
 from heap.store.index import refresh_index
 from heap.store.store import RunStore
-
-_EDITED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
 
 
 class Editor(Closing):
     """Writes categories and what belongs to them; results of images stay as they are.
 
     A context manager: it holds the lock of the run until it is closed. Each call is one step that
-    a kill does or does not let happen. All of them raise `StoreError` if the store is damaged or
-    cannot be written.
+    a kill does or does not let happen; those inside `correct` are one together. All of them raise
+    `StoreError` if the store is damaged or cannot be written.
 
     Raises:
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.
@@ -33,6 +32,12 @@ class Editor(Closing):
         self.store = RunStore.open(run)
         folder = place.folder_of(run)
         self._lock = None if folder is None else lock_run(folder)
+        try:
+            with writing(self.store.run):
+                history.roll_back(self.store.database)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Release the lock; nothing can be written after it."""
@@ -40,18 +45,53 @@ class Editor(Closing):
             self._lock.close()
 
     @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """Take back all that was written inside, if anything inside fails.
+    def correct(self, what: str, who: str = "") -> Iterator[None]:
+        """Make what is written inside one correction: all of it or nothing, for a kill too.
 
-        A kill takes nothing back: what was written before it stays.
+        The history keeps `what` was done, and `who` did it.
         """
-        before = self._versions()
+        database = self.store.database
+        with writing(self.store.run):
+            before = history.State.read(database)
+            number = history.begin(database, what, who)
         try:
             yield
+            with writing(self.store.run):
+                history.finish(database, number, before)
         except BaseException:
             with writing(self.store.run):
-                self._go_back(before)
+                history.roll_back(database)
             raise
+
+    def undo(self) -> history.Entry:
+        """Take back the last correction that stands.
+
+        Raises:
+            InputError: if there is none.
+        """
+        return self._travel(history.undo, "nothing was corrected that could be taken back")
+
+    def redo(self) -> history.Entry:
+        """Make again the correction that was taken back last.
+
+        Raises:
+            InputError: if there is none.
+        """
+        return self._travel(history.redo, "nothing was taken back that could be made again")
+
+    def _travel(
+        self, travel: Callable[[Database], history.Entry | None], nothing: str
+    ) -> history.Entry:
+        try:
+            with writing(self.store.run):
+                entry = travel(self.store.database)
+        except BaseException:
+            with writing(self.store.run):
+                history.roll_back(self.store.database)
+            raise
+        if entry is None:
+            raise InputError(f"{self.store.run}: {nothing}")
+        return entry
 
     def merge_objects(self, columns: pa.Table) -> None:
         """Replace the given columns of the objects whose `id` is in `columns`."""
@@ -87,22 +127,6 @@ class Editor(Closing):
         """Bring the index of very many objects up to date, see `heap.store.index`."""
         with writing(self.store.run):
             refresh_index(self.store.database)
-
-    def _versions(self) -> dict[str, int | None]:
-        tables = {name: self.store.find(name) for name in _EDITED}
-        return {
-            name: None if table is None else int(table.version) for name, table in tables.items()
-        }
-
-    def _go_back(self, before: Mapping[str, int | None]) -> None:
-        for name, version in before.items():
-            table = self.store.find(name)
-            if table is None or table.version == version:
-                continue
-            if version is None:
-                self.store.database.drop_table(name)
-            else:
-                table.restore(version)
 
     def _objects(self) -> Table:
         return self.store.table(schema.OBJECTS)

@@ -15,6 +15,7 @@ OBJECTS = "objects"
 CATEGORIES = "categories"
 INDEX = "search_index"
 FOLDERS = "folders"
+HISTORY = "history"
 
 CONFIG_SCHEMA = pa.schema(
     [
@@ -116,4 +117,19 @@ FOLDERS_SCHEMA = pa.schema([pa.field("folder", pa.binary(), nullable=False)])
 """One row for each folder that photos were read from, in the bytes of the file system.
 
 Without it, as in runs of earlier versions, photos are read again only where the user says.
+"""
+
+HISTORY_SCHEMA = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),  # from 1
+        pa.field("time", pa.string(), nullable=False),  # UTC, ISO 8601
+        pa.field("who", pa.string(), nullable=False),  # empty: not known
+        pa.field("what", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),  # begun | done | undone
+        pa.field("versions", pa.string(), nullable=False),  # of tables, as JSON; empty: at rest
+        pa.field("before", pa.string(), nullable=False),  # rows that were changed, as JSON
+        pa.field("after", pa.string(), nullable=False),
+    ]
+)
+"""One row for each correction that a person has made; runs of earlier versions have no such table.
 """

@@ -25,6 +25,7 @@ from heap.store.database import (
     to_plain,
     writing,
 )
+from heap.store.history import roll_back
 from heap.store.index import refresh_index
 from heap.store.lance import lancedb
 from heap.store.migration import migrate
@@ -134,6 +135,9 @@ class RunStore(Closing):
                 lock.close()
 
     def _start_writing(self) -> None:
+        with writing(self.run):
+            # Before anything is added: a correction that was cut short goes back to old versions.
+            roll_back(self.database)
         with reading(self.run):
             writer = Writer(self.database)
         with writing(self.run):

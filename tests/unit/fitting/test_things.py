@@ -48,9 +48,10 @@ def test_foreground_is_more_of_a_thing_than_background(untaught: Heap, images: C
 
 
 def test_as_much_is_a_thing_as_was_foreground(untaught: Heap, images: Collected) -> None:
-    before = [untaught.analyse(image).saliency for image in images]
+    features = [images[index] for index in range(len(images))]
+    before = [untaught.analyse(image).saliency for image in features]
     learn_objectness(untaught, images, silent)
-    after = [untaught.analyse(image).saliency for image in images]
+    after = [untaught.analyse(image).saliency for image in features]
     # The saliency is half the old one and half objectness, so this takes the latter out again.
     things = [2 * new - old > 0.5 for old, new in zip(before, after, strict=True)]
     foreground = np.mean([(old > 0.5).mean() for old in before])
