@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from .opening import served
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -54,3 +56,15 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, run_heap: Run) -> Path:
         done = run_heap(*command)
         assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def run(demo_run: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed."""
+    return Path(shutil.copytree(demo_run, tmp_path / "holiday photos"))
+
+
+@pytest.fixture
+def address(run: Path, page: Page) -> Iterator[str]:
+    with served(page, run) as address:
+        yield address

@@ -1,14 +1,12 @@
 """`heap serve` in a real browser, over a run of the demo photos; it takes the pictures of docs."""
 
-import shutil
 import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from servers import serving
 
 import heap
@@ -17,30 +15,11 @@ from heap.categories.sorting import sort_objects
 from heap.discovery.command import discover
 from heap.store.editing import Editor
 
+from .opening import choose, open_page, served
 from .pictures import take_picture
 
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
 INERT = "<img src=x onerror=window.hit=1>.jpg"
-
-
-@pytest.fixture
-def run(demo_run: Path, tmp_path: Path) -> Path:
-    """A copy that may be changed."""
-    return Path(shutil.copytree(demo_run, tmp_path / "holiday photos"))
-
-
-@contextmanager
-def served(page: Page, run: Path, *options: str) -> Iterator[str]:
-    """The address of a run, which the page leaves before it is no longer served."""
-    with serving(run, *options) as address:
-        yield address
-        page.goto("about:blank")
-
-
-@pytest.fixture
-def address(run: Path, page: Page) -> Iterator[str]:
-    with served(page, run) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +27,6 @@ def looked_at(demo_run: Path) -> Iterator[str]:
     """The address of the run for tests that change nothing."""
     with serving(demo_run) as address:
         yield address
-
-
-def open_page(page: Page, address: str, view: str = "") -> None:
-    page.goto(f"{address}/{view}")
-    expect(page.locator("#name")).not_to_be_empty()
-
-
-def choose(page: Page, part: Locator) -> None:
-    part.hover()
-    part.locator(".choose input").first.check()
 
 
 def test_a_click_on_an_object_shows_what_is_like_it(
@@ -137,7 +106,7 @@ def test_a_category_is_rejected_and_taken_back(page: Page, address: str, run: Pa
     page.keyboard.press("x")
     expect(cards).to_have_count(3)
     assert [each.rejected for each in heap.open(run).categories] == [False, False, False, True]
-    page.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").last.click()
     expect(cards).to_have_count(4)
     assert not any(each.rejected for each in heap.open(run).categories)
 
@@ -189,7 +158,7 @@ def test_objects_are_selected_and_moved(page: Page, address: str, run: Path) -> 
     expect(tiles).to_have_count(len(members) - 2)
     table = heap.open(run).objects.to_pandas("category = 2")
     assert {members[0], members[2]} < set(table["id"])
-    page.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").last.click()
     expect(tiles).to_have_count(len(members))
     assert heap.open(run).categories[0].size == len(members)
     page.keyboard.press("ArrowRight")

@@ -121,6 +121,13 @@ class Correction(BaseModel):
     """Name of the person, for the history."""
 
 
+class Travel(Correction):
+    """How far to go back in the history, or forth again."""
+
+    steps: int = Field(default=1, ge=1, le=_MOST)
+    """Number of corrections."""
+
+
 class NewName(Correction):
     """A name for a category."""
 

@@ -15,6 +15,7 @@ from heap.serving.answers import (
     NewName,
     ObjectRejection,
     Sorting,
+    Travel,
 )
 from heap.serving.browsing import Served, categories
 from heap.serving.served import ServedRun
@@ -103,15 +104,15 @@ async def move(served: Served, wanted: Move) -> Corrected:
 
 
 @router.post("/history/undo")
-async def undo(served: Served, wanted: Correction) -> Corrected:
-    """Take back the last correction that stands."""
-    return await served.correcting.take(_travelled, served, wanted.version, Editor.undo)
+async def undo(served: Served, wanted: Travel) -> Corrected:
+    """Take back the last corrections that stand."""
+    return await served.correcting.take(_travelled, served, wanted, Editor.undo)
 
 
 @router.post("/history/redo")
-async def redo(served: Served, wanted: Correction) -> Corrected:
-    """Make again the correction that was taken back last."""
-    return await served.correcting.take(_travelled, served, wanted.version, Editor.redo)
+async def redo(served: Served, wanted: Travel) -> Corrected:
+    """Make again the corrections that were taken back last."""
+    return await served.correcting.take(_travelled, served, wanted, Editor.redo)
 
 
 async def _correct(
@@ -129,11 +130,10 @@ def _corrected(
         return Corrected(version=served.version, what=what, categories=categories(served))
 
 
-def _travelled(
-    served: ServedRun, version: str | None, travel: Callable[[Editor], Entry]
-) -> Corrected:
-    with served.editing(version) as editor:
-        what = travel(editor).what
+def _travelled(served: ServedRun, wanted: Travel, travel: Callable[[Editor], Entry]) -> Corrected:
+    with served.editing(wanted.version) as editor:
+        for _ in range(wanted.steps):
+            what = travel(editor).what
         return Corrected(version=served.version, what=what, categories=categories(served))
 
 

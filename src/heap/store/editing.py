@@ -69,7 +69,7 @@ class Editor(Closing):
         Raises:
             InputError: if there is none.
         """
-        return self._travel(history.undo, "nothing was corrected that could be taken back")
+        return self._travel(history.undo, "there is no correction to take back")
 
     def redo(self) -> history.Entry:
         """Make again the correction that was taken back last.
@@ -90,7 +90,7 @@ class Editor(Closing):
                 history.roll_back(self.store.database)
             raise
         if entry is None:
-            raise InputError(f"{self.store.run}: {nothing}")
+            raise InputError(nothing)
         return entry
 
     def merge_objects(self, columns: pa.Table) -> None:

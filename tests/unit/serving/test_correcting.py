@@ -129,7 +129,7 @@ def test_corrections_of_what_is_not_there_change_nothing(
     assert client.get("/api/run").json() == before
 
 
-@pytest.mark.parametrize(("path", "body"), CHANGES)
+@pytest.mark.parametrize(("path", "body"), [*CHANGES, ("history/undo", {}), ("history/redo", {})])
 def test_a_run_that_is_only_to_be_looked_at_is_not_changed(
     reader: TestClient, path: str, body: dict[str, Any]
 ) -> None:
@@ -148,6 +148,31 @@ def test_while_another_process_writes_changes_are_refused(
         assert "being written by" in answer.json()["detail"]
         assert client.get("/api/contents").status_code == 200
     assert client.post(f"/api/{path}", json=body).status_code == 200
+
+
+def test_corrections_are_listed_taken_back_and_made_again(client: TestClient, run: Path) -> None:
+    before = heap.open(run).categories
+    post(client, "categories/1/name", name="pets", who="Ann")
+    post(client, "categories/merge", ids=[1, 2], who="Bob")
+    listed = client.get("/api/history").json()
+    assert [(entry["who"], entry["what"], entry["undone"]) for entry in listed] == [
+        ("Ann", "named category 1 “pets”", False), ("Bob", "merged categories 1, 2", False)
+    ]  # fmt: skip
+    answer = client.post("/api/history/undo", json={"steps": 2})
+    assert answer.json()["what"] == "named category 1 “pets”"
+    assert [one.title for one in heap.open(run).categories] == [one.title for one in before]
+    assert [entry["undone"] for entry in client.get("/api/history").json()] == [True, True]
+    assert post(client, "history/redo")[0]["name"] == "pets"
+    assert len(post(client, "history/redo")) == 1
+    assert client.post("/api/history/redo", json={}).status_code == 400
+
+
+def test_what_somebody_else_has_not_seen_is_not_taken_back(client: TestClient) -> None:
+    seen = client.get("/api/run").json()["version"]
+    post(client, "categories/1/name", name="pets")
+    answer = client.post("/api/history/undo", json={"version": seen})
+    assert answer.status_code == 409
+    assert not client.get("/api/history").json()[0]["undone"]
 
 
 def test_changes_at_the_same_moment_all_happen(client: TestClient, run: Path) -> None:

@@ -80,7 +80,7 @@ def test_back_to_the_first_day_and_forth_again(run: Path) -> None:
     assert collection.undo().what == "sorted the objects"
     assert collection.categories == []
     assert set(collection.objects.to_pandas()["category"].isna()) == {True}
-    with pytest.raises(InputError, match="nothing was corrected that could be taken back"):
+    with pytest.raises(InputError, match="there is no correction to take back"):
         collection.undo()
     for expected in states:
         collection.redo()
@@ -168,5 +168,5 @@ def test_a_run_of_before_has_no_history(tmp_path: Path) -> None:
     collection = heap.open(tmp_path)
     assert collection.history == []
     assert find_table(collection.store.database, "history") is None
-    with pytest.raises(InputError, match="nothing was corrected"):
+    with pytest.raises(InputError, match="there is no correction"):
         collection.undo()

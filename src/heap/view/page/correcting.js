@@ -1,36 +1,33 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
 import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
-import { APART, correct, run, UNSORTED } from "./run.js";
+import { undoThis } from "./history.js";
+import { APART, correct, run } from "./run.js";
 import { say } from "./say.js";
 import { clear } from "./selection.js";
 import { attempt } from "./source.js";
 
 const titleOf = (id) => run.groups.get(id)?.title ?? "";
 
-export async function rejectObjects(ids, rejected) {
-  if (!await attempt(() => correct("objects/rejected", { ids, rejected }))) return;
-  if (rejected) say(`Rejected ${objectsIn(ids.length)}`, "good", () => rejectObjects(ids, false));
-  else say(`Restored ${objectsIn(ids.length)}`);
+// Corrects, and says so with a way to take it back.
+async function change(path, body, text) {
+  const done = await attempt(() => correct(path, body));
+  if (done) say(text(), "good", undoThis());
 }
 
-export async function rejectCategories(ids, rejected) {
+export const rejectObjects = (ids, rejected) => change("objects/rejected", { ids, rejected },
+  () => `${rejected ? "Rejected" : "Restored"} ${objectsIn(ids.length)}`);
+
+export function rejectCategories(ids, rejected) {
   const names = ids.map((id) => `“${titleOf(id)}”`).join(", ");
-  if (!await attempt(() => correct("categories/rejected", { ids, rejected }))) return;
-  if (rejected) say(`Rejected ${names}`, "good", () => rejectCategories(ids, false));
-  else say(`Restored ${names}`);
+  return change("categories/rejected", { ids, rejected },
+    () => `${rejected ? "Rejected" : "Restored"} ${names}`);
 }
 
 // `category` is a number, or null for a new category that is called `name`.
-async function move(ids, category, name = "") {
-  const before = Map.groupBy(ids, (id) => run.byId.get(id).category.id);
-  if (!await attempt(() => correct("objects/category", { ids, category, name }))) return;
-  const back = async () => { for (const [group, some] of before) await move(some, group); };
-  // A new category would stay behind empty, and no object can be made unsorted again.
-  const canGoBack = category !== null && !before.has(UNSORTED);
-  say(category === null ? `${objectsIn(ids.length)} are the new category${name && ` “${name}”`} now`
-    : `${objectsIn(ids.length)} moved to “${titleOf(category)}”`, "good", canGoBack ? back : null);
-}
+const move = (ids, category, name = "") => change("objects/category", { ids, category, name },
+  () => (category === null ? `${objectsIn(ids.length)} are the new category${name && ` “${name}”`} now`
+    : `${objectsIn(ids.length)} moved to “${titleOf(category)}”`));
 
 // Asks where to; typing narrows the categories, and names a new one.
 function openMove(ids) {
@@ -60,10 +57,9 @@ function openMove(ids) {
   sheet.showModal();
 }
 
-async function merge(ids) {
+function merge(ids) {
   const title = titleOf(ids[0]);
-  if (!await attempt(() => correct("categories/merge", { ids }))) return;
-  say(`${ids.length} categories are one now: “${title}”`);
+  return change("categories/merge", { ids }, () => `${ids.length} categories are one now: “${title}”`);
 }
 
 // Does it and lets go of what was selected.
@@ -106,12 +102,10 @@ async function rename({ id, name }, field) {
   const done = await attempt(() => correct(`categories/${id}/name`, { name: field.value }));
   const now = run.groups.get(id)?.name ?? name;
   field.value = now;
-  if (done) say(now ? `Category ${id} is “${now}” now` : `Category ${id} has no name now`);
+  if (done) say(now ? `Category ${id} is “${now}” now` : `Category ${id} has no name now`, "good", undoThis());
 }
 
-export async function sortNew() {
-  if (await attempt(() => correct("categories/sort", {}))) say("The new objects have a category now");
-}
+export const sortNew = () => change("categories/sort", {}, () => "The new objects have a category now");
 
 export function openSorting() {
   const sheet = find("sort-sheet"), { length } = run.categories;
@@ -138,7 +132,7 @@ export function openSorting() {
     start.disabled = false;
     if (!done) return;
     sheet.close();
-    say(`${number(done.categories.length, "category was", "categories were")} made`);
+    say(`${number(done.categories.length, "category was", "categories were")} made`, "good", undoThis());
   });
   sheet.replaceChildren(form);
   sheet.showModal();

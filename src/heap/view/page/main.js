@@ -4,6 +4,7 @@ import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
 import { showCategories } from "./categories.js";
 import { el, find, isTyping, number, objectsIn } from "./dom.js";
 import { openExport } from "./exporting.js";
+import { openHistory, redo, undo } from "./history.js";
 import { showImages } from "./images.js";
 import { layerKey, nextTheme } from "./looks.js";
 import { showObjects } from "./objects.js";
@@ -81,7 +82,7 @@ function announce() {
   find("name").textContent = document.title = name;
   const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder].filter(Boolean).join(" · ");
-  find("export").hidden = readOnly;
+  for (const id of ["export", "undo", "history"]) find(id).hidden = readOnly;
   find("find").hidden = !searchable;
   find("changed").hidden = true;
 }
@@ -137,8 +138,18 @@ function focusFilter() {
 
 function key(event) {
   if (isTyping(event) || document.querySelector("dialog[open]") || !shown) return;
-  if (focused() && tileKey(event, focused())) event.preventDefault();
+  if (isTravel(event)) event.preventDefault();
+  else if (focused() && tileKey(event, focused())) event.preventDefault();
   else if (!(event.ctrlKey || event.metaKey || event.altKey) && means(event)) event.preventDefault();
+}
+
+// Ctrl+Z takes back, Ctrl+Shift+Z and Ctrl+Y make again.
+function isTravel({ key: pressed, ctrlKey, metaKey, shiftKey, altKey }) {
+  const letter = pressed.toLowerCase();
+  if (!(ctrlKey || metaKey) || altKey || !"zy".includes(letter) || run.about.read_only) return false;
+  if (letter === "y" || shiftKey) redo();
+  else undo();
+  return true;
 }
 
 // Whether a key means something here.
@@ -166,6 +177,8 @@ function arrow(pressed) {
 find("theme").addEventListener("click", nextTheme);
 find("keys").addEventListener("click", () => find("keys-sheet").showModal());
 find("export").addEventListener("click", openExport);
+find("undo").addEventListener("click", () => undo());
+find("history").addEventListener("click", openHistory);
 find("changed").addEventListener("click", async () => { if (await attempt(refreshed)) update(); });
 addEventListener("hashchange", route);
 addEventListener("heap:changed", update);

@@ -1,5 +1,6 @@
 // The run as it was last read: its images, objects and categories, and how it is corrected.
 
+import { kept } from "./dom.js";
 import { isDrawn, readContents, Refused, tell } from "./source.js";
 
 const LOW = 0.25; // An image whose best object scores less has none that is certain.
@@ -98,7 +99,7 @@ export function correct(path, body) {
 
 async function send(path, body) {
   try {
-    const done = await tell(path, { ...body, version: run.seen });
+    const done = await tell(path, { ...body, who: kept("who", ""), version: run.seen });
     await refresh();
     return done;
   } catch (error) {
