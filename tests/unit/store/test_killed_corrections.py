@@ -9,12 +9,13 @@ from shutil import copytree
 
 import numpy as np
 import pytest
-from unit.store.runs import add, around
 
 import heap
 from heap.store.editing import Editor
 from heap.store.history import State
 from heap.store.store import RunStore
+
+from .runs import add, around
 
 PROGRAM = """
 import json, os, signal, sys
