@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import heap
 from heap.base.errors import InputError
 from heap.categories import edit
+from heap.categories.sorting import sort_objects
 from heap.store.database import find_table
 from heap.store.editing import Editor
 from heap.store.history import State
@@ -49,7 +50,7 @@ CHANGES: dict[str, Callable[[Editor], Any]] = {
     "rejected objects": lambda editor: edit.reject_objects(editor, ["a#0", "b#1"]),
     "moved": lambda editor: edit.move_objects(editor, ["a#1", "a#2"], 2),
     "gathered": lambda editor: edit.gather_objects(editor, ["c#0", "c#1"], "pair"),
-    "sorted again": lambda editor: edit.sort_objects(editor, 2, again=True),
+    "sorted again": lambda editor: sort_objects(editor, 2, again=True),
 }
 
 
