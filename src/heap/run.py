@@ -91,8 +91,10 @@ class Run:
             )
         return from_dict(DiscoverConfig, settings)
 
-    def model(self, name: str | None = None) -> "Heap":
-        """The model that the run was made with, loaded once; `name` says where it is now.
+    def model(self, name: str | None = None, *, encoder: str | None = None) -> "Heap":
+        """The model that the run was made with, loaded once.
+
+        `name` says where it is now, and `encoder` where its encoder is.
 
         Raises:
             InputError: if it is another model, or not known where it is.
@@ -103,7 +105,7 @@ class Run:
             place = name or self.store.model
             if not place:
                 raise InputError(f"{self.store.run} does not say what model made it; name one")
-            model = Heap.from_pretrained(place)
+            model = Heap.from_pretrained(place, encoder=encoder)
             if model.fingerprint != self.store.config["head"]:
                 raise InputError(
                     f"{self.store.run} was made with another model than {place}; name the right one"
@@ -165,7 +167,8 @@ class Run:
         takes a name away; and those in `reject` are marked as no objects, those in `restore` as
         objects after all. All is done, or nothing if any of it cannot be done; the gallery of a run
         on this machine is written again after a change. The history says that it was `who`, by
-        default the user of this process.
+        default the user of this process. Where a run can only be read, its categories are given as
+        they are, if no change is asked for.
 
         Raises:
             InputError: if something of this cannot be done, saying why.
@@ -176,6 +179,9 @@ class Run:
 
         groups, names = list(merge), dict(rename or {})
         rejected, restored = list(reject), list(restore)
+        asked = again or count is not None or groups or names or rejected or restored
+        if not asked and self._is_read_only() and (listed := self.categories):
+            return EditedCategories(listed, count_apart(self.store), 0, None)
         with Editor(self.store.run) as editor:
             count_sorted = edit_categories(
                 editor,
@@ -273,6 +279,13 @@ class Run:
         )
         target = None if out is None else Path(out)
         return export(self.store.run, format, target, choices, on_progress)
+
+    def _is_read_only(self) -> bool:
+        """Whether it is on this machine, in a folder that this process may not write to."""
+        from heap.store.place import folder_of
+
+        folder = folder_of(self.store.run)
+        return folder is not None and not os.access(folder, os.W_OK)
 
     def _embed(
         self, image: "Picture | Path | str | None", box: Box | None

@@ -13,7 +13,7 @@ import pytest
 from store_writer import CONFIG, record, write
 from stored import contents, count_left_out, files, write_small
 
-from heap.base.errors import BusyError, ConfigError, InputError, StoreError
+from heap.base.errors import BusyError, ConfigError, InputError, StoreError, WriteError
 from heap.base.lock import RunLock
 from heap.images.failures import Failure
 from heap.store import schema
@@ -205,7 +205,7 @@ def test_a_full_disk_is_a_clean_error_and_costs_one_chunk(
     write(tmp_path, 12, CHUNK)
     child = start(tmp_path, 9000)
     _, stderr = child.communicate()
-    assert child.returncode == StoreError.exit_code
+    assert child.returncode == WriteError.exit_code == 1
     assert "cannot be written" in stderr
     assert "space" in stderr
     assert "Traceback" not in stderr

@@ -1,5 +1,14 @@
 """Errors that users can act on, and the exit code of each kind on the command line."""
 
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no space left: on the disk, in a quota, or in what a file may grow to."""
+    return error.errno in _FULL
+
 
 class HeapError(Exception):
     """Failure that the user can act on: the message says what, which value, and what to do."""
@@ -42,7 +51,7 @@ class FitError(HeapError):
 
 
 class StoreError(HeapError):
-    """Run or checkpoint on disk that is damaged or not ours."""
+    """Run or checkpoint on disk that is not there, cannot be read, is damaged or not ours."""
 
     exit_code = 3
 

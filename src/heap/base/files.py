@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
 
-from heap.base.errors import InputError, WriteError
+from heap.base.errors import InputError, WriteError, is_full
 
 MARKER = "heap-export.txt"
 """File that tells an export from a folder of the user's own; readers of all formats ignore it."""
@@ -75,7 +75,7 @@ def replacing_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         InputError: at once if `out` is there already and is neither an export nor empty, and later
-            if something cannot be written; `out` is as it was then.
+            if something cannot be written, `WriteError` on a full disk; `out` is as it was then.
     """
     out = out.resolve()
     partial = out.with_name(f".{out.name}.partial")
@@ -87,7 +87,8 @@ def replacing_folder(out: Path) -> Iterator[Path]:
         yield partial
         _replace(out, partial)
     except OSError as error:
-        raise InputError(
+        kind = WriteError if is_full(error) else InputError
+        raise kind(
             f"{out} cannot be written ({error.strerror or error}); check the space and permissions "
             "there, or choose another --out"
         ) from error
@@ -99,14 +100,13 @@ def make_folder(path: Path) -> None:
     """Make a folder that is to be written to.
 
     Raises:
-        InputError: if it cannot be made.
+        InputError: if it cannot be made; `WriteError` on a full disk.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be made ({error.strerror}); choose another --out"
-        ) from error
+        kind = WriteError if is_full(error) else InputError
+        raise kind(f"{path} cannot be made ({error.strerror}); choose another --out") from error
 
 
 def file_stem(key: str) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from heap.base.errors import BusyError, InputError
+from heap.base.errors import BusyError, InputError, WriteError, is_full
 
 LOCK_NAME = ".lock"
 _PATIENCE = 0.3
@@ -63,8 +63,12 @@ class RunLock(Closing):
                 "another --out"
             ) from None
         except OSError as error:
+            if is_full(error):
+                raise WriteError(
+                    f"{folder} cannot be written ({error.strerror}); make space there"
+                ) from error
             raise InputError(
-                f"{folder} cannot be written ({error.strerror}); choose another --out"
+                f"{folder} cannot be written ({error.strerror}); choose a folder that can be"
             ) from error
         about = f"{os.getpid()}\n{socket.gethostname()}\n"
         with suppress(OSError):  # On a full disk it is still locked.

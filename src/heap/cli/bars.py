@@ -1,5 +1,6 @@
-"""Progress bars of the command line."""
+"""Progress of the command line: bars on a terminal, and lines now and then elsewhere."""
 
+import time
 from typing import Any
 
 from rich.console import Console
@@ -13,11 +14,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+EVERY_S = 30.0
+"""Seconds between two lines about one stage."""
+
 
 class Bars:
-    """Progress bars on standard error for `OnProgress` calls."""
+    """Progress on standard error for `OnProgress` calls.
+
+    Where no terminal shows bars, as in the log of a batch system, there is a line when a stage has
+    ended, and one every half a minute before.
+    """
 
     def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: dict[str, _Line] = {}
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -37,9 +47,14 @@ class Bars:
         # Stopping prints an empty line, which an error that comes before any bar can do without.
         if self._tasks:
             self._progress.stop()
+        for line in self._lines.values():
+            line.end()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` are done; what follows a colon in `stage` may change."""
+        if not self._console.is_terminal:
+            self._say(stage, done, total)
+            return
         self._progress.start()
         name = stage.partition(":")[0]
         if name not in self._tasks:
@@ -48,3 +63,40 @@ class Bars:
         speed = self._progress.tasks[task].speed
         rate = f"{speed:.1f}/s" if speed else ""
         self._progress.update(task, description=stage, completed=done, total=total, rate=rate)
+
+    def _say(self, stage: str, done: int, total: int | None) -> None:
+        name = stage.partition(":")[0]
+        if name not in self._lines:
+            # A stage that follows another means that the other has ended.
+            for line in self._lines.values():
+                line.end()
+            self._lines[name] = _Line(self._console)
+        self._lines[name].report(stage, done, total)
+
+
+class _Line:
+    """Lines about one stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = self._said = time.monotonic()
+        self._first: int | None = None
+        self._text = ""
+        """Line that is not printed yet."""
+
+    def report(self, stage: str, done: int, total: int | None) -> None:
+        """Note what is done, and say so if nothing was said for a while."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done
+        rate = (done - self._first) / max(now - self._began, 1e-9)
+        speed = f", {rate:.1f}/s" if done > self._first else ""
+        self._text = f"{stage} {done}/{'?' if total is None else total}{speed}"
+        if done == total or now - self._said >= EVERY_S:
+            self.end()
+
+    def end(self) -> None:
+        """Say what was not said yet."""
+        if self._text:
+            self._console.print(self._text, markup=False, highlight=False)
+            self._said, self._text = time.monotonic(), ""

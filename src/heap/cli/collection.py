@@ -122,13 +122,14 @@ def search(
     run: str,
     /,
     *,
-    image: str | None = None,
+    image: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     box: str | None = None,
-    object_id: Annotated[str | None, Parameter(name="--object")] = None,
+    object_id: Annotated[str | None, Parameter(name="--object", allow_leading_hyphen=True)] = None,
     where: str | None = None,
     count: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1))] = 20,
     exact: Annotated[bool, Parameter(negative=())] = False,
     model: str | None = None,
+    encoder: str | None = None,
     photos: PhotoOptions = ANY_PHOTOS,
     as_json: AsJson = False,
 ) -> None:
@@ -151,6 +152,7 @@ def search(
         count: How many to show.
         exact: Compare every object, however many there are.
         model: Where the model of the run is now, if it was moved.
+        encoder: Where the encoder of that model is now.
         photos: Where the photos of the run are read again.
         as_json: Print what was found as JSON on standard output.
     """
@@ -158,8 +160,8 @@ def search(
     from heap.run import Run
 
     collection = Run(run, photos=photos.photos, urls=photos.urls)
-    if model is not None:
-        collection.model(model)
+    if model or encoder:
+        collection.model(model, encoder=encoder)
     hits = collection.search(
         image, box=corners, object_id=object_id, where=where, count=count, exact=exact or None
     )

@@ -1,5 +1,6 @@
 """`heap discover`."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 """Images that a line names."""
 
-# A single hyphen is standard input; `discover` refuses other words with a hyphen itself.
+# A single hyphen is standard input, and files may be called so; `discover` refuses other words.
 ImagesOrInput = Annotated[Images, Parameter(allow_leading_hyphen=True)]
 
 _NOTES = 5
@@ -84,7 +85,7 @@ def discover(
         strict: Exit with 1 if any image failed.
         as_json: Print the summary as JSON on standard output.
     """
-    if unknown := [image for image in images if image.startswith("-") and image != "-"]:
+    if unknown := [image for image in images if _looks_like_option(image)]:
         raise InputError(_unknown(unknown[0]))
     chosen = set_options(
         threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save
@@ -119,6 +120,10 @@ def discover(
         )
     _summarise(run, as_json)
     return 1 if not run.usable or (strict and run.counts.failed) else 0
+
+
+def _looks_like_option(image: str) -> bool:
+    return image.startswith("-") and image != "-" and not os.path.lexists(image)
 
 
 def _unknown(option: str) -> str:

@@ -20,6 +20,7 @@ def serve(
     port: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))] = 8750,
     allow_host: Annotated[list[str] | None, Parameter(negative=())] = None,
     model: str | None = None,
+    encoder: str | None = None,
     read_only: bool = False,
     browser: Annotated[bool, Parameter(negative=())] = False,
     photos: PhotoOptions = ANY_PHOTOS,
@@ -40,6 +41,7 @@ def serve(
         allow_host: Another name or address by which browsers reach it, such as that of a proxy;
             requests that name a host of neither this machine nor these are refused.
         model: Where the model of the run is now, if it was moved.
+        encoder: Where the encoder of that model is now.
         read_only: Refuse changes and exports.
         browser: Open the page in the browser of this machine.
         photos: Where the photos of the run are read again.
@@ -62,6 +64,7 @@ def serve(
         port=port,
         allow_hosts=allow_host or (),
         model=model,
+        encoder=encoder,
         read_only=read_only,
         browser=browser,
         photos=photos.photos,

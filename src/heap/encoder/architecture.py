@@ -5,21 +5,49 @@ file can name code, another file or another repository, or ask for more memory t
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from heap.base.errors import WeightsError
-from heap.encoder.files import EncoderFiles, read_json
+from heap.encoder.files import read_json
 
 TransformerKind = Literal["vit", "dinov2", "dinov2_with_registers", "dinov3_vit"]
 PyramidKind = Literal["resnet", "convnext", "dinov3_convnext", "segformer"]
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Heads = Annotated[int, Field(ge=1, le=256)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 Count = Annotated[int, Field(ge=1, le=8)]
 PerStage = Field(min_length=1, max_length=8)
 """Bounds of a list with one value for each stage of a pyramid."""
+
+
+def _one_of_equals(value: Any) -> Any:
+    """Number for a pair of equal ones: transformers takes a side, or a height and a width."""
+    match value:
+        case [int() as height, int() as width] if height == width:
+            return height
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Whole number that some writers of JSON have made a float, such as 4.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _square(value: Any) -> Any:
+    if isinstance(side := _one_of_equals(value), list | tuple):
+        raise ValueError("patches that are not square cannot be used")
+    return side
 
 
 class _Common(BaseModel):
@@ -39,10 +67,14 @@ class TransformerArchitecture(_Common):
     hidden_size: Width
     num_hidden_layers: Annotated[int, Field(ge=1, le=128)]
     num_attention_heads: Heads
-    patch_size: Annotated[int, Field(ge=1, le=64)]
-    image_size: Annotated[int, Field(ge=1, le=4096)]
+    patch_size: Annotated[int, Field(ge=1, le=64), BeforeValidator(_square)]
+    image_size: Annotated[
+        Side | Annotated[list[Side], Field(min_length=2, max_length=2)],
+        BeforeValidator(_one_of_equals),
+    ]
+    """Side of the images of its training, or their height and width."""
     intermediate_size: Annotated[int, Field(ge=1, le=65536)] | None = None
-    mlp_ratio: Annotated[int, Field(ge=1, le=16)] | None = None
+    mlp_ratio: Annotated[int, Field(ge=1, le=16), BeforeValidator(_whole)] | None = None
     num_register_tokens: Annotated[int, Field(ge=0, le=256)] | None = None
     rope_theta: Annotated[float, Field(gt=0, le=1e9)] | None = None
     qkv_bias: bool | None = None
@@ -60,6 +92,13 @@ class TransformerArchitecture(_Common):
         if self.hidden_size % self.num_attention_heads:
             raise ValueError("hidden_size is not a multiple of num_attention_heads")
         return self
+
+    @property
+    def training_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches of an image of its training."""
+        sides = self.image_size
+        height, width = sides if isinstance(sides, list) else (sides, sides)
+        return height // self.patch_size, width // self.patch_size
 
 
 class PyramidArchitecture(_Common):
@@ -128,18 +167,26 @@ FAMILIES: dict[TransformerKind | PyramidKind, Family] = {
 """Families by the `model_type` of config.json."""
 
 
-def read_architecture(files: EncoderFiles) -> Architecture:
-    """Read the family of the encoder, and the sizes of its parts.
+def read_architecture(config: Path) -> Architecture:
+    """Read the family of the encoder, and the sizes of its parts, from its config.json.
 
     Raises:
-        WeightsError: if config.json names another family, or a value out of range.
+        WeightsError: if it names another family, or a value out of range.
     """
-    values = read_json(files.config)
+    return check_architecture(read_json(config), config)
+
+
+def check_architecture(values: dict[str, Any], source: Path) -> Architecture:
+    """Check values that a config.json may have, and which come from the file `source`.
+
+    Raises:
+        WeightsError: if they name another family, or a value out of range.
+    """
     kind = values.get("model_type")
     known = _KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
         raise WeightsError(
-            f"{files.config}: model_type {kind!r} is not an encoder that can serve; "
+            f"{source}: model_type {kind!r} is not an encoder that can serve; "
             f"these can: {', '.join(_KINDS)}"
         )
     try:
@@ -151,4 +198,4 @@ def read_architecture(files: EncoderFiles) -> Architecture:
             else fault["msg"]
             for fault in error.errors()
         )
-        raise WeightsError(f"{files.config}: {'; '.join(faults)}") from None
+        raise WeightsError(f"{source}: {'; '.join(faults)}") from None

@@ -14,6 +14,8 @@ SUFFIX = ".safetensors"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
+ORIGINAL = (".pth", ".pt")
+"""Suffixes of original checkpoints."""
 HEADS = "heads.safetensors"
 """Heads that `heap pretrain` trained the encoder by; features do not depend on them."""
 FOREGROUND_WEIGHT, FOREGROUND_BIAS = "dense_head.weight", "dense_head.bias"
@@ -25,14 +27,28 @@ class EncoderFiles:
     """Paths of the parts of one encoder."""
 
     config: Path
+    """config.json; of an original checkpoint, which has none, the checkpoint."""
     weights: tuple[Path, ...]
     """One file, or the shards that an index names."""
     preprocessor: Path | None
 
+    @property
+    def original(self) -> bool:
+        """Whether it is a checkpoint in the layout of its authors, see `heap.encoder.original`."""
+        return self.config in self.weights
+
     def digest(self) -> str:
-        """SHA-256 over the names and bytes of all files, as hexadecimal digits."""
+        """SHA-256 over the names and bytes of all files, as hexadecimal digits.
+
+        The name of an original checkpoint, which people choose, is left out.
+        """
         digest = hashlib.sha256()
         extra = (self.preprocessor,) if self.preprocessor else ()
+        if self.original:
+            digest.update(f"original {file_digest(self.config)}\n".encode())
+            for path in extra:
+                digest.update(f"{path.name} {file_digest(path)}\n".encode())
+            return digest.hexdigest()
         for path in (self.config, *extra, *self.weights):
             # Digests of files, so that no file is read into memory whole.
             digest.update(f"{path.name} {file_digest(path)}\n".encode())
@@ -42,9 +58,13 @@ class EncoderFiles:
 def find_files(folder: Path) -> EncoderFiles:
     """Find the files of the encoder in `folder`; safetensors go before a pickle.
 
+    `folder` may be an original checkpoint too, a `.pth` file.
+
     Raises:
         WeightsError: if the configuration or the weights are not there.
     """
+    if folder.is_file():
+        return _original_files(folder)
     config = folder / CONFIG
     weights = _weight_files(folder)
     missing = [path for path in (config, *weights) if not path.is_file()]
@@ -85,6 +105,16 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _original_files(path: Path) -> EncoderFiles:
+    if path.suffix.lower() not in ORIGINAL:
+        raise WeightsError(
+            f"{path} is no encoder: give the folder with its {CONFIG} and {WEIGHTS}, or an "
+            f"original {' or '.join(ORIGINAL)} file of DINO or DINOv2"
+        )
+    preprocessor = path.with_name(PREPROCESSOR)
+    return EncoderFiles(path, (path,), preprocessor if preprocessor.is_file() else None)
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:

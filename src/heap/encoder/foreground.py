@@ -9,7 +9,7 @@ from heap.encoder.base import Encoder
 from heap.encoder.files import FOREGROUND_BIAS, FOREGROUND_WEIGHT, HEADS
 from heap.encoder.pyramid import Pyramid
 from heap.encoder.registry import resolve
-from heap.encoder.weights import read_state
+from heap.encoder.state import read_state
 
 
 def knows_foreground(encoder: Encoder) -> bool:

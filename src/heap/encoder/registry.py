@@ -178,12 +178,12 @@ CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
 
 
 def recipe(encoder: str) -> Recipe:
-    """Recipe of an encoder by alias, hub name or folder.
+    """Recipe of an encoder by alias, hub name, folder or original checkpoint.
 
     A hub name that has no alias, and is not on this machine yet, gets the default.
 
     Raises:
-        WeightsError: if there is a config.json that cannot be read.
+        WeightsError: if there is a config.json or a checkpoint that cannot be read.
     """
     card = CARDS.get(encoder) or next(
         (card for card in CARDS.values() if card.repo == encoder), None
@@ -191,8 +191,13 @@ def recipe(encoder: str) -> Recipe:
     if card is not None:
         return card.recipe
     place: Path | None = Path(encoder)
+    if Path(encoder).is_file():
+        # Imported here, for this alone needs torch.
+        from heap.encoder.original import read_original
+
+        return _BY_KIND.get(read_original(Path(encoder))[0]["model_type"], Recipe())
     if not Path(encoder).is_dir():
-        named = _HUB_NAME.fullmatch(encoder) is not None
+        named = is_hub_name(encoder)
         place = (_provided(encoder, encoder) or hub.cached_folder(encoder)) if named else None
     if place is None or not (place / CONFIG).is_file():
         return Recipe()
@@ -224,24 +229,29 @@ def _knows_foreground(heads: Path) -> bool:
 
 
 def resolve(name: str) -> Path | str:
-    """Turn an alias, folder or hub name into the folder or, if it is not here, the hub name.
+    """Turn an alias, folder, file or hub name into the folder or file, or else the hub name.
 
     An alias goes before a folder of the same name; write ./name for the folder. Looks into the
     folder that the environment's HEAP_WEIGHTS_DIR names; never asks the network.
 
     Raises:
-        InputError: if `name` is none of the three.
+        InputError: if `name` is none of these.
     """
     card = CARDS.get(name)
     if name in PACKAGED:
         return packaged_encoder(name)
-    if card is None and name and Path(name).is_dir():
+    if card is None and name and Path(name).exists():
         return Path(name)
     # What has the form of a hub name is taken for one: whether it exists, only the hub knows.
-    repo = card.repo if card is not None else name if _HUB_NAME.fullmatch(name) else None
+    repo = card.repo if card is not None else name if is_hub_name(name) else None
     if repo is None:
         raise InputError(_unknown(name))
     return _provided(name, repo) or repo
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a name has the form owner/name; a path that begins with a dot or slash has not."""
+    return _HUB_NAME.fullmatch(name) is not None
 
 
 def is_local(card: Card) -> bool:
@@ -266,5 +276,6 @@ def _unknown(name: str) -> str:
     hint = f"; did you mean {' or '.join(close)}?" if close else ";"
     return (
         f"there is no encoder {name!r}{hint} `heap models` lists the aliases; "
-        "a local folder or a hub name such as facebook/dino-vits8 will do too"
+        "a local folder, a .pth file of DINO or DINOv2, or a hub name such as facebook/dino-vits8 "
+        "will do too"
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
 from heap.encoder.base import Encoder, Features, Origin, Outputs
+from heap.encoder.positions import use_training_grid
 
 _QUERY, _KEY = "attention.q_proj", "attention.k_proj"
 """Modules of the projections inside a block, in every family."""
@@ -47,6 +48,7 @@ class VisionTransformer(Encoder):
         self, model: nn.Module, origin: Origin, architecture: TransformerArchitecture
     ) -> None:
         super().__init__(model, origin)
+        use_training_grid(model, architecture)
         self._layout = _LAYOUTS[architecture.model_type]
         self.patch = architecture.patch_size
         self.dim = self.embedding_dim = architecture.hidden_size

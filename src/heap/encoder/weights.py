@@ -9,14 +9,20 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from heap.base.errors import WeightsError
-from heap.encoder.architecture import FAMILIES, Architecture, read_architecture
-from heap.encoder.files import PREPROCESSOR, SUFFIX, EncoderFiles, file_digest, read_json
+from heap.encoder.architecture import (
+    FAMILIES,
+    Architecture,
+    check_architecture,
+    read_architecture,
+)
+from heap.encoder.files import PREPROCESSOR, EncoderFiles, read_json
+from heap.encoder.original import COLOURS, read_original
 from heap.encoder.quiet import without_bars
+from heap.encoder.state import COUNTER, State, read_state
 
 _EXAMPLE = (
     'for most that were trained on ImageNet {"image_mean": [0.485, 0.456, 0.406], '
@@ -24,13 +30,9 @@ _EXAMPLE = (
 )
 """Example of the content of a preprocessor file, for messages."""
 
-_COUNTER = "num_batches_tracked"
-"""Count of training steps in batch normalisation, which no feature depends on."""
-
 _SHOWN = 5
 """Keys that an error names at most."""
 
-State = dict[str, Tensor]
 Colour = tuple[float, float, float]
 
 
@@ -40,12 +42,10 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
     Raises:
         WeightsError: if a file is damaged, or the weights are not finite or not the model's.
     """
-    architecture = read_architecture(files)
+    architecture, state = _read_original(files) if files.original else _read_folder(files)
     family = FAMILIES[architecture.model_type]
     config, needed = _configuration(architecture, files)
-    state: State = {}
-    for path in files.weights:
-        state |= read_state(path)
+    state = _without_head(state, getattr(transformers, family.model).base_model_prefix)
     _check_size(needed, state, files)
     with _quiet():
         # With a state instead of a name, transformers reads no file, and still renames old keys.
@@ -67,12 +67,14 @@ def read_normalisation(files: EncoderFiles) -> tuple[Colour, Colour]:
     """Mean and standard deviation that the encoder was trained with, for colours in [0, 1].
 
     They are never guessed: families of encoders differ, and with those of another family features
-    are wrong without looking so.
+    are wrong without looking so. Original checkpoints of DINO and DINOv2 are all of one kind.
 
     Raises:
         WeightsError: if there is no file of the preprocessor, or not two usable colours in it.
     """
     path = files.preprocessor
+    if path is None and files.original:
+        return COLOURS
     if path is None:
         raise WeightsError(
             f"{files.config.parent} has no {PREPROCESSOR}, which says how colours were normalised "
@@ -111,42 +113,28 @@ def _colour(value: Any, path: Path) -> Colour:
     return red, green, blue
 
 
-def read_state(path: Path) -> State:
-    """Named floating-point tensors of a file; nothing in it is run.
+def _read_original(files: EncoderFiles) -> tuple[Architecture, State]:
+    values, state = read_original(files.config)
+    return check_architecture(values, files.config), state
 
-    Raises:
-        WeightsError: if the file is damaged or holds anything else.
+
+def _read_folder(files: EncoderFiles) -> tuple[Architecture, State]:
+    architecture = read_architecture(files.config)
+    state: State = {}
+    for path in files.weights:
+        state |= read_state(path)
+    return architecture, state
+
+
+def _without_head(state: State, prefix: str) -> State:
+    """Weights of the encoder alone, if the file is of a model with a head, such as a classifier.
+
+    There the names of the encoder's own weights begin with `prefix`, and in no other file do any.
     """
-    try:
-        if path.suffix == SUFFIX:
-            state: object = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # A damaged or hostile file can make its reader fail in any way.
-        raise _damaged(path, error) from error
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path} holds a {type(state).__name__} instead of named tensors")
-    for name, value in state.items():
-        if not isinstance(value, Tensor) or not (
-            value.is_floating_point() or _is_counter(name, value)
-        ):
-            raise WeightsError(f"{path}: {name!r} is not a tensor of floating-point numbers")
-    return state
-
-
-def _is_counter(name: str, value: Tensor) -> bool:
-    """Whether a tensor is batch normalisation's count of its training steps, the only integer."""
-    return name.rpartition(".")[2] == _COUNTER and value.dtype == torch.int64 and value.ndim == 0
-
-
-def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    try:
-        digest = f"its SHA-256 is {file_digest(path)}, compare it with its source's and"
-    except OSError:
-        digest = "make it readable or"
-    return WeightsError(f"{path} cannot be loaded ({reason}); {digest} fetch it again")
+    if prefix == "model":  # DINOv3 calls a part of the encoder so too
+        return state
+    own = {name: value for name, value in state.items() if name.startswith(f"{prefix}.")}
+    return own or state
 
 
 def _configuration(architecture: Architecture, files: EncoderFiles) -> tuple[Any, int]:
@@ -194,7 +182,7 @@ def _check_complete(info: dict[str, Any], files: EncoderFiles) -> None:
 
 def _is_spare(key: str) -> bool:
     """Whether features do not depend on a weight: pooler, token of masked training, counter."""
-    return "pooler" in key.split(".") or key.rpartition(".")[2] in ("mask_token", _COUNTER)
+    return "pooler" in key.split(".") or key.rpartition(".")[2] in ("mask_token", COUNTER)
 
 
 def _check_finite(model: nn.Module, files: EncoderFiles) -> None:

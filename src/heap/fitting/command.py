@@ -14,10 +14,11 @@ from heap.base.progress import OnProgress, silent
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import recipe
+from heap.encoder.whereabouts import lasting_name, note_place
 from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect, spread_evenly
 from heap.fitting.comparing import learn_to_compare
-from heap.fitting.folder import refuse_strangers
+from heap.fitting.folder import name_of_encoder, refuse_strangers
 from heap.fitting.things import learn_objectness
 from heap.fitting.training import train_head
 from heap.images import Limits, Source, list_images
@@ -67,10 +68,14 @@ def fit(
     refuse_strangers(out)
     sources = _choose_images(images, config.images, on_skipped)
     loaded = load_encoder(features.encoder, device=device, precision=precision)
+    note_place(features.encoder, loaded.fingerprint)
+    name = name_of_encoder(out, loaded.fingerprint) or lasting_name(features.encoder)
     make_folder(out)
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model_config = ModelConfig(
-        features=features, head=head or usual.head, encoder_fingerprint=loaded.fingerprint
+        features=replace(features, encoder=name),
+        head=head or usual.head,
+        encoder_fingerprint=loaded.fingerprint,
     )
     model = Heap(loaded, model_config)
     with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -37,6 +37,17 @@ def refuse_strangers(folder: Path) -> None:
         )
 
 
+def name_of_encoder(folder: Path, fingerprint: str) -> str | None:
+    """Name of the encoder in the model that is there already; None if it is not on this encoder.
+
+    It stays as it is, so that the same fit may be called from another folder.
+    """
+    config = _read_model(folder)
+    if config.get("encoder_fingerprint") != fingerprint:
+        return None
+    return str(config["features"]["encoder"])
+
+
 def make_once(
     folder: Path, made_with: Mapping[str, Any], photos: Sequence[str], teach: Callable[[], int]
 ) -> dict[str, Any]:
@@ -80,11 +91,16 @@ def make_once(
 
 def _holds_model(folder: Path) -> bool:
     """Whether the folder has a model of ours; encoders have a config.json too."""
+    return "encoder_fingerprint" in _read_model(folder)
+
+
+def _read_model(folder: Path) -> dict[str, Any]:
+    """Configuration in a folder; empty if there is none."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(config, dict) and "encoder_fingerprint" in config
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def _refuse_other_settings(

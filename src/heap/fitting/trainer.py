@@ -94,6 +94,8 @@ class Trainer:
         """Settings that must be the same for training to go on from a checkpoint."""
         digest = hashlib.sha256("".join(self.images.digests).encode()).hexdigest()
         model = asdict(self.heap.config)
+        # Not by what the encoder is called, which depends on the current folder.
+        del model["features"]["encoder"]
         return {
             "features": model["features"],
             "head": model["head"],
@@ -130,6 +132,7 @@ class Trainer:
         if state.keys() != self.state().keys():
             raise StoreError(f"{where} is not of a fit; choose another --out")
         made_with = json.loads(state["settings"])
+        made_with["features"].pop("encoder", None)  # Earlier versions noted its name too.
         # Ours through JSON too, so that tuples are lists in both.
         if keys := differing_keys(made_with, json.loads(json.dumps(self.settings()))):
             raise ConfigError(

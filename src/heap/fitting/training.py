@@ -97,7 +97,7 @@ def _reuse_first_head(heap: Heap, trained: Path, alone: Path) -> None:
 
     That is so if its head is the one that `_fit_alone` would train with the same settings.
     """
-    usual = recipe(heap.config.features.encoder).head
+    usual = recipe(heap.encoder.name).head
     if heap.config.head == usual and (trained / CHECKPOINT).exists() and not alone.exists():
         make_folder(alone)
         # The log first: without its checkpoint it counts for nothing.
@@ -156,8 +156,7 @@ def _fit_alone(trainer: Trainer, out: Path, on_progress: OnProgress) -> Heap:
     make_folder(out)
     # With the head of the recipe whatever head is asked for: the prior masks, which are kept for
     # other fits, must not depend on it.
-    features = trainer.heap.config.features
-    head = recipe(features.encoder).head
+    head = recipe(trainer.heap.encoder.name).head
     heap = Heap(trainer.heap.encoder, replace(trainer.heap.config, head=head))
     alone = Trainer(heap, trainer.images, replace(trainer.losses, prior="none"), trainer.config)
     train(alone, out, on_progress)

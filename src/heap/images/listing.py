@@ -14,6 +14,7 @@ from heap.base.errors import InputError
 from heap.images.distinct import make_distinct
 from heap.images.formats import FORMATS
 from heap.images.links import LocalWalk
+from heap.images.lists import names_in_list
 from heap.images.names import is_web, key_of_url
 from heap.images.outputs import Outputs
 from heap.images.skipped import OURS, TWICE, UNREADABLE, Skipped
@@ -33,6 +34,9 @@ T = TypeVar("T")
 Place = str | os.PathLike[str]
 Item = str | Source
 """Path on this machine, or image elsewhere, whose key is known."""
+
+_BRACKETS = "; [12] stands for 1 or 2, and a bracket itself is written [[]"
+_BRACES = "; {a,b} stands for itself: let the shell expand it, without quotes, or name both"
 
 
 class Listing(Iterator[Source]):
@@ -64,8 +68,9 @@ def list_images(source: Place | Sequence[Place]) -> Listing:
     Folders are walked to the bottom, first the files of a folder and then its folders, by name. Of
     folders and globs only files with the suffix of an allowed format are taken, links to such files
     and links to folders too. Hidden names are passed over, and so are pictures that this package
-    has written. A list has one path (relative to the list's folder) or URL per line; a file in it
-    is not looked at before it is read. An image that is named twice is taken once.
+    has written. A list has one path (relative to the list's folder) or URL per line, see
+    `heap.images.lists`; a file in it is not looked at before it is read. An image that is named
+    twice is taken once.
 
     Keys are paths relative to the folder that is listed; where several places are, or single
     files, relative to the deepest folder that all of them are in.
@@ -125,7 +130,7 @@ class _Lister:
             mode = path.stat().st_mode if place else 0
         except (OSError, ValueError) as error:
             if not is_pattern(place):
-                raise _unusable(place, error) from error
+                raise _unusable(place, error, _BRACES if "{" in place else "") from error
             return self._glob(Path(place), place)
         if stat.S_ISDIR(mode):
             items = self._list_folder(Wanted(str(path)))
@@ -177,7 +182,7 @@ class _Lister:
                 yield path
 
     def _glob(self, pattern: Path, place: str) -> _Part:
-        parts, depth, matches = split_pattern(pattern.parts)
+        parts, depth, matches = split_pattern(pattern.parts, os.path.lexists)
         # Made absolute only now: the current folder's own name may look like a pattern.
         base = str(_make_absolute(str(Path(*parts))))
         items = self._list_folder(Wanted(base, depth, matches))
@@ -201,15 +206,11 @@ class _Lister:
             raise _unusable(url, error) from error
 
     def _read_list(self, path: Path, place: str) -> _Part:
-        # With surrogates, because paths may have bytes that are no UTF-8; "sig" drops a mark that
-        # Windows puts at the beginning; only "\n" ends a line, for names may have any other.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
-            names = [name for line in lines if (name := line.rstrip("\r\n"))]
-        items = [_to_item(name, path.parent) for name in names]
+        items = [_to_item(name, path.parent) for name in names_in_list(path)]
         if torn := [str(item) for item in items if isinstance(item, str) and "\0" in item]:
             raise InputError(
                 f"{place!r} is no list of images: the name {torn[0][:100]!r} has the character "
-                "U+0000; save the list as UTF-8, not UTF-16"
+                "U+0000; save the list as UTF-8, not UTF-16 without a mark"
             )
         folders = {Path(item).parent for item in items if isinstance(item, str)}
         if any(folder.is_relative_to(path.parent) for folder in folders):
@@ -232,6 +233,9 @@ class _Lister:
         first = next(items, None)
         if first is None:
             wanted = hint or f"taken are {', '.join(FORMATS)} and TGA files that are not hidden"
+            if is_pattern(place) and not self.skipped:
+                wanted = "no name fits this pattern" + (_BRACKETS if "[" in place else "")
+                wanted += _BRACES if "{" in place else ""
             passed = f"; passed over: {self.skipped}" if self.skipped else ""
             raise InputError(f"no image in {place!r}: {wanted}{passed}")
         return chain([first], items)
@@ -281,5 +285,7 @@ def _make_absolute(place: str) -> Path:
     return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
 
 
-def _unusable(place: str, error: Exception) -> InputError:
-    return InputError(f"cannot use {place!r}: {reason_of(error)}; check the name and its rights")
+def _unusable(place: str, error: Exception, hint: str = "") -> InputError:
+    return InputError(
+        f"cannot use {place!r}: {reason_of(error)}; check the name and its rights{hint}"
+    )

@@ -82,13 +82,20 @@ def join_path(folder: str, name: str) -> str:
 
 
 def split_pattern(
-    parts: Sequence[str],
+    parts: Sequence[str], exists: Callable[[str], bool] = lambda path: False
 ) -> tuple[Sequence[str], int | None, Callable[[str], object]]:
-    """Cut a pattern into the folder it starts from, its depth (None: any) and its test."""
+    """Cut a pattern into the folder it starts from, its depth (None: any) and its test.
+
+    A name with wildcards that `exists` just so stands for itself, if all before it do.
+    """
     from fsspec.utils import glob_translate
 
     # Only from the first part with a wildcard on: names before it are taken as they are.
-    start = next(index for index, part in enumerate(parts) if is_pattern(part))
+    start = next(
+        index
+        for index, part in enumerate(parts)
+        if is_pattern(part) and not exists(os.path.join(*parts[: index + 1]))  # noqa: PTH118
+    )
     rest = parts[start:]
     depth = None if "**" in rest else len(rest)
     try:

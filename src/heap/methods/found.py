@@ -18,7 +18,7 @@ from heap.base.errors import ConfigError, FitError, InputError, WeightsError
 from heap.base.files import replacing
 from heap.base.progress import OnProgress, silent
 from heap.config import CHECKED, Cosine, Count, Positive
-from heap.encoder.weights import read_state
+from heap.encoder.state import read_state
 from heap.features.describe import PatchFeatures
 from heap.methods.finding import Finding, Observed
 from heap.methods.lessons import (

@@ -26,7 +26,8 @@ from heap.config import (
 from heap.encoder import hub
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
-from heap.encoder.registry import PACKAGED, packaged_head
+from heap.encoder.registry import PACKAGED, is_hub_name, packaged_head
+from heap.encoder.whereabouts import find_encoder, note_place
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
 from heap.images.failures import attempt, attempt_all
@@ -83,7 +84,8 @@ class Heap(nn.Module, ModelHubMixin):
     ) -> "Heap":
         """Load "embedded", "embedded-small", a folder or a hub name.
 
-        `encoder` is another place to load its encoder from.
+        `encoder` is another place to load its encoder from. A folder that it was in is looked for
+        in other places too, see `heap.encoder.whereabouts`.
 
         Raises:
             InputError: if there is no such model.
@@ -92,15 +94,15 @@ class Heap(nn.Module, ModelHubMixin):
         """
         folder = _find_folder(name)
         config = _read_config(folder)
-        loaded = load_encoder(
-            encoder or config.features.encoder, device=device, precision=precision
-        )
+        place = encoder or find_encoder(config.features.encoder, config.encoder_fingerprint, folder)
+        loaded = load_encoder(place, device=device, precision=precision)
         # A head on other features than its own would give nonsense without an error.
         if loaded.fingerprint != config.encoder_fingerprint:
             raise WeightsError(
                 f"the model {name} was fitted on another encoder than {loaded.name}; name the "
                 "right one with --encoder, or fit a model on this one with `heap fit`"
             )
+        note_place(place, loaded.fingerprint)
         model = cls(loaded, config)
         load_head(model.head, folder / "model.safetensors")
         model.location = str(Path(name).resolve()) if Path(name).exists() else str(name)
@@ -270,6 +272,11 @@ def _find_folder(name: str | Path) -> Path:
         return Path(name)
     if Path(name).exists():
         raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
+    if not is_hub_name(str(name)):
+        raise InputError(
+            f"there is no model {str(name)!r}; use {' or '.join(map(repr, PACKAGED))}, a folder "
+            "that `heap fit` has written, or owner/name of the hub"
+        )
     try:
         return hub.fetch_head(str(name))
     except InputError as error:

@@ -17,7 +17,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from heap.base.errors import BusyError, ConfigError, HeapError, ImageError, InputError
+from heap.base.errors import (
+    BusyError,
+    ConfigError,
+    HeapError,
+    ImageError,
+    InputError,
+    WriteError,
+)
 from heap.run import Run
 from heap.serving import browsing, correcting, exporting, pictures, searching
 from heap.serving.access import Access
@@ -40,6 +47,7 @@ def make_app(
     run: Path | str,
     *,
     model: str | None = None,
+    encoder: str | None = None,
     access: Access | None = None,
     read_only: bool = False,
     photos: Path | None = None,
@@ -56,7 +64,9 @@ def make_app(
     """
     for name in _DRAWING:
         import_module(name)
-    served = ServedRun(Run(run, photos=photos, urls=urls), model, read_only=read_only)
+    served = ServedRun(
+        Run(run, photos=photos, urls=urls), model, encoder=encoder, read_only=read_only
+    )
     app = FastAPIOffline(
         lifespan=_keep_gallery,
         redoc_url=None,
@@ -92,7 +102,7 @@ def _page() -> FileResponse:
 
 def _explain(request: Request, error: Exception) -> JSONResponse:
     kinds: dict[type[HeapError], int] = {
-        StaleError: 409, BusyError: 409, InputError: 400, ConfigError: 400
+        StaleError: 409, BusyError: 409, WriteError: 507, InputError: 400, ConfigError: 400
     }  # fmt: skip
     status = next((code for kind, code in kinds.items() if isinstance(error, kind)), 500)
     if isinstance(error, ImageError):

@@ -34,6 +34,7 @@ def serve(
     port: int = 8750,
     allow_hosts: Iterable[str] = (),
     model: str | None = None,
+    encoder: str | None = None,
     read_only: bool = False,
     browser: bool = False,
     photos: Path | str | None = None,
@@ -44,7 +45,8 @@ def serve(
 
     Port 0 takes any that is free. Unless only this machine can connect, a token is asked for, which
     the address has. `allow_hosts` are further names by which browsers reach it, such as that of a
-    proxy. `model` says where the model of the run is now; `read_only` refuses changes and exports;
+    proxy. `model` says where the model of the run is now, and `encoder` where its encoder is;
+    `read_only` refuses changes and exports;
     `browser` opens the page on this machine. Photos are read where they were, or below the folder
     `photos`; those that came from URLs only with `urls`.
 
@@ -68,6 +70,7 @@ def serve(
     app = make_app(
         run,
         model=model,
+        encoder=encoder,
         access=access,
         read_only=read_only,
         photos=None if photos is None else Path(photos),

@@ -39,14 +39,19 @@ class ServedRun:
     """Run, model and locks that all requests share; several threads may call all methods."""
 
     def __init__(
-        self, collection: Run, model: str | None = None, *, read_only: bool = False
+        self,
+        collection: Run,
+        model: str | None = None,
+        *,
+        encoder: str | None = None,
+        read_only: bool = False,
     ) -> None:
         self.run = collection.store.run
         self.read_only = read_only
         """Whether changes and exports are refused."""
         self.collection = collection
         self.gallery = GalleryKeeper(collection.store)
-        self._model = model
+        self._model, self._encoder = model, encoder
         self._snapshot: Snapshot | None = None
         self._looked = -inf
         self._reading, self._loading, self._writing = Lock(), Lock(), Lock()
@@ -105,7 +110,7 @@ class ServedRun:
             InputError: if it is another model, or not known where it is.
         """
         with self._loading:
-            return self.collection.model(self._model)
+            return self.collection.model(self._model, encoder=self._encoder)
 
     @contextmanager
     def editing(self, version: str | None) -> Iterator[Editor]:

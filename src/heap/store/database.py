@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from heap.base.errors import ConfigError, HeapError, StoreError
+from heap.base.errors import ConfigError, HeapError, StoreError, WriteError, is_full
 from heap.store import schema
 from heap.store.lance import lancedb
 
@@ -28,38 +28,52 @@ _DAMAGE = re.compile(
 )
 """In the messages of LanceDB, Arrow, NumPy and our own about files and rows that are not whole.
 LanceDB raises the same classes for these as for a disk that does not answer or a wrong question."""
+_REFUSED = re.compile(
+    "no space left|file too large|quota exceeded|permission denied|read-only file system",
+    re.IGNORECASE,
+)
+"""In the messages of LanceDB about disks that are full or may not be written."""
 
 
 @contextmanager
 def reading(run: object) -> Iterator[None]:
     """Report whatever goes wrong inside as a store that is damaged, or else cannot be read."""
-    with _translate(lambda error: _read_failure(run, error)):
+    with _translate(lambda error: StoreError(_read_failure(run, error))):
         yield
 
 
 @contextmanager
 def writing(run: object) -> Iterator[None]:
-    """Report whatever goes wrong inside as a store that cannot be written."""
-    advice = "check its space and permissions, then repeat the command: it goes on from here"
-    with _translate(
-        lambda error: f"the store of {run} cannot be written ({_first_line(error)}); {advice}"
-    ):
+    """Report whatever goes wrong inside as a store that cannot be written.
+
+    A disk that is full, or may not be written, is a `WriteError`: nothing is wrong with the store.
+    """
+    with _translate(lambda error: _write_failure(run, error)):
         yield
 
 
 @contextmanager
-def _translate(message: Callable[[BaseException], str]) -> Iterator[None]:
+def _translate(to_failure: Callable[[BaseException], HeapError]) -> Iterator[None]:
     try:
         yield
     except HeapError:
         raise
     except Exception as error:
-        raise StoreError(message(error)) from error
+        raise to_failure(error) from error
     except BaseException as error:
         # A panic in LanceDB's Rust code is no Exception, and its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
-        raise StoreError(message(error)) from error
+        raise to_failure(error) from error
+
+
+def _write_failure(run: object, error: BaseException) -> HeapError:
+    full = isinstance(error, OSError) and is_full(error)
+    kind = WriteError if full or _REFUSED.search(str(error)) else StoreError
+    return kind(
+        f"the store of {run} cannot be written ({_first_line(error)}); check its space and "
+        "permissions, then repeat the command"
+    )
 
 
 def _read_failure(run: object, error: BaseException) -> str:

@@ -21,7 +21,7 @@ class Editor(Closing):
 
     A context manager: it holds the lock of the run until it is closed. Each call is one step that
     a kill does or does not let happen; those inside `correct` are one together. All of them raise
-    `StoreError` if the store is damaged or cannot be written.
+    `StoreError` if the store is damaged, and `WriteError` if it cannot be written.
 
     Raises:
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.

@@ -124,7 +124,7 @@ def note_folders(store: RunStore, locations: Iterable[str]) -> None:
     """Note the folders of images that are worked on, in a store that is open for writing.
 
     Raises:
-        StoreError: if they cannot be written.
+        WriteError, StoreError: if they cannot be written.
     """
     paths = (_path_of(location) for location in locations if location != STANDARD_INPUT)
     folders = {str(Path(os.path.normpath(path)).parent) for path in paths if path is not None}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fsspec.core import split_protocol
 
-from heap.base.errors import InputError
+from heap.base.errors import InputError, WriteError, is_full
 from heap.base.lock import LOCK_NAME
 
 STORE_NAME = "store"
@@ -22,7 +22,10 @@ def folder_of(run: Path | str) -> Path | None:
 def store_url(run: Path | str) -> str:
     """Path or URL of the store of `run`, for LanceDB."""
     folder = folder_of(run)
-    return f"{str(run).rstrip('/')}/{STORE_NAME}" if folder is None else str(folder / STORE_NAME)
+    if folder is None:
+        return f"{str(run).rstrip('/')}/{STORE_NAME}"
+    # From the root: LanceDB takes a ~ at the beginning for the home folder, and we do not.
+    return str(folder.absolute() / STORE_NAME)
 
 
 def has_store(folder: Path) -> bool:
@@ -42,7 +45,8 @@ def prepare_folder(folder: Path) -> None:
         ours = (LOCK_NAME, _PARTIAL)
         strangers = any(not path.name.startswith(ours) for path in folder.iterdir())
     except OSError as error:
-        raise InputError(
+        kind = WriteError if is_full(error) else InputError
+        raise kind(
             f"{folder} cannot be used as a run folder ({error.strerror}); choose another --out"
         ) from error
     if strangers and not has_store(folder):
@@ -54,7 +58,7 @@ def prepare_folder(folder: Path) -> None:
 def make_store(folder: Path, fill: Callable[[str], None]) -> None:
     """Let `fill` make a store at a path, unless there is one; all or nothing."""
     if not has_store(folder):
-        partial = folder / _PARTIAL
+        partial = folder.absolute() / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         fill(str(partial))
         # A rename is atomic: a kill before it leaves no store, and one after it a whole store.

@@ -156,7 +156,7 @@ class RunStore(Closing):
         """Store one chunk of images; those that are already there are replaced.
 
         Raises:
-            StoreError: if it cannot be written; what was added before is not affected.
+            WriteError, StoreError: if it cannot be written; what was added before is not affected.
         """
         with writing(self.run):
             self._writing().add(records)
@@ -166,7 +166,7 @@ class RunStore(Closing):
         """Set the places of images and their stamps there, by their keys.
 
         Raises:
-            StoreError: if it cannot be written.
+            WriteError, StoreError: if it cannot be written.
         """
         with writing(self.run):
             self._writing().move(places)
@@ -175,7 +175,7 @@ class RunStore(Closing):
         """Remove images with their objects.
 
         Raises:
-            StoreError: if it cannot be written.
+            WriteError, StoreError: if it cannot be written.
         """
         with writing(self.run):
             self._writing().drop(keys)

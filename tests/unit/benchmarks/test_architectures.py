@@ -14,7 +14,7 @@ from heap.encoder.architecture import (
     TransformerArchitecture,
     read_architecture,
 )
-from heap.encoder.files import CONFIG, EncoderFiles
+from heap.encoder.files import CONFIG
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import CARDS, PACKAGED
 from heap.encoder.stages import STRIDE
@@ -30,7 +30,7 @@ def test_every_encoder_with_a_short_name_is_there() -> None:
 class TestCards:
     def test_sizes(self, alias: str, tmp_path: Path) -> None:
         PUBLISHED[alias].config().save_pretrained(tmp_path)
-        read = read_architecture(EncoderFiles(tmp_path / CONFIG, (), None))
+        read = read_architecture(tmp_path / CONFIG)
         card = CARDS[alias]
         if isinstance(read, PyramidArchitecture):
             # The joined maps of strides 8, 16 and 32; that of stride 4 is left out.

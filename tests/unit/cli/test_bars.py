@@ -1,17 +1,22 @@
 import io
+import re
 
+import pytest
 from rich.console import Console
 
 from heap.cli.bars import Bars
 
 
 def shown(*calls: tuple[str, int, int | None]) -> list[str]:
-    """The lines that are left where bars cannot move."""
+    """The bars that are left at the end."""
     out = io.StringIO()
-    with Bars(Console(file=out, width=120)) as bars:
+    with Bars(Console(file=out, width=120, force_terminal=True, color_system=None)) as bars:
         for call in calls:
             bars(*call)
-    return [line for line in out.getvalue().splitlines() if line.strip()]
+    # Drawn over again and again: of each stage, what was drawn last.
+    plain = re.sub(r"\x1b\[[?\d]*\w|[^\x00-\x7f]", "", out.getvalue())
+    lines = [line for line in plain.splitlines() if re.search(r"\d", line)]
+    return list({re.split(r"[:\s]", line.strip())[0]: line for line in lines}.values())
 
 
 def test_one_bar_for_each_name_before_a_colon() -> None:
@@ -37,3 +42,32 @@ def test_an_unknown_total_may_become_known() -> None:
 
 def test_nothing_is_shown_of_nothing() -> None:
     assert shown() == []
+
+
+def said(*calls: tuple[str, int, int | None]) -> list[str]:
+    """The lines in a log."""
+    out = io.StringIO()
+    with Bars(Console(file=out, width=120)) as bars:
+        for call in calls:
+            bars(*call)
+    return [re.sub(r", [\d.]+/s$", "", line) for line in out.getvalue().splitlines()]
+
+
+def test_a_log_has_a_line_for_each_stage_that_has_ended() -> None:
+    stages = [("photos", 1, 2), ("photos", 2, 2), ("objects", 0, 9), ("objects", 4, 9)]
+    assert said(*stages, ("reports", 1, None)) == ["photos 2/2", "objects 4/9", "reports 1/?"]
+    assert said() == []
+
+
+def test_a_log_has_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("heap.cli.bars.time.monotonic", lambda: now)
+    out = io.StringIO()
+    with Bars(Console(file=out, width=120)) as bars:
+        for done in range(101):
+            bars("training", done, 100)
+            now += 1
+    assert out.getvalue().splitlines() == [
+        "training 30/100, 1.0/s", "training 60/100, 1.0/s", "training 90/100, 1.0/s",
+        "training 100/100, 1.0/s",
+    ]  # fmt: skip

@@ -149,11 +149,12 @@ def test_the_card_says_where_the_model_comes_from(model_folder: Path) -> None:
 
 
 def test_an_encoder_that_has_moved_is_named_anew(
-    copy: Path, encoder_folder: Path, tmp_path: Path
+    copy: Path, encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved = shutil.copytree(encoder_folder, tmp_path / "moved")
+    monkeypatch.setenv("HEAP_CACHE_DIR", str(tmp_path / "cache"))
+    moved = shutil.copytree(encoder_folder, tmp_path / "far" / "moved")
     edit(copy, lambda config: config["features"].update(encoder=str(tmp_path / "gone")))
-    with pytest.raises(InputError, match="gone"):
+    with pytest.raises(WeightsError, match=r"gone, is neither .*--encoder"):
         Heap.from_pretrained(copy)
     assert Heap.from_pretrained(copy, encoder=str(moved)).encoder.name == str(moved)
 
