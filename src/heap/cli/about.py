@@ -14,6 +14,9 @@ models = App(name="models", help="List the encoders with a short name, or get on
 def list_models(*, as_json: AsJson = False) -> None:
     """List the encoders that have a short name, and whether they are on this machine.
 
+    Wherever a command takes one of these, it takes owner/name on the hub, a folder as transformers
+    saves it (a classifier is used without its head), and an original .pth file of DINO or DINOv2.
+
     Example: heap models get dinov2-vits14
 
     Args:

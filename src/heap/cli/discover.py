@@ -69,7 +69,7 @@ def discover(
         images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
         out: Folder of the run.
         model: Folder that `heap fit` has written, or owner/name on the hub.
-        encoder: Encoder to fit on the images, or where that of --model is now.
+        encoder: Encoder to fit on the images (`heap fit --help`), or where that of --model is now.
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
         limit: Work on at most so many images.

@@ -60,7 +60,7 @@ def fit(
     Args:
         images: Files, folders, globs, .txt lists or URLs.
         out: Folder of the model; new, empty, or that of an earlier fit.
-        encoder: Alias (`heap models`), hub name or folder.
+        encoder: Alias (`heap models`), hub name, folder, or .pth file of DINO or DINOv2.
         layer: Block of the encoder, from 0; negative counts from the last.
         facet: Key projection of the block, its output token, or that after the last LayerNorm.
         resolution: Side of the square whose area images are resized to.

@@ -22,7 +22,7 @@ class FeatureOptions:
     """The encoder, and its features."""
 
     encoder: str = "embedded"
-    """Alias (`heap models`), hub name or folder."""
+    """Alias (`heap models`), hub name, folder, or .pth file of DINO or DINOv2."""
     layer: int | None = None
     """Block of the encoder, from 0; negative counts from the last."""
     facet: Facet | None = None

@@ -41,8 +41,8 @@ def names_in_list(path: Path) -> Iterator[str]:
                     yield name
     except UnicodeError as error:
         raise InputError(
-            f"{path} is no list of images: it begins as {encoding.upper()} does, and does not go on "
-            "so; save the list as UTF-8"
+            f"{path} is no list of images: it begins as {encoding.upper()} does, and does not go "
+            "on so; save the list as UTF-8"
         ) from error
 
 
