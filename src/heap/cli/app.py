@@ -29,8 +29,8 @@ app = App(
     name="heap",
     help="Find the objects in unlabelled images. Start with `heap discover PHOTOS --out RUN`, then "
     "open RUN/gallery.html. `--debug` after any command shows where an error came from. Exit codes "
-    "are 0 done, 1 failed, 2 wrong input or options, 3 no run there or a damaged one, 130 interrupted, "
-    "141 nobody read the output to its end.",
+    "are 0 done, 1 failed, 2 wrong input or options, 3 no run there or a damaged one, "
+    "130 interrupted, 141 nobody read the output to its end.",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
     console=out_console,
