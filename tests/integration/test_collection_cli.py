@@ -198,3 +198,21 @@ def test_inspect_names_copies_and_empty_images(
     assert found["duplicates"] == [["00.png", "copy.png"]]
     assert found["empty"] == []
     assert {"id", "likeness"} == set(found["typical"][0])
+
+
+def test_corrections_are_listed_taken_back_and_made_again(main: Main, run: Path) -> None:
+    for options in (("--k", 2), ("--name", "1=pets"), ("--reject", 2)):
+        assert main("categories", run, *options)[0] == 0
+    rows = [line.split("\t") for line in main("categories", run, "--history")[1].splitlines()]
+    assert [(row[3], row[4]) for row in rows[1:]] == [
+        ("sorted the objects", ""), ("named category 1 “pets”", ""), ("rejected category 2", "")
+    ]  # fmt: skip
+    for what in ("rejected category 2", "named category 1 “pets”"):
+        assert f"taken back: {what}" in main("categories", run, "--undo")[2]
+    assert [each["name"] for each in categories(main, run)] == ["", ""]
+    assert "made again: named category 1" in main("categories", run, "--redo")[2]
+    told = json.loads(main("categories", run, "--history", "--json")[1])
+    assert [entry["undone"] for entry in told] == [False, False, True]
+    code, _, error = main("categories", run, "--undo", "--redo")
+    assert code == 2
+    assert "stand alone" in error

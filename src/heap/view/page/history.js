@@ -38,7 +38,7 @@ export async function openHistory() {
     else await redo(steps);
   };
   const who = el("input", {
-    value: kept("who", ""), maxlength: 60, placeholder: "Nobody is named", autocomplete: "name",
+    type: "text", value: kept("who", ""), maxlength: 60, placeholder: "for the history", autocomplete: "name",
     onchange: () => keep("who", who.value.trim()),
   });
   const line = (entry, place) => el("li", { class: entry.undone ? "undone" : null },
@@ -54,7 +54,7 @@ export async function openHistory() {
         standing ? button("Back to here", () => go(-1), { class: "quiet" })
           : el("b", { class: "soft" }, "now")))
       : el("p", { class: "soft" }, "Nothing was corrected yet. What is, can be taken back here."),
-    el("label", { class: "row" }, "Your name, for those who correct this run with you", who),
+    el("label", { class: "row" }, "Your name", who),
     el("form", { method: "dialog", class: "buttons" }, el("button", { class: "strong" }, "Close")));
   sheet.showModal();
 }
