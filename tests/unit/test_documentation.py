@@ -1,0 +1,46 @@
+"""The pages of the documentation agree with the program: commands, links, messages."""
+
+import re
+import shlex
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from heap.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MOST_CHARACTERS = 8_000
+"""A README that is read in three minutes: 200 words a minute and a table."""
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Arguments of `heap` in the blocks of a page, up to where a shell takes its output."""
+    blocks = [each[2] for each in FENCE.finditer(page.read_text("utf-8")) if each[1] == "sh"]
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    starts = (re.sub(r"\s#.*", "", line) for line in lines if re.match(r"heap\s", line))
+    split = (shlex.split(line) for line in starts)
+    return [list(takewhile(lambda word: word not in "|>;&", words))[1:] for words in split]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_understood(page: Path) -> None:
+    for arguments in commands(page):
+        app.parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+def test_there_are_commands_to_understand() -> None:
+    assert sum(len(commands(page)) for page in PAGES) > 50
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    text = FENCE.sub("", page.read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_readme_is_read_in_three_minutes() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8")) < MOST_CHARACTERS
