@@ -6,7 +6,7 @@ where the file is not what it would be.
 The faults are those of tools/faults.toml; a test says which one it shows by a mark,
 `@pytest.mark.fault("F01")`, which is read from its source. The same file lists what people do with
 folders, runs and servers, and the promises of README.md, with the names of tests that have to be
-there.
+there. What happened before, and how the tests of it ended then, is of `tools/accidents.py`.
 """
 
 import ast
@@ -17,6 +17,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import accidents
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "faults.md"
@@ -45,7 +47,10 @@ def main(arguments: list[str]) -> int:
     problems += [f"there is no test {name}" for name in missing([*points, *promises])]
     if [entry["promise"] for entry in promises] != promised():
         problems.append("the promises of README.md are not those of tools/faults.toml")
-    text = table(faults, shown) + "\n" + named(points, promises)
+    happened = list(accidents.accidents(ROOT / "tests"))
+    problems += accidents.problems(happened, len(points))
+    parts = [table(faults, shown), cases(points), accidents.table(happened), promised_by(promises)]
+    text = "\n".join(parts)
     if arguments == ["--check"]:
         if not TABLE.is_file() or TABLE.read_text(encoding="utf-8") != text:
             problems.append("docs/faults.md is out of date; run python tools/faults.py")
@@ -92,8 +97,8 @@ def promised() -> list[str]:
     return [re.sub(r"\s+", " ", line).strip() for line in lines]
 
 
-def named(points: list[Entry], promises: list[Entry]) -> str:
-    """The tables whose tests are listed by name."""
+def cases(points: list[Entry]) -> str:
+    """The table of what people do."""
     lines = [
         "## Folders, runs and servers\n",
         "What people do with them, and what becomes of it.\n",
@@ -102,7 +107,12 @@ def named(points: list[Entry], promises: list[Entry]) -> str:
     ]
     lines += [f"| {number} | {entry['case']} | {entry['outcome']} | {links(entry)} |"
               for number, entry in enumerate(points, 1)]  # fmt: skip
-    lines += ["\n## Promises of the README\n", "| promise | tests |", "|---|---|"]
+    return "\n".join([*lines, ""])
+
+
+def promised_by(promises: list[Entry]) -> str:
+    """The table of promises."""
+    lines = ["## Promises of the README\n", "| promise | tests |", "|---|---|"]
     lines += [f"| {entry['promise']} | {links(entry)} |" for entry in promises]
     return "\n".join([*lines, ""])
 

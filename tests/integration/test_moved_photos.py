@@ -66,3 +66,16 @@ def test_a_new_folder_that_is_none_is_refused(main: Main, run: Path, command: st
     code, _, err = main(command, run, *options[command], "--photos", run / "nowhere")
     assert code == 2
     assert f"{str(run / 'nowhere')!r} is not there" in err
+
+
+def test_the_gallery_shows_photos_that_were_moved(main: Main, run: Path) -> None:
+    """It needs no --photos: the store has a preview of every photo."""
+    assert main("categories", run, "--k", 1, "--name", "1=dog")[0] == 0
+    before = (run / "gallery.html").read_bytes()
+    assert b"2019/00.png" in before
+    (run.parent / "photos").rename(run.parent / "moved")
+    (run / "gallery.html").unlink()
+    for name in ("cat", "dog"):
+        code, _, err = main("categories", run, "--name", f"1={name}")
+        assert code == 0, err
+    assert (run / "gallery.html").read_bytes() == before

@@ -16,7 +16,7 @@ from heap.categories.members import places_of, read_members, write_members
 from heap.categories.sorting import sort_objects
 from heap.categories.titles import check_name, check_titles, title_of
 from heap.store import schema
-from heap.store.columns import read_rows, unit_vectors
+from heap.store.columns import unit_vectors
 from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
@@ -177,8 +177,9 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
     Raises:
         InputError: if there is no such object.
     """
+    objects = editor.store.checked_objects()
     with reading(editor.store.run):
-        known = set(read_rows(editor.store.table(schema.OBJECTS), ["id"])["id"].to_pylist())
+        known = set[str]() if objects is None else set(objects.read(["id"])["id"].to_pylist())
     if unknown := [name for name in ids if name not in known]:
         raise InputError(f"{editor.store.run} has no object {unknown[0]!r}; its ids are KEY#NUMBER")
     if once := list(dict.fromkeys(ids)):

@@ -160,12 +160,12 @@ def _similar_pictures(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
 
 
 def _rank_objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, ...]]:
-    table = store.find(schema.OBJECTS)
-    if table is None:
+    stored = store.checked_objects()
+    if stored is None:
         return (), ()
     with reading(store.run):
         accepted = " AND ".join([FINDABLE, *category_condition(rejected_categories(store))])
-        objects = read_rows(table, ["id", "vector"], accepted).sort_by("id")
+        objects = stored.read(["id", "vector"], accepted).sort_by("id")
     if objects.num_rows < 2:
         return (), ()
     like = likeness(to_vectors(objects))

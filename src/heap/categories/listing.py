@@ -11,7 +11,6 @@ from jaxtyping import Float32
 
 from heap.categories.titles import title_of
 from heap.store import schema
-from heap.store.columns import read_rows
 from heap.store.database import reading
 from heap.store.store import RunStore
 
@@ -47,19 +46,20 @@ class Category:
 
 def count_apart(store: RunStore) -> int:
     """Number of objects that fit into no category, without rejected ones."""
-    table = store.find(schema.OBJECTS)
+    objects = store.checked_objects()
     with reading(store.run):
-        return 0 if table is None else int(table.count_rows(f"category = {NONE} AND NOT rejected"))
+        return 0 if objects is None else objects.count(f"category = {NONE} AND NOT rejected")
 
 
 def categories(store: RunStore) -> list[Category]:
     """The categories of a run, by number; none if its objects were never sorted."""
     table = store.find(schema.CATEGORIES)
-    if table is None:
+    objects = store.checked_objects()
+    if table is None or objects is None:
         return []
     columns = ["id", "category", "similarity"]
     with reading(store.run):
-        members = read_rows(store.table(schema.OBJECTS), columns, "category > 0 AND NOT rejected")
+        members = objects.read(columns, "category > 0 AND NOT rejected")
         rows = table.to_arrow().to_pylist()
     category_of = members["category"].to_numpy()
     similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())

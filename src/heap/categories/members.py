@@ -8,8 +8,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
 from heap.base.errors import InputError
-from heap.store import schema
-from heap.store.columns import read_rows, to_vectors
+from heap.store.columns import to_vectors
 from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
@@ -33,11 +32,11 @@ def read_members(store: RunStore) -> Members:
     Raises:
         InputError: if there are none.
     """
-    table = store.find(schema.OBJECTS)
-    if table is None:
+    stored = store.checked_objects()
+    if stored is None:
         raise InputError(f"{store.run} has no objects, so there is nothing to sort")
     with reading(store.run):
-        objects = read_rows(table, ["id", "vector", "category", "rejected"]).sort_by("id")
+        objects = stored.read(["id", "vector", "category", "rejected"]).sort_by("id")
     return Members(
         objects["id"].to_pylist(),
         to_vectors(objects),

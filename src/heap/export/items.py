@@ -106,7 +106,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
             have one name, as they could in earlier versions.
         StoreError: if the store is damaged.
     """
-    objects = store.find(schema.OBJECTS)
+    objects = store.checked_objects()
     titles = _titles(store)
     if by_category and titles is None and objects is not None:
         raise InputError(
@@ -121,7 +121,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
     others, unsorted = False, 0
     if objects is not None:
         with reading(store.run):
-            stored = read_rows(objects, ["id", "category", "rejected"])
+            stored = objects.read(["id", "category", "rejected"])
         off = is_rejected(stored, [number for number, title in titles.items() if title is None])
         columns = stored.select(["id", "category"]).to_pydict()
         for name, category, rejected in zip(*columns.values(), off, strict=True):

@@ -10,7 +10,8 @@ import pyarrow as pa
 from heap.base.errors import InputError
 from heap.base.lock import Closing, lock_run
 from heap.store import history, place, schema
-from heap.store.columns import embedding_dim
+from heap.store.checked import replace_columns
+from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Database, Table, writing
 from heap.store.index import refresh_index
 from heap.store.store import RunStore
@@ -94,14 +95,19 @@ class Editor(Closing):
         return entry
 
     def merge_objects(self, columns: pa.Table) -> None:
-        """Replace the given columns of the objects whose `id` is in `columns`."""
+        """Replace the given columns of the objects whose `id` is in `columns`, each once."""
         with writing(self.store.run):
-            self._objects().merge_insert("id").when_matched_update_all().execute(columns)
+            replace_columns(self._objects(), columns)
 
     def update_objects(self, where: str, values: Mapping[str, Any]) -> None:
         """Set columns of the objects that fit the filter `where`."""
         with writing(self.store.run):
-            self._objects().update(where=where, values=dict(values))
+            columns = read_rows(self._objects(), ["id", *values], where)
+        for name, value in values.items():
+            place = columns.column_names.index(name)
+            cells = pa.array([value] * columns.num_rows, columns[name].type)
+            columns = columns.set_column(place, name, cells)
+        self.merge_objects(columns)
 
     def write_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in the place of all rows of the table of categories."""
@@ -118,9 +124,7 @@ class Editor(Closing):
         Objects lose their categories first, so that a kill in between leaves no object with the
         number of an earlier category.
         """
-        nothing = {"category": "CAST(NULL AS BIGINT)", "similarity": "CAST(NULL AS FLOAT)"}
-        with writing(self.store.run):
-            self._objects().update(where="category IS NOT NULL", values_sql=nothing)
+        self.update_objects("category IS NOT NULL", {"category": None, "similarity": None})
         self.write_categories(categories)
 
     def refresh_index(self) -> None:

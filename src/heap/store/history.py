@@ -17,6 +17,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from heap.store import schema
+from heap.store.checked import replace_columns
 from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Database, find_table
 
@@ -171,7 +172,7 @@ def _write_objects(database: Database, rows: Rows) -> None:
         table = database.open_table(schema.OBJECTS)
         columns = pa.schema([table.schema.field(name) for name in _CORRECTED])
         changed = pa.Table.from_pylist(list(rows.values()), schema=columns)
-        table.merge_insert("id").when_matched_update_all().execute(changed)
+        replace_columns(table, changed)
 
 
 def _write_categories(database: Database, rows: Rows) -> None:

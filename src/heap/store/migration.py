@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
+import pyarrow as pa
+
 from heap.store import schema
+from heap.store.checked import CHECKSUM, checksums
+from heap.store.columns import read_rows
 from heap.store.database import Database, find_table
 
 
@@ -48,4 +52,14 @@ def _from_2(database: Database) -> None:
     _add(database, schema.IMAGES, {"stamp": "CAST('' AS STRING)"})
 
 
-_STEPS: dict[int, Callable[[Database], None]] = {1: _from_1, 2: _from_2}
+def _from_3(database: Database) -> None:
+    """Add checksums to the rows of objects, as they are now."""
+    _add(database, schema.OBJECTS, {CHECKSUM: "CAST(NULL AS BIGINT)"})
+    table = find_table(database, schema.OBJECTS)
+    if table is not None:
+        rows = read_rows(table, table.schema.names, f"{CHECKSUM} IS NULL")
+        columns = {"id": rows["id"], CHECKSUM: pa.array(checksums(rows))}
+        table.merge_insert("id").when_matched_update_all().execute(pa.table(columns))
+
+
+_STEPS: dict[int, Callable[[Database], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

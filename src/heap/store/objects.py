@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from heap.store import schema
-from heap.store.columns import read_rows
 from heap.store.condition import STORED, read_condition
 from heap.store.database import reading
 from heap.store.store import RunStore
@@ -22,8 +21,9 @@ class ObjectTable:
 
     def __len__(self) -> int:
         """Number of objects, rejected ones included."""
-        table = self._store.find(schema.OBJECTS)
-        return 0 if table is None else int(table.count_rows())
+        objects = self._store.checked_objects()
+        with reading(self._store.run):
+            return 0 if objects is None else objects.count()
 
     def to_arrow(self, where: str | None = None) -> pa.Table:
         """All columns, masks as COCO's run lengths.
@@ -36,11 +36,11 @@ class ObjectTable:
             StoreError: if the store is damaged.
         """
         condition = None if where is None else read_condition(where, STORED)
-        table = self._store.find(schema.OBJECTS)
-        if table is None:
+        objects = self._store.checked_objects()
+        if objects is None:
             return schema.objects_schema(1).empty_table()
         with reading(self._store.run):
-            return read_rows(table, table.schema.names, condition)
+            return objects.read(objects.table.schema.names, condition)
 
     def to_pandas(self, where: str | None = None) -> "pd.DataFrame":
         """The same for pandas, which must be installed."""

@@ -7,7 +7,7 @@ fixed-size list, the form that vector search needs.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 CONFIG = "config"
 IMAGES = "images"
@@ -81,6 +81,8 @@ def objects_schema(dim: int) -> pa.Schema:
             pa.field("category", pa.int64()),  # null: not sorted yet; 0: of no category
             pa.field("similarity", pa.float32()),  # cosine with the prototype of its category
             pa.field("rejected", pa.bool_(), nullable=False),  # by a person: no object
+            # Since version 4.
+            pa.field("checksum", pa.int64()),  # of the row, see `heap.store.checked`
         ]
     )
 

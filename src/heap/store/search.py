@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from heap.base.errors import InputError
-from heap.store import schema
-from heap.store.columns import embedding_dim, read_rows
+from heap.store.columns import embedding_dim
 from heap.store.condition import is_storable, quote, read_condition
 from heap.store.database import reading
 from heap.store.index import FINDABLE, Index, find_nearest, index_for
@@ -70,21 +69,21 @@ def nearest(
     if count < 1:
         raise InputError(f"count is {count}, and at least 1 object has to be looked for")
     conditions = [] if where is None else [read_condition(where)]
-    table = store.find(schema.OBJECTS)
-    if table is None:
+    objects = store.checked_objects()
+    if objects is None:
         return Hits()
-    _check(store, vector, embedding_dim(table))
+    _check(store, vector, embedding_dim(objects.table))
     with reading(store.run):
-        fitting = int(table.count_rows(*conditions))
-    condition = " AND ".join(
-        [*conditions, FINDABLE, *category_condition(rejected_categories(store))]
+        fitting = objects.count(*conditions)
+    condition = objects.condition(
+        *conditions, FINDABLE, *category_condition(rejected_categories(store))
     )
     # Never ask for more than there are: LanceDB reserves memory for the number that is asked for.
     wanted = max(1, min(count + len(without), fitting))
     with reading(store.run):
         index = index_for(store.database, fitting, exact)
         look_for = partial(
-            find_nearest, table, vector, wanted, columns=_COLUMNS, condition=condition
+            find_nearest, objects.table, vector, wanted, columns=_COLUMNS, condition=condition
         )
         matches = look_for(probes=None if index is None else index.probes_among(fitting))
         # The parts that were looked through may hold too few of those that fit.
@@ -118,11 +117,11 @@ def vector_of(store: RunStore, object_id: str) -> Float32[np.ndarray, " dim"]:
     Raises:
         InputError: if there is no such object.
     """
-    table = store.find(schema.OBJECTS)
+    objects = store.checked_objects()
     matching = []
-    if table is not None and is_storable(object_id):
+    if objects is not None and is_storable(object_id):
         with reading(store.run):
-            matching = read_rows(table, ["vector"], f"id = {quote(object_id)}").to_pylist()
+            matching = objects.read(["vector"], f"id = {quote(object_id)}").to_pylist()
     if not matching:
         raise InputError(f"{store.run} has no object {object_id!r}; its ids are KEY#NUMBER")
     return np.asarray(matching[0]["vector"], dtype=np.float32)

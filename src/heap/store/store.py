@@ -14,6 +14,7 @@ from heap.config import differing_keys
 from heap.images.failures import Failure
 from heap.results import ImageResult
 from heap.store import place, schema
+from heap.store.checked import CheckedObjects, check
 from heap.store.columns import KeyIndex, decode_texts, embedding_dim, join_by_key, read_rows
 from heap.store.database import (
     Database,
@@ -36,6 +37,14 @@ from heap.store.writer import Writer, find_objects
 logger = logging.getLogger(__name__)
 
 
+def damage_of(run: object, key: str, error: Exception) -> str:
+    """Message that what is stored of one image is damaged."""
+    return (
+        f"{run}: what is stored of {key!r} is damaged ({error}) and is left out; `heap discover` "
+        "with the same images does it again"
+    )
+
+
 class RunStore(Closing):
     """The results of one run, in `store` under the run's folder or object-store URL.
 
@@ -53,6 +62,7 @@ class RunStore(Closing):
         """The connection, for code that writes; all other code reads by `table` and `find`."""
         self._lock = lock
         self._writer: Writer | None = None
+        self._checked: CheckedObjects | None = None
         self._damaged: set[str] = set()
         """Keys of the images that were left out because their rows are damaged."""
         since, config = read_config(database, run)
@@ -144,6 +154,7 @@ class RunStore(Closing):
             writer.recover()
         for _ in chain(self.records(), self.failures()):
             pass  # Reading everything once shows which images are damaged.
+        self.checked_objects()
         self._writer = writer
 
     def close(self) -> None:
@@ -247,10 +258,7 @@ class RunStore(Closing):
 
     def _leave_out(self, key: str, error: Exception) -> None:
         if key not in self._damaged:
-            logger.error(
-                "%s: what is stored of %r is damaged (%s) and is left out; `heap discover` with "
-                "the same images does it again", self.run, key, error,
-            )  # fmt: skip
+            logger.error("%s", damage_of(self.run, key, error))
         self._damaged.add(key)
 
     def counts(self) -> Counts:
@@ -276,6 +284,23 @@ class RunStore(Closing):
         """Name that the model was loaded by: embedded, a folder or a hub name; may be empty."""
         with reading(self.run):
             return str(self.table(schema.CONFIG).to_arrow()["model"][0].as_py() or "")
+
+    def checked_objects(self) -> CheckedObjects | None:
+        """The objects as they are now, or None if nothing was written to their table yet.
+
+        Every row is compared with its checksum, once for each version of the table; damaged ones
+        are left out and named. With embeddings of 192 numbers that takes about 0.3 seconds for
+        100,000 objects.
+        """
+        table = self.find(schema.OBJECTS)
+        if table is None:
+            return None
+        if self._checked is None or self._checked.table.version != table.version:
+            with reading(self.run):
+                self._checked = check(table)
+            for key in self._checked.keys:
+                self._leave_out(key, ValueError("a row of its objects has changed"))
+        return self._checked
 
     def find(self, name: str) -> Table | None:
         """One of the store's tables as it is now, or None if nothing was written to it yet."""

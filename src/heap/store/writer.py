@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from heap.images.failures import Failure
 from heap.store import schema
+from heap.store.checked import with_checksums
 from heap.store.columns import decode_texts, read_rows
 from heap.store.condition import quote
 from heap.store.database import Database, Table, find_table
@@ -54,7 +55,7 @@ class Writer:
         objects = [row for result in results for row in object_rows(result)]
         if objects:
             table = self._objects_table(results[0].objects.embeddings.shape[1])
-            table.add(pa.Table.from_pylist(objects, schema=table.schema))
+            table.add(with_checksums(pa.Table.from_pylist(objects, schema=table.schema)))
         images = [image_row(record) for record in latest.values()]
         self._images.add(pa.Table.from_pylist(images, schema=schema.IMAGES_SCHEMA))
         self._added += len(latest)

@@ -10,14 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int64
 
+from heap.base.errors import StoreError
 from heap.categories.titles import title_of
 from heap.store import schema
+from heap.store.checked import CheckedObjects
 from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Table, reading
 from heap.store.records import Finished
 from heap.store.rejected import is_rejected
 from heap.store.rows import to_finished
-from heap.store.store import RunStore
+from heap.store.store import RunStore, damage_of
 
 _IMAGE = [
     *("key", "status", "width", "height", "digest", "checksum"),
@@ -59,7 +61,7 @@ class Snapshot:
     run: object
     """Place of the run, for messages."""
     _image_table: Table
-    _object_table: Table | None
+    _stored_objects: CheckedObjects | None
 
     @classmethod
     def take(cls, store: RunStore) -> "Snapshot":
@@ -70,17 +72,18 @@ class Snapshot:
         """
         # Objects last: an image is only written after its objects, so that all of them are seen.
         image_table, category_table = store.table(schema.IMAGES), store.find(schema.CATEGORIES)
-        object_table = store.find(schema.OBJECTS)
+        objects = store.checked_objects()
+        object_table = None if objects is None else objects.table
         with reading(store.run):
             images = read_rows(image_table, _IMAGE, with_row_id=True).sort_by("key")
             return cls(
                 images,
-                _read_objects(object_table, images["key"]),
+                _read_objects(objects, images["key"]),
                 () if category_table is None else _read_titles(category_table),
                 versions_of(image_table, object_table, category_table),
                 store.run,
                 image_table,
-                object_table,
+                objects,
             )
 
     @cached_property
@@ -138,11 +141,13 @@ class Snapshot:
         row_ids = self.objects["_rowid"].slice(start, end - start).to_pylist()
         with reading(self.run):
             (image,) = _take(self._image_table, [self._row_id(key)])
-            if self._object_table is None or not row_ids:
-                return to_finished(image, [], embedding_dim(self._object_table))
-            parts = _take(self._object_table, row_ids)
+            table = None if self._stored_objects is None else self._stored_objects.table
+            parts = _take(table, row_ids) if table is not None and row_ids else []
             in_order = sorted(parts, key=lambda part: int(part["index"]))
-            return to_finished(image, in_order, embedding_dim(self._object_table))
+            try:
+                return to_finished(image, in_order, embedding_dim(table))
+            except (ValueError, TypeError) as error:
+                raise StoreError(damage_of(self.run, key, error)) from None
 
     def _row_id(self, key: str) -> int:
         return int(self.images["_rowid"][self._image_places[key]].as_py())
@@ -156,11 +161,11 @@ def versions_of(
     return (int(images.version), *later)  # type: ignore[return-value]
 
 
-def _read_objects(table: Table | None, keys: pa.ChunkedArray) -> pa.Table:
-    if table is None:
+def _read_objects(stored: CheckedObjects | None, keys: pa.ChunkedArray) -> pa.Table:
+    if stored is None:
         columns = pa.schema([*map(schema.objects_schema(1).field, _OBJECT)])
         return columns.empty_table().append_column("image", pa.array([], pa.int64()))
-    objects = read_rows(table, _OBJECT, with_row_id=True)
+    objects = stored.read(_OBJECT, with_row_id=True)
     at = pc.index_in(objects["key"], value_set=keys.combine_chunks())
     objects = objects.append_column("image", at.cast(pa.int64())).filter(pc.is_valid(at))
     return objects.sort_by([("image", "ascending"), ("index", "ascending")])

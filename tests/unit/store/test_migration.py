@@ -21,6 +21,9 @@ STORE = Path(__file__).with_name("store-v1.zip")
 STORE_2 = Path(__file__).with_name("store-v2.zip")
 """The same, with places; one name has a % in it, escaped as it was then."""
 
+STORE_3 = Path(__file__).with_name("store-v3.zip")
+"""The two images again; one object, a#1, is in category 7."""
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
@@ -106,3 +109,25 @@ def test_while_another_process_writes_it_stays_as_it_is(run: Path) -> None:
         assert version_of(run) == 1
     finally:
         lock.close()
+
+
+def test_version_3_gets_checksums_of_its_objects(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with zipfile.ZipFile(STORE_3) as archive:
+        archive.extractall(tmp_path)
+    assert version_of(tmp_path) == 3
+    store = RunStore.open(tmp_path)
+    assert version_of(tmp_path) == schema.SCHEMA_VERSION
+    objects = store.checked_objects()
+    assert objects is not None
+    assert objects.damaged == ()
+    rows = objects.read(["id", "category"]).sort_by("id").to_pylist()
+    assert [(row["id"], row["category"]) for row in rows] == [
+        ("a#0", None), ("a#1", 7), ("b#0", None)
+    ]  # fmt: skip
+    assert caplog.text == ""
+    store.table(schema.OBJECTS).update(where="id = 'a#1'", values={"category": 6})
+    checked = RunStore.open(tmp_path).checked_objects()
+    assert checked is not None
+    assert checked.keys == ("a",)
