@@ -26,7 +26,8 @@ from heap.benchmark.truth import Example
 from heap.config import Cue
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import packaged_encoder, packaged_head
-from heap.model.heap import Heap, ModelConfig
+from heap.model.heap import Heap
+from heap.model.saved import ModelConfig
 
 NAME = "bench_pretrain"
 SHIPPED = "embedded-small"

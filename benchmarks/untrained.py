@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel
 
 from benchmarks.common import run_heap
 from heap.encoder.registry import packaged_encoder
-from heap.model.heap import ModelConfig
+from heap.model.saved import ModelConfig
 
 
 def untrained_model(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from heap.base.errors import HeapError, ImageError, InputError
     from heap.benchmark.run.command import evaluate
     from heap.discovery.command import Discovery, discover
     from heap.encoder.base import Encoder
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 # at every start.
 warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
 
+# Not `open`: `from heap import *` would hide Python's own. It is `heap.open`.
 __all__ = [
     "Discovery",
     "Encoder",
     "Heap",
+    "HeapError",
+    "ImageError",
     "ImageResult",
+    "InputError",
     "Objects",
     "Regions",
     "Run",
@@ -36,7 +41,6 @@ __all__ = [
     "evaluate",
     "fit",
     "load_encoder",
-    "open",
     "pretrain",
     "serve",
 ]
@@ -46,7 +50,10 @@ _HOMES = {
     "Discovery": "heap.discovery.command",
     "Encoder": "heap.encoder.base",
     "Heap": "heap.model.heap",
+    "HeapError": "heap.base.errors",
+    "ImageError": "heap.base.errors",
     "ImageResult": "heap.results",
+    "InputError": "heap.base.errors",
     "Objects": "heap.results",
     "Regions": "heap.results",
     "Run": "heap.run",
@@ -76,8 +83,16 @@ def open(run: "Path | str", *, photos: "Path | str | None" = None, urls: bool = 
 
 def __getattr__(name: str) -> Any:
     # Torch is only imported with what needs it, so that `heap --help` is quick.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("heap")
     if name not in _HOMES:
         raise AttributeError(f"module 'heap' has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, "__version__"})

@@ -7,6 +7,8 @@ every run, so that a result can be traced to the settings that made it.
 
 import json
 from collections.abc import Mapping
+from functools import wraps
+from numbers import Integral, Real
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -38,10 +40,35 @@ MERGE = 0.25
 touch")."""
 MIN_SCORE = 0.12
 """Default score, chosen on `duts-tr/tune` (docs/quality.md, "Nothing here")."""
+ORIGINALS = "originals"
+"""Folder in that of a run, with copies of images that were in memory only."""
 CHECKED = ConfigDict(extra="forbid", strict=True)
 """Option of dataclasses of settings: unknown keys and other types are refused, not converted."""
 
+_WORDS = {
+    "Input should be": "it has to be",
+    "Unexpected keyword argument": "there is no such setting",
+    "Value error, ": "",
+}
+"""Words of pydantic, and ours."""
 
+
+def refuse_in_words(kind: type[C]) -> type[C]:
+    """Let a class of settings take NumPy's numbers, and raise `ConfigError` for what it refuses."""
+    checked: Any = kind.__init__
+
+    @wraps(checked)
+    def make(self: C, *args: Any, **values: Any) -> None:
+        try:
+            checked(self, *args, **{name: _plain(value) for name, value in values.items()})
+        except ValidationError as error:
+            raise ConfigError(_explain(kind.__name__, error)) from None
+
+    setattr(kind, "__init__", make)  # noqa: B010 - mypy takes no other form
+    return kind
+
+
+@refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FeatureConfig:
     """Choice of the frozen encoder, of its layer and facet, and of the size of images."""
@@ -72,6 +99,7 @@ class FeatureConfig:
         return self
 
 
+@refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class HeadConfig:
     """Shape of the grouping head."""
@@ -103,6 +131,7 @@ class HeadConfig:
         return self
 
 
+@refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class LossConfig:
     """Weights and forms of the losses; the three of the paper, and the orientation prior."""
@@ -129,6 +158,7 @@ class LossConfig:
     """Weight of the cross-entropy to the prior, far above 1: the prior decides the foreground."""
 
 
+@refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class FitConfig:
     """Training of the head on cached features."""
@@ -153,6 +183,7 @@ class FitConfig:
     """Steps between checkpoints, and between lines of the log."""
 
 
+@refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class DiscoverConfig:
     """Settings of the step from regions to objects, and of the files of a run."""
@@ -212,16 +243,39 @@ def _check_heads(width: int, heads: int) -> None:
 
 def _to_json(values: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(dict(values), allow_nan=False)
+        return json.dumps(dict(values), allow_nan=False, default=_plain_or_refuse)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the configuration is not plain JSON: {error}") from None
 
 
+def _plain(value: Any) -> Any:
+    """Python's own number for NumPy's, which register as numbers; anything else as it is."""
+    if type(value) in (int, float, bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def _plain_or_refuse(value: Any) -> Any:
+    plain = _plain(value)
+    if plain is value:
+        raise TypeError(f"{value!r} is of type {type(value).__name__}")
+    return plain
+
+
 def _explain(name: str, error: ValidationError) -> str:
     faults = (
-        f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
+        f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {_in_words(fault['msg'])}"
         if fault["loc"]
-        else fault["msg"]
+        else _in_words(fault["msg"])
         for fault in error.errors()
     )
     return f"{name}: " + "; ".join(faults)
+
+
+def _in_words(message: str) -> str:
+    """Message of pydantic in the words of this package."""
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message

@@ -5,14 +5,43 @@ original.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
+from PIL import Image
+
+from heap.base.numbers import whole_number
+from heap.masks.palette import OBJECTS, rgb
+from heap.masks.scaling import encode_image, fit_size, scale_mask
 
 if TYPE_CHECKING:
+    import pandas as pd
     from supervision import Detections
+
+_PICTURE_SIDE = 480
+"""Longest side, in pixels, of the picture in a notebook."""
+_OPACITY = 0.6
+_SCORES = 3
+"""Scores that the short form of objects names."""
+
+
+class Compared:
+    """Dataclass with arrays that compares and hashes by content; NaN is equal to itself."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            _same(getattr(self, part.name), getattr(other, part.name))
+            for part in fields(self)  # type: ignore[arg-type]  # of a dataclass
+        )
+
+    def __hash__(self) -> int:
+        parts = (getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]
+        # The shapes stand for arrays: 0.0 and -0.0 are equal and have other bytes.
+        return hash(tuple(part.shape if isinstance(part, np.ndarray) else part for part in parts))
 
 
 @dataclass(frozen=True)
@@ -21,7 +50,13 @@ class Rle:
 
     height: int
     width: int
-    counts: str
+    counts: str = field(repr=False)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Dense mask, so that `np.asarray(mask)` and `np.stack(masks)` give arrays."""
+        if copy is False:
+            raise ValueError("a mask is stored as run lengths; its array is always a new one")
+        return self.decode().astype(dtype or bool)
 
     @classmethod
     def encode(cls, mask: Bool[np.ndarray, "height width"]) -> "Rle":
@@ -38,8 +73,8 @@ class Rle:
         return np.asarray(rle_to_mask(self.counts, (self.width, self.height)), dtype=bool)
 
 
-@dataclass(frozen=True)
-class Objects:
+@dataclass(frozen=True, eq=False, repr=False)
+class Objects(Compared):
     """Connected foreground parts of an image, and proposals if there are any; best score first."""
 
     boxes: Float32[np.ndarray, "object 4"]
@@ -56,9 +91,14 @@ class Objects:
         """Number of objects."""
         return len(self.masks)
 
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{score:.2f}" for score in self.scores[:_SCORES])
+        more = ", ..." if len(self) > _SCORES else ""
+        return f"Objects({len(self)}, scores [{scores}{more}])"
 
-@dataclass(frozen=True)
-class Regions:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Regions(Compared):
     """Regions of an image: patches merged by features and saliency, see `heap.model.regions`."""
 
     label_map: Int64[np.ndarray, "grid_h grid_w"]
@@ -70,9 +110,17 @@ class Regions:
     areas: Float32[np.ndarray, " region"]
     """Share of the image; they sum to 1."""
 
+    def __len__(self) -> int:
+        """Number of regions."""
+        return len(self.scores)
 
-@dataclass(frozen=True)
-class ImageResult:
+    def __repr__(self) -> str:
+        rows, columns = self.label_map.shape
+        return f"Regions({len(self)}, in {rows} × {columns} patches)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageResult(Compared):
     """Objects, regions and saliency of one image."""
 
     key: str
@@ -88,13 +136,37 @@ class ImageResult:
     background: Float32[np.ndarray, " dim"]
     """Image-level embeddings F^f and F^b."""
 
-    def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
-        """Objects as COCO annotations: xywh boxes, RLE masks, one category, scores."""
+    def __repr__(self) -> str:
+        size = f"{self.width} × {self.height}"
+        return f"ImageResult({self.key!r}, {size}, {self.objects!r}, {self.regions!r})"
+
+    def _repr_png_(self) -> bytes:
+        """Picture for notebooks: objects in colours on the saliency; a result has no photo."""
+        size = fit_size((self.width, self.height), _PICTURE_SIDE)
+        grey = Image.fromarray(np.rint(self.saliency * 255).astype(np.uint8))
+        scene = np.asarray(grey.resize(size, Image.Resampling.BICUBIC).convert("RGB")).copy()
+        # The best object is drawn last, over proposals that overlap it.
+        for at, mask in reversed(list(enumerate(self.objects.masks))):
+            inside = scale_mask(mask.decode(), size)
+            colour = np.array(rgb(OBJECTS[at % len(OBJECTS)]))
+            blended = _OPACITY * colour + (1 - _OPACITY) * scene[inside]
+            scene[inside] = np.rint(blended).astype(np.uint8)
+        return encode_image(Image.fromarray(scene), "PNG")
+
+    def to_coco(
+        self, image_id: SupportsIndex = 1, first_id: SupportsIndex = 1
+    ) -> list[dict[str, Any]]:
+        """Objects as COCO annotations: xywh boxes, RLE masks, one category, scores.
+
+        Raises:
+            InputError: if a number of an image or annotation is no whole number.
+        """
+        image, first = whole_number("image_id", image_id), whole_number("first_id", first_id)
         objects = self.objects
         rows = zip(objects.boxes.tolist(), objects.scores.tolist(), objects.masks, strict=True)
         return [
-            {"id": number, "image_id": image_id, **coco_annotation(1, *row)}
-            for number, row in enumerate(rows, start=first_id)
+            {"id": number, "image_id": image, **coco_annotation(1, *row)}
+            for number, row in enumerate(rows, start=first)
         ]
 
     def to_supervision(self) -> "Detections":
@@ -110,6 +182,26 @@ class ImageResult:
             class_id=self.objects.regions.astype(int),
         )
 
+    def to_pandas(self) -> "pd.DataFrame":
+        """Objects as a table for pandas, which must be installed: a row for each, best first.
+
+        Columns that `run.objects.to_pandas()` has too are called and mean the same.
+        """
+        import pandas as pd
+
+        objects = self.objects
+        edges = dict(zip(("x1", "y1", "x2", "y2"), objects.boxes.T, strict=True))
+        areas = np.array([mask.decode().sum() for mask in objects.masks], dtype=np.int64)
+        columns = {
+            "id": [f"{self.key}#{at}" for at in range(len(objects))],
+            "key": [self.key] * len(objects),
+            **edges,
+            "score": objects.scores,
+            "area": areas,
+            "region": objects.regions,
+        }
+        return pd.DataFrame(columns)
+
     def to_numpy(self) -> dict[str, np.ndarray]:
         """Plain arrays: boxes, scores, masks (object, height, width), regions, saliency."""
         dense = [mask.decode() for mask in self.objects.masks]
@@ -122,6 +214,13 @@ class ImageResult:
             "regions": self.regions.label_map,
             "saliency": self.saliency,
         }
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    if not isinstance(ours, np.ndarray):
+        return bool(ours == theirs) or bool(ours != ours and theirs != theirs)
+    # Only floats have NaN, and NumPy asks for it in no other array.
+    return np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f")
 
 
 def coco_annotation(category: int, box: Sequence[float], score: float, mask: Rle) -> dict[str, Any]:

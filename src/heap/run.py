@@ -3,14 +3,16 @@
 import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float32
 
 from heap.base.errors import InputError
+from heap.base.numbers import box_of, real_number, text, whole_number
 from heap.base.progress import OnProgress, silent
 from heap.categories.edit import EditedCategories, edit_categories
 from heap.categories.listing import Category, categories, count_apart
@@ -23,6 +25,7 @@ from heap.store.database import reading
 from heap.store.history import Entry, read_history
 from heap.store.objects import ObjectTable
 from heap.store.photos import Photos
+from heap.store.place import folder_of
 from heap.store.search import Hits, nearest, vector_of
 from heap.store.store import RunStore
 
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     from heap.model.heap import Heap
     from heap.store.editing import Editor
 
-Box = tuple[float, float, float, float]
+_SEEDS = 0, 2**32 - 1
+"""Range of the seeds that all generators of random numbers take."""
+_SHOWN = 6
+"""Images that a notebook shows of a run."""
 
 
 class Run:
@@ -49,6 +55,35 @@ class Run:
         self.photos = Photos(self.store, None if photos is None else Path(photos), urls=urls)
         """Reads the photos of the run again."""
         self._model: Heap | None = None
+        # Now, for the folder that relative paths start from may become another one.
+        self._arguments = _arguments(run, photos, urls)
+
+    def __repr__(self) -> str:
+        counts = self.store.counts()
+        images = counts.done + counts.empty
+        return (
+            f"Run({str(self.store.run)!r}, {images} images, {counts.objects} objects, "
+            f"{counts.failed} failed)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Its numbers and first images with their objects drawn on them, for notebooks."""
+        from heap.report.strip import strip_of
+
+        first = islice((record for record in self.store.records() if record.thumbnail), _SHOWN)
+        pictures = strip_of((record.thumbnail, record.result) for record in first)
+        return f"<p>{escape(repr(self))}</p>{pictures}"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same run, read in the same way."""
+        return isinstance(other, Run) and self._arguments == other._arguments
+
+    def __hash__(self) -> int:
+        return hash(self._arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by its place: a copy, also in another process, opens the run there."""
+        return _reopen, self._arguments
 
     def __len__(self) -> int:
         """Number of images that were worked on to the end."""
@@ -115,17 +150,19 @@ class Run:
 
     def search(
         self,
-        image: "Picture | Path | str | None" = None,
+        image: Any = None,
         *,
-        box: Box | None = None,
+        box: Any = None,
         object_id: str | None = None,
         where: str | None = None,
-        count: int = 20,
+        count: SupportsIndex = 20,
         exact: bool | None = None,
     ) -> Hits:
         """Find the objects most like one of the run, or like what an image shows in a box.
 
-        `image` is any file or URL or, where there is no such file, the key of an image of the run.
+        `image` is one as a program holds it, see `heap.images.held`: a path, a URL, an array, a
+        tensor, a Pillow image, bytes or a binary file; or, where there is no file of that name, the
+        key of an image of the run. `box` is a list, tuple, array or tensor of x1, y1, x2, y2.
         Without a `box` the model's main object of the image is looked for, or all of the image if
         the model finds none. `where` is a condition such as `score > 0.5 AND category = 3`, see
         `heap.store.condition`. Every object is compared, unless there are very many and `exact` is
@@ -137,24 +174,27 @@ class Run:
                 conditions that cannot be used.
             ImageError: if the image cannot be decoded, or is of the run and cannot be read again.
         """
-        if (image is None) == (object_id is None) or (box and image is None):
+        if (image is None) == (object_id is None) or (box is not None and image is None):
             raise InputError("search takes an image, and a box of it if wanted, or an object")
+        wanted = whole_number("count", count, least=1)
+        where = None if where is None else text("where", where)
         if object_id is not None:
-            vector = vector_of(self.store, object_id)
+            vector = vector_of(self.store, text("object_id", object_id))
             without = [object_id]
-            return nearest(self.store, vector, count, where=where, without=without, exact=exact)
-        return nearest(self.store, self._embed(image, box), count, where=where, exact=exact)
+            return nearest(self.store, vector, wanted, where=where, without=without, exact=exact)
+        edges = None if box is None else box_of(box)
+        return nearest(self.store, self._embed(image, edges), wanted, where=where, exact=exact)
 
     def edit_categories(
         self,
         *,
-        count: int | Literal["auto"] | None = None,
+        count: SupportsIndex | Literal["auto"] | None = None,
         again: bool = False,
-        merge: Iterable[Sequence[int]] = (),
-        rename: Mapping[int, str] | None = None,
-        reject: Iterable[int] = (),
-        restore: Iterable[int] = (),
-        seed: int = 0,
+        merge: Iterable[Sequence[SupportsIndex]] = (),
+        rename: Mapping[Any, str] | None = None,
+        reject: Iterable[SupportsIndex] = (),
+        restore: Iterable[SupportsIndex] = (),
+        seed: SupportsIndex = 0,
         who: str | None = None,
         on_progress: OnProgress = silent,
     ) -> EditedCategories:
@@ -177,17 +217,22 @@ class Run:
         """
         from heap.store.editing import Editor
 
-        groups, names = list(merge), dict(rename or {})
-        rejected, restored = list(reject), list(restore)
+        wanted = count if count in (None, "auto") else whole_number("count", count)
+        groups = [_categories(group) for group in merge]
+        names = {
+            whole_number("a category", at): text("a name", name)
+            for at, name in (rename or {}).items()
+        }
+        rejected, restored = _categories(reject), _categories(restore)
         asked = again or count is not None or groups or names or rejected or restored
         if not asked and self._is_read_only() and (listed := self.categories):
             return EditedCategories(listed, count_apart(self.store), 0, None)
         with Editor(self.store.run) as editor:
             count_sorted = edit_categories(
                 editor,
-                count=count,
+                count=wanted,
                 again=again,
-                seed=seed,
+                seed=whole_number("seed", seed, *_SEEDS),
                 merged=groups,
                 names=names,
                 rejected=rejected,
@@ -245,9 +290,9 @@ class Run:
         out: Path | str | None = None,
         *,
         categories: bool = False,
-        min_score: float = 0.0,
+        min_score: SupportsFloat = 0.0,
         split: str | None = None,
-        seed: int = 0,
+        seed: SupportsIndex = 0,
         crops: bool = False,
         images: "ImageMode | None" = None,
         on_progress: OnProgress = silent,
@@ -270,8 +315,10 @@ class Run:
 
         choices = Choices(
             categories=categories,
-            min_score=min_score,
-            splits=Splits() if split is None else Splits.parse(split, seed),
+            min_score=real_number("min_score", min_score),
+            splits=Splits()
+            if split is None
+            else Splits.parse(text("split", split), whole_number("seed", seed)),
             crops=crops,
             images=images,
             photos=self.photos.root,
@@ -288,30 +335,47 @@ class Run:
         return folder is not None and not os.access(folder, os.W_OK)
 
     def _embed(
-        self, image: "Picture | Path | str | None", box: Box | None
+        self, image: Any, box: tuple[float, float, float, float] | None
     ) -> Float32[np.ndarray, " dim"]:
-        from heap.images import Picture
         from heap.model.embedding import whole_box
 
-        picture = image if isinstance(image, Picture) else self._decode(str(image))
-        config = self.discovered_with
+        picture, config = self._picture_of(image), self.discovered_with
         if box is None and len(objects := self.model()([picture], config)[0].objects):
             return np.asarray(objects.embeddings[0])
         return np.asarray(self.model().embed([(picture, box or whole_box(picture))], config)[0])
 
-    def _decode(self, image: str) -> "Picture":
-        """Decode a file, an image at a URL, or an image of the run."""
-        from heap.images import decode, decode_bytes, list_images
+    def _picture_of(self, image: Any) -> "Picture":
+        """Picture of an image that a program holds, or of one of the run by its key."""
+        from heap.images import decode_bytes
+        from heap.images.held import is_single, to_picture
 
-        if not os.path.lexists(image):
+        if isinstance(image, str) and not os.path.lexists(image):
             table = self.store.table(schema.IMAGES)
             for row in read_rows(table, ["source", "digest"], f"key = {quote(image)}").to_pylist():
                 photo = self.photos.read(image, row["source"], row["digest"])
                 return decode_bytes(image, photo.data)
-        source, *more = islice(list_images(image), 2)
-        if more:
-            raise InputError(f"{image!r} stands for several images; name one of them")
-        return decode(source)
+        if not is_single(image):
+            raise InputError("search takes one image; ask for each of several by itself")
+        return to_picture(image)
+
+
+def _categories(numbers: Iterable[Any]) -> list[int]:
+    try:
+        return [whole_number("a category", number) for number in numbers]
+    except TypeError:
+        raise InputError(f"categories are {numbers!r}; give a list of their numbers") from None
+
+
+def _arguments(
+    run: Path | str, photos: Path | str | None, urls: bool
+) -> tuple[str, str | None, bool]:
+    folder = folder_of(run)
+    place = str(run) if folder is None else os.path.realpath(folder)
+    return place, None if photos is None else os.path.realpath(photos), urls
+
+
+def _reopen(run: str, photos: str | None, urls: bool) -> Run:
+    return Run(run, photos=photos, urls=urls)
 
 
 def _user() -> str:

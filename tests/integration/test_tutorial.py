@@ -4,7 +4,8 @@
 `sh` by bash, `python` as scripts. A `text` block is what the block before it prints, where `...`
 stands for any words and white space does not count. Commands in `console` blocks are only parsed.
 
-`docs/tutorial.ipynb` is run by `tools/run_notebook.py`, which also refreshes its outputs.
+`docs/tutorial.ipynb` and `docs/python.ipynb` are run by `tools/run_notebook.py`, which also
+refreshes their outputs.
 """
 
 import json
@@ -25,7 +26,7 @@ from heap.cli import app
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
+NOTEBOOKS = [ROOT / "docs" / "tutorial.ipynb", ROOT / "docs" / "python.ipynb"]
 RUN_NOTEBOOK = ROOT / "tools" / "run_notebook.py"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -110,7 +111,9 @@ def test_commands_that_are_not_run_are_understood() -> None:
         app.parse_args(arguments, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("path", [TUTORIAL, NOTEBOOK], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [TUTORIAL, ROOT / "docs" / "python.md", *NOTEBOOKS], ids=lambda path: path.name
+)
 def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     links = set(re.findall(r"\]\(([^)#:]+)", text))
@@ -118,24 +121,26 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert not [link for link in links if not (path.parent / link).exists()]
 
 
-def test_notebook_runs_and_has_its_outputs(tmp_path: Path) -> None:
-    fresh = tmp_path / NOTEBOOK.name
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_runs_and_has_its_outputs(notebook: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / notebook.name
     done = subprocess.run(
-        [sys.executable, RUN_NOTEBOOK, NOTEBOOK, "--out", fresh],
+        [sys.executable, RUN_NOTEBOOK, notebook, "--out", fresh],
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert shown(NOTEBOOK) == shown(fresh)
+    assert shown(notebook) == shown(fresh)
 
 
-def test_outputs_of_the_notebook_are_those_of_one_small_run() -> None:
-    counts = [cell["execution_count"] for cell in code_cells(NOTEBOOK)]
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_outputs_of_the_notebook_are_those_of_one_small_run(notebook: Path) -> None:
+    counts = [cell["execution_count"] for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
-    assert NOTEBOOK.stat().st_size < MOST_BYTES
-    assert any("image/jpeg" in kind for kinds in shown(NOTEBOOK) for kind in kinds)
+    assert notebook.stat().st_size < MOST_BYTES
+    assert any("image/jpeg" in kind for kinds in shown(notebook) for kind in kinds)
 
 
 def shown(notebook: Path) -> list[list[str]]:

@@ -2,6 +2,7 @@ import json
 from dataclasses import FrozenInstanceError, asdict
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +31,29 @@ def test_defaults_survive_json(kind: type) -> None:
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_keys_are_refused_by_name(kind: type) -> None:
-    with pytest.raises(ConfigError, match=f"{kind.__name__}: colour = 'red': Unexpected"):
+    with pytest.raises(
+        ConfigError, match=f"{kind.__name__}: colour = 'red': there is no such setting"
+    ):
         from_dict(kind, {"colour": "red"})
     with pytest.raises(ConfigError, match="__class__"):
         from_dict(kind, {"__class__": "os.system"})
+
+
+def test_wrong_settings_are_refused_in_words_where_they_are_made() -> None:
+    with pytest.raises(ConfigError, match=r"^FitConfig: steps = 0: it has to be greater than"):
+        FitConfig(steps=0)
+    with pytest.raises(ConfigError, match=r"^FeatureConfig: square and native are two sizes"):
+        FeatureConfig(square=True, native=True)
+    with pytest.raises(ConfigError, match=r"^DiscoverConfig: colour = 1: there is no such setting"):
+        DiscoverConfig(colour=1)  # type: ignore[call-arg]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert FitConfig(steps=np.int64(3)).steps == 3  # type: ignore[arg-type]
+    values = {"proposals": np.uint8(2), "min_score": np.float64(0.5)}
+    assert from_dict(DiscoverConfig, values) == DiscoverConfig(proposals=2, min_score=0.5)
+    with pytest.raises(ConfigError, match=r"proposals = 2\.5: it has to be a valid integer"):
+        from_dict(DiscoverConfig, {"proposals": np.float32(2.5)})
 
 
 def test_the_configuration_cannot_be_changed() -> None:

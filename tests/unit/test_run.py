@@ -1,12 +1,17 @@
 """A run of real pictures as a collection, in Python."""
 
+import copy
 import json
+import os
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import heap as package
@@ -140,3 +145,61 @@ def test_an_export_is_a_method_of_a_run(run: Path, photos: Path, tmp_path: Path)
     assert exported.crops == len(list((out / "crops").rglob("*.png"))) > 0
     with pytest.raises(InputError, match="scores are from 0 to 1"):
         package.open(run).export("csv", min_score=2.0)
+
+
+def test_an_image_of_any_form_is_searched(collection: Run, photos: Path) -> None:
+    path = photos / "00.png"
+    with Image.open(path) as opened:
+        pixels = np.array(opened)
+    forms: list[Any] = [
+        pixels,
+        torch.from_numpy(pixels),
+        Image.fromarray(pixels),
+        path.read_bytes(),
+    ]
+    for image in forms:
+        assert collection.search(image, count=np.int64(1))[0].id == "00.png#0"
+    with pytest.raises(InputError, match="search takes one image"):
+        collection.search([pixels])
+    with pytest.raises(InputError, match="holds int64; convert it to uint8"):
+        collection.search(pixels.astype(np.int64))
+
+
+def test_a_box_is_four_numbers_of_any_kind(collection: Run, pictures: list[Picture]) -> None:
+    row = collection.objects.to_pandas().iloc[0]
+    edges = [float(row[side]) for side in ("x1", "y1", "x2", "y2")]
+    boxes: list[Any] = [edges, np.array(edges), torch.tensor(edges)]
+    hits = [collection.search(pictures[0], box=box) for box in boxes]
+    assert hits[0] == hits[1] == hits[2]
+    with pytest.raises(InputError, match="box has 2 numbers"):
+        collection.search(pictures[0], box=(1, 2))
+
+
+def test_categories_are_whole_numbers_of_any_kind(run: Path, tmp_path: Path) -> None:
+    own = package.open(shutil.copytree(run, tmp_path / "run"))
+    edited = own.edit_categories(
+        count=np.int64(2), again=True, rename={np.int64(1): "disc"}, seed=np.uint8(3)
+    )
+    assert edited.categories[0].name == "disc"
+    assert own.categories == own.categories
+    assert "array" not in repr(own.categories)
+
+
+def test_a_run_is_its_place(run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.parent)
+    collection = package.open("run", photos=photos)
+    monkeypatch.chdir("/")
+    copies = [pickle.loads(pickle.dumps(collection)), copy.deepcopy(collection)]  # noqa: S301
+    for again in copies:
+        assert (again, hash(again)) == (package.open(run, photos=photos), hash(collection))
+        assert [each.key for each in again.results()] == [each.key for each in collection.results()]
+    assert collection != package.open(run)
+    objects = len(collection.objects)
+    assert repr(package.open(run)) == f"Run({str(run)!r}, 12 images, {objects} objects, 0 failed)"
+
+
+def test_a_notebook_shows_the_first_images(collection: Run) -> None:
+    page = collection._repr_html_()
+    assert page.count('<img src="data:image/jpeg;base64,') == 6
+    assert "12 images" in page
+    assert os.fspath(collection.store.run) in page

@@ -32,10 +32,8 @@ class WriteError(InputError):
     exit_code = 1
 
 
-class ConfigError(HeapError):
+class ConfigError(InputError):
     """Configuration with an unknown key, a wrong type or a value out of range."""
-
-    exit_code = 2
 
 
 class WeightsError(HeapError):

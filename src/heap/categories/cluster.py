@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from heap.base.forked import compute_after_fork
 from heap.store.columns import unit_vectors
 
 CRITERION = (
@@ -104,6 +105,7 @@ def _label_by_k_means(unit: Vectors, count: int, seed: int) -> Int64[np.ndarray,
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
+    compute_after_fork()
     kind = MiniBatchKMeans if len(unit) > _MANY else KMeans
     with warnings.catch_warnings():
         # It warns of equal vectors, which can make fewer clusters than were asked for.

@@ -4,12 +4,13 @@ Categories are numbered from 1, and numbers are never used again. An object that
 the category 0; one that was found after the last sorting has none yet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float32
 
 from heap.categories.titles import title_of
+from heap.results import Compared
 from heap.store import schema
 from heap.store.database import reading
 from heap.store.store import RunStore
@@ -20,8 +21,8 @@ TYPICAL = 12
 """Most typical members that are named."""
 
 
-@dataclass(frozen=True)
-class Category:
+@dataclass(frozen=True, eq=False)
+class Category(Compared):
     """Objects that are alike."""
 
     id: int
@@ -35,7 +36,7 @@ class Category:
     """Mean cosine of the members with the prototype; nan without members."""
     typical: tuple[str, ...]
     """Ids of the members nearest to the prototype, nearest first."""
-    prototype: Float32[np.ndarray, " dim"]
+    prototype: Float32[np.ndarray, " dim"] = field(repr=False)
     """Mean direction of the members that it was made of."""
 
     @property

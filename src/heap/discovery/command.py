@@ -9,19 +9,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, SupportsIndex, get_args
 
 from heap.base.files import file_stem
 from heap.base.interrupt import Interruptible
+from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
-from heap.config import DiscoverConfig, Precision, Saved, from_dict
+from heap.config import ORIGINALS, DiscoverConfig, Precision, Saved
 from heap.discovery.pictures import examine_chunk
+from heap.discovery.streaming import work_on_stream
 from heap.encoder.registry import PACKAGED
 from heap.export.coco import write_coco
 from heap.fitting.command import fit
 from heap.images import Limits, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
-from heap.images.listing import Place
+from heap.images.named import Images, refuse_iterator, split_images
 from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.source import STANDARD_INPUT
@@ -77,7 +79,7 @@ class Discovery:
 
 
 def discover(
-    images: Place | Sequence[Place],
+    images: Images,
     out: Path | str = "heap-run",
     *,
     model: Heap | Path | str | None = None,
@@ -85,13 +87,20 @@ def discover(
     device: str = "auto",
     precision: Precision = "auto",
     config: DiscoverConfig | Mapping[str, Any] | None = None,
-    limit: int | None = None,
+    limit: SupportsIndex | None = None,
     timeout: float = Limits().seconds,
     prune: bool = False,
     on_fit: Callable[[Path], None] = lambda folder: None,
     on_progress: OnProgress = silent,
 ) -> Discovery:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
+
+    `images` are places (files, folders, globs, lists, URLs) or, for what a program holds, a mapping
+    of names to images or pairs (name, image), see `heap.images.held`. Pairs may come from an
+    iterator of any length: it is read once, a chunk at a time. A name is the key in the run, and
+    tells which image is which when the call is repeated; an image with another content than before
+    is worked on again. The run keeps a copy of every image that has no place of its own, as it was
+    encoded or as PNG, so that it can be shown and exported like others.
 
     `model` is one that is loaded, or the name of one: embedded, a folder or a hub name; `encoder`
     says where its encoder is now. Without a model it is the one inside the package or, for another
@@ -110,16 +119,21 @@ def discover(
     another by now. `prune` drops the images that are no longer where they were.
 
     Raises:
-        InputError: if there is no image, or `out` cannot be written or is being written.
+        InputError: if there is no image, one of several has no name or the name of another one, or
+            `out` cannot be written or is being written.
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
     out = Path(out)
-    heap = _load(images, out, model, encoder, device, precision, timeout, on_fit, on_progress)
-    if not isinstance(config, DiscoverConfig):
-        config = from_dict(DiscoverConfig, asdict(heap.defaults) | dict(config or {}))
-    listing = list_images(images)
-    listed = list(islice(listing, limit))
+    most = None if limit is None else whole_number("limit", limit, least=1)
+    limits = Limits(seconds=real_number("timeout", timeout, least=0))
+    if model is None and encoder not in (None, *PACKAGED):
+        refuse_iterator(images, "a head is fitted on the images first")
+    places, pairs = split_images(images)
+    heap = _load(images, out, model, encoder, device, precision, limits, on_fit, on_progress)
+    config = heap.settings(config)
+    listing = None if places is None else list_images(places)
+    listed = list(islice(listing or (), most))
     started = time.monotonic()
     settings = {
         "model": asdict(heap.config),
@@ -137,11 +151,28 @@ def discover(
             on_progress(stage, done, total)
             stop.check()
 
-        limits = Limits(seconds=timeout)
-        matched = match(listed, store.stored(), pool, on_stage, limits)
-        _note_places(store, matched, out, prune=prune)
-        note_folders(store, (source.location for source in matched.sources))
-        worked = _work_by_chunks(store, matched, heap, config, out, pool, limits, stop, on_progress)
+        stored = store.stored()
+        if pairs is None:
+            matched = match(listed, stored, pool, on_stage, limits)
+            _note_places(store, matched, out, prune=prune)
+            note_folders(store, (source.location for source in matched.sources))
+            worked = _work_by_chunks(
+                store, matched, heap, config, out, pool, limits, stop, on_progress
+            )
+        else:
+            known = {row.key: row for row in stored}
+            streamed = work_on_stream(
+                store, islice(pairs, most), known, heap, config, out, pool, limits, stop,
+                on_progress,
+            )  # fmt: skip
+            # As a listing in which the images that came are as they are.
+            matched = Matched(
+                [Source(key, "") for key in streamed.keys],
+                changed=streamed.changed,
+                gone=streamed.gone(known),
+            )
+            worked = streamed.worked
+            _note_places(store, matched, out, prune=prune)
         store.compact(on_progress)
         write_reports(store, out, on_progress)
         failed = {failure.key for failure in store.failures()}
@@ -157,7 +188,7 @@ def discover(
                 moved=len(matched.places),
                 gone=tuple(matched.gone),
                 pruned=prune,
-                skipped=dict(listing.skipped),
+                skipped={} if listing is None else dict(listing.skipped),
             ),
         )
 
@@ -209,13 +240,13 @@ def _work_by_chunks(
 
 
 def _load(
-    images: Place | Sequence[Place],
+    images: Images,
     out: Path,
     model: Heap | Path | str | None,
     encoder: str | None,
     device: str,
     precision: Precision,
-    timeout: float,
+    limits: Limits,
     on_fit: Callable[[Path], None],
     on_progress: OnProgress,
 ) -> Heap:
@@ -241,7 +272,7 @@ def _load(
         encoder=encoder,
         device=device,
         precision=precision,
-        timeout=timeout,
+        timeout=limits.seconds,
         on_progress=report,
     )
 
@@ -270,7 +301,7 @@ def _note_places(store: RunStore, matched: Matched, out: Path, *, prune: bool) -
     gone = matched.gone if prune else []
     store.drop(gone)
     for key in gone:
-        for kind in get_args(Saved):
+        for kind in (ORIGINALS, *get_args(Saved)):
             for path in (out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
                 path.unlink()
 

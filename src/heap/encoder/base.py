@@ -1,6 +1,7 @@
 """Interface of every frozen encoder, whichever network it is made of."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, InputError
+from heap.base.forked import compute_after_fork
 from heap.config import Facet
+from heap.encoder.precision import refuse_other_numbers
 from heap.encoder.weights import Colour
 
 
@@ -117,13 +120,25 @@ class Encoder(nn.Module, ABC):
             InputError: if a side of the images is not a multiple of the patch.
         """
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.name!r}, patches of {self.patch} pixels, {self.dim} "
+            f"features, {self.precision} on {self.mean.device})"
+        )
+
     def train(self, mode: bool = True) -> "Encoder":
         """Stay in evaluation mode, whatever a module that holds this one is told."""
         return super().train(False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Encoder":
+        refuse_other_numbers(fn)
+        changed: Encoder = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return changed
+
     def _normalise(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float32[Tensor, "batch 3 height width"]:
+        compute_after_fork()
         return (pixels.to(self.mean) - self.mean) / self.std
 
     def _layer_index(self, layer: int) -> int:

@@ -6,16 +6,19 @@ import torch
 
 from heap.base.device import choose_device
 from heap.base.errors import InputError
+from heap.base.forked import compute_after_fork
+from heap.base.numbers import text
 from heap.config import Precision
 from heap.encoder import hub
 from heap.encoder.architecture import TransformerArchitecture
 from heap.encoder.base import Encoder, Origin
 from heap.encoder.files import find_files
-from heap.encoder.precision import choose_precision
+from heap.encoder.precision import choose_precision, usual_state
 from heap.encoder.registry import resolve
 from heap.encoder.weights import load_model, read_normalisation
 
 
+@usual_state()
 def load_encoder(name: str, *, device: str = "cpu", precision: Precision = "auto") -> Encoder:
     """Load an encoder by alias, hub name or local folder; only a hub name uses the network.
 
@@ -27,7 +30,8 @@ def load_encoder(name: str, *, device: str = "cpu", precision: Precision = "auto
         ConfigError: if `precision` is unknown.
         WeightsError: if the weights cannot be fetched, are damaged, or are not the model's.
     """
-    target, place = _find_device(device), resolve(name)
+    compute_after_fork()
+    target, place = _find_device(device), resolve(text("encoder", name))
     chosen = choose_precision(precision, target)
     files = find_files(place if isinstance(place, Path) else hub.fetch(place))
     model, architecture = load_model(files)

@@ -1,10 +1,16 @@
-"""Choice of the precision in which a device computes."""
+"""Choice of the precision in which a device computes, and protection from settings of torch.
 
-from typing import Literal
+A program may have set a default type or device of tensors, or be inside `torch.autocast`: for
+models of its own. Ours load and compute as if it had not.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 
-from heap.base.errors import ConfigError
+from heap.base.errors import ConfigError, InputError
 
 _CHOICES = "auto, fp32, bf16"
 """Known precisions. Not read from `heap.config`: a bare GPU machine that pretrains has no pydantic.
@@ -36,3 +42,33 @@ def choose_precision(precision: str, device: torch.device) -> Literal["fp32", "b
         if precision == known:
             return known
     raise ConfigError(f"there is no precision {precision!r}; choose one of {_CHOICES}")
+
+
+@contextmanager
+def usual_state() -> Iterator[None]:
+    """Make modules and tensors as torch does where nothing was set, and draw no random numbers.
+
+    The default type is one for all threads: others see float32 meanwhile.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        # The weights that a module begins with are drawn, and then replaced by those of a file.
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def refuse_other_numbers(convert: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Refuse what `.half()`, `.double()` and the like do to the tensors of a module.
+
+    Raises:
+        InputError: if numbers are not float32 after it.
+    """
+    kind: Any = convert(torch.zeros(1, dtype=torch.float32, device="cpu")).dtype
+    if kind != torch.float32:
+        raise InputError(
+            f"the weights cannot become {kind}: they stay float32; "
+            'load the model with precision="bf16" to compute in half precision'
+        )

@@ -1,7 +1,7 @@
 """Items of an export: the images of a run with the objects that are wanted of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -14,6 +14,7 @@ from heap.results import Rle
 from heap.store import schema
 from heap.store.columns import read_rows
 from heap.store.database import reading
+from heap.store.photos import copy_in_run
 from heap.store.records import Finished
 from heap.store.rejected import is_rejected
 from heap.store.store import RunStore
@@ -166,7 +167,9 @@ def read_items(
     for record in store.records():
         key = record.result.key
         if key in names:
-            yield _item(record, names[key], labels, min_score)
+            copy = copy_in_run(store.run, record.source)
+            placed = record if copy is None else replace(record, source=str(copy))
+            yield _item(placed, names[key], labels, min_score)
 
 
 def _titles(store: RunStore) -> dict[int, str | None] | None:

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from heap.base.errors import ImageError
+from heap.base.forked import compute_after_fork
 from heap.config import FeatureConfig
 from heap.encoder.base import Encoder, Features
 from heap.features.colour_prior import smoothed_prior
@@ -176,6 +177,7 @@ def _join_cues(
 
 def run_in_halves(work: Callable[[torch.Tensor], T], batch: torch.Tensor) -> list[T]:
     """Results of `work` on the batch, or on parts of it where it does not fit into memory."""
+    compute_after_fork()
     try:
         return [work(batch)]
     except (RuntimeError, MemoryError) as error:

@@ -1,18 +1,21 @@
 """All of `heap fit`: list images, compute features, train, check, save."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from heap.base.cache import cache_dir
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
+from heap.base.numbers import real_number
 from heap.base.progress import OnProgress, silent
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.load import load_encoder
+from heap.encoder.precision import usual_state
 from heap.encoder.registry import recipe
 from heap.encoder.whereabouts import lasting_name, note_place
 from heap.features.store import FeatureStore
@@ -23,13 +26,15 @@ from heap.fitting.things import learn_objectness
 from heap.fitting.training import train_head
 from heap.images import Limits, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
-from heap.images.listing import Place
+from heap.images.named import Images, split_images, spool
 from heap.images.skipped import Skipped
-from heap.model.heap import Heap, ModelConfig
+from heap.model.heap import Heap
+from heap.model.saved import ModelConfig
 
 
+@usual_state()
 def fit(
-    images: Place | Sequence[Place],
+    images: Images,
     out: Path | str,
     *,
     encoder: str = "embedded",
@@ -46,6 +51,8 @@ def fit(
 ) -> Heap:
     """Fit a head on unlabelled images and save the model in `out`.
 
+    `images` are places, or images with names, as `heap.discover` takes them. Of an iterator it
+    keeps up to twice as many as are used in temporary files, spread evenly over all that come.
     Settings that are None are those of the recipe of `encoder`; `features` name an encoder
     themselves. Images that cannot be used, or take longer than `timeout` seconds to be read or to
     be decoded, are left out and listed in `failed.jsonl` there. `on_skipped` is told what the
@@ -66,7 +73,28 @@ def fit(
     out = Path(out)
     # Folder and images before the encoder: loading it takes seconds, and may need the network.
     refuse_strangers(out)
-    sources = _choose_images(images, config.images, on_skipped)
+    limits = Limits(seconds=real_number("timeout", timeout, least=0))
+    with TemporaryDirectory(prefix="heap-fit-") as spooled:
+        sources = _choose_images(images, config.images, Path(spooled), on_skipped)
+        return _fit(
+            sources, out, features, head or usual.head, losses, config, device, precision, cache,
+            limits, on_progress,
+        )  # fmt: skip
+
+
+def _fit(
+    sources: list[Source],
+    out: Path,
+    features: FeatureConfig,
+    head: HeadConfig,
+    losses: LossConfig,
+    config: FitConfig,
+    device: str,
+    precision: Precision,
+    cache: Path | None,
+    limits: Limits,
+    on_progress: OnProgress,
+) -> Heap:
     loaded = load_encoder(features.encoder, device=device, precision=precision)
     note_place(features.encoder, loaded.fingerprint)
     name = name_of_encoder(out, loaded.fingerprint) or lasting_name(features.encoder)
@@ -74,7 +102,7 @@ def fit(
     store = FeatureStore(cache or cache_dir() / "features", loaded, features)
     model_config = ModelConfig(
         features=replace(features, encoder=name),
-        head=head or usual.head,
+        head=head,
         encoder_fingerprint=loaded.fingerprint,
     )
     model = Heap(loaded, model_config)
@@ -84,15 +112,20 @@ def fit(
             on_progress(stage, done, total)
             stop.check()
 
-        collected = collect(sources, loaded, store, pool, on_stage, Limits(seconds=timeout))
+        collected = collect(sources, loaded, store, pool, on_stage, limits)
         _train_and_save(model, collected, losses, config, out, on_stage)
     return model
 
 
 def _choose_images(
-    images: Place | Sequence[Place], max_count: int, on_skipped: Callable[[Skipped], None]
+    images: Images, max_count: int, folder: Path, on_skipped: Callable[[Skipped], None]
 ) -> list[Source]:
-    listing = list_images(images)
+    """Choose the images to learn from; those that are in memory are written to `folder`."""
+    places, pairs = split_images(images)
+    if pairs is not None:
+        with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+            return spread_evenly(iter(spool(pairs, folder, max_count, pool, stop.check)), max_count)
+    listing = list_images(places or ())
     sources = spread_evenly(listing, max_count)
     # Only now, for a listing goes on while it is read.
     if listing.skipped:

@@ -6,6 +6,7 @@ if both are possible. Values are 0 to 255 in `uint8`, 0 to 1 in floats, and 0 to
 where darker ones are stretched as in `heap.images.deep`; whatever else is refused.
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -34,8 +35,15 @@ def is_single(images: object) -> bool:
     return len(getattr(images, "shape", (0,) * 4)) < 4
 
 
+def is_pair(item: object) -> bool:
+    """Whether this is a name and an image."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+
+
 def to_pictures(images: Iterable[Any], names: Iterable[str] | None = None) -> Iterator[Picture]:
     """Picture of every image, when it is asked for; `names` become their keys.
+
+    A pair (name, image) has its name with it.
 
     Raises:
         InputError: if an image is nothing that can be used, or there are fewer names than images.
@@ -46,6 +54,8 @@ def to_pictures(images: Iterable[Any], names: Iterable[str] | None = None) -> It
         name = None if named is None else next(named, None)
         if named is not None and name is None:
             raise InputError(f"there are more images than names, which are {number}")
+        if is_pair(image):
+            name, image = image if name is None else (name, image[1])
         yield to_picture(image, name, f"image-{number}")
 
 
@@ -61,12 +71,39 @@ def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Pic
     if isinstance(image, Picture):
         return image if name is None else replace(image, key=name)
     key = name or usual
+    if (data := _encoded(image)) is not None:
+        return decode_bytes(key, data)
+    return picture_from(key, *_to_rgb(image, key))
+
+
+def encode(image: Any, key: str) -> tuple[bytes, str | None]:
+    """Encoded bytes of an image that is in memory, and a note of what was made up for them.
+
+    Those that are encoded stay as they are; others become PNG, upright and without a loss.
+
+    Raises:
+        InputError: if it is nothing that can be used, saying why and what to do.
+    """
+    if (data := _encoded(image)) is not None:
+        return data, None
+    rgb, note, profile = _to_rgb(image, key)
+    file = io.BytesIO()
+    # The quickest compression: the files are for programs, and a model waits for them.
+    rgb.save(file, "PNG", compress_level=1, icc_profile=profile or None)
+    return file.getvalue(), note
+
+
+def _encoded(image: Any) -> bytes | None:
+    """Bytes of an image that is encoded already, None of any other."""
     if hasattr(image, "read"):
         image = image.read()
-    if isinstance(image, bytes | bytearray | memoryview):
-        return decode_bytes(key, bytes(image))
+    return bytes(image) if isinstance(image, bytes | bytearray | memoryview) else None
+
+
+def _to_rgb(image: Any, key: str) -> tuple[Image.Image, str | None, bytes]:
+    """Upright RGB of an image that is not encoded, a note, and the profile of its colours."""
     if isinstance(image, Image.Image):
-        return _from_pillow(image, key)
+        return _from_pillow(image)
     # A tensor is known by what it can do: torch is slow to import, and not needed for this.
     if hasattr(image, "detach") and hasattr(image, "cpu"):
         return _from_array(_to_numpy(image), key)
@@ -85,7 +122,7 @@ def _from_path(path: str) -> Picture:
     return decode(sources[0])
 
 
-def _from_pillow(image: Image.Image, key: str) -> Picture:
+def _from_pillow(image: Image.Image) -> tuple[Image.Image, str | None, bytes]:
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F" or upright.mode.startswith("I"):
         rgb, note = from_grey(upright)
@@ -93,7 +130,7 @@ def _from_pillow(image: Image.Image, key: str) -> Picture:
         rgb, note = put_on_backdrop(upright.convert("RGBA"))
     else:
         rgb, note = upright.convert("RGB"), None
-    return picture_from(key, rgb, note, profile_of(image))
+    return rgb, note, profile_of(image)
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:
@@ -110,8 +147,8 @@ def _may_be_first(array: np.ndarray) -> bool:
     return array.ndim == 3 and array.shape[0] in _CHANNELS
 
 
-def _from_array(array: np.ndarray, key: str) -> Picture:
-    """Picture of an array, channels behind."""
+def _from_array(array: np.ndarray, key: str) -> tuple[Image.Image, str | None, bytes]:
+    """RGB of an array, channels behind."""
     values = array[..., None] if array.ndim == 2 else array
     if values.ndim != 3 or values.shape[2] not in _CHANNELS or not values.size:
         first = "; with the channels first, use array.transpose(1, 2, 0)"
@@ -123,10 +160,10 @@ def _from_array(array: np.ndarray, key: str) -> Picture:
     shades, note = _to_shades(values, key)
     if values.shape[2] == 4:
         rgb, transparent = put_on_backdrop(Image.fromarray(shades))
-        return picture_from(key, rgb, "; ".join(filter(None, [note, transparent])) or None)
+        return rgb, "; ".join(filter(None, [note, transparent])) or None, b""
     grey = values.shape[2] == 1
     rgb = Image.fromarray(shades[..., 0] if grey else shades).convert("RGB")
-    return picture_from(key, rgb, note)
+    return rgb, note, b""
 
 
 def _to_shades(

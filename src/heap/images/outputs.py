@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import get_args
 
 from heap.base.files import MARKER
-from heap.config import Saved
+from heap.config import ORIGINALS, Saved
 
 _TABLES = ("store/config.lance", "store/images.lance")
 """Tables that every run has, which tell its folder from one with like names."""
-_WRITTEN = ("store", *get_args(Saved))
+_WRITTEN = ("store", ORIGINALS, *get_args(Saved))
 """Folders in the folder of a run that we have written; others there may be the user's own."""
 
 

@@ -1,32 +1,28 @@
 """Model that is saved and loaded: a frozen encoder, and the head that was fitted on it."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, field, replace
-from functools import partial
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin
 from jaxtyping import Float32
-from pydantic.dataclasses import dataclass
-from torch import nn
+from torch import Tensor, nn
 
-from heap.base.errors import ConfigError, ImageError, InputError, WeightsError
+from heap.base.errors import ImageError, InputError, WeightsError
 from heap.config import (
-    CHECKED,
     DiscoverConfig,
-    FeatureConfig,
-    HeadConfig,
     Precision,
     from_dict,
 )
-from heap.encoder import hub
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
-from heap.encoder.registry import PACKAGED, is_hub_name, packaged_head
+from heap.encoder.precision import refuse_other_numbers, usual_state
 from heap.encoder.whereabouts import find_encoder, note_place
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
@@ -38,22 +34,25 @@ from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead
 from heap.model.objects import find_objects
+from heap.model.saved import ModelConfig, find_folder, read_config
 from heap.model.weights import digest_of, load_head, save_head
 from heap.results import ImageResult
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@dataclass(frozen=True, kw_only=True, config=CHECKED)
-class ModelConfig:
-    """Content of config.json of a saved model."""
 
-    format: int = 5
-    """Version of the format, raised when older versions of the package cannot read it any more."""
-    features: FeatureConfig = FeatureConfig()
-    head: HeadConfig = HeadConfig()
-    encoder_fingerprint: str = ""
-    """SHA-256 of the encoder that the head was fitted on."""
-    provenance: dict[str, Any] = field(default_factory=dict)
-    """Record of the fit: images, losses, settings, version."""
+def _undisturbed(
+    method: Callable[Concatenate["Heap", P], T],
+) -> Callable[Concatenate["Heap", P], T]:
+    """Let a method compute without gradients, and outside of a program's `torch.autocast`."""
+
+    @wraps(method)
+    def compute(self: "Heap", *args: P.args, **options: P.kwargs) -> T:
+        with torch.inference_mode(), torch.autocast(self.encoder.mean.device.type, enabled=False):
+            return method(self, *args, **options)
+
+    return cast(Callable[Concatenate["Heap", P], T], compute)
 
 
 class Heap(nn.Module, ModelHubMixin):
@@ -70,7 +69,8 @@ class Heap(nn.Module, ModelHubMixin):
         self.location = ""
         """Place that it can be loaded from again: alias, folder or hub name; empty if nowhere."""
         dim = feature_dim(encoder, config.features)
-        self.head = GroupingHead(dim, encoder.embedding_dim, config.head)
+        with usual_state():
+            self.head = GroupingHead(dim, encoder.embedding_dim, config.head)
         self.to(encoder.mean.device)
 
     @classmethod
@@ -92,8 +92,8 @@ class Heap(nn.Module, ModelHubMixin):
             ConfigError: if its configuration has unknown keys or values, or is of a newer format.
             WeightsError: if the weights are damaged or do not fit the configuration or encoder.
         """
-        folder = _find_folder(name)
-        config = _read_config(folder)
+        folder = find_folder(name)
+        config = read_config(folder)
         place = encoder or find_encoder(config.features.encoder, config.encoder_fingerprint, folder)
         loaded = load_encoder(place, device=device, precision=precision)
         # A head on other features than its own would give nonsense without an error.
@@ -128,10 +128,29 @@ class Heap(nn.Module, ModelHubMixin):
         head = self.config.head
         return DiscoverConfig(merge=head.merge, min_score=head.min_score)
 
+    def __repr__(self) -> str:
+        groups = self.config.head.groups
+        return f"Heap({self.location or 'not saved'!r}, {groups} groups on {self.encoder!r})"
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Heap":
+        refuse_other_numbers(fn)
+        changed: Heap = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return changed
+
+    def settings(self, config: DiscoverConfig | Mapping[str, Any] | None = None) -> DiscoverConfig:
+        """All settings of discovery, where some are asked for and the others are `defaults`.
+
+        Raises:
+            ConfigError: if there is no such setting, or its value cannot be.
+        """
+        if isinstance(config, DiscoverConfig):
+            return config
+        return from_dict(DiscoverConfig, asdict(self.defaults) | dict(config or {}))
+
     def forward(
         self,
         images: Any,
-        config: DiscoverConfig | None = None,
+        config: DiscoverConfig | Mapping[str, Any] | None = None,
         *,
         names: str | Iterable[str] | None = None,
     ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
@@ -139,21 +158,36 @@ class Heap(nn.Module, ModelHubMixin):
 
         One image gives one result, a list, tuple or stack of images a list, and any other iterable,
         whose length need not be known, an iterator that works on `config.batch` of them at a time.
+        A mapping of names to images gives a list too; elsewhere a pair (name, image) stands for
+        an image with its name. Compiled by `torch.compile`, it runs as if it were not: compile
+        `model.encoder` instead.
 
         Args:
             images: Arrays, tensors, Pillow images, bytes, binary files, paths or URLs.
-            config: How objects are found; None: as with this head usually.
+            config: How objects are found, or the settings that differ from those of this head.
             names: Key of the result, or of each of the results.
 
         Raises:
-            InputError: if an image is nothing that can be used.
+            InputError: if an image is nothing that can be used, or a setting is wrong.
             ImageError: if something goes wrong with one of them, see `examine`.
         """
-        config = config or self.defaults
+        find = self._find_in
+        if "torch._dynamo" in sys.modules:
+            # What decodes images is no code for a compiler, which would fail in it.
+            find = torch.compiler.disable(find)
+        return find(images, self.settings(config), names)
+
+    def _find_in(
+        self, images: Any, config: DiscoverConfig, names: str | Iterable[str] | None
+    ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
         if is_single(images):
             if not (names is None or isinstance(names, str)):
                 (names,) = names
             return next(self._find_in_batches([to_picture(images, names)], config))
+        if isinstance(images, Mapping):
+            if names is not None:
+                raise InputError("the images have names already: their keys; leave `names` out")
+            images = list(images.items())
         if isinstance(names, str):
             raise InputError(f"names is {names!r}; several images need a list of names")
         results = self._find_in_batches(to_pictures(images, names), config)
@@ -169,7 +203,7 @@ class Heap(nn.Module, ModelHubMixin):
                     raise result
                 yield result
 
-    @torch.inference_mode()
+    @_undisturbed
     def examine(
         self, pictures: Sequence[Picture], config: DiscoverConfig | None = None
     ) -> list[ImageResult | ImageError]:
@@ -196,17 +230,18 @@ class Heap(nn.Module, ModelHubMixin):
         )
         return [result if isinstance(result, ImageError) else next(embedded) for result in results]
 
-    @torch.inference_mode()
+    @_undisturbed
     def group(self, features: PatchFeatures) -> Grouping:
         """Grouping of one image, as a batch of one."""
         grouping: Grouping = self.head(features.patches[None].to(self.head.centre.device))
         return grouping
 
+    @_undisturbed
     def analyse(self, features: PatchFeatures) -> Analysis:
         """Saliency, regions and whitened patches of one image, from its features."""
         return analyse(self.head, features, self.config.head.regions)
 
-    @torch.inference_mode()
+    @_undisturbed
     def embed(
         self, crops: Sequence[tuple[Picture, Box]], config: DiscoverConfig | None = None
     ) -> Float32[np.ndarray, "crop dim"]:
@@ -262,48 +297,3 @@ class Heap(nn.Module, ModelHubMixin):
 
 def _key(pair: tuple[Picture, ImageResult]) -> str:
     return pair[0].key
-
-
-def _find_folder(name: str | Path) -> Path:
-    """Folder of a model: in the package, on this machine or, as the last resort, from the hub."""
-    if str(name) in PACKAGED:
-        return packaged_head(str(name))
-    if (Path(name) / "config.json").is_file():
-        return Path(name)
-    if Path(name).exists():
-        raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
-    if not is_hub_name(str(name)):
-        raise InputError(
-            f"there is no model {str(name)!r}; use {' or '.join(map(repr, PACKAGED))}, a folder "
-            "that `heap fit` has written, or owner/name of the hub"
-        )
-    try:
-        return hub.fetch_head(str(name))
-    except InputError as error:
-        raise InputError(
-            f"there is no model {str(name)!r}: it is no folder here, and the hub gave none "
-            f"({error}); use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has "
-            "written, or owner/name of the hub"
-        ) from error
-
-
-def _read_config(folder: Path) -> ModelConfig:
-    path = folder / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # deeply nested JSON exhausts the stack
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} is not a JSON object")
-    # Before `from_dict`, which would complain about keys that another version does not know.
-    if isinstance(values.get("format"), int) and values["format"] > ModelConfig().format:
-        raise ConfigError(f"{path} was written by a newer version of heap; update the package")
-    if isinstance(values.get("format"), int) and values["format"] < ModelConfig().format:
-        raise ConfigError(
-            f"{path} was written by an earlier version of heap, whose heads were others; "
-            "fit the model again with `heap fit`"
-        )
-    try:
-        return from_dict(ModelConfig, values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None

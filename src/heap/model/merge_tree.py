@@ -1,5 +1,7 @@
 """Merge trees: neighbouring patches joined into ever larger pieces, until one is left (Ward)."""
 
+import random
+import sys
 import warnings
 
 import numpy as np
@@ -16,8 +18,13 @@ def merge_tree(
     each union. Only pieces that share an edge of two patches are merged.
     """
     # Imported here: scikit-learn takes half a second, which is saved where a model is only loaded.
+    # Importing it draws from Python's generator, whose numbers are the program's.
+    before = random.getstate() if "sklearn.cluster" not in sys.modules else None
     from sklearn.cluster import ward_tree
     from sklearn.feature_extraction.image import grid_to_graph
+
+    if before is not None:
+        random.setstate(before)
 
     # Clipped, for a feature of zeros has no direction; it stays zero.
     directions = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)

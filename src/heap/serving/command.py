@@ -1,13 +1,15 @@
 """The whole of `heap serve` but printing: an application at an address, until Ctrl+C."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from heap.base.errors import InputError
+from heap.base.numbers import whole_number
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -31,7 +33,7 @@ def serve(
     run: Path | str,
     *,
     host: str = "127.0.0.1",
-    port: int = 8750,
+    port: SupportsIndex = 8750,
     allow_hosts: Iterable[str] = (),
     model: str | None = None,
     encoder: str | None = None,
@@ -51,8 +53,8 @@ def serve(
     `photos`; those that came from URLs only with `urls`.
 
     Raises:
-        InputError: if the port cannot be had, `photos` is no folder, or the packages of the extra
-            `serve` are not installed.
+        InputError: if a loop of asyncio is running, the port cannot be had, `photos` is no folder,
+            or the packages of the extra `serve` are not installed.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
     try:
@@ -65,7 +67,8 @@ def serve(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
         ) from error
 
-    names = list(allow_hosts)
+    _refuse_loop(run)
+    number, names = whole_number("port", port, 0, 65_535), list(allow_hosts)
     access = Access.at(host, names)
     app = make_app(
         run,
@@ -76,7 +79,7 @@ def serve(
         photos=None if photos is None else Path(photos),
         urls=urls,
     )
-    with _listen(host, port) as listener:
+    with _listen(host, number) as listener:
         address = Address(address_of(host, listener.getsockname()[1], names), access.token)
         on_ready(address)
         if browser:
@@ -84,6 +87,17 @@ def serve(
 
             webbrowser.open(address.page)
         _run_server(app, listener)
+
+
+def _refuse_loop(run: Path | str) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise InputError(
+        "heap.serve waits for Ctrl+C, which it cannot while a loop of asyncio is running, as in a "
+        f"notebook; start `heap serve {run}` in a terminal"
+    )
 
 
 def _run_server(app: "ASGIApp", listener: socket.socket) -> None:

@@ -105,9 +105,12 @@ def match(
 
 
 def is_gone(source: str) -> bool:
-    """Whether a file of this machine is not where it was; False for URLs, which are not asked."""
+    """Whether a file of this machine is not where it was.
+
+    False for URLs, which are not asked, and for copies in the run, whose paths start there.
+    """
     path = local_path(source) or source
-    return bool(path) and not is_url(path) and not Path(path).exists()
+    return Path(path).is_absolute() and not Path(path).exists()
 
 
 class _Known:

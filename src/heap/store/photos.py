@@ -18,9 +18,11 @@ from fsspec.core import split_protocol
 
 from heap.base.deadline import run_within
 from heap.base.errors import ImageError, InputError
+from heap.config import ORIGINALS
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, is_url
 from heap.store import schema
 from heap.store.database import reading, writing
+from heap.store.place import folder_of
 from heap.store.store import RunStore
 
 GONE = "gone"
@@ -90,6 +92,9 @@ class Photos:
     def _places(self, key: str, source: str) -> Iterator[str]:
         """Places where the photo may be; raises ImageError where it must not be read."""
         path = _path_of(source)
+        if path is not None and (copy := copy_in_run(self._store.run, path)) is not None:
+            yield str(copy)
+            return
         if self.root is not None:
             names = _names(source if path is None else path)
             for start in range(len(names)):
@@ -118,6 +123,16 @@ class Photos:
                 self._store
             )  # a run that goes on may have got another one
         return not above.isdisjoint(self._folders)
+
+
+def copy_in_run(run: Path | str, source: str) -> Path | None:
+    """Path of the copy that a run keeps of an image that was in memory; None for other images."""
+    folder = folder_of(run)
+    if folder is None:
+        return None
+    run_folder = folder.absolute()
+    path = Path(os.path.normpath(run_folder / source))
+    return path if path.parent == Path(os.path.normpath(run_folder / ORIGINALS)) else None
 
 
 def note_folders(store: RunStore, locations: Iterable[str]) -> None:

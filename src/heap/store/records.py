@@ -17,8 +17,9 @@ class Finished:
     note: str = ""
     """Remark for the user, such as "first of 3 frames"; empty if there is none."""
     source: str = ""
-    """Absolute path of the image, the URL of a file whose path is not UTF-8, or another URL; empty
-    if it cannot be read again."""
+    """Absolute path of the image, the URL of a file whose path is not UTF-8, or another URL; of an
+    image that was in memory the path of its copy, from the folder of the run; empty if it cannot be
+    read again."""
     stamp: str = field(default="", compare=False)
     """`Source.stamp` of the image before it was read."""
 

@@ -51,7 +51,8 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("background", pa.list_(pa.float32())),  # dim
         pa.field("thumbnail", pa.binary()),  # JPEG, upright; may be empty
         # Since version 2.
-        # Absolute path or URL; of a path that is not UTF-8 a file URL. Empty: cannot be read again.
+        # Absolute path or URL; of a path that is not UTF-8 a file URL; of an image that was in
+        # memory the path of its copy, from the folder of the run. Empty: cannot be read again.
         pa.field("source", pa.string()),
         # Since version 3.
         pa.field("stamp", pa.string()),  # size and times of the file; empty: not known

@@ -179,7 +179,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(colour="red"), "colour = 'red': Unexpected"),
+        (lambda c: c.update(colour="red"), "colour = 'red': there is no such setting"),
         (lambda c: c.update(__class__="os.system"), "__class__"),
         (lambda c: c["head"].update(tokens=5), "head.tokens"),
         (lambda c: c["head"].update(groups="4"), r"head.groups = '4'"),
