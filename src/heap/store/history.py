@@ -27,6 +27,8 @@ Rows = dict[str, dict[str, Any]]
 
 _CORRECTED = ["id", "category", "similarity", "rejected"]
 """Columns of objects that corrections change."""
+_LONGEST = 300
+"""Characters of what was done that are kept."""
 _CHANGED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
 """Tables that corrections change."""
 
@@ -100,8 +102,9 @@ def begin(database: Database, what: str, who: str) -> int:
         table = database.create_table(schema.HISTORY, schema=schema.HISTORY_SCHEMA)
     number = 1 + max(read_rows(table, ["number"])["number"].to_pylist(), default=0)
     row = {
-        "number": number, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "who": who,
-        "what": what, "state": "begun", "versions": _versions(database), "before": "", "after": "",
+        "number": number, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "who": _plain(who), "what": _plain(what), "state": "begun",
+        "versions": _versions(database), "before": "", "after": "",
     }  # fmt: skip
     table.add(pa.Table.from_pylist([row], schema=schema.HISTORY_SCHEMA))
     return number
@@ -204,6 +207,11 @@ def _go_back(database: Database, versions: Mapping[str, int | None]) -> None:
             database.drop_table(name)
         else:
             table.restore(version)
+
+
+def _plain(text: str) -> str:
+    """Text that can be stored and listed: names in it are not yet known to be usable ones."""
+    return text.encode(errors="replace").decode()[:_LONGEST]
 
 
 def _by_id(table: pa.Table) -> Rows:
