@@ -101,8 +101,6 @@ def begin(database: Database, what: str, who: str) -> int:
     if table is None:
         table = database.create_table(schema.HISTORY, schema=schema.HISTORY_SCHEMA)
     number = 1 + max(read_rows(table, ["number"])["number"].to_pylist(), default=0)
-    # A name that will be refused, for it is no valid text, is written before it is checked.
-    what, who = (text.encode("utf-8", "backslashreplace").decode() for text in (what, who))
     row = {
         "number": number, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "who": _plain(who), "what": _plain(what), "state": "begun",
