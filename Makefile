@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser audit properties mutants soak lowest check format bench-% clean
+.PHONY: help demo test test-browser audit docs properties mutants soak \
+	lowest check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +39,10 @@ test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes
 
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
+
+docs: $(VENV)/ready ## The site of the documentation, in build/site; any broken link fails it
+	$(BIN)/python tools/reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 properties: $(VENV)/ready ## Ten times as many examples of every property, 100 of every fuzzer; takes hours
 	HEAP_SOAK=10 FUZZ_EXAMPLES=100 $(BIN)/python $(PYTEST)

@@ -1,7 +1,10 @@
 """The pages of the documentation agree with the program: commands, links, messages."""
 
+import ast
 import re
 import shlex
+import subprocess
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -44,3 +47,31 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_the_readme_is_read_in_three_minutes() -> None:
     assert len((ROOT / "README.md").read_text("utf-8")) < MOST_CHARACTERS
+
+
+def test_the_reference_is_what_the_program_says(python: list[str]) -> None:
+    command = [*python, str(ROOT / "tools" / "reference"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_message_of_the_troubleshooting_is_one_of_ours() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    messages = re.findall(r"^### `(.*)`$", text, re.MULTILINE)
+    said = "\n".join(texts())
+    assert len(messages) > 25
+    assert not [each for each in messages if not all(part in said for part in parts(each))]
+
+
+def parts(message: str) -> list[str]:
+    """Parts of a message between the values in it."""
+    return [part for part in re.split(r"\s*…\s*", message) if len(part) > 1]
+
+
+def texts() -> Iterator[str]:
+    """Texts of the package, with values in them left out."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr | ast.Constant):
+                pieces = node.values if isinstance(node, ast.JoinedStr) else [node]
+                yield "…".join(str(each.value) for each in pieces if isinstance(each, ast.Constant))

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 _DRAWING = ("supervision", "contourpy", "matplotlib.path")
 """Modules that are imported before any request comes: requests in several threads that import one
 at the same time may see it half initialised."""
+PARTS = (browsing, pictures, searching, correcting, exporting)
+"""Modules that have the routes of the interface, in the order of its description."""
 _TEXT_BYTES = 2**20
 """Most bytes in the body of a request that brings no image."""
 
@@ -77,7 +79,7 @@ def make_app(
     )
     app.state.served = served
     app.state.exporter = Exporter()
-    for part in (browsing, pictures, searching, correcting, exporting):
+    for part in PARTS:
         app.include_router(part.router)
     app.add_exception_handler(HeapError, _explain)
     app.add_exception_handler(RequestValidationError, _explain_invalid)
