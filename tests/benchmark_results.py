@@ -18,6 +18,7 @@ PROTOCOLS = {
     "bench_hostile": "hostile-v1",
     "bench_soak": "soak-v1",
     "bench_demo": "demo-v1",
+    "bench_outliers": "saliency-found-v1",
     "bench_pretrain": "saliency-grid-v1",
     "bench_continue": "saliency-void-v1",
     "bench_encoders": "encoders-v1",

@@ -235,6 +235,28 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         ),
         {"encoder": "e", "prior": "found", "refused": "it is of no use"},
     ],
+    "bench_outliers": [
+        {
+            "image": "a",
+            "patches": 10,
+            "outliers": 1,
+            "largest": 2.5,
+            "iou": 0.5,
+            "corloc": 1.0,
+            "iou_mended": 0.75,
+            "corloc_mended": 1.0,
+        },
+        {
+            "image": "b",
+            "patches": 10,
+            "outliers": 0,
+            "largest": 1.5,
+            "iou": 0.5,
+            "corloc": 0.0,
+            "iou_mended": 0.5,
+            "corloc_mended": 0.0,
+        },
+    ],
     "bench_demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
