@@ -54,7 +54,10 @@ def test_text_is_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "box", [EDGES, list(EDGES), np.array(EDGES), torch.tensor(EDGES), iter(EDGES)], ids=repr
+    "box",
+    [EDGES, list(EDGES), np.array(EDGES), torch.tensor(EDGES), iter(EDGES)],
+    # No address of an object, which would differ between the workers of pytest-xdist.
+    ids=lambda box: type(box).__name__,
 )
 def test_boxes_of_any_kind(box: Any) -> None:
     assert box_of(box) == EDGES
