@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser audit docs properties mutants soak \
+.PHONY: help demo test test-browser audit package docs properties mutants soak \
 	lowest check format bench-% clean
 
 help: ## Show what there is
@@ -39,6 +39,9 @@ test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes
 
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
+
+package: $(VENV)/ready ## Wheel and sdist: the same bytes twice, and of use without the checkout
+	$(BIN)/python -m pytest tests/package
 
 docs: $(VENV)/ready ## The site of the documentation, in build/site; any broken link fails it
 	$(BIN)/python tools/reference

@@ -6,6 +6,7 @@ the CPU build of torch.
 
 import re
 import sys
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, requires
 
 REFUSED = re.compile(r"torchvision|torchaudio|timm|triton|pytorch-triton|nvidia-.*|cuda-.*")
@@ -15,13 +16,7 @@ EXTRAS = ("dev", "")
 
 def main() -> int:
     """Walk what is installed, from our own requirements on, without looking into torch."""
-    waiting, seen = [OURS], set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name == "torch":
-            continue
-        seen.add(name)
-        waiting += needs(name)
+    seen = closure(OURS, EXTRAS, closed=("torch",))
     wrong = sorted(name for name in seen if REFUSED.fullmatch(name))
     for name in wrong:
         sys.stderr.write(f"{name} is installed because a dependency of heap asks for it\n")
@@ -29,7 +24,18 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def needs(name: str) -> list[str]:
+def closure(ours: str, extras: Collection[str], closed: Collection[str] = ()) -> set[str]:
+    """Names of a package and of all that it needs with some extras, but not by way of `closed`."""
+    waiting, seen = [ours], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in closed:
+            seen.add(name)
+            waiting += needs(name, extras if name == ours else ("",))
+    return seen
+
+
+def needs(name: str, extras: Collection[str]) -> list[str]:
     """Normalised names of the installed requirements of a package."""
     from packaging.requirements import Requirement
 
@@ -37,7 +43,6 @@ def needs(name: str) -> list[str]:
         wanted = [Requirement(line) for line in requires(name) or ()]
     except PackageNotFoundError:
         return []
-    extras = EXTRAS if name == OURS else ("",)
     return [
         re.sub(r"[-_.]+", "-", each.name).lower()
         for each in wanted

@@ -17,6 +17,10 @@ from mkdocs.structure.pages import Page
 PLACES = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changes.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
+    "CONTRIBUTING.md": "taking-part.md",
+    "SECURITY.md": "security.md",
     "benchmarks/README.md": "benchmarks.md",
     "demo/README.md": "demo.md",
 }

@@ -45,8 +45,10 @@ def small(tmp_path: Path) -> Path:
     """A checkout of two pages, one of them the README, and a file that is no page."""
     for place in ("docs", "benchmarks", "demo"):
         (tmp_path / place).mkdir()
-    for page in ("ARCHITECTURE.md", "benchmarks/README.md", "demo/README.md", "file.txt"):
-        (tmp_path / page).write_text("text")
+    upper = ("ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+    for page in (*upper, "benchmarks/README", "demo/README"):
+        (tmp_path / f"{page}.md").write_text("text")
+    (tmp_path / "file.txt").write_text("text")
     (tmp_path / "README.md").write_text("[page](docs/page.md#a) [code](file.txt)")
     (tmp_path / "docs" / "page.md").write_text("# A\n\n[home](../README.md) `[x](y.md)`")
     plain = "use_directory_urls: false"

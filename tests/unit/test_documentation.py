@@ -4,11 +4,13 @@ import ast
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from heap.cli import app
 
@@ -75,3 +77,18 @@ def texts() -> Iterator[str]:
             if isinstance(node, ast.JoinedStr | ast.Constant):
                 pieces = node.values if isinstance(node, ast.JoinedStr) else [node]
                 yield "…".join(str(each.value) for each in pieces if isinstance(each, ast.Constant))
+
+
+def test_there_is_one_version() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    changes = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert changes[0] == citation["version"] == stated
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    assert f'"{stated}"' not in sources
+
+
+def test_issues_ask_for_what_doctor_says() -> None:
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text("utf-8"))
+    needed = [part for part in form["body"] if part.get("validations", {}).get("required")]
+    assert any("heap doctor --json" in part["attributes"]["label"] for part in needed)
