@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser audit package docs properties mutants soak \
+.PHONY: help demo test test-browser test-readers audit package docs properties mutants soak \
 	lowest check format bench-% clean
 
 help: ## Show what there is
@@ -36,6 +36,16 @@ test: check ## Format, lint, types and tests
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
 	$(BIN)/python -m pytest tests/browser
+
+READERS := .venv-readers
+# Tools of others that take our exports; they want OpenCV, and versions of packages of their own.
+$(READERS)/ready: Makefile
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet datumaro==1.13.12 label-studio-sdk==2.1.2
+	touch $@
+
+test-readers: $(VENV)/ready $(READERS)/ready ## Exports, read by the tools of others
+	$(BIN)/python -m pytest tests/readers
 
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
@@ -85,4 +95,4 @@ lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch
 	$(LOWEST)/bin/python -m pytest tests/unit
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(LOWEST) runs build dist
+	rm -rf $(VENV) $(LOWEST) $(READERS) runs build dist

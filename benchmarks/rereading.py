@@ -51,7 +51,9 @@ def coco_by(package: str) -> Reader:
 
     def read(folder: Path) -> Images:
         for split in SPLITS:
-            coco = importlib.import_module(package).COCO(str(folder / f"{split}.json"))
+            coco = importlib.import_module(package).COCO(
+                str(folder / "annotations" / f"instances_{split}.json")
+            )
             names = {
                 category["id"]: category["name"] for category in coco.loadCats(coco.getCatIds())
             }
@@ -78,7 +80,7 @@ def coco_by_supervision(folder: Path) -> Images:
     for split in SPLITS:
         images = folder / "images" / split
         dataset = DetectionDataset.from_coco(
-            str(images), str(folder / f"{split}.json"), force_masks=True
+            str(images), str(folder / "annotations" / f"instances_{split}.json"), force_masks=True
         )
         yield from _of_supervision(dataset, images)
 

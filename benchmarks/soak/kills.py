@@ -35,7 +35,7 @@ SETTINGS = {
 }
 """Settings of fits that take seconds, on an encoder without training: only the files count."""
 _TABLES = (schema.IMAGES, schema.OBJECTS, schema.CATEGORIES)
-_TEMPORARY = ("*.partial", ".*.partial", ".*.old", ".store-partial", LOCK_NAME)
+_TEMPORARY = ("*.partial", ".*.partial", ".*.old", ".*.leaving", ".store-partial", LOCK_NAME)
 """Names of what must be gone at the end of a command."""
 CHECKPOINT = "model/checkpoint.pt"
 """File that a fit goes on from; after a kill it holds the same in other bytes; it is no result."""

@@ -55,11 +55,16 @@ def iou(found: np.ndarray, mask: np.ndarray) -> float:
     return float((found & mask).sum() / (found | mask).sum())
 
 
-def same(found: Any, key: str, classes: list[str]) -> None:
+def least(mask: np.ndarray, *, joined: bool = False) -> float:
+    """IoU that a mask must come back with; seams cost a little where its pieces are `joined`."""
+    return 0.98 if joined and largest_piece(mask).sum() < mask.sum() else 0.99
+
+
+def same(found: Any, key: str, classes: list[str], *, joined: bool = False) -> None:
     """Detections of supervision are the objects of an image, in their order."""
     assert len(found) == len(OF[key])
     for place, (mask, label) in enumerate(zip(OF[key], LABELS[key], strict=True)):
-        assert iou(np.asarray(found.mask[place], dtype=bool), mask) >= 0.98
+        assert iou(np.asarray(found.mask[place], dtype=bool), mask) >= least(mask, joined=joined)
         assert classes[found.class_id[place]] == label
 
 
@@ -88,7 +93,7 @@ def folders_of(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("package", ["pycocotools.coco", "faster_coco_eval"])
 def test_coco_by_coco_s_own_code_and_its_successor(run: Path, tmp_path: Path, package: str) -> None:
     folder = export(run, "coco", tmp_path / "out", Choices(categories=True)).folder
-    coco = import_module(package).COCO(str(folder / "annotations.json"))
+    coco = import_module(package).COCO(str(folder / "annotations" / "instances_default.json"))
     assert [each["name"] for each in coco.loadCats([1, 2, 3])] == CLASSES
     images = {each["file_name"]: each for each in coco.loadImgs(coco.getImgIds())}
     assert set(images) == set(OF)
@@ -111,13 +116,13 @@ def test_coco_polygons_by_coco_s_own_code_and_as_label_studio_takes_them(
     from pycocotools.coco import COCO
 
     folder = export(run, "coco-polygons", tmp_path / "out", Choices(categories=True)).folder
-    found = COCO(str(folder / "annotations.json"))
+    found = COCO(str(folder / "annotations" / "instances_default.json"))
     assert {image["file_name"] for image in found.imgs.values()} == OF.keys()
     for image in found.loadImgs(found.getImgIds()):
         masks = OF[image["file_name"]]
         annotations = found.loadAnns(found.getAnnIds(imgIds=[image["id"]]))
         for each, mask in zip(annotations, masks, strict=True):
-            assert iou(found.annToMask(each).astype(bool), mask) >= 0.98
+            assert iou(found.annToMask(each).astype(bool), mask) >= 0.99
             assert (each["iscrowd"], each["area"]) == (0, mask.sum())
             # Its converter reads each as x1, y1, x2, y2, ...; run lengths end it with an error.
             for polygon in each["segmentation"]:
@@ -136,7 +141,7 @@ def test_coco_splits_by_supervision(run: Path, tmp_path: Path) -> None:
     for split in ("train", "val"):
         images = folder / "images" / split
         dataset = DetectionDataset.from_coco(
-            str(images), str(folder / f"{split}.json"), force_masks=True
+            str(images), str(folder / "annotations" / f"instances_{split}.json"), force_masks=True
         )
         assert dataset.classes == CLASSES
         found = by_photo(dataset, images, run)
@@ -165,8 +170,25 @@ def test_yolo_by_supervision(run: Path, tmp_path: Path) -> None:
             )
             found = by_photo(dataset, images, run)
             for key, each in found.items():
-                same(each, key, dataset.classes)
+                same(each, key, dataset.classes, joined=True)
             seen |= set(found)
+    assert seen == set(OF)
+
+
+def test_yolo_boxes_by_supervision(run: Path, tmp_path: Path) -> None:
+    from supervision import DetectionDataset
+
+    folder = export(run, "yolo-detect", tmp_path / "out", Choices(categories=True)).folder
+    images, seen = folder / "images" / "train", set()
+    for place in folders_of(images):
+        labels = folder / "labels" / "train" / place.relative_to(images)
+        dataset = DetectionDataset.from_yolo(str(place), str(labels), str(folder / "data.yaml"))
+        assert dataset.classes == CLASSES
+        for key, each in by_photo(dataset, images, run).items():
+            assert [CLASSES[number] for number in each.class_id] == LABELS[key]
+            for box, mask in zip(each.xyxy, OF[key], strict=True):
+                assert box == pytest.approx(box_of(mask), abs=0.01)
+            seen.add(key)
     assert seen == set(OF)
 
 
@@ -193,7 +215,7 @@ def test_yolo_as_its_trainer_draws_it(run: Path, tmp_path: Path) -> None:
             assert points.min() >= 0
             assert points.max() <= 1
             found = polygon_to_mask((points * SIZE[::-1]).astype(np.int32), SIZE[::-1])
-            assert iou(found.astype(bool), mask) >= 0.98
+            assert iou(found.astype(bool), mask) >= least(mask, joined=True)
 
 
 def test_voc_by_supervision(run: Path, tmp_path: Path) -> None:
@@ -314,7 +336,7 @@ def test_labelme_by_its_schema(run: Path, tmp_path: Path) -> None:
         assert [labels[index] for index in sorted(labels)] == LABELS[key]
         for index, mask in enumerate(OF[key]):
             if mask is not THIN:  # LabelMe fills lines of one pixel to two.
-                assert iou(objects[index], mask) >= 0.98
+                assert iou(objects[index], mask) >= 0.99
 
 
 def test_labelme_by_supervision(run: Path, tmp_path: Path) -> None:
@@ -433,13 +455,13 @@ def test_polygons_come_back_by_the_rasterisers_of_their_readers(
     points = whole + CENTRE
     for drawn in (np.rint(points), np.floor(points)):
         found = polygon_to_mask(drawn.astype(np.int32), (width, height))
-        assert iou(found.astype(bool), mask) >= 0.98
+        assert iou(found.astype(bool), mask) >= 0.99
     image = Image.new("1", (width, height))
     for each in pieces(mask):
         corners = [(x, y) for x, y in (each + CENTRE).tolist()]
         ImageDraw.Draw(image).polygon(corners, outline=1, fill=1)
     # A hole of one piece may hold another one, but it is drawn as background only there.
-    assert iou(np.asarray(image), mask) >= 0.98
+    assert iou(np.asarray(image), mask) >= 0.99
 
 
 @given(seed=st.integers(0, 10_000), side=st.integers(6, 20), share=st.floats(0.3, 0.7))

@@ -55,7 +55,7 @@ def formats() -> str:
     text = (
         f"{WRITTEN}# Formats\n\nWhat `heap export --format` and `run.export` take. "
         "[What is written in each, and how classes, names and masks fit into it]"
-        "(../collections.md#exports).\n\n"
+        "(../formats.md).\n\n"
     )
     rows = (
         (

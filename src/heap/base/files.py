@@ -1,10 +1,9 @@
-"""Files and folders that are written whole or not at all, and names for them."""
+"""Files that are written whole or not at all, and names for them."""
 
 import glob
 import hashlib
 import os
 import re
-import shutil
 import time
 import unicodedata
 import uuid
@@ -15,8 +14,6 @@ from pathlib import Path
 
 from heap.base.errors import InputError, WriteError, is_full
 
-MARKER = "heap-export.txt"
-"""File that tells an export from a folder of the user's own; readers of all formats ignore it."""
 _ABANDONED = 3600
 """Seconds without a change after which a half-written file is one that a killed process left."""
 _READABLE_BYTES = 150
@@ -67,35 +64,6 @@ def _remove_abandoned(path: Path) -> None:
                 partial.unlink()
 
 
-@contextmanager
-def replacing_folder(out: Path) -> Iterator[Path]:
-    """Folder that takes the place of `out` when the block ends without an error.
-
-    The block writes `MARKER` into it. An earlier export is replaced.
-
-    Raises:
-        InputError: at once if `out` is there already and is neither an export nor empty, and later
-            if something cannot be written, `WriteError` on a full disk; `out` is as it was then.
-    """
-    out = out.resolve()
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        _refuse_strangers(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)
-        partial.mkdir()
-        yield partial
-        _replace(out, partial)
-    except OSError as error:
-        kind = WriteError if is_full(error) else InputError
-        raise kind(
-            f"{out} cannot be written ({error.strerror or error}); check the space and permissions "
-            "there, or choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def make_folder(path: Path) -> None:
     """Make a folder that is to be written to.
 
@@ -124,33 +92,3 @@ def file_stem(key: str) -> str:
     readable = safe.encode()[-_READABLE_BYTES:].decode(errors="ignore")
     digest = hashlib.blake2b(key.encode(), digest_size=5).hexdigest()
     return f"{readable}-{digest}" if readable else digest
-
-
-def _refuse_strangers(out: Path) -> None:
-    if not out.exists():
-        return
-    if not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file()):
-        raise InputError(
-            f"{out} is there already and no export; choose another --out, or delete it first"
-        )
-
-
-def _replace(out: Path, partial: Path) -> None:
-    """Put `partial` in the place of `out`, which comes back if that fails."""
-    # No system renames over a folder that is not empty, so the old one steps aside.
-    old = out.with_name(f".{out.name}.old")
-    _remove(old)
-    if out.exists():
-        out.rename(old)
-    try:
-        partial.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -50,9 +50,9 @@ def export(
 
     Args:
         run: Folder or URL of the run, see `heap discover`.
-        kind: coco, yolo (segmentation) and voc to train on, coco-polygons for annotation tools that
-            do not take COCO's run lengths, labelme to correct by hand, csv and parquet as tables,
-            masks as label maps.
+        kind: coco, yolo (segmentation), yolo-detect (boxes) and voc to train on, coco-polygons for
+            annotation tools that do not take COCO's run lengths, labelme to correct by hand, csv
+            and parquet as tables, masks as label maps.
         out: Folder of the export; by default export-FORMAT in the run.
         categories: The categories of the run are the classes; otherwise there is one, `object`.
         min_score: Leave out objects that score lower.

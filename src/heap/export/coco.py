@@ -94,9 +94,11 @@ def write_coco(records: Iterable[Finished], path: Path) -> None:
 def coco_writer(
     folder: Path, classes: Sequence[str], splits: Sequence[str]
 ) -> AbstractContextManager[Add]:
-    """Writer of `annotations.json`, or a `SPLIT.json` each, with run lengths; see `Writer`.
+    """Writer of `annotations/instances_SPLIT.json`, with run lengths; see `Writer`.
 
-    `file_name` of an image without a file in the export is the name of the photo.
+    Without splits the only one is called `default`, as CVAT and Datumaro call it. `file_name` is
+    below the folder of the images of the split; of an image without a file in the export it is the
+    name of the photo.
     """
     return _coco(folder, classes, splits, _run_lengths)
 
@@ -113,10 +115,12 @@ def _coco(
     folder: Path, classes: Sequence[str], splits: Sequence[str], annotation: Annotation
 ) -> Iterator[Add]:
     numbers = {name: number for number, name in enumerate(classes, start=1)}
+    # Datumaro refuses an export without this folder, also if its images are elsewhere.
+    (folder / "images").mkdir()
     with ExitStack() as stack:
         files = {
             split: stack.enter_context(
-                coco_file(folder / f"{split or 'annotations'}.json", classes)
+                coco_file(folder / "annotations" / f"instances_{split}.json", classes)
             )
             for split in splits
         }

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from heap.base.errors import ConfigError, ImageError, InputError
-from heap.base.files import MARKER, replacing_folder
+from heap.base.folder import MARKER, replacing_folder
 from heap.base.progress import OnProgress, silent
 from heap.export.coco import coco_writer, polygon_writer
 from heap.export.earlier import refuse_less
@@ -21,7 +21,7 @@ from heap.export.splits import Splits
 from heap.export.tables import csv_writer, parquet_writer
 from heap.export.voc import voc_writer
 from heap.export.writer import Add, Writer
-from heap.export.yolo import yolo_writer
+from heap.export.yolo import yolo_box_writer, yolo_writer
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.store.photos import Photos
 from heap.store.place import folder_of
@@ -31,6 +31,7 @@ _WRITERS: Mapping[FormatName, Writer] = {
     "coco": coco_writer,
     "coco-polygons": polygon_writer,
     "yolo": yolo_writer,
+    "yolo-detect": yolo_box_writer,
     "voc": voc_writer,
     "labelme": labelme_writer,
     "csv": csv_writer,
@@ -98,8 +99,9 @@ def export(
 ) -> Exported:
     """Write the objects of a run for other tools, to `out` or to `export-FORMAT` in the run.
 
-    The folder appears when it is complete. An earlier export there is replaced, unless it holds
-    more, and the new one less only because original images could not be read again.
+    The folder appears when it is complete; one that is there already stays, and gets its contents
+    then. An earlier export there is replaced, unless it holds more, and the new one less only
+    because original images could not be read again.
 
     Raises:
         InputError: if `out` cannot be used or written, there are no categories where they are

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heap.base.errors import InputError
-from heap.base.files import MARKER
+from heap.base.folder import MARKER
 from heap.images.failures import Failure
 
 _IMAGES = re.compile(r"^.*: (\d+) images, \d+ objects$", re.MULTILINE)

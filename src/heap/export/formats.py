@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-FormatName = Literal["coco", "coco-polygons", "yolo", "voc", "labelme", "csv", "parquet", "masks"]
+FormatName = Literal[
+    "coco", "coco-polygons", "yolo", "yolo-detect", "voc", "labelme", "csv", "parquet", "masks"
+]
 ImageMode = Literal["copy", "link", "none"]
 """Whether an export holds copies of the original images, links to them, or neither."""
 
@@ -34,14 +36,26 @@ class Format:
 
 
 FORMATS: dict[FormatName, Format] = {
-    "coco": Format("pycocotools.coco.COCO for each .json in OUT; most tools for annotation too"),
-    "coco-polygons": Format("Label Studio, CVAT and others, which do not take run lengths"),
+    "coco": Format(
+        "pycocotools.coco.COCO for each .json in OUT/annotations; most tools for annotation too",
+        unsplit="default",
+    ),
+    "coco-polygons": Format(
+        "Label Studio and others, which do not take run lengths: OUT/annotations", unsplit="default"
+    ),
     "yolo": Format(
         "yolo segment train data=OUT/data.yaml",
         images="copy",
         unsplit="train",
         per_image=True,
         # Ultralytics finds labels by replacing the last folder of this name in an image's path.
+        reserved=("images",),
+    ),
+    "yolo-detect": Format(
+        "yolo detect train data=OUT/data.yaml; Datumaro and others too",
+        images="copy",
+        unsplit="train",
+        per_image=True,
         reserved=("images",),
     ),
     "voc": Format(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import get_args
 
-from heap.base.files import MARKER
+from heap.base.folder import MARKER
 from heap.config import ORIGINALS, Saved
 
 _TABLES = ("store/config.lance", "store/images.lance")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heap.base.errors import InputError
-from heap.base.files import MARKER
+from heap.base.folder import MARKER
 from heap.images.outputs import find_written
 from heap.images.skipped import HIDDEN, OURS, Skipped
 

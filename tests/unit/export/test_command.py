@@ -16,6 +16,7 @@ from heap.export.command import Choices, Exported, export
 from heap.export.formats import FORMATS, FormatName
 from heap.export.splits import Splits
 
+COCO = "annotations/instances_default.json"
 SIZE = (60, 80)
 MASKS = [ring(SIZE, (30, x), 12, 4) for x in (15, 40, 65)]
 KEYS = [f"{number}/ü.jpg" for number in range(9)]
@@ -122,7 +123,7 @@ def test_odd_names_are_in_every_format(odd_run: Path, tmp_path: Path, format: Fo
     assert all((found.folder / row["file"].lstrip("'")).is_file() for row in rows.values())
     # `-b` and, where that may be, `x_y/images/c` are as they were.
     assert found.renamed == 4
-    folder = "_images" if format == "yolo" else "images"
+    folder = "_images" if format.startswith("yolo") else "images"
     assert rows["x:y/images/c.jpg"]["name"] == f"x_y/{folder}/c"
 
 
@@ -131,7 +132,7 @@ def test_without_images_files_fit_the_photos(odd_run: Path, tmp_path: Path) -> N
     labels = files(found.folder / "labels" / "train")
     assert {"-b.txt", "x:y/images/c.txt", os.fsdecode(b"caf\xe9.txt")} < labels
     assert found.renamed == 2
-    content = json.loads(export(odd_run, "coco").folder.joinpath("annotations.json").read_bytes())
+    content = json.loads(export(odd_run, "coco").folder.joinpath(COCO).read_bytes())
     assert {each["file_name"] for each in content["images"]} == {
         "a.jpg", "a.png", "-b.jpg", "x:y/images/c.jpg", os.fsdecode(b"caf\xe9.jpg"),
     }  # fmt: skip
@@ -167,7 +168,7 @@ def test_images_that_cannot_be_read_again_are_left_out_and_said(tmp_path: Path) 
 def test_only_crops_are_missing_where_no_images_are_wanted(tmp_path: Path) -> None:
     found = export(lost(tmp_path), "coco", choices=Choices(crops=True))
     assert (found.splits[""].images, found.crops, len(found.failures)) == (4, 2, 2)
-    assert len(json.loads((found.folder / "annotations.json").read_text())["images"]) == 4
+    assert len(json.loads((found.folder / COCO).read_text())["images"]) == 4
 
 
 def photos_of(run: Path) -> Path:

@@ -8,6 +8,7 @@ const FORMATS = [
   ["coco", "COCO", "one JSON file with run-length masks"],
   ["coco-polygons", "COCO, polygons", "the same for tools that take no run lengths"],
   ["yolo", "YOLO", "images, and a polygon for each object"],
+  ["yolo-detect", "YOLO, boxes", "images, and a box for each object"],
   ["voc", "Pascal VOC", "XML files and maps, laid out as VOC 2012"],
   ["labelme", "LabelMe", "polygons beside the images, to correct by hand"],
   ["csv", "CSV", "a row for each object"],
