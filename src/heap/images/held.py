@@ -118,7 +118,9 @@ def _to_rgb(image: Any, key: str) -> tuple[Image.Image, str | None, bytes]:
 def _from_path(path: str) -> Picture:
     sources = list(islice(list_images(path), 2))
     if len(sources) > 1:
-        raise InputError(f"{path!r} holds several images; `heap.discover` works on folders")
+        raise InputError(
+            f"{path!r} holds several images; name one of them: `heap.discover` works on folders"
+        )
     return decode(sources[0])
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from heap.base.errors import ConfigError
 from heap.config import FeatureConfig
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
@@ -89,7 +90,7 @@ def test_native_leaves_small_pictures_alone(
     config = replace(feature_config, resolution=256, native=True)
     assert (pictures[0].width, pictures[0].height, encoder.patch) == (96, 64, 8)
     assert geometry(pictures[0], encoder, config).grid == (8, 12)
-    with pytest.raises(ValueError, match="square and native"):
+    with pytest.raises(ConfigError, match="square and native"):
         replace(config, square=True)
 
 
