@@ -1,15 +1,17 @@
 // One image, large: its objects, and what is like one of them or like what is in a box.
 
 import { squares } from "./board.js";
-import { rejectObjects } from "./correcting.js";
+import { objectKind, rejectObjects } from "./correcting.js";
 import { button, el, find, objectsIn, select, sign } from "./dom.js";
 import { COLOURS, hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
 import { run } from "./run.js";
+import { choose as selectObjects } from "./selection.js";
 import { asAddress, ask, attempt, bring, isGallery, photoOf } from "./source.js";
 import { addressOf, sequence, tiles } from "./tiles.js";
 
-const NEAREST = 24;
+const NEAREST = 200; // objects that are looked for
+const FIRST = 24; // of them that are shown until a slider says otherwise
 const DRAG = 6; // pixels from which a press is a box and no click
 
 let list = null; // the address of that list
@@ -198,9 +200,31 @@ function showNearest(title, hits, narrow = null, where = "", note = "Nothing was
   head.replaceChildren(...[title && el("h3", {}, title), el("span", { class: "push" }),
     narrow && options.length > 1 && select(options, where.split(" = ")[1] ?? "", narrow, { "aria-label": "Only in" }),
   ].filter(Boolean));
-  soft.textContent = hits.length ? "" : note;
-  shown.board.show(hits.filter(({ id }) => run.byId.has(id))
-    .map(({ id, similarity }) => ({ ...run.byId.get(id), likeness: similarity })));
+  const all = hits.filter(({ id }) => run.byId.has(id))
+    .map(({ id, similarity }) => ({ ...run.byId.get(id), likeness: similarity }));
+  if (!all.length) shown.board.show([]);
+  soft.replaceChildren(...(all.length ? howAlike(all) : [note]));
+}
+
+// A slider for how alike objects must be to be shown, and a button that selects these.
+function howAlike(all) {
+  const least = (all[FIRST - 1] ?? all.at(-1)).likeness, told = el("output", {});
+  let near = [];
+  const slider = el("input", {
+    type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Least similarity", oninput: narrow,
+  });
+  const selects = !run.about.read_only && button("Select them",
+    () => selectObjects(objectKind, near.map(({ id }) => id), true), { class: "link" });
+  function narrow(event) {
+    // Until it is moved: its steps are coarser than similarities.
+    const wanted = event ? Number(slider.value) : least;
+    near = all.filter(({ likeness }) => likeness >= wanted);
+    told.textContent = `${objectsIn(near.length)} at ${wanted.toFixed(2)} or more`;
+    shown.board.show(near);
+  }
+  slider.value = least;
+  narrow();
+  return [slider, told, selects].filter(Boolean);
 }
 
 // Boxes are drawn by dragging, objects are chosen by a click.
