@@ -1,37 +1,29 @@
 """The whole of `heap discover`: list, match with what is there, work by chunks, report."""
 
-import glob
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, SupportsIndex, get_args
+from typing import Any, SupportsIndex
 
-from heap.base.files import file_stem
 from heap.base.interrupt import Interruptible
 from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
-from heap.config import ORIGINALS, DiscoverConfig, Precision, Saved
-from heap.discovery.pictures import examine_chunk
+from heap.config import DiscoverConfig, Precision
+from heap.discovery.listed import Work, work_on_listing
 from heap.discovery.streaming import work_on_stream
 from heap.encoder.registry import PACKAGED
 from heap.export.coco import write_coco
 from heap.fitting.command import fit
-from heap.images import Limits, Source, list_images
-from heap.images.failures import FAILURES, Failure, write_failures
+from heap.images import Limits, list_images
+from heap.images.failures import FAILURES, write_failures
 from heap.images.named import Images, refuse_iterator, split_images
-from heap.images.names import text_of
-from heap.images.prefetch import chunks, map_ahead, read_picture
-from heap.images.source import STANDARD_INPUT
 from heap.model.heap import Heap
 from heap.results import ImageResult
-from heap.store.matching import Matched, match
-from heap.store.photos import note_folders
-from heap.store.records import Counts, Finished
+from heap.store.records import Counts
 from heap.store.store import RunStore
 from heap.view.gallery import GALLERY, write_gallery
 
@@ -135,44 +127,16 @@ def discover(
     listing = None if places is None else list_images(places)
     listed = list(islice(listing or (), most))
     started = time.monotonic()
-    settings = {
-        "model": asdict(heap.config),
-        "head": heap.fingerprint,
-        "precision": heap.encoder.precision,
-        "discover": asdict(config),
-    }
     with (
-        RunStore.create_or_open(out, settings, heap.location) as store,
+        RunStore.create_or_open(out, _settings(heap, config), heap.location) as store,
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-
-        def on_stage(stage: str, done: int, total: int | None) -> None:
-            on_progress(stage, done, total)
-            stop.check()
-
-        stored = store.stored()
+        work = Work(store, heap, config, out, pool, limits, stop, on_progress)
         if pairs is None:
-            matched = match(listed, stored, pool, on_stage, limits)
-            _note_places(store, matched, out, prune=prune)
-            note_folders(store, (source.location for source in matched.sources))
-            worked = _work_by_chunks(
-                store, matched, heap, config, out, pool, limits, stop, on_progress
-            )
+            matched, worked = work_on_listing(work, listed, prune=prune)
         else:
-            known = {row.key: row for row in stored}
-            streamed = work_on_stream(
-                store, islice(pairs, most), known, heap, config, out, pool, limits, stop,
-                on_progress,
-            )  # fmt: skip
-            # As a listing in which the images that came are as they are.
-            matched = Matched(
-                [Source(key, "") for key in streamed.keys],
-                changed=streamed.changed,
-                gone=streamed.gone(known),
-            )
-            worked = streamed.worked
-            _note_places(store, matched, out, prune=prune)
+            matched, worked = work_on_stream(work, islice(pairs, most), prune=prune)
         store.compact(on_progress)
         write_reports(store, out, on_progress)
         failed = {failure.key for failure in store.failures()}
@@ -193,50 +157,14 @@ def discover(
         )
 
 
-def _work_by_chunks(
-    store: RunStore,
-    matched: Matched,
-    heap: Heap,
-    config: DiscoverConfig,
-    out: Path,
-    pool: ThreadPoolExecutor,
-    limits: Limits,
-    stop: Interruptible,
-    on_progress: OnProgress,
-) -> int:
-    """Find the objects of the images that are left, and store them; returns their number.
-
-    If a stop is requested, the chunk in hand is stored first.
-    """
-    sources, worked = matched.sources, 0
-    failed_before, with_place = set(store.failures()), _Places(sources)
-    # Chunks are those of the whole listing, whatever is done already, so that an interrupted run
-    # ends with the results of an uninterrupted one.
-    waiting = [
-        left
-        for chunk in chunks(sources, config.chunk)
-        if (left := [source for source in chunk if source.key in matched.left])
-    ]
-    done = len(sources) - sum(map(len, waiting))
-    read = partial(read_picture, limits=limits)
-    pictures = map_ahead(
-        (source for chunk in waiting for source in chunk), read, pool, config.chunk
-    )
-    for chunk in waiting:
-        on_progress("objects", done, len(sources))
-        examined = examine_chunk(heap, list(islice(pictures, len(chunk))), out, config, pool)
-        records = [with_place(record) for record in examined]
-        # Most of those that failed before fail again for the same reason, and need not be stored.
-        fresh = [
-            record
-            for record in records
-            if isinstance(record, Finished) or record not in failed_before
-        ]
-        store.add(fresh)
-        done, worked = done + len(chunk), worked + len(fresh)
-        stop.check()
-    on_progress("objects", done, len(sources))
-    return worked
+def _settings(heap: Heap, config: DiscoverConfig) -> dict[str, Any]:
+    """Settings that the results depend on, which stay the same for all images of a run."""
+    return {
+        "model": asdict(heap.config),
+        "head": heap.fingerprint,
+        "precision": heap.encoder.precision,
+        "discover": asdict(config),
+    }
 
 
 def _load(
@@ -275,35 +203,6 @@ def _load(
         timeout=limits.seconds,
         on_progress=report,
     )
-
-
-class _Places:
-    """Places of images, which are written into their records."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        # Stamps are taken before anything is read, so that a change meanwhile is noticed next time.
-        self._places = {
-            source.key: (text_of(source.location), source.stamp())
-            for source in sources
-            if source.location != STANDARD_INPUT
-        }
-
-    def __call__(self, record: Finished | Failure) -> Finished | Failure:
-        source, stamp = self._places.get(record.key, ("", ""))
-        if isinstance(record, Failure):
-            return replace(record, source=source)
-        return replace(record, source=source, stamp=stamp)
-
-
-def _note_places(store: RunStore, matched: Matched, out: Path, *, prune: bool) -> None:
-    """Store where images are now, and drop those that are gone, with the pictures of them."""
-    store.move(matched.places)
-    gone = matched.gone if prune else []
-    store.drop(gone)
-    for key in gone:
-        for kind in (ORIGINALS, *get_args(Saved)):
-            for path in (out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
-                path.unlink()
 
 
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:

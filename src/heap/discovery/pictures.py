@@ -1,5 +1,6 @@
 """Results and pictures of the images of one chunk, as records for the store."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from heap.store.records import Finished
 
 def examine_chunk(
     heap: Heap,
-    read: list[Picture | ImageError],
+    read: Sequence[Picture | ImageError],
     out: Path,
     config: DiscoverConfig,
     pool: ThreadPoolExecutor,

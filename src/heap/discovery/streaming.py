@@ -3,7 +3,6 @@
 import glob
 import hashlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
@@ -12,22 +11,18 @@ from pathlib import Path
 from PIL import Image
 
 from heap.base.files import file_stem, replacing
-from heap.base.interrupt import Interruptible
-from heap.base.progress import OnProgress
-from heap.config import ORIGINALS, DiscoverConfig
-from heap.discovery.pictures import examine_chunk
-from heap.images import ImageError, Limits, Picture, decode_bytes
+from heap.config import ORIGINALS
+from heap.discovery.listed import Work
+from heap.images import ImageError, Limits, Picture, Source, decode_bytes
 from heap.images.decode import read
 from heap.images.failures import Failure
 from heap.images.formats import formats_of
 from heap.images.named import Named, Pair, to_named
 from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead
-from heap.model.heap import Heap
-from heap.store.matching import is_gone
+from heap.store.matching import Matched, is_gone
 from heap.store.photos import note_folders
 from heap.store.records import Finished, Stored
-from heap.store.store import RunStore
 
 _SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}
 """Usual suffixes of formats whose names are not their suffixes."""
@@ -56,36 +51,31 @@ class _Prepared:
     picture: Picture | ImageError | None
 
 
-def work_on_stream(
-    store: RunStore,
-    pairs: Iterator[Pair],
-    stored: Mapping[str, Stored],
-    heap: Heap,
-    config: DiscoverConfig,
-    out: Path,
-    pool: ThreadPoolExecutor,
-    limits: Limits,
-    stop: Interruptible,
-    on_progress: OnProgress,
-) -> Streamed:
+def work_on_stream(work: Work, pairs: Iterator[Pair], *, prune: bool) -> tuple[Matched, int]:
     """Find the objects of the images that are new, failed before, or have another content.
 
     An image is one of the run if it has the same name. The images of a chunk are stored, with
-    copies of those that have no place of their own, before the next chunk begins.
+    copies of those that have no place of their own, before the next chunk begins. Returns the
+    images that came as a listing that matches the run, and the number of them worked on.
 
     Raises:
         InputError: if an image has no name, or that of another one; what came before is stored.
     """
+    stored = {row.key: row for row in work.store.stored()}
     streamed, coming = Streamed(), _UntilError(pairs)
-    prepared = map_ahead(coming, partial(_prepare, stored, limits), pool, config.chunk)
-    on_progress("objects", 0, None)
-    for images in chunks(prepared, config.chunk):
-        _work_on_chunk(store, images, stored, heap, config, out, pool, streamed)
-        on_progress("objects", len(streamed.keys), None)
-        stop.check()
+    prepare = partial(_prepare, stored, work.limits)
+    prepared = map_ahead(coming, prepare, work.pool, work.config.chunk)
+    work.on_progress("objects", 0, None)
+    for images in chunks(prepared, work.config.chunk):
+        _work_on_chunk(work, images, stored, streamed)
+        work.report("objects", len(streamed.keys), None)
     if coming.error is not None:
         raise coming.error
-    return streamed
+    came = [Source(key, "") for key in streamed.keys]
+    matched = Matched(came, changed=streamed.changed, gone=streamed.gone(stored))
+    # Only now is it known which images did not come.
+    work.note_places(matched, prune=prune)
+    return matched, streamed.worked
 
 
 class _UntilError(Iterator[Pair]):
@@ -106,32 +96,25 @@ class _UntilError(Iterator[Pair]):
 
 
 def _work_on_chunk(
-    store: RunStore,
-    images: list[_Prepared],
-    stored: Mapping[str, Stored],
-    heap: Heap,
-    config: DiscoverConfig,
-    out: Path,
-    pool: ThreadPoolExecutor,
-    streamed: Streamed,
+    work: Work, images: list[_Prepared], stored: Mapping[str, Stored], streamed: Streamed
 ) -> None:
     by_key = {image.named.source.key: image for image in images}
     streamed.keys |= by_key.keys()
     left = {key: image for key, image in by_key.items() if image.picture is not None}
     read_in = [image.picture for image in left.values() if image.picture is not None]
     records: list[Finished | Failure] = []
-    for record in examine_chunk(heap, read_in, out, config, pool):
+    for record in work.examine(read_in):
         image = left[record.key]
         if isinstance(record, Finished):
-            place = _keep(image.named, out)
+            place = _keep(image.named, work.out)
             records.append(replace(record, source=place, stamp=image.stamp))
             if record.key in stored and not stored[record.key].failed:
                 streamed.changed.append(record.key)
         else:
             records.append(replace(record, source=text_of(image.named.source.location)))
-    store.add(records)
+    work.store.add(records)
     places = [image.named.source.location for image in left.values() if image.named.kept is None]
-    note_folders(store, filter(None, places))
+    note_folders(work.store, filter(None, places))
     streamed.worked += len(records)
 
 
