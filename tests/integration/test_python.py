@@ -137,17 +137,23 @@ assert all(result.objects == wanted.objects for result in results)
 def test_a_running_loop_is_no_obstacle(script: Script, python: list[str]) -> None:
     """As in a notebook, whose cells are run by a loop."""
     code = """
-import asyncio
+import asyncio, urllib.request
 async def cell():
     assert model(pixels) == wanted
     heap.discover(photos, out + "/run", model=model, limit=3)
     run = heap.open(out + "/run")
     run.edit_categories(count=1)
     run.export("csv", out + "/csv")
+    with heap.serve(out + "/run", port=0) as serving:
+        page = await asyncio.to_thread(urllib.request.urlopen, serving.address.page)
+        assert b"<title>heap</title>" in page.read()
+        assert serving.address.url in serving._repr_html_()
     try:
-        heap.serve(out + "/run")
-    except heap.InputError as error:
-        assert "in a terminal" in str(error), error
+        await asyncio.to_thread(urllib.request.urlopen, serving.address.page)
+    except urllib.error.URLError:
+        pass
+    else:
+        raise AssertionError("it still answers")
     return run.search(pixels)[0].id
 assert asyncio.run(cell()) == "00.png#0"
 """

@@ -19,6 +19,8 @@ def serve(
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))] = 8750,
     allow_host: Annotated[list[str] | None, Parameter(negative=())] = None,
+    root_path: str = "",
+    proxy: Annotated[list[str] | None, Parameter(negative=())] = None,
     model: str | None = None,
     encoder: str | None = None,
     read_only: bool = False,
@@ -40,6 +42,9 @@ def serve(
         port: Port to listen at; 0 takes any that is free.
         allow_host: Another name or address by which browsers reach it, such as that of a proxy;
             requests that name a host of neither this machine nor these are refused.
+        root_path: Path below which a proxy shows it, such as /heap; the proxy has to take it away.
+        proxy: Address of a proxy, such as 127.0.0.1 or 10.0.0.0/8, that says by X-Forwarded-Host
+            and X-Forwarded-Proto what the browser has asked for; nobody else is believed.
         model: Where the model of the run is now, if it was moved.
         encoder: Where the encoder of that model is now.
         read_only: Refuse changes and exports.
@@ -52,6 +57,9 @@ def serve(
         _say(
             f"{run} is at {address.page}, its HTTP interface at {address.url}/docs; Ctrl+C ends it"
         )
+        if proxy:
+            path = f"{root_path.rstrip('/')}/?token={address.token}"
+            _say(f"Through the proxy it is at the address of that, with {path}")
         if address.token:
             _say(
                 f"Whoever has this address sees all images of {run}"
@@ -63,6 +71,8 @@ def serve(
         host=host,
         port=port,
         allow_hosts=allow_host or (),
+        root_path=root_path,
+        proxies=proxy or (),
         model=model,
         encoder=encoder,
         read_only=read_only,

@@ -28,15 +28,15 @@ class Access:
     Jupyter it is in the address, and the browser gets a cookie for it."""
 
     @classmethod
-    def at(cls, host: str, allowed: Iterable[str] = ()) -> "Access":
+    def at(cls, host: str, allowed: Iterable[str] = (), *, through_proxy: bool = False) -> "Access":
         """Access to an application that listens at `host` and answers to the names in `allowed`.
 
-        Other machines can connect unless it listens on a loopback address and no name is allowed:
-        a name is one by which a proxy passes requests of others on.
+        Other machines can connect unless it listens on a loopback address, no name is allowed and
+        no proxy is named: a name is one by which a proxy passes requests of others on.
         """
         allowed_names = {bare_host(name) for name in allowed}
         names = {*_LOOPBACK, bare_host(host), *allowed_names} - set(_ANY)
-        if is_loopback(host) and not allowed_names:
+        if is_loopback(host) and not allowed_names and not through_proxy:
             return cls(frozenset(names))
         machine = socket.gethostname().lower()
         names |= {machine, f"{machine}.local", *own_addresses()}
@@ -70,7 +70,10 @@ class Access:
         # One slash at the beginning: //name would lead to another site.
         path = "/" + quote(request.scope["path"].lstrip("/"))
         answer = RedirectResponse(f"{path}?{urlencode(others)}" if others else path, 303)
-        answer.set_cookie(_cookie(request), str(self.token), httponly=True, samesite="lax")
+        answer.set_cookie(
+            _cookie(request), str(self.token), httponly=True, samesite="lax",
+            path=request.scope.get("root_path") or "/", secure=request.scope["scheme"] == "https",
+        )  # fmt: skip
         return answer
 
 

@@ -64,6 +64,8 @@ class Discovered(BaseModel):
     height: int
     canvas: tuple[int, int]
     shapes: list[ShapeAnswer]
+    photo: Base64Bytes
+    """The image, upright, no side over 1600 pixels, as JPEG: browsers do not show every format."""
     regions: Base64Bytes
     """The region map in colours, as PNG."""
     nearest: list[list[ObjectAnswer]]

@@ -1,11 +1,13 @@
 """The whole of `heap serve` but printing: an application at an address, until Ctrl+C."""
 
 import asyncio
+import html
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, SupportsIndex
 
 from heap.base.errors import InputError
@@ -29,12 +31,64 @@ class Address:
         return f"{self.url}/?token={self.token}" if self.token else self.url
 
 
+class Serving:
+    """An application that is being served."""
+
+    def __init__(
+        self, app: "ASGIApp", listener: socket.socket, address: Address, root_path: str
+    ) -> None:
+        import uvicorn
+
+        from heap.serving.patience import PatientProtocol
+
+        self.address = address
+        # No websockets: there are none in the application. On Ctrl+C, answers that are being sent
+        # have three seconds to end. Headers of proxies are our own business.
+        config = uvicorn.Config(
+            app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
+            timeout_graceful_shutdown=3, root_path=root_path, proxy_headers=False,
+        )  # fmt: skip
+        self._server, self._listener = uvicorn.Server(config), listener
+        self._thread: Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"Serving({self.address.page!r})"
+
+    def __enter__(self) -> "Serving":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.address.page)
+        return f'<a href="{page}" target="_blank" rel="noopener">{page}</a>'
+
+    def run(self) -> None:
+        """Serve until Ctrl+C."""
+        with suppress(KeyboardInterrupt), self._listener:
+            self._server.run(sockets=[self._listener])
+
+    def start(self) -> None:
+        """Serve in a thread until `close`, or the end of the process."""
+        self._thread = Thread(target=self.run, name="heap.serve", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; answers that are being sent have three seconds."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+
+
 def serve(
     run: Path | str,
     *,
     host: str = "127.0.0.1",
     port: SupportsIndex = 8750,
     allow_hosts: Iterable[str] = (),
+    root_path: str = "",
+    proxies: Iterable[str] = (),
     model: str | None = None,
     encoder: str | None = None,
     read_only: bool = False,
@@ -42,19 +96,24 @@ def serve(
     photos: Path | str | None = None,
     urls: bool = False,
     on_ready: Callable[[Address], None] = lambda address: None,
-) -> None:
+) -> "Serving":
     """Serve a run to browsers until Ctrl+C; `on_ready` gets the address when it can be opened.
+
+    While a loop of asyncio is running, as in a notebook, it does not wait: it returns at once, and
+    `close` of what it returns ends it.
 
     Port 0 takes any that is free. Unless only this machine can connect, a token is asked for, which
     the address has. `allow_hosts` are further names by which browsers reach it, such as that of a
-    proxy. `model` says where the model of the run is now, and `encoder` where its encoder is;
+    proxy. `root_path` is the path below which a proxy shows it, which the proxy takes away;
+    `proxies` are the addresses of proxies whose X-Forwarded-Host and X-Forwarded-Proto are
+    believed. `model` says where the model of the run is now, and `encoder` where its encoder is;
     `read_only` refuses changes and exports;
     `browser` opens the page on this machine. Photos are read where they were, or below the folder
     `photos`; those that came from URLs only with `urls`.
 
     Raises:
-        InputError: if a loop of asyncio is running, the port cannot be had, `photos` is no folder,
-            or the packages of the extra `serve` are not installed.
+        InputError: if `root_path` or an address of a proxy is none, the port cannot be had,
+            `photos` is no folder, or the packages of the extra `serve` are not installed.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
     try:
@@ -62,14 +121,15 @@ def serve(
 
         from heap.serving.access import Access, address_of
         from heap.serving.app import make_app
+        from heap.serving.proxy import Proxied, clean_root_path, networks_of
     except ModuleNotFoundError as error:
         raise InputError(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
         ) from error
 
-    _refuse_loop(run)
     number, names = whole_number("port", port, 0, 65_535), list(allow_hosts)
-    access = Access.at(host, names)
+    root_path, networks = clean_root_path(root_path), networks_of(proxies)
+    access = Access.at(host, names, through_proxy=bool(networks))
     app = make_app(
         run,
         model=model,
@@ -79,40 +139,32 @@ def serve(
         photos=None if photos is None else Path(photos),
         urls=urls,
     )
-    with _listen(host, number) as listener:
-        address = Address(address_of(host, listener.getsockname()[1], names), access.token)
+    listener = _listen(host, number)
+    try:
+        shown = () if networks else names
+        address = Address(address_of(host, listener.getsockname()[1], shown), access.token)
+        serving = Serving(Proxied(app, networks), listener, address, root_path)
         on_ready(address)
         if browser:
             import webbrowser
 
             webbrowser.open(address.page)
-        _run_server(app, listener)
+        if _is_in_loop():
+            serving.start()
+        else:
+            serving.run()
+    except BaseException:
+        listener.close()
+        raise
+    return serving
 
 
-def _refuse_loop(run: Path | str) -> None:
+def _is_in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return
-    raise InputError(
-        "heap.serve waits for Ctrl+C, which it cannot while a loop of asyncio is running, as in a "
-        f"notebook; start `heap serve {run}` in a terminal"
-    )
-
-
-def _run_server(app: "ASGIApp", listener: socket.socket) -> None:
-    import uvicorn
-
-    from heap.serving.patience import PatientProtocol
-
-    # No websockets: there are none in the application. On Ctrl+C, answers that are being sent have
-    # three seconds to end.
-    config = uvicorn.Config(
-        app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
-        timeout_graceful_shutdown=3,
-    )  # fmt: skip
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        return False
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

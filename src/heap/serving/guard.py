@@ -42,7 +42,13 @@ class Guard:
             return
         refusal = self._access.refusal(Request(scope))
         answer = self._app if refusal is None else refusal
-        await answer(scope, _in_time(receive), _with_headers(send, scope["path"]))
+        await answer(scope, _in_time(receive), _with_headers(send, _path_of(scope)))
+
+
+def _path_of(scope: Scope) -> str:
+    """Path in the application, without that below which a proxy shows it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _with_headers(send: Send, path: str) -> Send:

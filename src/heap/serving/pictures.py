@@ -40,7 +40,7 @@ async def photo(served: Served, send: Send, key: str) -> Response:
 def _photo(served: ServedRun, send: Sender, key: str) -> Response:
     row = known_image(served.recent(), key)
     return send.send(
-        row["checksum"], "image/jpeg", lambda: _encode_large(read_again(served, row, _SHOWN))
+        row["checksum"], "image/jpeg", lambda: encode_large(read_again(served, row, _SHOWN))
     )
 
 
@@ -52,7 +52,8 @@ def regions(served: Served, send: Send, key: str) -> Response:
     return send.send(row["checksum"], "image/png", lambda: region_map(now.record(key).result))
 
 
-def _encode_large(picture: Picture) -> bytes:
+def encode_large(picture: Picture) -> bytes:
+    """JPEG of an image for browsers, which do not show TIFF, JPEG 2000, PPM or HEIC themselves."""
     shown = Image.fromarray(to_srgb(picture.pixels, picture.profile))
     shown = shown.resize(fit_size(shown.size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     return encode_image(shown, "JPEG", quality=_QUALITY)

@@ -14,6 +14,7 @@ from heap.report.outlines import region_map
 from heap.serving.answers import Box, Discovered, ObjectAnswer, ShapeAnswer
 from heap.serving.browsing import Served, known_image
 from heap.serving.photos import read_again
+from heap.serving.pictures import encode_large
 from heap.serving.served import ServedRun
 from heap.serving.wording import without_folders
 from heap.store.condition import EXAMPLE, LENGTH
@@ -114,6 +115,7 @@ def _discover(served: ServedRun, picture: Picture, count: int) -> Discovered:
         height=picture.height,
         canvas=drawn.canvas,
         shapes=shapes,
+        photo=b64encode(encode_large(picture)),
         regions=b64encode(region_map(result)),
         nearest=[list(map(ObjectAnswer.from_hit, hits)) for hits in near],
     )

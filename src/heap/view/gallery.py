@@ -24,7 +24,7 @@ PAGE = Path(str(files("heap.view"))) / "page"
 """Folder of the page's HTML, style and scripts."""
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", re.MULTILINE)
-_LOADED = re.compile(r'^<(link|script) .*"/static/.*\n', re.MULTILINE)
+_LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
 """Lines of the page by which a browser loads style and scripts from the application."""
 _END = b"<!--end of drawings-->\n"
 

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import shutil
 from pathlib import Path
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from runs import make_run, with_source
 
 import heap
+from heap.images import formats
 from heap.masks.palette import REGIONS, rgb
 from heap.serving.app import make_app
 from heap.store.editing import Editor
@@ -27,6 +30,30 @@ def test_thumbnail_and_photo_show_the_image(reader: TestClient) -> None:
     assert large.size == (640, 480)
     near = np.asarray(large.convert("L").resize((48, 36)), dtype=int)
     assert np.abs(near - np.asarray(small.convert("L").resize((48, 36)), dtype=int)).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [(".tif", {"compression": "tiff_lzw"}), (".jp2", {}), (".ppm", {}), (".heic", {})],
+)
+def test_formats_that_browsers_do_not_show_are_sent_as_jpeg(
+    tmp_path: Path, suffix: str, options: dict[str, str]
+) -> None:
+    assert suffix in formats.suffixes()
+    with Image.open(PHOTOS / "cat.jpg") as photo:
+        expected = np.asarray(photo.convert("RGB").resize((48, 36)), dtype=int)
+        photo.save(tmp_path / f"cat{suffix}", **options)
+    run = make_run(tmp_path, {f"cat{suffix}": []}, (480, 640))
+    with_photo(run, f"cat{suffix}", tmp_path / f"cat{suffix}")
+    with TestClient(make_app(run, photos=tmp_path), base_url=BASE) as client:
+        shown = picture(client, "photo", key=f"cat{suffix}")
+    assert (shown.format, shown.size) == ("JPEG", (640, 480))
+    assert np.abs(np.asarray(shown.resize((48, 36)), dtype=int) - expected).mean() < 4
+
+
+def with_photo(run: Path, key: str, photo: Path) -> None:
+    """Say that the image of a run is this file."""
+    with_source(run, key, str(photo), hashlib.sha256(photo.read_bytes()).hexdigest())
 
 
 LOOKS = ("/pictures/photo?key=cat.jpg", "/api/nearest/box?key=cat.jpg&box=180,117,617,317")

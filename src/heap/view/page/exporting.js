@@ -83,6 +83,6 @@ function tellEnd(now) {
     el("p", { class: "soft" }, "In ", el("code", {}, now.folder)),
     el("p", { class: "soft" }, "Read it with ", el("code", {}, now.reader)),
     el("div", { class: "buttons" }, close, el("a", {
-      class: "strong", href: "/api/export/archive", download: "", id: "archive",
+      class: "strong", href: "api/export/archive", download: "", id: "archive",
     }, "Download as ZIP")));
 }

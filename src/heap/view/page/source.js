@@ -33,16 +33,16 @@ const query = (values) => new URLSearchParams(
   Object.entries(values).filter(([, value]) => value !== undefined && value !== ""));
 
 export const ask = (path, values = {}, options = {}) =>
-  answer(fetch(`/api/${path}?${query(values)}`, options));
+  answer(fetch(`api/${path}?${query(values)}`, options));
 
-export const tell = (path, body) => answer(fetch(`/api/${path}`, {
+export const tell = (path, body) => answer(fetch(`api/${path}`, {
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(body),
 }));
 
 export const bring = (path, file, values = {}) =>
-  answer(fetch(`/api/${path}?${query(values)}`, { method: "POST", body: file }));
+  answer(fetch(`api/${path}?${query(values)}`, { method: "POST", body: file }));
 
 // Does something and shows why where it cannot be done.
 export async function attempt(work) {
@@ -56,7 +56,7 @@ export async function attempt(work) {
   }
 }
 
-const picture = (kind, key) => `/pictures/${kind}?${query({ key })}`;
+const picture = (kind, key) => `pictures/${kind}?${query({ key })}`;
 const blockOf = (image) => find(`drawing-${image.row}`);
 
 // All but pictures and outlines. What is damaged in the store is not drawn, and left out.

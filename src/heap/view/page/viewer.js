@@ -47,11 +47,11 @@ export function showFile(main, { file }) {
   close();
   const image = { key: file.name, width: 1, height: 1, note: "looking for objects …", objects: [] };
   open(main, { image, file, photo: URL.createObjectURL(file) });
-  discover(main, file, shown.photo);
+  discover(main, file);
   return () => {};
 }
 
-async function discover(main, file, photo) {
+async function discover(main, file) {
   const found = await attempt(() => bring("discover", file, { count: NEAREST }));
   if (shown?.file !== file) return;
   if (!found) { leave(); return; }
@@ -59,9 +59,9 @@ async function discover(main, file, photo) {
   image.objects = found.shapes.map(({ object }, place) => ({
     image, place, id: object.id, box: object.box, score: object.score, category: null, rejected: false,
   }));
-  shown.photo = null; // It is still needed.
   close();
-  open(main, { image, file, photo, regions: asAddress(found.regions, "image/png"), near: found.nearest });
+  // Not the file itself, which the browser may not be able to show.
+  open(main, { image, file, photo: asAddress(found.photo, "image/jpeg"), regions: asAddress(found.regions, "image/png"), near: found.nearest });
   trace(shown.overlay, { canvas: found.canvas, paths: found.shapes.map(({ path }) => path) }, image);
   listObjects();
   choose(found.shapes.length ? 0 : -1);
