@@ -38,7 +38,7 @@ Resolution = Annotated[int, Field(ge=32, le=4096)]
 MERGE = 0.25
 """Default cosine, chosen on pictures composed of `duts-tr/tune` (docs/quality.md, "Things that
 touch")."""
-MIN_SCORE = 0.12
+MIN_SCORE = 0.13
 """Default score, chosen on `duts-tr/tune` (docs/quality.md, "Nothing here")."""
 ORIGINALS = "originals"
 """Folder in that of a run, with copies of images that were in memory only."""
