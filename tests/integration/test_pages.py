@@ -31,7 +31,8 @@ def test_the_first_lines_of_python_run(python: list[str], tmp_path: Path) -> Non
     blocks = [*python_of("README.md"), *python_of("docs/start.md")]
     assert len(blocks) == 2
     run(python, blocks, tmp_path)
-    annotations = json.loads((tmp_path / "dataset" / "annotations.json").read_text("utf-8"))
+    file = tmp_path / "dataset" / "annotations" / "instances_default.json"
+    annotations = json.loads(file.read_text("utf-8"))
     assert len(annotations["images"]) == 2
 
 

@@ -71,7 +71,8 @@ def test_an_export_without_an_object_is_not_whole(run: Path, tmp_path: Path) -> 
 
 def test_other_masks_boxes_and_classes_are_found(run: Path, tmp_path: Path) -> None:
     folder = export(run, "coco", tmp_path / "out", CHOICES).folder
-    for path in (folder / "train.json", folder / "val.json"):
+    for split in ("train", "val"):
+        path = folder / "annotations" / f"instances_{split}.json"
         content = json.loads(path.read_text())
         for each in content["annotations"]:
             height, width = each["segmentation"]["size"]
