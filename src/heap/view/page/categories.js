@@ -5,7 +5,7 @@ import { categoryKind, nameField, openSorting, rejectCategories, sortNew } from 
 import { button, categoriesIn, el, objectsIn, part } from "./dom.js";
 import { filterField, layerSwitches, orderField } from "./looks.js";
 import { APART, matching, ORDERS, run, UNSORTED, wordsOf } from "./run.js";
-import { choose } from "./selection.js";
+import { setSelected } from "./selection.js";
 import { isGallery } from "./source.js";
 import { tiles } from "./tiles.js";
 
@@ -90,7 +90,7 @@ function headOf(group, shown) {
   return [
     !readOnly && !special && !group.rejected && el("label", { class: "choose" }, el("input", {
       type: "checkbox", "aria-label": `Select ${title}`, data: { chooses: id },
-      onclick: (event) => choose(categoryKind, [id], event.target.checked),
+      onclick: (event) => setSelected(categoryKind, [id], event.target.checked),
     })),
     nameField(group),
     el("a", { class: "all", href: `#/category/${id}`, "aria-label": `All of ${title}` }, part(shown, members.length, objectsIn)),

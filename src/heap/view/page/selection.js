@@ -11,7 +11,7 @@ export const selectedIds = () => [...chosen];
 export const isSelected = (id) => chosen.has(id);
 
 // Selecting one kind of thing lets go of the other.
-export function choose(of, ids, on) {
+export function setSelected(of, ids, on) {
   if (kind !== of) chosen.clear();
   kind = of;
   for (const id of ids) {
@@ -23,7 +23,7 @@ export function choose(of, ids, on) {
 
 export function toggle(of, board, place) {
   const { id } = board.items[place];
-  choose(of, [id], kind !== of || !chosen.has(id));
+  setSelected(of, [id], kind !== of || !chosen.has(id));
   anchor = { board, place };
 }
 
@@ -31,7 +31,7 @@ export function toggle(of, board, place) {
 export function reach(of, board, place) {
   const from = anchor?.board === board ? anchor.place : place;
   const [first, last] = [Math.min(from, place), Math.max(from, place)];
-  choose(of, board.items.slice(first, last + 1).map(({ id }) => id), true);
+  setSelected(of, board.items.slice(first, last + 1).map(({ id }) => id), true);
   anchor ??= { board, place };
 }
 

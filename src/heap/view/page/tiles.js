@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { crop, fill } from "./draw.js";
 import { objectKind } from "./correcting.js";
 import { run } from "./run.js";
-import { choose, isSelected, reach, selectedIds, toggle } from "./selection.js";
+import { isSelected, reach, selectedIds, setSelected, toggle } from "./selection.js";
 
 export function addressOf(image, object = null) {
   return `#/image?${new URLSearchParams(object ? { key: image.key, object: object.id } : { key: image.key })}`;
@@ -72,7 +72,7 @@ export function tiles(bed, layout = squares(140, 8), row = null) {
 export function tileKey(event, { board, place }) {
   if (!board.selects || run.about.read_only) return false;
   const all = event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey);
-  if (all) choose(objectKind, board.items.map(({ id }) => id), true);
+  if (all) setSelected(objectKind, board.items.map(({ id }) => id), true);
   else if (event.key === " ") toggle(objectKind, board, place);
   else return false;
   return true;

@@ -6,7 +6,7 @@ import { button, el, find, objectsIn, select, sign } from "./dom.js";
 import { COLOURS, hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
 import { run } from "./run.js";
-import { choose as selectObjects } from "./selection.js";
+import { setSelected } from "./selection.js";
 import { asAddress, ask, attempt, bring, isGallery, photoOf } from "./source.js";
 import { addressOf, sequence, tiles } from "./tiles.js";
 
@@ -214,7 +214,7 @@ function howAlike(all) {
     type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Least similarity", oninput: narrow,
   });
   const selects = !run.about.read_only && button("Select them",
-    () => selectObjects(objectKind, near.map(({ id }) => id), true), { class: "link" });
+    () => setSelected(objectKind, near.map(({ id }) => id), true), { class: "link" });
   function narrow(event) {
     // Until it is moved: its steps are coarser than similarities.
     const wanted = event ? Number(slider.value) : least;
