@@ -224,8 +224,12 @@ class Run:
             for at, name in (rename or {}).items()
         }
         rejected, restored = _categories(reject), _categories(restore)
-        asked = again or count is not None or groups or names or rejected or restored
-        if not asked and self._is_read_only() and (listed := self.categories):
+        corrected = bool(groups or names or rejected or restored)
+        if (
+            not (again or count is not None or corrected)
+            and self._is_read_only()
+            and (listed := self.categories)
+        ):
             return EditedCategories(listed, count_apart(self.store), 0, None)
         with Editor(self.store.run) as editor:
             count_sorted = edit_categories(
@@ -239,7 +243,7 @@ class Run:
                 restored=restored,
                 who=_user() if who is None else who,
             )
-            changed = bool(count_sorted or groups or names or rejected or restored)
+            changed = count_sorted or corrected
             gallery = self._write_gallery(editor.store, on_progress) if changed else None
             listed, apart = categories(editor.store), count_apart(editor.store)
         return EditedCategories(listed, apart, count_sorted, gallery)
@@ -275,7 +279,6 @@ class Run:
     @staticmethod
     def _write_gallery(store: RunStore, on_progress: OnProgress) -> Path | None:
         """Write the gallery of a run on this machine again; returns its place."""
-        from heap.store.place import folder_of
         from heap.view.gallery import GALLERY, write_gallery
 
         folder = folder_of(store.run)
@@ -329,8 +332,6 @@ class Run:
 
     def _is_read_only(self) -> bool:
         """Whether it is on this machine, in a folder that this process may not write to."""
-        from heap.store.place import folder_of
-
         folder = folder_of(self.store.run)
         return folder is not None and not os.access(folder, os.W_OK)
 

@@ -58,7 +58,7 @@ def edit_categories(
     groups, names = list(merged), dict(names or {})
     rejected, restored = list(rejected), list(restored)
     what = [
-        "sorted the objects again" if again else "sorted the objects",
+        say_sorted(again=again),
         *(say_merged(group) for group in groups),
         *(say_named(number, name) for number, name in names.items()),
         *([say_categories(rejected, rejected=True)] if rejected else []),
@@ -78,6 +78,11 @@ def edit_categories(
         if restored:
             reject(editor, restored, rejected=False)
     return count_sorted
+
+
+def say_sorted(*, again: bool) -> str:
+    """Say in the history that objects were sorted."""
+    return "sorted the objects again" if again else "sorted the objects"
 
 
 def say_merged(ids: Sequence[int]) -> str:

@@ -38,7 +38,7 @@ async def sort(served: Served, wanted: Sorting) -> Corrected:
     return await _correct(
         served,
         wanted,
-        "sorted the objects again" if wanted.again else "sorted the objects",
+        edit.say_sorted(again=wanted.again),
         lambda editor: sort_objects(editor, wanted.count, again=wanted.again),
     )
 

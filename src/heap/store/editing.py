@@ -11,7 +11,7 @@ from heap.base.errors import InputError
 from heap.base.lock import Closing, lock_run
 from heap.store import history, place, schema
 from heap.store.checked import replace_columns
-from heap.store.columns import embedding_dim, read_rows
+from heap.store.columns import read_rows
 from heap.store.database import Database, Table, writing
 from heap.store.index import refresh_index
 from heap.store.store import RunStore
@@ -112,11 +112,7 @@ class Editor(Closing):
     def write_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in the place of all rows of the table of categories."""
         with writing(self.store.run):
-            dim = embedding_dim(self._objects())
-            columns = pa.Table.from_pylist(list(categories), schema=schema.categories_schema(dim))
-            # LanceDB warns where there is nothing to overwrite.
-            mode = "create" if self.store.find(schema.CATEGORIES) is None else "overwrite"
-            self.store.database.create_table(schema.CATEGORIES, columns, mode=mode)
+            history.write_categories(self.store.database, categories)
 
     def replace_categories(self, categories: Sequence[Mapping[str, Any]]) -> None:
         """Replace all categories by new ones, which no object has yet.

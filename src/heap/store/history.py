@@ -9,7 +9,7 @@ short is rolled back to these by the next process that writes to the run. All fu
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -164,7 +164,7 @@ def _travel(database: Database, entry: Entry, side: Side) -> Entry:
     objects = {id: row for id, row in new.objects.items() if now.objects.get(id) == old.objects[id]}
     _write_objects(database, objects)
     others = {id: row for id, row in now.categories.items() if id not in old.categories}
-    _write_categories(database, others | new.categories)
+    _restore_categories(database, others | new.categories)
     undone = side == "before"
     table.update(where=where, values={"state": "undone" if undone else "done", "versions": ""})
     return replace(entry, undone=undone)
@@ -178,13 +178,19 @@ def _write_objects(database: Database, rows: Rows) -> None:
         replace_columns(table, changed)
 
 
-def _write_categories(database: Database, rows: Rows) -> None:
+def write_categories(database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows in the place of all rows of the table of categories."""
+    dim = embedding_dim(database.open_table(schema.OBJECTS))
+    columns = pa.Table.from_pylist(list(rows), schema=schema.categories_schema(dim))
+    # LanceDB warns where there is nothing to overwrite.
+    mode = "create" if find_table(database, schema.CATEGORIES) is None else "overwrite"
+    database.create_table(schema.CATEGORIES, columns, mode=mode)
+
+
+def _restore_categories(database: Database, rows: Rows) -> None:
     """Make these all categories that there are."""
     if rows:
-        dim = embedding_dim(database.open_table(schema.OBJECTS))
-        ordered = sorted(rows.values(), key=lambda row: int(row["id"]))
-        columns = pa.Table.from_pylist(ordered, schema=schema.categories_schema(dim))
-        database.create_table(schema.CATEGORIES, columns, mode="overwrite")
+        write_categories(database, sorted(rows.values(), key=lambda row: int(row["id"])))
     elif find_table(database, schema.CATEGORIES) is not None:
         # Without a table the objects count as never sorted, as they were.
         database.drop_table(schema.CATEGORIES)
