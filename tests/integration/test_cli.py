@@ -167,6 +167,24 @@ def test_what_was_left_out_of_an_image_is_in_every_summary(
     assert f"first of 2 frames (3), {stretched} (1)" in " ".join(err.split())
 
 
+def test_a_profile_says_where_the_time_went(
+    main: Main, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    command = ["discover", photos, "--model", model_folder, "--profile"]
+    code, text, err = main(*command, "--out", tmp_path / "json", "--json")
+    assert code == 0, err
+    profile = json.loads(text)["profile"]
+    stages = [row["stage"] for row in profile]
+    expected = {"load the model", "decode", "encoder", "head", "guided filter", "pictures", "store"}
+    assert expected <= set(stages)
+    assert stages[-1] == "other"
+    assert sum(row["share"] for row in profile) == pytest.approx(1)
+    code, text, err = main(*command, "--out", tmp_path / "table")
+    header, *rows = [line.split("\t") for line in text.splitlines()]
+    assert header == ["stage", "processor, s", "wall, s", "share"]
+    assert {row[0] for row in rows} == set(stages)
+
+
 def test_a_bad_file_is_an_error_if_it_is_alone(
     main: Main, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,11 +14,12 @@ from cyclopts import Parameter
 
 from heap.base.errors import InputError
 from heap.base.lock import refuse_busy
+from heap.base.timing import StageTime, Timing
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import app, err_console
 from heap.cli.bars import Bars
 from heap.cli.options import Seconds
-from heap.cli.printing import AsJson, print_json
+from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Images, set_options
 from heap.config import DiscoverConfig, Precision, Saved, from_dict
 
@@ -54,6 +56,7 @@ def discover(
     save: list[Saved] | None = None,
     prune: Annotated[bool, Parameter(negative=())] = False,
     strict: bool = False,
+    profile: Annotated[bool, Parameter(negative=())] = False,
     as_json: AsJson = False,
 ) -> int:
     """Find the objects in images: masks, boxes, regions, overlays and a gallery.
@@ -83,6 +86,7 @@ def discover(
         save: Pictures to write: overlays, regions, masks.
         prune: Drop images from the run that are no longer where they were.
         strict: Exit with 1 if any image failed.
+        profile: Print the time that each stage took, of the processor and by the clock.
         as_json: Print the summary as JSON on standard output.
     """
     if unknown := [image for image in images if _looks_like_option(image)]:
@@ -103,7 +107,8 @@ def discover(
         text = f"No head was ever fitted on {encoder}: fitting one on these images in {folder}"
         err_console.print(text, markup=False, highlight=False)
 
-    with Bars(err_console) as progress:
+    timing = Timing()
+    with timing if profile else nullcontext(), Bars(err_console) as progress:
         run = run_discover(
             images,
             out,
@@ -118,7 +123,7 @@ def discover(
             on_fit=on_fit,
             on_progress=progress,
         )
-    _summarise(run, as_json)
+    _summarise(run, timing.times() if profile else None, as_json)
     return 1 if not run.usable or (strict and run.counts.failed) else 0
 
 
@@ -137,12 +142,13 @@ def _unknown(option: str) -> str:
     return f"unknown option {name}{meant} a file of this name is ./{name}"
 
 
-def _summarise(run: Any, as_json: bool) -> None:
+def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
         rate = round(run.rate, 2)
         about = {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
-        print_json(about | asdict(run.news))
+        profile = {} if times is None else {"profile": [asdict(row) for row in times]}
+        print_json(about | asdict(run.news) | profile)
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
@@ -160,6 +166,15 @@ def _summarise(run: Any, as_json: bool) -> None:
         err_console.print("None of these images could be used.")
         return
     err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
+    if times is not None:
+        _show_times(times)
+
+
+def _show_times(times: list[StageTime]) -> None:
+    rows = [
+        (row.stage, f"{row.processor:.2f}", f"{row.wall:.2f}", f"{row.share:.1%}") for row in times
+    ]
+    print_table(("stage", "processor, s", "wall, s", "share"), rows)
 
 
 def _told(news: "News") -> Iterator[str]:

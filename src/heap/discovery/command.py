@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex
 from heap.base.interrupt import Interruptible
 from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
+from heap.base.timing import timed
 from heap.config import DiscoverConfig, Precision
 from heap.discovery.listed import Work, work_on_listing
 from heap.discovery.streaming import work_on_stream
@@ -167,6 +168,7 @@ def _settings(heap: Heap, config: DiscoverConfig) -> dict[str, Any]:
     }
 
 
+@timed("load the model")
 def _load(
     images: Images,
     out: Path,
@@ -208,8 +210,9 @@ def _load(
 def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
     """Write objects.json, failed.jsonl and gallery.html from what is stored."""
     on_progress("reports", 0, 2)
-    write_coco(store.records(), out / "objects.json")
-    on_progress("reports", 1, 2)
-    write_failures(store.failures(), out / FAILURES)
+    with timed("reports"):
+        write_coco(store.records(), out / "objects.json")
+        on_progress("reports", 1, 2)
+        write_failures(store.failures(), out / FAILURES)
     on_progress("reports", 2, 2)
     write_gallery(store, out / GALLERY, on_progress)

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from heap.base.files import file_stem, replacing
+from heap.base.timing import timed
 from heap.config import DiscoverConfig
 from heap.images import ImageError, Picture
 from heap.images.colour import to_srgb
@@ -50,6 +52,19 @@ def examine_chunk(
 def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
     """Write the pictures of one image that `config` asks for, and make its record."""
     shown = to_srgb(picture.pixels, picture.profile)
+    with timed("pictures"):
+        _save_pictures(shown, result, out, config)
+    with timed("thumbnails"):
+        small, note = thumbnail(shown), picture.note or ""
+    return Finished(result, small, picture.digest, note)
+
+
+def _save_pictures(
+    shown: UInt8[np.ndarray, "height width 3"],
+    result: ImageResult,
+    out: Path,
+    config: DiscoverConfig,
+) -> None:
     if "overlays" in config.save:
         save_overlay(draw_overlay(shown, result), out / "overlays", result.key)
     if "regions" in config.save:
@@ -57,8 +72,6 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
         save_overlay(regions, out / "regions", result.key)
     if "masks" in config.save:
         save_masks(result, out / "masks")
-    small, note = thumbnail(shown), picture.note or ""
-    return Finished(result, small, picture.digest, note)
 
 
 def save_masks(result: ImageResult, folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from heap.base.files import file_stem, replacing
+from heap.base.timing import timed
 from heap.config import ORIGINALS
 from heap.discovery.listed import Work
 from heap.images import ImageError, Limits, Picture, Source, decode_bytes
@@ -134,6 +135,7 @@ def _keep(named: Named, out: Path) -> str:
     return f"{ORIGINALS}/{path.name}"
 
 
+@timed("decode")
 def _prepare(stored: Mapping[str, Stored], limits: Limits, pair: Pair) -> _Prepared:
     named = to_named(pair)
     stamp = named.source.stamp() if named.kept is None else ""

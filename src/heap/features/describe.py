@@ -14,6 +14,7 @@ from torch import Tensor
 
 from heap.base.errors import ImageError
 from heap.base.forked import compute_after_fork
+from heap.base.timing import timed
 from heap.config import FeatureConfig
 from heap.encoder.base import Encoder, Features
 from heap.features.colour_prior import smoothed_prior
@@ -98,7 +99,8 @@ def try_describe(
         by_grid[shape.grid].append(index)
 
     def work(indices: Sequence[int]) -> list[PatchFeatures | ImageError]:
-        inputs = [shapes[i].resize(pictures[i].pixels) for i in indices]
+        with timed("resize"):
+            inputs = [shapes[i].resize(pictures[i].pixels) for i in indices]
         features = _encode(encoder, torch.from_numpy(np.stack(inputs)), config)
         rows = zip(indices, features.patches.cpu(), features.cls_attention.cpu(), strict=True)
         return [
@@ -139,6 +141,7 @@ def limit_batch(encoder: Encoder, grid: tuple[int, int], batch: int) -> int:
     return min(batch, max(1, _PATCHES_TOGETHER // (grid[0] * grid[1])))
 
 
+@timed("encoder")
 def _encode(
     encoder: Encoder, pixels: UInt8[Tensor, "batch height width 3"], config: FeatureConfig
 ) -> Features:

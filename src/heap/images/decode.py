@@ -18,6 +18,7 @@ from PIL.ImageFile import ImageFile
 
 from heap.base.deadline import run_within
 from heap.base.errors import ImageError
+from heap.base.timing import timed
 from heap.images import process
 from heap.images.colour import to_rgb
 from heap.images.deep import Again
@@ -264,7 +265,7 @@ def _check_size(key: str, size: tuple[int, int], limits: Limits) -> None:
 def _run_in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
     with _stage(key, stage):
         try:
-            return run_within(seconds, work)
+            return run_within(seconds, timed("decode")(work))
         except TimeoutError as error:
             reason = f"{reason_of(error)}; --timeout gives it more"
             raise ImageError(key, stage, reason) from error

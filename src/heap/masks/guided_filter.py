@@ -12,6 +12,8 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
+from heap.base.timing import timed
+
 
 @dataclass(frozen=True)
 class GuidedFilter:
@@ -24,6 +26,7 @@ class GuidedFilter:
     epsilon: float = 1e-3
     """Colour variance, colours in [0, 1], below which a window counts as flat."""
 
+    @timed("guided filter")
     def guide(self, pixels: UInt8[np.ndarray, "height width 3"]) -> "Guide":
         """Compute all that depends on the image alone, for any number of maps."""
         height, width, _ = pixels.shape
@@ -64,6 +67,7 @@ class Guide:
     full: Float32[np.ndarray, "3 height width"]
     """Colours at full size."""
 
+    @timed("guided filter")
     def __call__(
         self, maps: Float32[np.ndarray, "map grid_h grid_w"]
     ) -> Float32[np.ndarray, "map height width"]:

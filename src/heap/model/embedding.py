@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from heap.base.errors import InputError
+from heap.base.timing import timed
 from heap.encoder.base import Encoder
 from heap.features.describe import limit_batch, run_in_halves
 from heap.images import Geometry, Picture
@@ -42,6 +43,7 @@ def embed(
     shape = Geometry.of_square(side, side, side, encoder.patch)
     size = limit_batch(encoder, shape.grid, batch)
 
+    @timed("encoder on objects")
     def work(part: UInt8[Tensor, "_ side side 3"]) -> Float32[np.ndarray, "_ dim"]:
         # Encoders take channels first, colours in [0, 1].
         colours = part.to(encoder.mean.device).permute(0, 3, 1, 2).float() / 255
@@ -50,7 +52,8 @@ def embed(
 
     embeddings = []
     for start in range(0, len(crops), size):
-        squares = [shape.resize(_cut(*crop)) for crop in crops[start : start + size]]
+        with timed("crops"):
+            squares = [shape.resize(_cut(*crop)) for crop in crops[start : start + size]]
         embeddings += run_in_halves(work, torch.from_numpy(np.stack(squares)))
     return np.concatenate(embeddings)
 

@@ -15,6 +15,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from heap.base.errors import ImageError, InputError, WeightsError
+from heap.base.timing import timed
 from heap.config import (
     DiscoverConfig,
     Precision,
@@ -261,11 +262,13 @@ class Heap(nn.Module, ModelHubMixin):
         self, picture: Picture, features: PatchFeatures, config: DiscoverConfig
     ) -> ImageResult:
         """Regions and objects of one picture, without embeddings."""
-        analysis = self.analyse(features)
+        with timed("head"):
+            analysis = self.analyse(features)
         if not np.isfinite(analysis.saliency).all():
             raise ImageError(picture.key, "objects", "the head gives numbers that are not finite")
         size = (picture.width, picture.height)
-        objects = find_objects(analysis, picture.pixels, size, config)
+        with timed("objects"):
+            objects = find_objects(analysis, picture.pixels, size, config)
         return ImageResult(
             picture.key,
             picture.width,

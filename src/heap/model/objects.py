@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from scipy.ndimage import label
 
+from heap.base.timing import timed
 from heap.config import DiscoverConfig
 from heap.masks.guided_filter import GuidedFilter, resize
 from heap.model.analysis import Analysis
@@ -66,9 +67,10 @@ def find_objects(
     # Sorted together: where low scores are allowed, a proposal may be better than an object.
     pairs = zip(parts + proposals, masks, strict=True)
     for part, mask in sorted(pairs, key=lambda pair: -pair[0].score):
-        box, full = resize_mask(mask, size)
-        if full.any() and full.mean() >= _MIN_AREA_REFINED * config.min_area:
-            kept.append((part, box, Rle.encode(full)))
+        with timed("masks"):
+            box, full = resize_mask(mask, size)
+            if full.any() and full.mean() >= _MIN_AREA_REFINED * config.min_area:
+                kept.append((part, box, Rle.encode(full)))
     return Objects(
         # Reshaped, for an array of no boxes would have no second axis.
         boxes=np.array([box for _, box, _ in kept], dtype=np.float32).reshape(-1, 4),
@@ -153,6 +155,7 @@ def make_upsample(pixels: UInt8[np.ndarray, "height width 3"], *, refine: bool) 
     return lambda maps: np.stack([resize(plane, size) for plane in maps])
 
 
+@timed("masks")
 def pixel_masks(
     saliency: Float32[np.ndarray, "grid_h grid_w"],
     parts: Sequence[Bool[np.ndarray, "grid_h grid_w"]],

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Int64
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
+from heap.base.timing import timed
 from heap.results import Regions
 
 _SAMPLE = 4096
@@ -43,6 +44,7 @@ def merge_patches(
     return _renumber(labels)
 
 
+@timed("regions")
 def make_regions(
     patches: Float32[Tensor, "patch dim"],
     saliency: Float32[Tensor, " patch"],

@@ -10,6 +10,7 @@ from typing import Any
 from heap.base.errors import ConfigError, StoreError
 from heap.base.lock import Closing, RunLock, lock_run
 from heap.base.progress import OnProgress, silent
+from heap.base.timing import timed
 from heap.config import differing_keys
 from heap.images.failures import Failure
 from heap.results import ImageResult
@@ -163,6 +164,7 @@ class RunStore(Closing):
         if self._lock is not None:
             self._lock.close()
 
+    @timed("store")
     def add(self, records: Sequence[Finished | Failure]) -> None:
         """Store one chunk of images; those that are already there are replaced.
 
@@ -191,6 +193,7 @@ class RunStore(Closing):
         with writing(self.run):
             self._writing().drop(keys)
 
+    @timed("store")
     def compact(self, on_progress: OnProgress = silent) -> None:
         """Tidy up after a run: few files, and no earlier versions that others could be reading.
 

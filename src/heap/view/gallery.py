@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from heap.base.files import replacing
 from heap.base.progress import OnProgress, silent
+from heap.base.timing import timed
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
@@ -29,6 +30,7 @@ _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
 _END = b"<!--end of drawings-->\n"
 
 
+@timed("gallery")
 def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent) -> None:
     """Write the gallery of a run as it is now, one image at a time in memory.
 
