@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-readers audit package docs properties mutants soak \
+.PHONY: help demo test test-long test-browser test-readers audit package docs properties mutants soak \
 	lowest check format bench-% clean
 
 help: ## Show what there is
@@ -31,8 +31,18 @@ $(VENV)/ready: pyproject.toml
 demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 	$(BIN)/heap discover demo/photos --out runs/demo
 
-test: check ## Format, lint, types and tests
-	$(BIN)/python $(PYTEST)
+# Whole commands that are killed, fuzzed or fed what went wrong once, and the pages of the docs.
+LONG := tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
+	tests/faults/test_kills.py tests/faults/test_evaluate_kills.py \
+	tests/unit/store/test_killed_corrections.py tests/integration/test_bare_pretraining.py \
+	tests/integration/test_bench_encoders.py tests/integration/test_bench_paper.py \
+	tests/integration/test_tutorial.py
+
+test: check ## Format, lint, types and tests, but for the long ones
+	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LONG))
+
+test-long: $(VENV)/ready ## Kills, fuzzers, accidents of earlier versions, tutorials; CI runs them too
+	$(BIN)/python $(PYTEST) $(LONG)
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
 	$(BIN)/python -m pytest tests/browser

@@ -21,7 +21,8 @@ from PIL import Image
 from preprocessors import add_preprocessor
 from pycocotools.coco import COCO
 
-from heap.encoder.registry import recipe
+from heap.config import FitConfig
+from heap.encoder.registry import Recipe, recipe
 from heap.methods.found import FoundRecipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -468,6 +469,8 @@ def test_discover_fits_a_head_for_an_encoder_that_has_none(
     from transformers import ViTConfig, ViTModel
 
     monkeypatch.setattr("heap.fitting.priors.FoundRecipe", partial(FoundRecipe, steps=1))
+    few_steps = Recipe(fit=FitConfig(steps=10, batch=4))
+    monkeypatch.setattr("heap.encoder.registry._BY_KIND", {"vit": few_steps})
     # With patches of 64 pixels the usual resolution is a grid of 7 by 7.
     torch.manual_seed(0)
     config = ViTConfig(

@@ -5,7 +5,7 @@ models of its own. Ours load and compute as if it had not.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -52,9 +52,12 @@ def usual_state() -> Iterator[None]:
     """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
+    # Every call of torch inside `torch.device` passes through Python, so only where it is needed.
+    usual = torch.get_default_device() == torch.device("cpu")
+    place = nullcontext() if usual else torch.device("cpu")
     try:
         # The weights that a module begins with are drawn, and then replaced by those of a file.
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        with place, torch.random.fork_rng(devices=[]):
             yield
     finally:
         torch.set_default_dtype(before)
