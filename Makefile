@@ -4,6 +4,8 @@ PYTHON ?= python3
 # The CPU build. For a GPU: make TORCH=torch==2.13.0 demo
 TORCH ?= torch==2.13.0$(if $(filter Linux,$(shell uname -s)),+cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Versions as they were tested last. Without them: make VENV=.venv-newest CONSTRAINTS= test
+CONSTRAINTS ?= --constraint constraints.txt
 # A worker takes about 1.5 GB. Each keeps whole files, so that what a file prepares is made once.
 WORKERS ?= 2
 PYTEST := -m pytest -n $(WORKERS) --dist loadfile
@@ -12,17 +14,17 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-browser test-readers audit package docs properties mutants soak \
+.PHONY: help demo test test-long test-browser test-readers audit package pins release docs properties mutants soak \
 	lowest check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable '.[dev]'
 	# An oracle of the tests. It asks for OpenCV, which nothing that we compare with it uses, and
 	# with which supervision would draw otherwise than for our users.
 	$(BIN)/pip install --quiet --no-deps pysodmetrics==1.6.2
@@ -62,6 +64,23 @@ audit: $(VENV)/ready ## Score committed results again that this branch has chang
 
 package: $(VENV)/ready ## Wheel and sdist: the same bytes twice, and of use without the checkout
 	$(BIN)/python -m pytest tests/package
+
+pins: $(VENV)/ready ## Take the versions that are installed, after `make test`, for those of CI
+	(sed '/^[^#]/d' constraints.txt; $(BIN)/pip freeze --exclude-editable | \
+		grep -Ev '^(torch|pysodmetrics)==') > constraints.new
+	mv constraints.new constraints.txt
+
+RELEASE := .venv-release
+release: $(VENV)/ready ## Wheel, sdist, and the parts of a fresh installation (SBOM, CycloneDX), in dist
+	rm -rf dist $(RELEASE)
+	SOURCE_DATE_EPOCH=1700000000 $(BIN)/python -m hatchling build --directory dist
+	$(PYTHON) -m venv --without-pip $(RELEASE)
+	$(BIN)/pip --python $(RELEASE)/bin/python install --quiet --retries 1 \
+		--extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	$(BIN)/pip --python $(RELEASE)/bin/python install --quiet $(CONSTRAINTS) \
+		"$$(ls $$PWD/dist/*.whl)[eval,heic,serve]"
+	$(BIN)/cyclonedx-py environment $(RELEASE)/bin/python --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
 
 docs: $(VENV)/ready ## The site of the documentation, in build/site; any broken link fails it
 	$(BIN)/python tools/reference
@@ -105,4 +124,4 @@ lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch
 	$(LOWEST)/bin/python -m pytest tests/unit
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(LOWEST) $(READERS) runs build dist
+	rm -rf $(VENV) $(LOWEST) $(READERS) $(RELEASE) runs build dist
