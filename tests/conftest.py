@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Main = Callable[..., tuple[int, str, str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 SIZES = [(96, 64), (64, 96), (80, 80)]
@@ -210,5 +211,21 @@ def run_heap(python: list[str]) -> Run:
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [*python, "-m", "heap", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Main:
+    """The command in this process, where its imports are done: exit code, output, errors."""
+    from heap import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["heap", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *capfd.readouterr()
 
     return run

@@ -1,12 +1,13 @@
-"""Run the tests of accidents on the commit where they happened, and on this tree.
+"""Run the tests of accidents and ways in on an earlier commit, and on this tree.
 
 Usage: python tools/accidents.py [--all]; writes tools/accidents.json, of which `tools/faults.py`
 makes a table. Tests that are as they were when they were last run are not run again, unless --all
 is given, as after a change of what they share. The tests use only what both versions have, and
 PYTHONPATH says whose sources they run.
 
-A test says what it shows by a mark, `@pytest.mark.accident(POINT, "What happened")`, which is read
-from its source; the points are those of tools/faults.toml.
+A test says what it shows by a mark, `@pytest.mark.accident(POINT, "What happened")` or
+`@pytest.mark.way(POINT, "What could not be done")`, which is read from its source; the points are
+those of tools/faults.toml.
 """
 
 import ast
@@ -30,13 +31,14 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "0b5e815"
 """Where the accidents happened."""
 OUTCOMES = ROOT / "tools" / "accidents.json"
-MARK = "pytest.mark.accident"
+MARKS = {"pytest.mark.accident": "accident", "pytest.mark.way": "way"}
 
 
 @dataclass(frozen=True)
 class Accident:
     """A test, what it shows, and a digest of its source."""
 
+    kind: str
     point: int
     text: str
     path: str
@@ -84,7 +86,7 @@ def main(arguments: list[str]) -> int:
 
 
 def accidents(folder: Path) -> Iterator[Accident]:
-    """Marked tests below a folder, in the order of points, files and lines."""
+    """Marked tests below a folder, in the order of kinds, points, files and lines."""
     marked = []
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -96,13 +98,14 @@ def accidents(folder: Path) -> Iterator[Accident]:
             for mark in marks:
                 point, text = map(ast.literal_eval, mark.args)
                 place = path.relative_to(folder.parent).as_posix()
-                marked.append(Accident(point, text, place, node.name, source))
-    yield from sorted(marked, key=lambda accident: accident.point)
+                kind = MARKS[ast.unparse(mark.func)]
+                marked.append(Accident(kind, point, text, place, node.name, source))
+    yield from sorted(marked, key=lambda accident: (accident.kind, accident.point))
 
 
 def is_mark(decorator: ast.expr) -> TypeGuard[ast.Call]:
     """Whether a decorator says what a test shows."""
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == MARK
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in MARKS
 
 
 def run(marked: list[Accident], sources: Path) -> dict[str, list[str | None]]:
@@ -156,26 +159,27 @@ def known() -> dict[str, dict[str, Any]]:
     return noted
 
 
-def problems(marked: list[Accident], points: int) -> Iterator[str]:
-    """What is missing between points, tests and their noted outcomes."""
+def problems(marked: list[Accident], points: dict[str, int]) -> Iterator[str]:
+    """What is missing between points of each kind, tests and their noted outcomes."""
     noted = known()
-    shown = {accident.point for accident in marked}
-    yield from (f"no accident is marked {point}" for point in range(1, points + 1)
-                if point not in shown)  # fmt: skip
-    yield from (f"there is no point {point}" for point in sorted(shown) if point > points)
+    for kind, count in points.items():
+        shown = {accident.point for accident in marked if accident.kind == kind}
+        yield from (f"no {kind} is marked {point}" for point in range(1, count + 1)
+                    if point not in shown)  # fmt: skip
+        yield from (f"{kind}: there is no point {point}" for point in sorted(shown)
+                    if point > count)  # fmt: skip
     for accident in marked:
         ended = noted.get(accident.name)
         if ended is None or ended["source"] != accident.source:
             yield f"{accident.name} is not as it was run; run python tools/accidents.py"
-        elif ended["now"] != "passed":
-            yield f"{accident.name} {ended['now']}"
+        elif (ended["then"], ended["now"]) != ("failed", "passed"):
+            yield f"{accident.name} {ended['then']} then, {ended['now']} now"
     names = {accident.name for accident in marked}
     yield from (f"{name} is gone; run python tools/accidents.py" for name in noted.keys() - names)
 
 
 def table(marked: list[Accident]) -> str:
     """The accidents with their tests and how these ended."""
-    noted = known()
     lines = [
         f"## Accidents of {COMMIT}\n",
         "What happened at that commit, by the numbers of the table above. Each test runs commands, "
@@ -183,14 +187,39 @@ def table(marked: list[Accident]) -> str:
         "tools/accidents.py` runs all of them on the sources of both.\n",
         f"| | what happened | test | at {COMMIT} | now |",
         "|---|---|---|---|---|",
+        *rows(marked, "accident"),
     ]
-    for accident in marked:
-        ended = noted.get(accident.name, {"then": "", "now": ""})
-        test = f"[{accident.test}](../{accident.path})"
-        lines.append(
-            f"| {accident.point} | {accident.text} | {test} | {ended['then']} | {ended['now']} |"
-        )
     return "\n".join([*lines, ""])
+
+
+def ways(marked: list[Accident], points: list[dict[str, Any]]) -> str:
+    """What could not be done, with the tests and how these ended, and what has no such test."""
+    lines = [
+        f"## Ways in at {COMMIT}\n",
+        "What users of Python, notebooks, other tools and other hosts could not do at that commit, "
+        "shown in the same way. Programs write what both versions have; a missing option, function "
+        "or format is tried as it is written now.\n",
+        "| | way in | without such a test, and why |",
+        "|---|---|---|",
+        *(f"| {number} | {point['way']} | {'<br>'.join(point['without'])} |"
+          for number, point in enumerate(points, 1)),
+        "",
+        f"| | what could not be done | test | at {COMMIT} | now |",
+        "|---|---|---|---|---|",
+        *rows(marked, "way"),
+    ]  # fmt: skip
+    return "\n".join([*lines, ""])
+
+
+def rows(marked: list[Accident], kind: str) -> Iterator[str]:
+    """Lines of a table of one kind."""
+    noted = known()
+    for accident in marked:
+        if accident.kind == kind:
+            ended = noted.get(accident.name, {"then": "", "now": ""})
+            test = f"[{accident.test}](../{accident.path})"
+            yield (f"| {accident.point} | {accident.text} | {test} | {ended['then']} | "
+                   f"{ended['now']} |")  # fmt: skip
 
 
 if __name__ == "__main__":

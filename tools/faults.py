@@ -6,7 +6,8 @@ where the file is not what it would be.
 The faults are those of tools/faults.toml; a test says which one it shows by a mark,
 `@pytest.mark.fault("F01")`, which is read from its source. The same file lists what people do with
 folders, runs and servers, and the promises of README.md, with the names of tests that have to be
-there. What happened before, and how the tests of it ended then, is of `tools/accidents.py`.
+there. What happened or could not be done before, and how the tests of it ended then, is of
+`tools/accidents.py`.
 """
 
 import ast
@@ -38,7 +39,7 @@ this page from `tools/faults.toml` and the marks of the tests; a test sees that 
 def main(arguments: list[str]) -> int:
     """Write the table, or see that it is written."""
     faults = tomllib.loads((ROOT / "tools" / "faults.toml").read_text(encoding="utf-8"))
-    points, promises = faults.pop("points"), faults.pop("promises")
+    points, promises, ways = (faults.pop(name) for name in ("points", "promises", "ways"))
     known = [number for group in faults.values() for number in group if number != "title"]
     shown = marked(ROOT / "tests")
     problems = [f"no test is marked {number}" for number in known if number not in shown]
@@ -48,8 +49,11 @@ def main(arguments: list[str]) -> int:
     if [entry["promise"] for entry in promises] != promised():
         problems.append("the promises of README.md are not those of tools/faults.toml")
     happened = list(accidents.accidents(ROOT / "tests"))
-    problems += accidents.problems(happened, len(points))
-    parts = [table(faults, shown), cases(points), accidents.table(happened), promised_by(promises)]
+    problems += accidents.problems(happened, {"accident": len(points), "way": len(ways)})
+    parts = [
+        table(faults, shown), cases(points), accidents.table(happened),
+        accidents.ways(happened, ways), promised_by(promises),
+    ]  # fmt: skip
     text = "\n".join(parts)
     if arguments == ["--check"]:
         if not TABLE.is_file() or TABLE.read_text(encoding="utf-8") != text:

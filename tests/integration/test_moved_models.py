@@ -62,22 +62,26 @@ def discovered(run_heap: Run, *options: object) -> str:
     return "" if done.returncode == 0 else done.stderr.splitlines()[-1]
 
 
+@pytest.mark.way(4, "The folder of an encoder was noted as `encoders/tiny`, like a name of the hub")
 def test_the_folder_of_an_encoder_never_looks_like_a_name_of_the_hub(project: Path) -> None:
     config = json.loads((project / "models" / "mine" / "config.json").read_text())
     assert config["features"]["encoder"] == "./encoders/tiny"
 
 
+@pytest.mark.way(4, "A model that was fitted with a relative path opened in one folder only")
 def test_where_it_was_fitted_from_is_found_from_the_model(run_heap: Run, moved: Path) -> None:
     photo = moved / "photos" / "01.png"
     assert not discovered(run_heap, photo, "--model", "elsewhere/models/mine")
 
 
+@pytest.mark.way(4, "An encoder that was renamed was not recognised")
 def test_an_encoder_that_was_renamed_is_told_by_its_content(run_heap: Run, moved: Path) -> None:
     (moved / "encoders" / "tiny").rename(moved / "models" / "another name")
     photo = moved / "photos" / "01.png"
     assert not discovered(run_heap, photo, "--model", "elsewhere/models/mine")
 
 
+@pytest.mark.way(4, "Another encoder of the same name in the working directory was taken")
 def test_a_folder_of_the_same_name_that_is_another_encoder_is_passed_over(
     run_heap: Run, moved: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +95,7 @@ def test_a_folder_of_the_same_name_that_is_another_encoder_is_passed_over(
     assert "was fitted on another encoder than" in discovered(run_heap, *options)
 
 
+@pytest.mark.way(4, "Where an encoder is gone, its folder was sought on the hub")
 def test_an_encoder_that_is_nowhere_is_asked_for_and_then_known(
     run_heap: Run, moved: Path, tmp_path: Path
 ) -> None:
@@ -104,6 +109,7 @@ def test_an_encoder_that_is_nowhere_is_asked_for_and_then_known(
     assert not discovered(run_heap, *options), "it was noted where it is"
 
 
+@pytest.mark.way(4, "A fit could not go on from another folder")
 def test_the_same_fit_may_be_called_from_another_folder(run_heap: Run, moved: Path) -> None:
     config = (moved / "models" / "mine" / "config.json").read_bytes()
     done = run_heap(*fit("elsewhere/encoders/tiny", "elsewhere/photos", "elsewhere/models/mine"))
@@ -111,6 +117,7 @@ def test_the_same_fit_may_be_called_from_another_folder(run_heap: Run, moved: Pa
     assert (moved / "models" / "mine" / "config.json").read_bytes() == config
 
 
+@pytest.mark.way(4, "`heap search --image` could not be told where the encoder is now")
 def test_a_run_is_searched_by_an_image_from_anywhere(
     run_heap: Run, project: Path, moved: Path, tmp_path: Path
 ) -> None:
@@ -129,6 +136,7 @@ def test_a_run_is_searched_by_an_image_from_anywhere(
     assert json.loads(done.stdout)[0] == best, done.stderr
 
 
+@pytest.mark.way(4, "`heap serve` could not be told where the encoder is now")
 def test_a_run_is_served_with_the_encoder_where_it_is_now(
     moved: Path, tmp_path: Path, python: list[str]
 ) -> None:
@@ -140,6 +148,7 @@ def test_a_run_is_served_with_the_encoder_where_it_is_now(
     assert answer.json()[0]["key"] == "01.png"
 
 
+@pytest.mark.way(4, "A path that is not there was asked for on the hub")
 def test_a_path_is_never_looked_for_on_the_hub(run_heap: Run, moved: Path) -> None:
     photo = moved / "photos" / "01.png"
     for name in ("./models/none", "/models/none", "models/mine/none"):

@@ -67,8 +67,9 @@ class Access:
     def _welcome(self, request: Request) -> Response:
         """Redirect to the same page by an address that does not show the token."""
         others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
-        # One slash at the beginning: //name would lead to another site.
-        path = "/" + quote(request.scope["path"].lstrip("/"))
+        # Relative to the address that the browser shows: a proxy may put its own path before an
+        # absolute one (jupyter-server-proxy does), and //name would lead to another site.
+        path = "./" + quote(request.scope["path"].rpartition("/")[2])
         answer = RedirectResponse(f"{path}?{urlencode(others)}" if others else path, 303)
         answer.set_cookie(
             _cookie(request), str(self.token), httponly=True, samesite="lax",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from originals import IMAGENET, State, checkpoint, draw, forward, shapes
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -17,8 +18,6 @@ from heap.encoder.load import load_encoder
 from heap.encoder.original import read_original
 from heap.encoder.registry import OUTPUT, Recipe, packaged_encoder, recipe
 from heap.encoder.vit import VisionTransformer
-
-from .originals import IMAGENET, State, checkpoint, draw, forward, shapes
 
 SMALL: dict[str, dict[str, Any]] = {
     "DINO": {"patch": 8, "v2": False},

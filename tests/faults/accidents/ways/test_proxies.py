@@ -1,5 +1,6 @@
-"""The application behind nginx, which shows it below a path to browsers elsewhere."""
+"""Way in 7: the application behind nginx, which shows it below a path to browsers elsewhere."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from runs import make_run, ring
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 NAME = "photos.example"
@@ -42,11 +42,6 @@ http {{
 """As docs/collections.md has it; the scheme is one that another proxy in front would have."""
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("served"), {"a.png": [ring((60, 80), (30, 40), 9, 3)]})
-
-
 @contextmanager
 def served(run: Path, *options: str) -> Iterator[tuple[str, str]]:
     """Address and token of the application; what it prints goes on to our standard error."""
@@ -54,7 +49,9 @@ def served(run: Path, *options: str) -> Iterator[tuple[str, str]]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
         told = child.stderr.readline()
-        page = urlsplit(next(word for word in told.split() if word.startswith("http")).strip(","))
+        printed = re.search(r"http://[^\s,]+", told)
+        assert printed, told
+        page = urlsplit(printed[0])
         try:
             yield f"http://{page.netloc}", parse_qs(page.query)["token"][0]
         finally:
@@ -83,6 +80,7 @@ def proxied(address: str, folder: Path) -> Iterator[int]:
             child.terminate()
 
 
+@pytest.mark.way(7, "The application could not be shown below a path of a proxy")
 def test_nginx_shows_it_below_a_path_by_its_own_name(run: Path, tmp_path: Path) -> None:
     options = ("--root-path", "/heap/", "--proxy", "127.0.0.1", "--allow-host", NAME)
     with (
@@ -94,7 +92,7 @@ def test_nginx_shows_it_below_a_path_by_its_own_name(run: Path, tmp_path: Path) 
     ):
         assert client.get("/heap/").status_code == 401
         first = client.get(f"/heap/?token={token}")
-        assert (first.status_code, first.headers["location"]) == (303, "/heap/")
+        assert (first.status_code, first.headers["location"]) == (303, "./")
         cookie = first.headers["set-cookie"].lower()
         assert "path=/heap" in cookie
         assert "secure" in cookie
@@ -102,11 +100,11 @@ def test_nginx_shows_it_below_a_path_by_its_own_name(run: Path, tmp_path: Path) 
         client.headers["Cookie"] = first.headers["set-cookie"].partition(";")[0]
         page = client.get("/heap/")
         assert 'src="static/main.js"' in page.text
-        for path in ("static/main.js", "api/contents", "pictures/photo?key=a.png", "docs"):
+        for path in ("static/main.js", "api/contents", "pictures/photo?key=01.png", "docs"):
             assert client.get(f"/heap/{path}").status_code == 200
         assert "/heap/openapi.json" in client.get("/heap/docs").text
         assert "'unsafe-inline'" in client.get("/heap/docs").headers["content-security-policy"]
-        change = {"ids": ["a.png#0"], "rejected": False}
+        change = {"ids": ["01.png#0"], "rejected": False}
         for origin, status in ((f"https://{NAME}", 200), ("https://evil.example", 403)):
             answer = client.post(
                 "/heap/api/objects/rejected", json=change, headers={"Origin": origin}
@@ -117,6 +115,7 @@ def test_nginx_shows_it_below_a_path_by_its_own_name(run: Path, tmp_path: Path) 
         assert "--allow-host evil.example" in foreign.json()["detail"]
 
 
+@pytest.mark.way(7, "No proxy could be named whose forwarded host and scheme are believed")
 def test_nobody_but_the_named_proxies_is_believed(run: Path) -> None:
     told = {"X-Forwarded-Host": NAME, "X-Forwarded-Proto": "https", "Host": "evil.example"}
     for proxy, status in (("10.0.0.0/8", 400), ("127.0.0.0/8", 303)):

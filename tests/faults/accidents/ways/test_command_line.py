@@ -1,4 +1,4 @@
-"""The command line as people and programs use it: lists, patterns, names, pipes, disks, signals."""
+"""Way in 6: the command line as people and programs use it."""
 
 import json
 import os
@@ -16,9 +16,7 @@ Main = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def place(
-    photos: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def place(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with three photos."""
     (tmp_path / "photos").mkdir()
     for name in ("01.png", "02.png", "03.png"):
@@ -28,12 +26,12 @@ def place(
 
 
 @pytest.fixture
-def names(main: Main, model_folder: Path, place: Path) -> Callable[..., list[str]]:
+def names(main: Main, model: Path, place: Path) -> Callable[..., list[str]]:
     """Discovers, and gives the names of the images of the run, or the error."""
 
     def discover(*images: object, out: str = "run") -> list[str]:
         shutil.rmtree(out, ignore_errors=True)
-        code, _, err = main("discover", *images, "--model", model_folder, "--out", out)
+        code, _, err = main("discover", *images, "--model", model, "--out", out)
         if code:
             return [err]
         assert (Path(out).expanduser() / "failed.jsonl").read_bytes() == b""
@@ -46,18 +44,23 @@ def names(main: Main, model_folder: Path, place: Path) -> Callable[..., list[str
 LISTS = {
     "UTF-16": "photos/01.png\r\nphotos/02.png\r\n".encode("utf-16"),
     "UTF-16, big": b"\xfe\xff" + "photos/01.png\nphotos/02.png".encode("utf-16-be"),
-    "UTF-8 with a mark": "\ufeffphotos/01.png\nphotos/02.png\n".encode(),
     "quotes": b"\"photos/01.png\"\r\n'photos/02.png'\r\n",
     "comments": b"# all of them\nphotos/01.png\n  # and\nphotos/02.png\n#photos/03.png\n",
     "blanks": b"\n  photos/01.png\t\n   \n\nphotos/02.png  \n\n",
 }
 
 
+@pytest.mark.way(6, "Lists in UTF-16, with quotes, comments or blanks were not understood")
 @pytest.mark.parametrize("kind", LISTS)
 def test_lists_as_people_and_programs_write_them(
     kind: str, names: Callable[..., list[str]], place: Path
 ) -> None:
     (place / "list.txt").write_bytes(LISTS[kind])
+    assert names("list.txt") == ["photos/01.png", "photos/02.png"]
+
+
+def test_a_list_with_a_mark(names: Callable[..., list[str]], place: Path) -> None:
+    (place / "list.txt").write_bytes("\ufeffphotos/01.png\nphotos/02.png\n".encode())
     assert names("list.txt") == ["photos/01.png", "photos/02.png"]
 
 
@@ -69,19 +72,20 @@ def test_a_file_that_is_called_so_is_meant(names: Callable[..., list[str]], plac
     assert names("list.txt") == sorted(odd)
 
 
+@pytest.mark.way(6, "A list that is damaged UTF-16 was taken for names")
 def test_a_list_that_is_no_text(names: Callable[..., list[str]], place: Path) -> None:
     (place / "list.txt").write_bytes(b"\xff\xfea\x00\x00\xdc")
     (said,) = names("list.txt")
     assert "begins as UTF-16 does, and does not go on so" in said
 
 
+@pytest.mark.way(6, "A pattern that fits nothing was said to be a name that is not there")
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("photos/*.tiff", "no name fits this pattern"),
         ("photos/0[89].png", "a bracket itself is written [[]"),
         ("photos/{01,02}.png", "let the shell expand it"),
-        ("nowhere/*.png", "nowhere"),
     ],
 )
 def test_a_pattern_that_fits_nothing_says_so(
@@ -92,6 +96,12 @@ def test_a_pattern_that_fits_nothing_says_so(
     assert pattern.partition("/")[0] in said
 
 
+def test_a_pattern_in_a_folder_that_there_is_not(names: Callable[..., list[str]]) -> None:
+    (said,) = names("nowhere/*.png")
+    assert "nowhere" in said
+
+
+@pytest.mark.way(6, "A folder whose name has brackets could not be searched by a pattern")
 def test_a_folder_whose_name_looks_like_a_pattern(
     names: Callable[..., list[str]], place: Path
 ) -> None:
@@ -100,6 +110,7 @@ def test_a_folder_whose_name_looks_like_a_pattern(
     assert names("a[1]") == ["01.png", "02.png", "03.png"]
 
 
+@pytest.mark.way(6, "A photo called `-x.png` was taken for an option")
 def test_names_that_begin_with_a_hyphen(
     names: Callable[..., list[str]], main: Main, place: Path
 ) -> None:
@@ -114,6 +125,7 @@ def test_names_that_begin_with_a_hyphen(
     assert "unknown option -y.png" in said
 
 
+@pytest.mark.way(6, "`--out ~/run` made a folder called `~`")
 def test_the_home_folder_is_meant_by_a_tilde(
     names: Callable[..., list[str]], main: Main, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +148,7 @@ def read_only(command: list[str], folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run([*isolated, *command], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.way(6, "`heap categories` of a run that can only be read was refused")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare")
 def test_categories_of_a_run_that_can_only_be_read(
     names: Callable[..., list[str]], main: Main, place: Path
@@ -157,8 +170,18 @@ def test_categories_of_a_run_that_can_only_be_read(
     assert after == before
 
 
-@pytest.mark.parametrize("arguments", [["models"], ["models", "--json"], ["--help"], ["methods"]])
+@pytest.mark.way(6, "Who stopped reading was an error like any other, not one of the pipe: 141")
+@pytest.mark.parametrize("arguments", [["models"], ["--help"], ["methods"]])
 def test_who_stops_reading_ends_it_quietly(arguments: list[str], python: list[str]) -> None:
+    assert unread(arguments, python) == (141, "")
+
+
+def test_who_stops_reading_json_ends_it_quietly(python: list[str]) -> None:
+    assert unread(["models", "--json"], python) == (141, "")
+
+
+def unread(arguments: list[str], python: list[str]) -> tuple[int, str]:
+    """Exit code and errors of a command whose output nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -166,12 +189,22 @@ def test_who_stops_reading_ends_it_quietly(arguments: list[str], python: list[st
         check=False,
     )  # fmt: skip
     os.close(writing)
-    assert (done.returncode, done.stderr) == (141, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.way(6, "Output that cannot be written ended with 120 and an ignored exception")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["models"], ["--help"]])
+def test_output_that_cannot_be_written_is_an_error(arguments: list[str], python: list[str]) -> None:
+    refused_by_a_full_disk(arguments, python)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("arguments", [["models"], ["models", "--json"], ["--help"]])
-def test_output_that_cannot_be_written_is_an_error(arguments: list[str], python: list[str]) -> None:
+def test_json_that_cannot_be_written_is_an_error(python: list[str]) -> None:
+    refused_by_a_full_disk(["models", "--json"], python)
+
+
+def refused_by_a_full_disk(arguments: list[str], python: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*python, "-m", "heap", *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
@@ -197,6 +230,7 @@ LIMITED = (
 """No file may grow beyond a limit, as on a disk that is full."""
 
 
+@pytest.mark.way(6, "A full disk was called wrong input, with exit code 2")
 @pytest.mark.fault("F30")
 @pytest.mark.parametrize("arguments", [["categories", "run", "--k", "1"],
                                        ["export", "run", "--format", "csv"]])  # fmt: skip
@@ -215,8 +249,9 @@ def test_a_full_disk_is_no_damaged_store_and_no_wrong_input(
     assert "Traceback" not in done.stderr
 
 
-def test_a_log_has_lines_and_no_bars(run_heap: Run, place: Path, model_folder: Path) -> None:
-    done = run_heap("discover", "photos", "--model", model_folder, "--out", "run")
+@pytest.mark.way(6, "In a log there was no line of progress")
+def test_a_log_has_lines_and_no_bars(run_heap: Run, place: Path, model: Path) -> None:
+    done = run_heap("discover", "photos", "--model", model, "--out", "run")
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert any(line.startswith("objects 3/3") for line in lines)
@@ -224,6 +259,7 @@ def test_a_log_has_lines_and_no_bars(run_heap: Run, place: Path, model_folder: P
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.way(6, "Ctrl+C while it starts was a traceback")
 def test_control_c_while_it_starts_is_one_line(tmp_path: Path) -> None:
     # Stands for what is imported first, and takes as long as on a slow disk.
     slow = "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
