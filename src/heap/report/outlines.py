@@ -9,6 +9,9 @@ from heap.masks.palette import REGIONS, rgb
 from heap.masks.scaling import THUMBNAIL_SIDE, encode_image, fit_size, smooth_labels
 from heap.results import ImageResult, Regions
 
+Line = list[tuple[int, int]]
+"""Points (column, row) of a line."""
+
 _CANVAS_SIDE = THUMBNAIL_SIDE * 2
 """Side of the canvas of outlines: they are finer than thumbnails, which are shown enlarged."""
 _REGIONS_SIDE = THUMBNAIL_SIDE // 2
@@ -26,9 +29,16 @@ def svg_path(mask: Bool[np.ndarray, "height width"]) -> str:
 
     Coordinates are pixel indices; it is empty if the mask has no two-dimensional part.
     """
-    part, corner = crop_to_box(mask)
-    rings = (_simplify(ring + corner) for piece in trace(part) for ring in piece)
-    return "".join(_ring_path(ring) for ring in rings if len(ring) > 2)
+    return "".join(map(_ring_path, _simple_rings(mask)))
+
+
+def closed_lines(mask: Bool[np.ndarray, "height width"]) -> list[Line]:
+    """Trace the outline of a mask, holes included, as lines that end where they began.
+
+    Points are pixel indices (column, row).
+    """
+    rings = (ring.tolist() for ring in _simple_rings(mask))
+    return [[(x, y) for x, y in (*ring, ring[0])] for ring in rings]
 
 
 def region_map(result: ImageResult) -> bytes:
@@ -42,6 +52,12 @@ def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
     return encode_image(image, "PNG", optimize=True)
+
+
+def _simple_rings(mask: Bool[np.ndarray, "height width"]) -> list[Ring]:
+    part, corner = crop_to_box(mask)
+    rings = [_simplify(ring + corner) for piece in trace(part) for ring in piece]
+    return [ring for ring in rings if len(ring) > 2]
 
 
 def _simplify(ring: Ring) -> Ring:

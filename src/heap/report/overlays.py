@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
@@ -11,10 +11,8 @@ from PIL import Image, ImageDraw
 from heap.base.files import file_stem, replacing
 from heap.masks.palette import OBJECTS, REGIONS, rgb
 from heap.masks.scaling import encode_image, fit_size, scale_mask, smooth_labels
+from heap.report.outlines import Line, closed_lines
 from heap.results import ImageResult
-
-if TYPE_CHECKING:
-    from supervision import Detections
 
 MAX_SIDE = 1024
 _SUPERSAMPLING = 2
@@ -33,24 +31,24 @@ def draw_overlay(
     """
     photo = Image.fromarray(pixels)
     size = fit_size(photo.size, max_side)
+    scene = photo.resize(size, Image.Resampling.LANCZOS)
     if not len(result.objects):
-        return photo.resize(size, Image.Resampling.LANCZOS)
+        return scene
     large = (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING)
-    scene = photo.resize(large, Image.Resampling.LANCZOS)
-    scores = [f"{score:.2f}" for score in result.objects.scores]
-    return _draw(scene, _detections(result, large), scores).resize(size, Image.Resampling.BOX)
+    masks = [scale_mask(mask.decode(), large) for mask in result.objects.masks]
+    # Enlarged by whole pixels, the photo comes out of the reduction as it went in.
+    coloured = _colour(scene.resize(large, Image.Resampling.NEAREST), masks)
+    return _label(coloured.reduce(_SUPERSAMPLING), result)
 
 
 def draw_foreground(
     pixels: UInt8[np.ndarray, "height width 3"], masks: Bool[np.ndarray, "object height width"]
 ) -> Image.Image:
     """Draw an image with its objects in colours and everything else dimmed."""
-    import supervision as sv
-
-    boxes = sv.mask_to_xyxy(masks).astype(np.float32)
-    detections = sv.Detections(boxes, masks, class_id=np.arange(len(masks)))
-    dimming = sv.BackgroundOverlayAnnotator(sv.Color.BLACK, _DIMMING)
-    return _colour(dimming.annotate(Image.fromarray(pixels), detections), detections)
+    photo = Image.fromarray(pixels)
+    dimmed = Image.blend(photo, Image.new("RGB", photo.size), _DIMMING)
+    dimmed.paste(photo, mask=Image.fromarray(masks.any(axis=0)))
+    return _colour(dimmed, list(masks))
 
 
 def draw_regions(
@@ -86,66 +84,54 @@ def save_overlay(
     return path
 
 
-def _detections(result: ImageResult, size: tuple[int, int]) -> "Detections":
-    from supervision import Detections
+def _colour(scene: Image.Image, masks: Sequence[Bool[np.ndarray, "height width"]]) -> Image.Image:
+    """Draw masks in colours, with outlines in their colour on white, visible on any photo."""
+    tint = scene.copy()
+    # Small ones last, so that large ones do not hide them.
+    for number in sorted(range(len(masks)), key=lambda number: -np.count_nonzero(masks[number])):
+        tint.paste(OBJECTS[number % len(OBJECTS)], mask=Image.fromarray(masks[number]))
+    scene = Image.blend(scene, tint, _OPACITY)
+    pen = ImageDraw.Draw(scene)
+    outlines = [closed_lines(mask) for mask in masks]
+    _outline(pen, outlines, ["white"], _pixels(scene, 4, 3))
+    _outline(pen, outlines, OBJECTS, _pixels(scene, 2, 1))
+    return scene
 
-    scale = np.array([size[0] / result.width, size[1] / result.height] * 2, dtype=np.float32)
-    return Detections(
-        xyxy=result.objects.boxes * scale,
-        mask=np.stack([scale_mask(mask.decode(), size) for mask in result.objects.masks]),
-        class_id=np.arange(len(result.objects)),  # the colour
-    )
+
+def _outline(
+    pen: ImageDraw.ImageDraw, outlines: Sequence[list[Line]], colours: Sequence[str], width: int
+) -> None:
+    """Draw the lines around each mask, the colours in turn."""
+    for number, lines in enumerate(outlines):
+        for line in lines:
+            pen.line(line, colours[number % len(colours)], width, joint="curve")
 
 
-def _draw(scene: Image.Image, detections: "Detections", labels: list[str]) -> Image.Image:
+def _label(scene: Image.Image, result: ImageResult) -> Image.Image:
+    """Draw the corners of the boxes of objects, and their scores."""
     import supervision as sv
 
     def pixels(at_1024: int, least: int) -> int:
         return _pixels(scene, at_1024, least)
 
+    scale = np.array([scene.width / result.width, scene.height / result.height] * 2)
+    detections = sv.Detections(
+        result.objects.boxes * scale.astype(np.float32),
+        class_id=np.arange(len(result.objects)),  # the colour
+    )
     palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    scene = _colour(scene, detections)
-    corners = sv.BoxCornerAnnotator(palette, thickness=pixels(4, 2), corner_length=pixels(24, 6))
-    scene = corners.annotate(scene, detections)
+    corners = sv.BoxCornerAnnotator(palette, thickness=pixels(4, 1), corner_length=pixels(24, 3))
     text = sv.RichLabelAnnotator(
         palette,
         text_color=sv.Color.BLACK,
-        font_size=pixels(22, 20),
-        text_padding=pixels(7, 6),
-        border_radius=pixels(6, 4),
+        font_size=pixels(22, 10),
+        text_padding=pixels(7, 3),
+        border_radius=pixels(6, 2),
     )
-    return text.annotate(scene, detections, labels=labels)
-
-
-def _colour(scene: Image.Image, detections: "Detections") -> Image.Image:
-    """Draw masks in colours, with outlines in their colour on white, visible on any photo."""
-    import supervision as sv
-
-    palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    scene = sv.MaskAnnotator(palette, opacity=_OPACITY).annotate(scene, detections)
-    _outline(scene, detections, ["white"], _pixels(scene, 4, 3))
-    _outline(scene, detections, OBJECTS, _pixels(scene, 2, 1))
-    return scene
+    scores = [f"{score:.2f}" for score in result.objects.scores]
+    return text.annotate(corners.annotate(scene, detections), detections, labels=scores)
 
 
 def _pixels(scene: Image.Image, at_1024: int, least: int) -> int:
     """Width of a line that has `at_1024` pixels where the longest side has 1024."""
     return max(least, round(at_1024 * max(scene.size) / 1024))
-
-
-def _outline(
-    scene: Image.Image, detections: "Detections", colours: Sequence[str], width: int
-) -> None:
-    """Draw the outlines of the masks, the colours in turn.
-
-    Pillow draws them: without OpenCV, supervision draws a line point by point, which took most
-    of the time of a run.
-    """
-    from supervision import mask_to_polygons
-
-    pen = ImageDraw.Draw(scene)
-    for number, mask in enumerate(detections.mask if detections.mask is not None else ()):
-        fill = colours[number % len(colours)]
-        for ring in mask_to_polygons(mask):
-            closed = [*map(tuple, ring.tolist()), tuple(ring[0].tolist())]
-            pen.line(closed, fill=fill, width=width, joint="curve")
