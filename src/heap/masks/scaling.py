@@ -1,6 +1,8 @@
 """Images and masks scaled to the size that they are shown at."""
 
+from dataclasses import dataclass
 from io import BytesIO
+from math import ceil, floor
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
@@ -27,8 +29,54 @@ def scale_mask(
     mask: Bool[np.ndarray, "height width"], size: tuple[int, int]
 ) -> Bool[np.ndarray, "new_height new_width"]:
     """Scale a mask to `size` (width, height): True where at least half of the pixel is inside."""
-    grey = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(grey.resize(size, Image.Resampling.BILINEAR)) >= 128
+    scaled = np.zeros((size[1], size[0]), dtype=bool)
+    rows, columns = _span(mask.any(axis=1), size[1]), _span(mask.any(axis=0), size[0])
+    if rows and columns:
+        # Only where the mask is: everything else is False, and most of most images.
+        part = mask[rows.source, columns.source].astype(np.uint8) * 255
+        small = Image.fromarray(part).resize(
+            (columns.length, rows.length),
+            Image.Resampling.BILINEAR,
+            (columns.start, rows.start, columns.end, rows.end),
+        )
+        scaled[rows.target, columns.target] = np.asarray(small) >= 128
+    return scaled
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Pixels along one axis that are scaled."""
+
+    source: slice
+    target: slice
+    """Pixels that come from the source."""
+    start: float
+    end: float
+    """Edges of the target in pixels of the source, from its first one."""
+
+    @property
+    def length(self) -> int:
+        """Number of pixels of the target."""
+        return int(self.target.stop - self.target.start)
+
+
+def _span(inside: Bool[np.ndarray, " pixel"], length: int) -> _Span | None:
+    """Pixels to be scaled so that all of `length` are right, by those that are inside; or None."""
+    places = np.flatnonzero(inside)
+    if not len(places):
+        return None
+    scale = len(inside) / length
+    # Bilinear interpolation looks one pixel of the coarser side to the left and to the right.
+    reach = max(1.0, scale)
+    target = slice(
+        max(0, floor((places[0] - reach) / scale)),
+        min(length, ceil((places[-1] + 1 + reach) / scale)),
+    )
+    start, end = target.start * scale, target.stop * scale
+    source = slice(max(0, floor(start - reach)), min(len(inside), ceil(end + reach)))
+    # Rounding must not lead beyond the source.
+    end = min(end - source.start, source.stop - source.start)
+    return _Span(source, target, start - source.start, end)
 
 
 def smooth_labels(

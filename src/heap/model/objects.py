@@ -52,17 +52,9 @@ def find_objects(
     Parts whose mask in the image is next to nothing are left out. Embeddings have no columns yet,
     see `heap.model.embedding`.
     """
-    saliency = analysis.saliency
     parts = foreground_parts(analysis, config)
-    cells = [part.cells for part in parts]
-    upsample = make_upsample(pixels, refine=config.refine)
-    masks = pixel_masks(saliency, cells, upsample, config.threshold)
     proposals = proposed_parts(analysis, parts, config)
-    for proposal in proposals:
-        # One by one: masks of one call are disjoint, but proposals may overlap. Their map is binary
-        # and not the saliency, which may be low in all of a proposal; its outline is at a half.
-        binary = proposal.cells.astype(np.float32)
-        masks += pixel_masks(binary, [proposal.cells], upsample, 0.5)
+    masks = _find_masks(analysis, parts, proposals, pixels, config)
     kept = []
     # Sorted together: where low scores are allowed, a proposal may be better than an object.
     pairs = zip(parts + proposals, masks, strict=True)
@@ -79,6 +71,27 @@ def find_objects(
         embeddings=np.zeros((len(kept), 0), dtype=np.float32),
         regions=np.array([part.region for part, _, _ in kept], dtype=np.int64),
     )
+
+
+def _find_masks(
+    analysis: Analysis,
+    parts: Sequence[Part],
+    proposals: Sequence[Part],
+    pixels: UInt8[np.ndarray, "height width 3"],
+    config: DiscoverConfig,
+) -> list[Bool[np.ndarray, "mask_h mask_w"]]:
+    """Mask of each part, then of each proposal."""
+    if not parts and not proposals:
+        return []  # The pixels need not be looked at.
+    upsample = make_upsample(pixels, refine=config.refine)
+    cells = [part.cells for part in parts]
+    masks = pixel_masks(analysis.saliency, cells, upsample, config.threshold)
+    for proposal in proposals:
+        # One by one: masks of one call are disjoint, but proposals may overlap. Their map is binary
+        # and not the saliency, which may be low in all of a proposal; its outline is at a half.
+        binary = proposal.cells.astype(np.float32)
+        masks += pixel_masks(binary, [proposal.cells], upsample, 0.5)
+    return masks
 
 
 def foreground_parts(analysis: Analysis, config: DiscoverConfig) -> list[Part]:

@@ -9,8 +9,10 @@ object, which regions by features alone often do. Hierarchy and further channel 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.linalg.blas import dsyrk
+from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from heap.base.timing import timed
@@ -36,9 +38,8 @@ def merge_patches(
     sample = points[::step]
     if len(sample) < 2:
         return np.zeros(len(points), dtype=np.int64)
-    # By torch, because SciPy takes longer for distances of so many channels than for the hierarchy.
-    distances = torch.cdist(sample, sample).numpy()[np.triu_indices(len(sample), 1)]
-    labels = fcluster(linkage(distances, "ward"), max_regions, "maxclust").astype(np.int64)
+    merges = linkage(_distances(sample.numpy()), "ward")
+    labels = fcluster(merges, max_regions, "maxclust").astype(np.int64)
     if step > 1:
         labels = _assign_nearest(points, sample, torch.from_numpy(labels))
     return _renumber(labels)
@@ -61,6 +62,22 @@ def make_regions(
         (saliency @ member / sizes).numpy(),
         (sizes / len(labels)).numpy(),
     )
+
+
+def _distances(points: Float64[np.ndarray, "point channel"]) -> Float64[np.ndarray, " pair"]:
+    """Euclidean distance of each pair, in the order of `scipy.spatial.distance.pdist`.
+
+    By |a - b|² = |a|² + |b|² - 2 a·b: of so many channels `pdist` takes longer than the hierarchy,
+    and BLAS computes the products once for both halves of the square.
+    """
+    # BLAS has columns first: its lower half is the upper one of the transpose.
+    squared = dsyrk(-2.0, points.T, trans=1, lower=1).T
+    norms = -0.5 * squared.diagonal()
+    squared += norms
+    squared += norms[:, None]
+    pairs: np.ndarray = squareform(squared, checks=False)
+    # Rounding may bring the distance of equal points below zero.
+    return np.sqrt(np.maximum(pairs, 0, out=pairs), out=pairs)
 
 
 def _assign_nearest(

@@ -51,7 +51,7 @@ def regions_png(regions: Regions, size: tuple[int, int]) -> bytes:
     labels = smooth_labels(regions.label_map, size) % len(REGIONS)
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette([level for colour in REGIONS for level in rgb(colour)])
-    return encode_image(image, "PNG", optimize=True)
+    return encode_image(image, "PNG")
 
 
 def _simple_rings(mask: Bool[np.ndarray, "height width"]) -> list[Ring]:

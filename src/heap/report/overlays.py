@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from PIL import Image, ImageDraw
 
 from heap.base.files import file_stem, replacing
@@ -115,21 +115,33 @@ def _label(scene: Image.Image, result: ImageResult) -> Image.Image:
         return _pixels(scene, at_1024, least)
 
     scale = np.array([scene.width / result.width, scene.height / result.height] * 2)
-    detections = sv.Detections(
-        result.objects.boxes * scale.astype(np.float32),
-        class_id=np.arange(len(result.objects)),  # the colour
-    )
-    palette = sv.ColorPalette.from_hex(list(OBJECTS))
-    corners = sv.BoxCornerAnnotator(palette, thickness=pixels(4, 1), corner_length=pixels(24, 3))
+    boxes = result.objects.boxes * scale.astype(np.float32)
+    pen = ImageDraw.Draw(scene)
+    for number, box in enumerate(boxes):
+        _draw_corners(pen, box, OBJECTS[number % len(OBJECTS)], pixels(24, 3), pixels(4, 1))
     text = sv.RichLabelAnnotator(
-        palette,
+        sv.ColorPalette.from_hex(list(OBJECTS)),
         text_color=sv.Color.BLACK,
         font_size=pixels(22, 10),
         text_padding=pixels(7, 3),
         border_radius=pixels(6, 2),
     )
     scores = [f"{score:.2f}" for score in result.objects.scores]
-    return text.annotate(corners.annotate(scene, detections), detections, labels=scores)
+    # Numbers of objects are those of colours.
+    return text.annotate(scene, sv.Detections(boxes, class_id=np.arange(len(boxes))), scores)
+
+
+def _draw_corners(
+    pen: ImageDraw.ImageDraw,
+    box: Float32[np.ndarray, " 4"],
+    colour: str,
+    length: int,
+    width: int,
+) -> None:
+    x1, y1, x2, y2 = box.tolist()
+    for x, inward in ((x1, length), (x2, -length)):
+        for y, down in ((y1, length), (y2, -length)):
+            pen.line([(x + inward, y), (x, y), (x, y + down)], colour, width, joint="curve")
 
 
 def _pixels(scene: Image.Image, at_1024: int, least: int) -> int:

@@ -235,11 +235,12 @@ class RunStore(Closing):
         with reading(self.run):
             images = self.table(schema.IMAGES)
             objects = find_objects(self.database, images)
+            dim = embedding_dim(objects)
         for key, image_rows, parts in join_by_key(images, objects, self.run):
             with reading(self.run):
                 try:
                     (image,) = image_rows
-                    record = to_finished(image, parts, embedding_dim(objects))
+                    record = to_finished(image, parts, dim)
                 except (ValueError, TypeError) as error:
                     self._leave_out(key, error)
                     continue

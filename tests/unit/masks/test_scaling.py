@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from heap.masks.scaling import fit_size, scale_mask, smooth_labels
 
@@ -42,3 +45,24 @@ def test_a_pixel_of_a_reduced_mask_is_set_from_one_half_on() -> None:
     half = np.array([[True, False], [True, False]])
     assert scale_mask(half, (1, 1)).tolist() == [[True]]
     assert scale_mask(columns, (1, 1)).tolist() == [[False]]
+
+
+sides = st.integers(1, 90)
+
+
+@given(sides, sides, sides, sides, st.integers(0, 2**32 - 1))
+def test_a_part_of_the_image_is_scaled_as_all_of_it(
+    height: int, width: int, rows: int, columns: int, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    mask = np.zeros((height, width), dtype=bool)
+    top, left = draw.integers(height), draw.integers(width)
+    part = mask[top : draw.integers(top, height) + 1, left : draw.integers(left, width) + 1]
+    part[:] = draw.random(part.shape) < draw.random()
+    grey = Image.fromarray(mask.astype(np.uint8) * 255)
+    whole = np.asarray(grey.resize((columns, rows), Image.Resampling.BILINEAR), dtype=int)
+    scaled = scale_mask(mask, (columns, rows))
+    # Just at a half rounding may fall either way.
+    certain = (whole < 127) | (whole > 129)
+    assert (scaled == (whole >= 128))[certain].all()
+    assert scaled.shape == whole.shape
