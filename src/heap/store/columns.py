@@ -1,7 +1,7 @@
 """Rows of the store in the order of keys, a bounded number of them in memory at a time."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -96,9 +96,11 @@ def embedding_dim(objects: Table | None) -> int:
 
 
 def join_by_key(
-    images: Table, objects: Table | None, run: object
+    images: Table, objects: Table | None, run: object, wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, list[Row], list[Row]]]:
     """Yield the key of every finished image, its rows and those of its objects, in order.
+
+    Only those that are wanted, if these are named.
 
     An undamaged image has exactly one row; rows that cannot be read are missing.
 
@@ -107,7 +109,7 @@ def join_by_key(
     """
     with reading(run):
         left, right = KeyIndex(images, "status != 'failed'"), KeyIndex(objects)
-        keys = left.keys()
+        keys = left.keys() if wanted is None else left.among(sorted(wanted))
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
         read, parts = left.readable(block), right.readable(block)

@@ -230,13 +230,13 @@ class RunStore(Closing):
         """All results in the order of keys, a block at a time in memory."""
         return (record.result for record in self.records())
 
-    def records(self) -> Iterator[Finished]:
-        """All results with their thumbnails and notes, in the order of keys."""
+    def records(self, keys: Collection[str] | None = None) -> Iterator[Finished]:
+        """All results, or those of `keys`, with thumbnails and notes, in the order of keys."""
         with reading(self.run):
             images = self.table(schema.IMAGES)
             objects = find_objects(self.database, images)
             dim = embedding_dim(objects)
-        for key, image_rows, parts in join_by_key(images, objects, self.run):
+        for key, image_rows, parts in join_by_key(images, objects, self.run, keys):
             with reading(self.run):
                 try:
                     (image,) = image_rows

@@ -6,9 +6,9 @@ import mmap
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import BinaryIO
 
 from heap.base.files import replacing
 from heap.base.progress import OnProgress, silent
@@ -16,7 +16,7 @@ from heap.base.timing import timed
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import Contents, collect_contents, describe_run, trace_outlines
+from heap.view.contents import collect_contents, describe_run, trace_outlines
 from heap.view.snapshot import Snapshot
 
 GALLERY = "gallery.html"
@@ -27,6 +27,10 @@ _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", re.MULTILINE)
 _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
 """Lines of the page by which a browser loads style and scripts from the application."""
+_DRAWING = re.compile(
+    rb'^<script type="application/json" id="drawing-\d+" data-of="([0-9a-f]+)">', re.MULTILINE
+)
+_CLOSING = b"</script>\n"
 _END = b"<!--end of drawings-->\n"
 
 
@@ -34,8 +38,8 @@ _END = b"<!--end of drawings-->\n"
 def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent) -> None:
     """Write the gallery of a run as it is now, one image at a time in memory.
 
-    Drawings, nearly all of the file, do not depend on categories or on what was rejected: where
-    those of the gallery that is there are right, they are copied, which takes a moment.
+    Drawings, nearly all of the file, do not depend on categories or on what was rejected: those
+    that the gallery which is there has of the same results are copied, which takes a moment.
 
     Raises:
         InputError: if the file cannot be written.
@@ -46,41 +50,78 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
     features = store.config.get("model", {}).get("features", {})
     run = describe_run(now, path.resolve().parent.name, str(features.get("encoder", "")))
     data = collect_contents(now, run, with_rejected=False)
-    start = f"{_head()}<!--drawings of {_digest(now, data)}-->\n".encode()
+    start = _head().encode()
     # The application and the command line may write it at the same time.
-    with replacing(path, shared=True) as file:
+    with replacing(path, shared=True) as file, _open_earlier(path, start) as earlier:
         file.write(start)
-        if not _copy_drawings(path, start, file):
-            for line in _drawings(store, data.images.key, on_progress):
-                file.write(line)
-            file.write(_END)
+        for block in _drawings(store, _origins(now), earlier, on_progress):
+            file.write(block)
+        file.write(_END)
         file.write(_block("contents", json.dumps(data.model_dump())).encode())
         script = f'<script type="module">{_script()}</script>'
         file.write(f"{script}\n</body>\n</html>\n".encode())
 
 
-def _copy_drawings(path: Path, start: bytes, file: BinaryIO) -> bool:
-    """Copy the drawings of the file at `path`; False if it does not begin with `start`."""
-    try:
-        with (
-            path.open("rb") as earlier,
-            mmap.mmap(earlier.fileno(), 0, access=mmap.ACCESS_READ) as page,
-        ):
-            end = page.rfind(_END)
-            if page[: len(start)] != start or end < 0:
-                return False
-            file.write(page[len(start) : end + len(_END)])
-            return True
-    except (OSError, ValueError):  # There is none, or an empty one.
-        return False
+class _Earlier:
+    """Drawings of a gallery that is there, by the digests of what they were made of."""
+
+    def __init__(self, page: mmap.mmap | bytes, start: bytes) -> None:
+        self._page = page
+        end = page.rfind(_END) if page[: len(start)] == start else -1
+        self._places = {
+            block[1]: (block.end(), page.find(b"\n", block.end()) + 1)
+            for block in _DRAWING.finditer(page, len(start), max(end, len(start)))
+        }
+
+    def __contains__(self, origin: str) -> bool:
+        """Whether there is the drawing of this digest."""
+        return origin.encode() in self._places
+
+    def block(self, origin: str) -> bytes:
+        """Block of a drawing after its opening tag; empty if there is none."""
+        return bytes(self._page[slice(*self._places.get(origin.encode(), (0, 0)))])
 
 
-def _drawings(store: RunStore, keys: list[str], on_progress: OnProgress) -> Iterator[bytes]:
-    row_of = {key: row for row, key in enumerate(keys)}
-    for done, record in enumerate(store.records()):
-        on_progress("gallery", done, len(keys))
-        yield _block(f"drawing-{row_of[record.key]}", _drawing(record)).encode()
-    on_progress("gallery", len(keys), len(keys))
+@contextmanager
+def _open_earlier(path: Path, start: bytes) -> Iterator[_Earlier]:
+    """Open the gallery at `path`; one that does not begin with `start` counts as none."""
+    with ExitStack() as stack:
+        page: mmap.mmap | bytes = b""
+        with suppress(OSError, ValueError):  # There is none, or an empty one.
+            file = stack.enter_context(path.open("rb"))
+            page = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        yield _Earlier(page, start)
+
+
+def _origins(now: Snapshot) -> dict[str, str]:
+    """Digest of what the drawing of each image is made of, by key; those that failed have none.
+
+    The checksum is that of its result, and the thumbnail comes from the content of its file. One
+    run has one model.
+    """
+    columns = (now.images[name].to_pylist() for name in ("key", "status", "checksum", "digest"))
+    return {
+        key: hashlib.blake2b(f"{checksum!r} {digest}".encode(), digest_size=16).hexdigest()
+        for key, status, checksum, digest in zip(*columns, strict=True)
+        if status != "failed"
+    }
+
+
+def _drawings(
+    store: RunStore, origins: dict[str, str], earlier: _Earlier, on_progress: OnProgress
+) -> Iterator[bytes]:
+    """Blocks of the drawings of all images, in the order of `origins`, which is that of keys."""
+    drawn = store.records([key for key, origin in origins.items() if origin not in earlier])
+    record = next(drawn, None)
+    for row, (key, origin) in enumerate(origins.items()):
+        on_progress("gallery", row, len(origins))
+        block = earlier.block(origin)
+        if record is not None and record.key == key:
+            block, record = _escape(_drawing(record)).encode() + _CLOSING, next(drawn, None)
+        if block:  # What is damaged has none.
+            opening = f'<script type="application/json" id="drawing-{row}" data-of="{origin}">'
+            yield opening.encode() + block
+    on_progress("gallery", len(origins), len(origins))
 
 
 def _drawing(record: Finished) -> str:
@@ -91,17 +132,14 @@ def _drawing(record: Finished) -> str:
     return json.dumps(drawn | trace_outlines(record.result).model_dump())
 
 
-def _digest(now: Snapshot, data: Contents) -> str:
-    """Digest of everything that drawings depend on; one run has one model, which is not in it."""
-    content = now.images["digest"].to_pylist()
-    drawn = (content, data.images.model_dump(), data.objects.image, data.objects.box)
-    return hashlib.blake2b(json.dumps(drawn).encode(), digest_size=16).hexdigest()
-
-
 def _block(name: str, data: str) -> str:
-    """Block of JSON in which names and messages stay text: no < of theirs can end the block."""
-    text = data.replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{text}</script>\n'
+    """Block of JSON of the page."""
+    return f'<script type="application/json" id="{name}">{_escape(data)}{_CLOSING.decode()}'
+
+
+def _escape(data: str) -> str:
+    """JSON in which names and messages stay text: no < of theirs can end the block."""
+    return data.replace("<", "\\u003c")
 
 
 def _head() -> str:
