@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -50,6 +50,8 @@ class Child:
     """A command that has ended well."""
 
     seconds: float
+    cpu_seconds: float
+    """Processor time, user and system, with that of its own children."""
     peak_mb: float
     """Largest resident memory."""
     output: str
@@ -61,20 +63,24 @@ def heap_command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "heap", *map(str, arguments)]
 
 
-def start(command: list[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: list[str],
+    output: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start one of our own commands; what it says on standard error is shown."""
-    return subprocess.Popen(command, stdout=output)
+    return subprocess.Popen(command, stdout=output, env=environment)
 
 
-def run_heap(*arguments: str | Path) -> Child:
-    """Run `heap` to its end.
+def run_heap(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Child:
+    """Run `heap` to its end, in this environment or another one.
 
     Raises:
         InputError: if it fails.
     """
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
-        process = start(heap_command(*arguments), output)
+        process = start(heap_command(*arguments), output, environment)
         # Of all ways to wait, this one alone tells the memory of this child and of no other.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -84,7 +90,8 @@ def run_heap(*arguments: str | Path) -> Child:
             raise InputError(f"`{command}` ended with exit code {process.returncode}")
         output.seek(0)
         unit = 2**20 if sys.platform == "darwin" else 2**10
-        return Child(seconds, usage.ru_maxrss / unit, output.read().decode())
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        return Child(seconds, cpu_seconds, usage.ru_maxrss / unit, output.read().decode())
 
 
 def once(path: Path, make: Callable[[], Any]) -> Any:

@@ -30,7 +30,7 @@ def scale_mask(
 ) -> Bool[np.ndarray, "new_height new_width"]:
     """Scale a mask to `size` (width, height): True where at least half of the pixel is inside."""
     scaled = np.zeros((size[1], size[0]), dtype=bool)
-    rows, columns = _span(mask.any(axis=1), size[1]), _span(mask.any(axis=0), size[0])
+    rows, columns = (_span(mask, axis, size[1 - axis]) for axis in (0, 1))
     if rows and columns:
         # Only where the mask is: everything else is False, and most of most images.
         part = mask[rows.source, columns.source].astype(np.uint8) * 255
@@ -60,12 +60,12 @@ class _Span:
         return int(self.target.stop - self.target.start)
 
 
-def _span(inside: Bool[np.ndarray, " pixel"], length: int) -> _Span | None:
-    """Pixels to be scaled so that all of `length` are right, by those that are inside; or None."""
-    places = np.flatnonzero(inside)
+def _span(mask: Bool[np.ndarray, "height width"], axis: int, length: int) -> _Span | None:
+    """Pixels to be scaled so that all of `length` along an axis are right; None: there are none."""
+    places, pixels = np.flatnonzero(mask.any(axis=1 - axis)), mask.shape[axis]
     if not len(places):
         return None
-    scale = len(inside) / length
+    scale = pixels / length
     # Bilinear interpolation looks one pixel of the coarser side to the left and to the right.
     reach = max(1.0, scale)
     target = slice(
@@ -73,7 +73,7 @@ def _span(inside: Bool[np.ndarray, " pixel"], length: int) -> _Span | None:
         min(length, ceil((places[-1] + 1 + reach) / scale)),
     )
     start, end = target.start * scale, target.stop * scale
-    source = slice(max(0, floor(start - reach)), min(len(inside), ceil(end + reach)))
+    source = slice(max(0, floor(start - reach)), min(pixels, ceil(end + reach)))
     # Rounding must not lead beyond the source.
     end = min(end - source.start, source.stop - source.start)
     return _Span(source, target, start - source.start, end)

@@ -77,7 +77,8 @@ def _distances(points: Float64[np.ndarray, "point channel"]) -> Float64[np.ndarr
     squared += norms[:, None]
     pairs: np.ndarray = squareform(squared, checks=False)
     # Rounding may bring the distance of equal points below zero.
-    return np.sqrt(np.maximum(pairs, 0, out=pairs), out=pairs)
+    distances: np.ndarray = np.sqrt(np.maximum(pairs, 0, out=pairs), out=pairs)
+    return distances
 
 
 def _assign_nearest(

@@ -28,7 +28,7 @@ _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", r
 _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
 """Lines of the page by which a browser loads style and scripts from the application."""
 _DRAWING = re.compile(
-    rb'^<script type="application/json" id="drawing-\d+" data-of="([0-9a-f]+)">', re.MULTILINE
+    rb'^<script type="application/json" id="drawing-\d+">(?=\{"of": "([0-9a-f]+)")', re.MULTILINE
 )
 _CLOSING = b"</script>\n"
 _END = b"<!--end of drawings-->\n"
@@ -117,15 +117,15 @@ def _drawings(
         on_progress("gallery", row, len(origins))
         block = earlier.block(origin)
         if record is not None and record.key == key:
-            block, record = _escape(_drawing(record)).encode() + _CLOSING, next(drawn, None)
+            block, record = _escape(_drawing(record, origin)).encode() + _CLOSING, next(drawn, None)
         if block:  # What is damaged has none.
-            opening = f'<script type="application/json" id="drawing-{row}" data-of="{origin}">'
-            yield opening.encode() + block
+            yield f'<script type="application/json" id="drawing-{row}">'.encode() + block
     on_progress("gallery", len(origins), len(origins))
 
 
-def _drawing(record: Finished) -> str:
+def _drawing(record: Finished, origin: str) -> str:
     drawn = {
+        "of": origin,
         "thumbnail": b64encode(record.thumbnail).decode(),
         "regions": b64encode(region_map(record.result)).decode(),
     }

@@ -1,0 +1,273 @@
+"""`heap discover` as fast as its encoder: processor time of one beside the other, by stages.
+
+The bare encoder is its forward passes alone, for photos that are decoded already, in the batches
+that `heap discover` makes of them. Another state of the code is measured beside this one with
+`--before`, the folder of its sources. A head is fitted by each state on the same few photos, which
+is enough to find objects; the ViT-S/16 has random weights, which take as long as trained ones.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.common import DATA, RUNS, Data, images_in, main, once, run_heap
+from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
+from benchmarks.throughput_chart import draw_chart
+from heap.base.timing import Timing
+from heap.config import DiscoverConfig
+from heap.encoder.registry import packaged_encoder
+from heap.features.describe import describe
+from heap.images import Source, decode
+from heap.images.prefetch import chunks
+from heap.model.heap import Heap
+
+NAME = "bench_throughput"
+FEW = 8
+"""Photos of the run that is subtracted, so that what is done once per run does not count."""
+PASSES = ("encoder", "encoder on objects")
+"""Stages that are forward passes of the encoder."""
+FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary", "--steps", "20")
+FITTED_ON = 16
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An encoder, and how much of it is asked and measured."""
+
+    goal: float
+    """Share of the processor time that the encoder should have."""
+    photos: int
+    """Photos that are measured beyond the first `FEW`."""
+    packaged: bool = False
+    """Whether the head in the package is taken; each state has it under a name of its own."""
+
+
+SHAPES = {
+    "ViT-S/14": Shape(0.9, 24),
+    "ViT-S/16": Shape(0.9, 24),
+    "embedded-small": Shape(0.6, 96, packaged=True),
+}
+"""By their names in the result."""
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    before: Path | None = None,
+    repeats: int = 2,
+    out: Path = RESULTS / f"{NAME}.json",
+    work: Path = RUNS / NAME,
+) -> None:
+    """Measure each encoder alone and in `heap discover`, in turns and with one thread.
+
+    Args:
+        data: Folder with `ecssd500` and `duts-tr/tune`.
+        before: Folder of other sources of the package, such as `src` of an earlier commit.
+        repeats: How often each is measured.
+        out: The result; its chart has the same name.
+        work: Folder of models and of what was measured; what is there is not measured again.
+    """
+    images = images_in(data / "ecssd500" / "images")
+    fitted_on = images_in(data / "duts-tr" / "tune" / "images", FITTED_ON)
+    sources = {"now": None} if before is None else {"before": before, "now": None}
+    rows, encoders = list[Row](), list[Row]()
+    for name, shape in SHAPES.items():
+        folder = work / name.replace("/", "")
+        models = {
+            state: _model(name, state, place, fitted_on, folder) for state, place in sources.items()
+        }
+        used = images[: FEW + shape.photos]
+        encoders.append(about_encoder(_load(models["now"])))
+        tasks: dict[str, Callable[[], list[Row]]] = {
+            "bare": partial(bare_row, models["now"], used),
+            **{
+                state: partial(discover_rows, models[state], used, place)
+                for state, place in sources.items()
+            },
+        }
+        # In turns, so that whatever else the machine does falls on all of them.
+        for repeat in range(repeats):
+            for state, task in tasks.items():
+                about: Row = {"encoder": name, "state": state, "repeat": repeat}
+                measured = once(folder / f"{state}-{repeat}.json", task)
+                rows += [about | row for row in measured]
+    show(summarise(rows))
+    write_report(
+        NAME,
+        out,
+        protocol="throughput-v1",
+        data=about_data("ecssd500", images[: FEW + max(s.photos for s in SHAPES.values())]),
+        encoder=about_encoders(encoders),
+        rows=rows,
+        summarise=summarise,
+        load=os.getloadavg()[0],
+    )
+    draw_chart(json.loads(out.read_text(encoding="utf-8"))["summary"], out.with_suffix(".png"))
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Share of the bare encoder in the processor time of the whole, for each encoder.
+
+    `passes` is the share of all forward passes, those for the boxes of objects included, as the
+    stages of the same runs say it. Milliseconds are medians over the repeats, for one image.
+    """
+    return {
+        name: _summarise([row for row in rows if row["encoder"] == name], SHAPES[name].goal)
+        for name in dict.fromkeys(row["encoder"] for row in rows)
+    }
+
+
+def _summarise(rows: list[Row], goal: float) -> dict[str, Any]:
+    whole = {
+        state: _median(rows, "ms", state=state, stage=None)
+        for state in ("bare", "before", "now")
+        if any(row["state"] == state for row in rows)
+    }
+    names = dict.fromkeys(row["stage"] for row in rows if row.get("stage"))
+    stages = {stage: _median(rows, "ms", state="now", stage=stage) for stage in names}
+    stages = dict(sorted(stages.items(), key=lambda pair: -pair[1]))
+    shares = {
+        key: whole["bare"] / whole[state]
+        for key, state in (("share", "now"), ("share_before", "before"))
+        if state in whole
+    }
+    return shares | {
+        "goal": goal,
+        "passed": shares["share"] >= goal,
+        "passes": sum(stages.get(stage, 0.0) for stage in PASSES) / sum(stages.values()),
+        "ms": whole,
+        "stages_ms": stages,
+        "once_s": {
+            state: _median(rows, "once_s", state=state, stage=None)
+            for state in whole
+            if state != "bare"
+        },
+        "objects": {
+            state: _median(rows, "objects", state=state, stage=None)
+            for state in whole
+            if state != "bare"
+        },
+    }
+
+
+def _median(rows: list[Row], field: str, *, state: str, stage: str | None) -> float:
+    return median(row[field] for row in rows if row["state"] == state and row.get("stage") == stage)
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the summary as a table."""
+    table = Table("encoder", "bare, ms", "before, ms", "now, ms", "share before", "share", box=None)
+    for name, figures in summary.items():
+        times = [f"{figures['ms'].get(state, 0):.0f}" for state in ("bare", "before", "now")]
+        shares = [f"{figures.get(key, 0):.2f}" for key in ("share_before", "share")]
+        table.add_row(name, *times, *shares)
+    Console().print(table)
+
+
+def bare_row(model: Sequence[str], images: Sequence[Path]) -> list[Row]:
+    """Row of the forward passes alone: processor time in milliseconds an image."""
+    import torch
+
+    torch.set_num_threads(1)
+    heap = _load(model)
+    config, settings = heap.config.features, DiscoverConfig()
+    pictures = [decode(Source(path.name, str(path))) for path in images]
+    describe(heap.encoder, pictures[:1], config)  # The first pass prepares kernels.
+    with Timing() as timing:
+        for chunk in chunks(pictures, settings.chunk):
+            describe(heap.encoder, chunk, config, settings.batch)
+    (passes,) = (row for row in timing.times() if row.stage == PASSES[0])
+    return [{"ms": 1000 * passes.processor / len(images)}]
+
+
+def discover_rows(model: Sequence[str], images: Sequence[Path], sources: Path | None) -> list[Row]:
+    """Rows of one state: the whole of `heap discover`, and each stage where it can say them.
+
+    Times are of `images` less those of the first `FEW`, divided by the number of those between.
+    """
+    few, whole = (_discover(model, part, sources) for part in (images[:FEW], images))
+    between = len(images) - FEW
+
+    def ms(seconds: float) -> float:
+        return 1000 * seconds / between
+
+    per_image = (whole["cpu_seconds"] - few["cpu_seconds"]) / between
+    row = {
+        "ms": 1000 * per_image,
+        "once_s": few["cpu_seconds"] - FEW * per_image,
+        "objects": whole["objects"] / len(images),
+    }
+    at_first = {stage["stage"]: stage for stage in few["profile"]}
+    return [row] + [
+        {
+            "stage": stage["stage"],
+            "ms": ms(stage["processor"] - at_first[stage["stage"]]["processor"]),
+            "wall_ms": ms(stage["wall"] - at_first[stage["stage"]]["wall"]),
+        }
+        for stage in whole["profile"]
+        if stage["stage"] in at_first
+    ]
+
+
+def _discover(model: Sequence[str], images: Sequence[Path], sources: Path | None) -> dict[str, Any]:
+    """What a run printed as JSON, its stages if it is of this state, and its processor time."""
+    with TemporaryDirectory(dir=RUNS) as folder:
+        options = ["--out", str(Path(folder).resolve() / "run"), "--json"]
+        options += [] if sources else ["--profile"]
+        run = run_heap("discover", *images, *model, *options, environment=_environment(sources))
+    return {"profile": [], **json.loads(run.output), "cpu_seconds": run.cpu_seconds}
+
+
+def _environment(sources: Path | None) -> dict[str, str]:
+    """Environment of a command: one thread, and other sources of the package if they are named."""
+    named = {} if sources is None else {"PYTHONPATH": str(sources.resolve())}
+    return {**os.environ, "OMP_NUM_THREADS": "1", **named}
+
+
+def _model(
+    name: str, state: str, sources: Path | None, images: Sequence[Path], folder: Path
+) -> list[str]:
+    """Options by which a state takes a model: one in the package, or one that it has fitted."""
+    if SHAPES[name].packaged:
+        # Before there was a larger one, the small model was the default.
+        return ["--encoder", name] if state == "now" else []
+    model = folder / f"{state}-model"
+    if not model.exists():
+        encoder = packaged_encoder("embedded")
+        if name == "ViT-S/16":
+            encoder = folder / "encoder"
+            write_vit(encoder)
+        options = ["--out", str(model), "--encoder", str(encoder.resolve()), *FIT]
+        run_heap("fit", *images, *options, environment=_environment(sources))
+    return ["--model", str(model.resolve())]
+
+
+def _load(model: Sequence[str]) -> Heap:
+    return Heap.from_pretrained(model[1])
+
+
+def write_vit(folder: Path) -> None:
+    """Write a ViT-S/16 with random weights, in the layout of transformers."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=384, num_attention_heads=6, intermediate_size=1536, image_size=448
+    )
+    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    preprocessor = packaged_encoder("embedded") / "preprocessor_config.json"
+    (folder / preprocessor.name).write_bytes(preprocessor.read_bytes())
+
+
+if __name__ == "__main__":
+    main(bench)
