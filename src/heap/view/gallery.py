@@ -5,6 +5,7 @@ import json
 import mmap
 import re
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
@@ -16,7 +17,7 @@ from heap.base.timing import timed
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import collect_contents, describe_run, trace_outlines
+from heap.view.contents import Contents, collect_contents, describe_run, trace_outlines
 from heap.view.snapshot import Snapshot
 
 GALLERY = "gallery.html"
@@ -54,7 +55,7 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
     # The application and the command line may write it at the same time.
     with replacing(path, shared=True) as file, _open_earlier(path, start) as earlier:
         file.write(start)
-        for block in _drawings(store, _origins(now), earlier, on_progress):
+        for block in _drawings(store, _origins(now, data), earlier, on_progress):
             file.write(block)
         file.write(_END)
         file.write(_block("contents", json.dumps(data.model_dump())).encode())
@@ -93,18 +94,22 @@ def _open_earlier(path: Path, start: bytes) -> Iterator[_Earlier]:
         yield _Earlier(page, start)
 
 
-def _origins(now: Snapshot) -> dict[str, str]:
-    """Digest of what the drawing of each image is made of, by key; those that failed have none.
+def _origins(now: Snapshot, data: Contents) -> dict[str, str]:
+    """Digest of what the drawing of each image depends on, by key; those that failed have none.
 
-    The checksum is that of its result, and the thumbnail comes from the content of its file. One
-    run has one model.
+    One run has one model: with the content of a file and its boxes all else is the same.
     """
-    columns = (now.images[name].to_pylist() for name in ("key", "status", "checksum", "digest"))
-    return {
-        key: hashlib.blake2b(f"{checksum!r} {digest}".encode(), digest_size=16).hexdigest()
-        for key, status, checksum, digest in zip(*columns, strict=True)
-        if status != "failed"
-    }
+    digest_of = dict(
+        zip(*(now.images[name].to_pylist() for name in ("key", "digest")), strict=True)
+    )
+    images, boxes = data.images, defaultdict(list)
+    for row, box in zip(data.objects.image, data.objects.box, strict=True):
+        boxes[row].append(box)
+    origins = {}
+    for row, (key, *size) in enumerate(zip(images.key, images.width, images.height, strict=True)):
+        drawn = json.dumps([key, digest_of[key], size, boxes[row]])
+        origins[key] = hashlib.blake2b(drawn.encode(), digest_size=16).hexdigest()
+    return origins
 
 
 def _drawings(
