@@ -160,7 +160,9 @@ def _summarise(rows: list[Row], goal: float) -> dict[str, Any]:
 
 
 def _median(rows: list[Row], field: str, *, state: str, stage: str | None) -> float:
-    return median(row[field] for row in rows if row["state"] == state and row.get("stage") == stage)
+    values = [row[field] for row in rows if (row["state"], row.get("stage")) == (state, stage)]
+    middle: float = median(values)
+    return middle
 
 
 def show(summary: dict[str, Any]) -> None:
