@@ -422,6 +422,19 @@ def test_a_fit_takes_the_head_of_the_recipe_whatever_its_prior(
         assert settings["head"] == asdict(usual)
 
 
+def test_options_go_before_the_settings_file(
+    main: Main, photos: Path, encoder_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"fit": {"steps": 3, "seed": 5}, "losses": {"prior": "seed"}}')
+    fit = ["fit", photos, "--encoder", encoder_folder, "--resolution", 64, "--out", tmp_path / "m"]
+    main(*fit, "--steps", 2, "--prior", "none", "--settings", path)
+    checkpoint = torch.load(tmp_path / "m" / "checkpoint.pt", weights_only=True)
+    settings = json.loads(checkpoint["settings"])
+    assert (settings["fit"]["steps"], settings["fit"]["seed"]) == (2, 5)
+    assert settings["losses"]["prior"] == "none"
+
+
 def test_a_fit_of_no_use_exits_with_one(
     main: Main, fit_options: list[object], tmp_path: Path
 ) -> None:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float32
+import pyarrow as pa
+from jaxtyping import Float32, Int64
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from heap.base.errors import InputError
 from heap.store import schema
-from heap.store.columns import read_rows, to_vectors, unit_vectors
-from heap.store.database import reading
+from heap.store.columns import BLOCK, decode_texts, read_rows, to_vectors, unit_vectors
+from heap.store.database import Table, reading
 from heap.store.index import FINDABLE
 from heap.store.matching import is_gone
 from heap.store.rejected import category_condition, rejected_categories
@@ -27,6 +28,11 @@ NEIGHBOURS = 5
 """Nearest others that say how typical an object is."""
 _BLOCK = 2048
 """Rows that are compared with all others at a time: 800 MB for 100,000 objects."""
+_PICTURES = 256
+"""The same of pictures: 400 MB of pairs for 100,000 that are all alike."""
+_NO_PICTURE: Float32[np.ndarray, " pixel"] = np.zeros(SIDE * SIDE, dtype=np.float32)
+"""Signature that is like no other."""
+_USABLE = "status != 'failed'"
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,19 @@ def inspect(store: RunStore, count: int = 20) -> Inspection:
     """
     if count < 1:
         raise InputError(f"count is {count}, and at least 1 object of each kind has to be shown")
+    images = store.table(schema.IMAGES)
     with reading(store.run):
-        columns = ["key", "status", "digest", "thumbnail"]
-        kept = read_rows(store.table(schema.IMAGES), columns, "status != 'failed'").sort_by("key")
-    keys = kept["key"].to_pylist()
+        kept = read_rows(images, ["key", "status", "digest"], _USABLE).sort_by("key")
+        pictures = _read_signatures(images)
+    keys = decode_texts(kept["key"])
     status = kept["status"].to_pylist()
     typical, unusual = _rank_objects(store, count)
     return Inspection(
-        _group_duplicates(keys, kept["digest"].to_pylist(), kept["thumbnail"].to_pylist()),
+        _group_duplicates(
+            keys,
+            decode_texts(kept["digest"]),
+            np.array([pictures.get(key, _NO_PICTURE) for key in keys]).reshape(-1, SIDE * SIDE),
+        ),
         typical,
         unusual,
         tuple(key for key, state in zip(keys, status, strict=True) if state == "empty"),
@@ -98,65 +109,76 @@ def likeness(embeddings: Float32[np.ndarray, "object dim"]) -> Float32[np.ndarra
 
 
 def _cosine_blocks(
-    unit: Float32[np.ndarray, "row dim"],
+    unit: Float32[np.ndarray, "row dim"], rows: int = _BLOCK
 ) -> Iterator[tuple[int, Float32[np.ndarray, "block row"]]]:
     """First row of every block, and cosines of its rows with all rows; -inf with itself."""
-    for start in range(0, len(unit), _BLOCK):
-        cosines = unit[start : start + _BLOCK] @ unit.T
+    for start in range(0, len(unit), rows):
+        cosines = unit[start : start + rows] @ unit.T
         block = np.arange(len(cosines))
         cosines[block, start + block] = -np.inf
         yield start, cosines
 
 
 def signature(thumbnail: bytes) -> Float32[np.ndarray, " pixel"]:
-    """A picture in grey at 16 × 16 pixels, mean 0 and length 1; zeros if it is of one colour."""
-    with Image.open(BytesIO(thumbnail)) as image:
-        small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    """A picture in grey at 16 × 16 pixels, mean 0 and length 1.
+
+    Zeros if it is of one colour, or if it is none: a store may be damaged, or come from elsewhere.
+    """
+    try:
+        with Image.open(BytesIO(thumbnail), formats=["JPEG"]) as image:
+            small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return _NO_PICTURE
     grey = np.asarray(small, dtype=np.float32).ravel()
     grey -= grey.mean()
     length = float(np.linalg.norm(grey))
     # All that is left of a picture of one colour is noise of its encoding.
-    return grey / length if length > SIDE else np.zeros_like(grey)
+    return grey / length if length > SIDE else _NO_PICTURE
+
+
+def _read_signatures(images: Table) -> dict[str, Float32[np.ndarray, " pixel"]]:
+    """Signatures of the pictures by their keys, without holding all thumbnails in memory."""
+    signatures = {}
+    query = images.search().select(["key", "thumbnail"]).where(_USABLE)
+    for batch in query.to_batches(BLOCK):
+        rows = pa.Table.from_batches([batch])
+        for key, thumbnail in zip(
+            decode_texts(rows["key"]), rows["thumbnail"].to_pylist(), strict=True
+        ):
+            signatures[key] = signature(thumbnail or b"")
+    return signatures
 
 
 def _group_duplicates(
-    keys: Sequence[str], digests: Sequence[str], thumbnails: Sequence[bytes]
+    keys: Sequence[str], digests: Sequence[str], pictures: Float32[np.ndarray, "image pixel"]
 ) -> tuple[tuple[str, ...], ...]:
-    pairs = [*_same_bytes(digests), *_similar_pictures(thumbnails)]
-    if not pairs:
-        return ()
-    left, right = np.array(pairs, dtype=np.int64).T
-    joined = coo_array((np.ones(len(left)), (left, right)), shape=(len(keys), len(keys)))
-    _, group = connected_components(joined, directed=False)
-    groups = [np.flatnonzero(group == number) for number in np.unique(group[left])]
-    named = [tuple(keys[int(at)] for at in members) for members in groups]
+    first: dict[str, int] = {}
+    same = [first.setdefault(digest, at) if digest else at for at, digest in enumerate(digests)]
+    group = _join_groups(np.arange(len(keys)), np.arange(len(keys)), np.array(same, dtype=np.int64))
+    told = np.flatnonzero(pictures.any(axis=1))
+    for start, cosines in _cosine_blocks(pictures[told], _PICTURES):
+        rows, others = np.nonzero(cosines >= ALIKE)
+        # Joined block by block: of pictures that are all alike there are too many pairs to keep.
+        group = _join_groups(group, told[start + rows], told[others])
+    order = np.argsort(group, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    named = [tuple(keys[int(at)] for at in members) for members in groups if len(members) > 1]
     return tuple(sorted(named, key=lambda members: (-len(members), members)))
 
 
-def _same_bytes(digests: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of an earlier image and a later one with the same bytes."""
-    first: dict[str, int] = {}
-    return [
-        (first[digest], at)
-        for at, digest in enumerate(digests)
-        if digest and first.setdefault(digest, at) != at
-    ]
-
-
-def _similar_pictures(thumbnails: Sequence[bytes]) -> list[tuple[int, int]]:
-    shown = [at for at, thumbnail in enumerate(thumbnails) if thumbnail]
-    if not shown:
-        return []
-    pictures = np.stack([signature(thumbnails[at]) for at in shown])
-    told = np.flatnonzero(pictures.any(axis=1))
-    if len(told) < 2:
-        return []
-    return [
-        (shown[told[start + row]], shown[told[other]])
-        for start, cosines in _cosine_blocks(pictures[told])
-        for row, other in np.argwhere(cosines >= ALIKE)
-        if start + row < other
-    ]
+def _join_groups(
+    group: Int64[np.ndarray, " image"],
+    left: Int64[np.ndarray, " pair"],
+    right: Int64[np.ndarray, " pair"],
+) -> Int64[np.ndarray, " image"]:
+    """Group of each image, called by its first one, after images in pairs have been joined."""
+    count = len(group)
+    ends = np.concatenate([np.arange(count), left]), np.concatenate([group, right])
+    joined = coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(count, count))
+    _, label = connected_components(joined, directed=False)
+    _, first = np.unique(label, return_index=True)
+    named: Int64[np.ndarray, " image"] = first[label]
+    return named
 
 
 def _rank_objects(store: RunStore, count: int) -> tuple[tuple[Odd, ...], tuple[Odd, ...]]:

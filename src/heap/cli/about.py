@@ -52,11 +52,11 @@ def get(name: str, /) -> None:
     """
     from heap.encoder import getting
 
-    _say(getting.describe_terms(name))
+    out_console.print(getting.describe_terms(name))
     got = getting.get_encoder(name)
     came = "fetched to" if got.fresh else "is here already, in"
-    _say(f"{name} {came} {got.folder}, {got.megabytes:.0f} MB")
-    err_console.print(f"Use it: heap discover IMAGES --encoder {name} --out run", highlight=False)
+    out_console.print(f"{name} {came} {got.folder}, {got.megabytes:.0f} MB")
+    err_console.print(f"Use it: heap discover IMAGES --encoder {name} --out run")
 
 
 def hint_at_stronger(encoder: str) -> None:
@@ -68,13 +68,7 @@ def hint_at_stronger(encoder: str) -> None:
         err_console.print(
             f"{card.alias}, {card.parameters:g} M parameters, is on this machine too and knows "
             f"more than {encoder}: --encoder {card.alias} uses it, at its own speed",
-            highlight=False,
-            soft_wrap=True,
         )
-
-
-def _say(text: str) -> None:
-    out_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def doctor(*, network: bool = False, as_json: AsJson = False) -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from typing import Any
 
 import cyclopts
 from cyclopts import App
@@ -22,9 +23,11 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-out_console = _Console()
-# A path that is cut in two at the width of a terminal cannot be copied or looked for.
-err_console = _Console(stderr=True, soft_wrap=True)
+# Names and paths may hold what rich takes for markup, and one that is cut in two at the width of a
+# terminal cannot be copied or looked for.
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+out_console = _Console(**_PLAIN)
+err_console = _Console(stderr=True, **_PLAIN)
 app = App(
     name="heap",
     help="Find the objects in unlabelled images. Start with `heap discover PHOTOS --out RUN`, then "
@@ -33,7 +36,7 @@ app = App(
     "130 interrupted, 141 nobody read the output to its end.",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
-    console=out_console,
+    console=_Console(),
 )
 
 _GOING_ON = ("discover", "fit", "pretrain", "evaluate", "tune")
@@ -62,7 +65,7 @@ def main() -> None:
     except (HeapError, cyclopts.CycloptsError) as error:
         if debug:
             traceback.print_exc()
-        err_console.print(f"heap: {_in_a_line(error)}", markup=False, highlight=False)
+        err_console.print(f"heap: {_in_a_line(error)}")
         sys.exit(error.exit_code if isinstance(error, HeapError) else 2)
     except BrokenPipeError:
         _forget_output()
@@ -73,7 +76,7 @@ def main() -> None:
         goes_on = ": it goes on from here" if arguments[:1] and arguments[0] in _GOING_ON else ""
         hint = f"check the space and permissions, then repeat the command{goes_on}"
         reason = f"{_in_a_line(error)}; {hint}"
-        err_console.print(f"heap: {reason}", markup=False, highlight=False)
+        err_console.print(f"heap: {reason}")
         _forget_output()
         sys.exit(1)
     except KeyboardInterrupt:

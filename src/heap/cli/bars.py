@@ -98,5 +98,5 @@ class _Line:
     def end(self) -> None:
         """Say what was not said yet."""
         if self._text:
-            self._console.print(self._text, markup=False, highlight=False)
+            self._console.print(self._text)
             self._said, self._text = time.monotonic(), ""

@@ -21,16 +21,18 @@ def protocols(name: str | None = None, /) -> None:
 
     if name is not None:
         protocol = find_protocol(name)
-        _say(f"{name}\n\n{protocol.about()}\n")
+        out_console.print(f"{name}\n\n{protocol.about()}\n")
         for choice, value in protocol.choices().items():
-            _say(f"  {choice}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
+            out_console.print(
+                f"  {choice}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
+            )
         return
     task = ""
     for protocol in PROTOCOLS.values():
         if protocol.task != task:
             task = protocol.task
-            out_console.print(f"[bold]{task}[/bold]")
-        _say(f"  {protocol.name:<36}{protocol.in_short()}")
+            out_console.print(task, style="bold")
+        out_console.print(f"  {protocol.name:<36}{protocol.in_short()}")
 
 
 def methods() -> None:
@@ -38,12 +40,12 @@ def methods() -> None:
     from heap.benchmark.run.methods import METHODS
 
     for card in METHODS.values():
-        out_console.print(f"[bold]{card.name}[/bold]")
-        _say(f"    {card.about}")
+        out_console.print(card.name, style="bold")
+        out_console.print(f"    {card.about}")
         if settings := [field.name for field in fields(card.kind) if field.name not in card.fixed]:
-            _say(f"    settings: {', '.join(settings)}")
+            out_console.print(f"    settings: {', '.join(settings)}")
         if card.grid:
-            _say(f"    tuned over: {'  '.join(map(json.dumps, card.grid))}")
+            out_console.print(f"    tuned over: {'  '.join(map(json.dumps, card.grid))}")
 
 
 datasets = App(name="datasets", help="List the data sets, or check one.", sort_key=10.5)
@@ -59,18 +61,18 @@ def list_datasets() -> None:
     from heap.benchmark.datasets import describe_datasets
 
     for entry in describe_datasets():
-        out_console.print(f"[bold]{entry['name']}[/bold]", highlight=False)
-        _say(f"    {entry['about']}")
+        out_console.print(entry["name"], style="bold")
+        out_console.print(f"    {entry['about']}")
         for split in entry["splits"]:
             count = split["images"] if split["images"] is not None else "any number of"
             doubt = " ?" if split["images"] is not None and not split["verified"] else ""
-            _say(f"    {split['name']}: {count} images{doubt}")
+            out_console.print(f"    {split['name']}: {count} images{doubt}")
         for check in entry["checksums"]:
             doubt = "" if check["verified"] else " ?"
-            _say(f"    {check['file']}: {check['algorithm']} {check['value']}{doubt}")
+            out_console.print(f"    {check['file']}: {check['algorithm']} {check['value']}{doubt}")
         if entry["url"]:
-            _say(f"    {entry['url']}; {entry['licence']}")
-        _say("".join(f"      {line}\n" for line in entry["tree"].splitlines()))
+            out_console.print(f"    {entry['url']}; {entry['licence']}")
+        out_console.print("".join(f"      {line}\n" for line in entry["tree"].splitlines()))
 
 
 @datasets.command
@@ -88,11 +90,7 @@ def check(name: str, path: str, /) -> int:
     with Bars(err_console) as progress:
         problems = check_dataset(name, path, progress)
     for problem in problems:
-        _say(str(problem))
+        out_console.print(str(problem))
     summary = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     err_console.print(summary if problems else "all is as it should be")
     return 1 if problems else 0
-
-
-def _say(text: str) -> None:
-    out_console.print(text, markup=False, highlight=False, soft_wrap=True)

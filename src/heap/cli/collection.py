@@ -81,7 +81,7 @@ def categories(
             travel = Run(run).undo if undo else Run(run).redo
             entry = travel(on_progress=progress)
         did = "taken back" if undo else "made again"
-        err_console.print(f"{did}: {entry.what}", markup=False, highlight=False)
+        err_console.print(f"{did}: {entry.what}")
         return
     with Bars(err_console) as progress:
         edited = Run(run).edit_categories(
@@ -104,7 +104,7 @@ def categories(
     )
     err_console.print(f"{edited.sorted} objects sorted, {edited.apart} in no category")
     if edited.gallery is not None:
-        err_console.print(f"Open {edited.gallery}", markup=False, highlight=False)
+        err_console.print(f"Open {edited.gallery}")
 
 
 def _print_history(run: "Run", *, as_json: bool) -> None:
@@ -185,7 +185,6 @@ def _say_recall(index: "Index") -> None:
     err_console.print(
         f"searched with an index; recall@{NEAREST} {index.recall:.2f} on {index.queries} of its "
         "objects; --exact looks at all",
-        markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 

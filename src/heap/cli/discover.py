@@ -105,7 +105,7 @@ def discover(
 
     def on_fit(folder: Path) -> None:
         text = f"No head was ever fitted on {encoder}: fitting one on these images in {folder}"
-        err_console.print(text, markup=False, highlight=False)
+        err_console.print(text)
 
     timing = Timing()
     with timing if profile else nullcontext(), Bars(err_console) as progress:
@@ -159,7 +159,7 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
         more = ["..."] if len(run.notes) > _NOTES else []
         err_console.print(f"Notes on images, each in objects.json: {', '.join(said + more)}")
     for line in _told(run.news):
-        err_console.print(line, markup=False, highlight=False)
+        err_console.print(line)
     if counts["failed"]:
         err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
     if not run.usable:

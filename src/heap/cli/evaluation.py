@@ -100,7 +100,7 @@ def evaluate(
         return
     for place, result in results.items():
         print_table((result.method.label, "value", "95 % interval"), _rows(result))
-        err_console.print(str(place), highlight=False)
+        err_console.print(str(place))
 
 
 def tune(
@@ -166,7 +166,7 @@ def tune(
     ]  # fmt: skip
     print_table(("settings", "IoU", "CorLoc", "seconds"), rows)
     for settings in tuned.left_out:
-        err_console.print(f"no time was left for {json.dumps(settings)}", markup=False)
+        err_console.print(f"no time was left for {json.dumps(settings)}")
 
 
 def _values(result: "Results") -> dict[str, Any]:

@@ -85,28 +85,27 @@ def export(
         print_json(_about(exported))
     else:
         print_table(("what", "images", "objects"), _summary(exported))
-    _say(f"In {exported.folder}")
-    _say(f"Read it with {FORMATS[kind].reader.replace('OUT', str(exported.folder))}")
+    err_console.print(f"In {exported.folder}")
+    err_console.print(f"Read it with {FORMATS[kind].reader.replace('OUT', str(exported.folder))}")
 
 
 def _warn(exported: "Exported", run: str) -> None:
     if exported.unsorted:
-        _say(
+        err_console.print(
             "Objects that have not been sorted yet, and are of the class other: "
             f"{exported.unsorted}; `heap categories {run}` gives them a category"
         )
     if exported.renamed:
-        _say(
+        err_console.print(
             f"Photos whose files in the export have another name: {exported.renamed}; photos.csv "
             "says which"
         )
     if not exported.failures:
         return
     for failure in exported.failures[:_SHOWN]:
-        _say(f"{failure.key}: {failure.reason}")
+        err_console.print(f"{failure.key}: {failure.reason}")
     err_console.print(
         f"Images that could not be read again: {len(exported.failures)}, listed in failed.jsonl",
-        highlight=False,
     )
 
 
@@ -131,7 +130,3 @@ def _about(exported: "Exported") -> dict[str, Any]:
         "renamed": exported.renamed,
         "failed": [{"key": failure.key, "reason": failure.reason} for failure in exported.failures],
     }
-
-
-def _say(text: str) -> None:
-    err_console.print(text, markup=False, highlight=False)

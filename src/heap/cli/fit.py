@@ -42,7 +42,7 @@ def fit(
     groups: int | None = None,
     prior: Prior | None = None,
     steps: int | None = None,
-    seed: Seed = 0,
+    seed: Seed | None = None,
     settings: Path | None = None,
     cache: Path | None = None,
     timeout: Seconds = 60.0,
@@ -71,8 +71,8 @@ def fit(
         prior: What tells foreground from background: none is a border test afterwards, auto tries
             several and keeps the one whose masks follow their images best.
         steps: Training steps.
-        seed: Seed of everything that is drawn.
-        settings: JSON file with more settings under features, head, losses and fit.
+        seed: Seed of everything that is drawn: 0.
+        settings: JSON file with more settings under features, head, losses and fit; options win.
         cache: Folder of the feature store.
         timeout: Seconds that reading an image may take, and decoding it.
         device: cpu, cuda, mps or auto.
@@ -129,13 +129,13 @@ class _Configs(NamedTuple):
 def _configs(
     encoder: str, settings: dict[str, dict[str, Any]], **options: dict[str, Any]
 ) -> _Configs:
-    """Settings of a fit: those of the recipe, over them options, over them the settings file."""
+    """Settings of a fit: those of the recipe, over them the settings file, over them options."""
     from heap.encoder.registry import recipe
 
     usual = recipe(encoder)
 
     def merge(part: str, recipe_values: Any) -> dict[str, Any]:
-        return asdict(recipe_values) | options[part] | settings[part]
+        return asdict(recipe_values) | settings[part] | options[part]
 
     return _Configs(
         from_dict(FeatureConfig, merge("features", usual.features(encoder))),
@@ -155,13 +155,10 @@ def print_priors(provenance: dict[str, Any]) -> None:
         for prior, score in tried.items()
     )
     chosen = provenance["losses"]["prior"]
-    err_console.print(
-        f"Prior: {chosen}. How well masks follow their images: {scores}", markup=False
-    )
+    err_console.print(f"Prior: {chosen}. How well masks follow their images: {scores}")
     best = tried[chosen]
     if isinstance(best, float) and best < LEAST_FIT:
         err_console.print(
             "These masks hardly follow their images. Try another --encoder (`heap models`), "
             "--facet or --layer, or more varied images",
-            markup=False,
         )

@@ -1,7 +1,7 @@
 """`heap pretrain` and `heap pack`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from heap.cli.app import err_console, out_console
 from heap.cli.bars import Bars
 from heap.cli.printing import say_failed, say_skipped
-from heap.cli.reading import Images, Seed, read_settings
+from heap.cli.reading import Images, Seed, read_settings, set_options
 from heap.config import from_dict
 from heap.pretraining.config import TAUGHT, PretrainConfig
 
@@ -19,19 +19,19 @@ def pretrain(
     /,
     *,
     out: Path,
-    architecture: str = PretrainConfig().architecture,
+    architecture: str | None = None,
     start: str | None = None,
     teacher: str | None = None,
-    teacher_resolution: int = PretrainConfig().teacher_resolution,
+    teacher_resolution: int | None = None,
     side: int | None = None,
     limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=2))] = None,
-    steps: int = PretrainConfig().steps,
+    steps: int | None = None,
     minutes: float | None = None,
-    batch: int = PretrainConfig().batch,
-    learning_rate: float = PretrainConfig().learning_rate,
+    batch: int | None = None,
+    learning_rate: float | None = None,
     quality: Path | None = None,
     quality_every: int = 1000,
-    seed: Seed = 0,
+    seed: Seed | None = None,
     settings: Path | None = None,
 ) -> None:
     """Pretrain a small encoder on unlabelled images.
@@ -50,25 +50,27 @@ def pretrain(
     Args:
         images: Files, folders, globs, .txt lists or URLs, or packs that `heap pack` made.
         out: Folder of the encoder.
-        architecture: resnet, vit or segformer, or a folder with a config.json of transformers.
+        architecture: resnet (which it is without this), vit or segformer, or a folder with a
+            config.json of transformers.
         start: Go on from the weights of this encoder: embedded-small, or a folder.
         teacher: A stronger encoder to learn from: a name that `heap models` lists, or a folder.
-        teacher_resolution: Side of the squares that the teacher sees, in pixels.
+        teacher_resolution: Side of the squares that the teacher sees, in pixels: 224.
         side: Images are held in memory as squares of this side: 128, with a teacher what it sees.
         limit: Use at most so many images, spread evenly over those listed.
-        steps: Training steps.
+        steps: Training steps: 4000.
         minutes: Stop after so long even if steps are left; the schedule follows the clock.
-        batch: Images in a step, on each device.
-        learning_rate: Peak rate; go on from trained weights with a quarter of the default.
+        batch: Images in a step, on each device: 32.
+        learning_rate: Peak rate: 0.002; go on from trained weights with a quarter of that.
         quality: Folder with images/ and masks/ to score TokenCut and a quick head on.
         quality_every: Steps between such scores.
-        seed: Seed of everything that is drawn.
-        settings: JSON file with more settings.
+        seed: Seed of everything that is drawn: 0.
+        settings: JSON file with more settings; options win.
     """
-    values: dict[str, Any] = {"steps": steps, "batch": batch, "seed": seed, "minutes": minutes}
-    values |= {"architecture": architecture, "learning_rate": learning_rate}
-    values |= {"teacher_resolution": teacher_resolution} | (TAUGHT if teacher else {})
-    values |= read_settings(settings)
+    options = set_options(
+        steps=steps, batch=batch, seed=seed, minutes=minutes, architecture=architecture,
+        learning_rate=learning_rate, teacher_resolution=teacher_resolution,
+    )  # fmt: skip
+    values = (TAUGHT if teacher else {}) | read_settings(settings) | options
     config = from_dict(PretrainConfig, values)
     from heap.images.failures import FAILURES
     from heap.pretraining.command import pretrain as run_pretrain
@@ -127,4 +129,4 @@ def pack(
         )
     say_failed(failures_of(out))
     for path in paths:
-        out_console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        out_console.print(str(path))

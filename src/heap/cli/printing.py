@@ -40,7 +40,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(name, overflow="fold", min_width=len(name))
     for cells in rows:
         table.add_row(*map(Text, cells))
-    out_console.print(table)
+    out_console.print(table, soft_wrap=False)
 
 
 def print_json(value: Any) -> None:
@@ -50,17 +50,13 @@ def print_json(value: Any) -> None:
 
 def say_skipped(skipped: "Skipped") -> None:
     """Print what a listing has passed over, and why."""
-    _say(f"Passed over: {skipped}")
+    err_console.print(f"Passed over: {skipped}")
 
 
 def say_failed(path: Path) -> None:
     """Print how many images could not be used, if any, and that `path` lists the reasons."""
     if path.is_file() and (count := len(path.read_bytes().splitlines())):
-        _say(f"{count} images could not be used: {path}")
-
-
-def _say(text: str) -> None:
-    err_console.print(text, markup=False, highlight=False)
+        err_console.print(f"{count} images could not be used: {path}")
 
 
 def _finite(value: Any) -> Any:

@@ -39,15 +39,12 @@ def compare(first: Path, /, *others: Path, as_json: AsJson = False) -> None:
         out_console.print(
             f"{ours}  against  {theirs}",
             style="bold",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
         print_table(
             ("protocol", "metric", "ours", "theirs", "difference", "95 % interval"),
             map(_difference, pair),
         )
-    err_console.print("* the interval does not hold zero", highlight=False)
+    err_console.print("* the interval does not hold zero")
 
 
 def tables(
@@ -76,14 +73,14 @@ def tables(
     read = [read_results(path) for path in _files(results)]
     text = make_tables(read, table)
     if out is None:
-        out_console.print(text, markup=False, highlight=False, soft_wrap=True)
+        out_console.print(text)
     else:
         out.write_text(text, encoding="utf-8")
-        err_console.print(str(out), highlight=False)
+        err_console.print(str(out))
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
         for path in write_charts(read, figures, table):
-            err_console.print(str(path), highlight=False)
+            err_console.print(str(path))
 
 
 def figure(
@@ -143,7 +140,7 @@ def figure(
             methods,
         )
     draw_figure(rows, out)
-    err_console.print(str(out), highlight=False)
+    err_console.print(str(out))
 
 
 def _difference(comparison: "Comparison") -> tuple[str, ...]:

@@ -54,14 +54,14 @@ def serve(
     from heap.serving.command import serve as serve_run
 
     def say_address(address: "Address") -> None:
-        _say(
+        err_console.print(
             f"{run} is at {address.page}, its HTTP interface at {address.url}/docs; Ctrl+C ends it"
         )
         if proxy:
             path = f"{root_path.rstrip('/')}/?token={address.token}"
-            _say(f"Through the proxy it is at the address of that, with {path}")
+            err_console.print(f"Through the proxy it is at the address of that, with {path}")
         if address.token:
-            _say(
+            err_console.print(
                 f"Whoever has this address sees all images of {run}"
                 f"{'' if read_only else ' and may change it'}; it is valid until heap serve ends."
             )
@@ -81,7 +81,3 @@ def serve(
         urls=photos.urls,
         on_ready=say_address,
     )
-
-
-def _say(text: str) -> None:
-    err_console.print(text, markup=False, highlight=False, soft_wrap=True)

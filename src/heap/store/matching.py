@@ -107,10 +107,18 @@ def match(
 def is_gone(source: str) -> bool:
     """Whether a file of this machine is not where it was.
 
-    False for URLs, which are not asked, and for copies in the run, whose paths start there.
+    False for URLs, which are not asked, for copies in the run, whose paths start there, and where
+    nobody can say, as on a network drive that does not answer: `prune` would else drop its images.
     """
-    path = local_path(source) or source
-    return Path(path).is_absolute() and not Path(path).exists()
+    path = Path(local_path(source) or source)
+    try:
+        if path.is_absolute():
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 class _Known:

@@ -42,8 +42,8 @@ def data(label: str = "half", *, name: str = "ecssd", images: int = 2, sha: str 
     return AboutData(name=name, label=label, images=images, sha256=sha, failed=failed)
 
 
-def metrics(**values: float | tuple[float, float, float]) -> dict[str, Metric]:
-    """Each a value, or a value with the ends of its interval."""
+def metrics(**values: float | tuple[float, float, float] | None) -> dict[str, Metric]:
+    """Each a value, a value with the ends of its interval, or none."""
     return {
         name: Metric(value=each[0], low=each[1], high=each[2])
         if isinstance(each, tuple)

@@ -245,6 +245,12 @@ class TestLayout:
         ]  # fmt: skip
 
 
+def test_a_table_without_a_value_is_left_out() -> None:
+    """AP has none where nothing is annotated."""
+    results = [made.results({"ap-box-v1": made.metrics(AP=None)})]
+    assert all(table.lines for table in make_tables(results))
+
+
 def test_the_order_is_that_of_the_results() -> None:
     results = [
         scored(0.5, method=made.method(name), encoder=made.encoder(encoder))

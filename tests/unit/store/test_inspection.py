@@ -14,6 +14,7 @@ from heap.categories.edit import gather_objects, reject, reject_objects
 from heap.categories.inspection import ALIKE, inspect, likeness, signature
 from heap.images.failures import Failure
 from heap.store.editing import Editor
+from heap.store.matching import is_gone
 from heap.store.records import Finished
 from heap.store.store import RunStore
 
@@ -51,7 +52,7 @@ def test_the_same_picture_in_other_files(tmp_path: Path) -> None:
         {
             "a": (encoded(first, quality=95), "1"),
             "b": (encoded(first.resize((61, 44)), quality=40), "2"),
-            "c": (encoded(brighter, "PNG"), "3"),
+            "c": (encoded(brighter, quality=90), "3"),
             "d": (encoded(second), "4"),
             "e": (b"", "5"),
             "f": (b"", "5"),
@@ -66,12 +67,35 @@ def test_the_same_picture_in_other_files(tmp_path: Path) -> None:
 def test_a_signature_by_hand() -> None:
     half = np.zeros((32, 32, 3), dtype=np.uint8)
     half[:, 16:] = 200
-    found = signature(encoded(Image.fromarray(half), "PNG"))
+    found = signature(encoded(Image.fromarray(half), quality=100))
     np.testing.assert_allclose(np.unique(found.round(4)), [-1 / 16, 1 / 16], atol=1e-4)
     assert found @ found == pytest.approx(1, abs=1e-5)
     assert not signature(encoded(Image.new("RGB", (40, 30), "grey"))).any()
-    other = signature(encoded(Image.fromarray(half.transpose(1, 0, 2)), "PNG"))
+    other = signature(encoded(Image.fromarray(half.transpose(1, 0, 2)), quality=100))
     assert found @ other < ALIKE
+
+
+@pytest.mark.parametrize("kind", ["torn", "of another format", "no picture"])
+def test_what_is_no_thumbnail_is_like_nothing(kind: str, tmp_path: Path) -> None:
+    """A store may be damaged, or come from somebody else."""
+    whole = encoded(picture(1))
+    bad = {
+        "torn": whole[: len(whole) // 2],
+        "of another format": encoded(picture(1), "PNG"),
+        "no picture": b"no",
+    }
+    images = {"a": (whole, "1"), "b": (bad[kind], "2"), "c": (encoded(picture(1)), "3")}
+    assert inspect(write(tmp_path, images)).duplicates == (("a", "c"),)
+
+
+def test_groups_across_the_blocks_that_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heap.categories.inspection._PICTURES", 2)
+    seeds = [1, 2, 1, 3, 2, 1, 4, 3, 1]
+    images = {f"{at}": (encoded(picture(seed)), str(at)) for at, seed in enumerate(seeds)}
+    groups = inspect(write(tmp_path, images)).duplicates
+    assert groups == (("0", "2", "5", "8"), ("1", "4"), ("3", "7"))
 
 
 def test_likeness_by_hand() -> None:
@@ -146,3 +170,12 @@ def test_a_run_without_objects(tmp_path: Path) -> None:
         store.add([Finished(replace(example("a", 0), key="a"))])
     found = inspect(RunStore.open(tmp_path))
     assert (found.typical, found.unusual, found.empty) == ((), (), ("a",))
+
+
+def test_what_cannot_be_looked_for_is_not_gone(tmp_path: Path) -> None:
+    """Nobody can say of a name that this machine cannot ask for; `--prune` would drop the image."""
+    assert is_gone(str(tmp_path / "a.jpg"))
+    (tmp_path / "file").touch()
+    assert is_gone(str(tmp_path / "file" / "a.jpg"))
+    assert not is_gone(str(tmp_path / ("a" * 300)))
+    assert not is_gone("originals/a.jpg")

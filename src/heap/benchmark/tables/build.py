@@ -69,11 +69,13 @@ def _measured_tables(kind: Kind, groups: Sequence[Named]) -> list[Table]:
     by_data: dict[DataKey, list[Named]] = {}
     for label, group in groups:
         by_data.setdefault(group.data, []).append((label, group))
-    return [
+    tables = [
         _measured(kind, variant, same)
         for same in by_data.values()
         for variant in sorted(_variants(kind, same), key=lambda name: (name.count("-"), name))
     ]
+    # AP, for one, has no value where nothing is annotated.
+    return [table for table in tables if table.lines]
 
 
 def _measured(kind: Kind, variant: str, groups: Sequence[Named]) -> Table:
