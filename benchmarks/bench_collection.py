@@ -6,21 +6,27 @@ exported is read again by what people read it with, and compared with what the s
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, RUNS, Data, heap_command, images_in, main, once
+from benchmarks.common import DATA, RUNS, Data, images_in, main, once, run_heap
 from benchmarks.comparing import FAITHFUL, Held, judge, read_store, recut, reread
 from benchmarks.fitted import LABELS, fitted_models
-from benchmarks.report import RESULTS, Row, about_encoder, about_encoders, digest, write_report
+from benchmarks.report import (
+    RESULTS,
+    Row,
+    about_encoder,
+    about_encoders,
+    digest,
+    markdown,
+    write_report,
+)
 from benchmarks.rereading import CONSUMERS
-from heap.base.errors import InputError
 from heap.model.heap import Heap
 from heap.run import Run
 from heap.store.columns import unit_vectors
@@ -82,7 +88,7 @@ def job(model: str, folders: Sequence[Path], place: Path) -> list[Row]:
     run, steps = place / "run", place / "steps"
 
     def step(name: str, *arguments: str | Path) -> Row:
-        row: Row = once(steps / f"{name}.json", partial(measured, name, arguments, place))
+        row: Row = once(steps / f"{name}.json", partial(measured, name, arguments))
         return row
 
     if not (steps / "discover.json").exists():
@@ -109,20 +115,13 @@ def job(model: str, folders: Sequence[Path], place: Path) -> list[Row]:
     return rows
 
 
-def measured(name: str, arguments: Sequence[str | Path], place: Path) -> Row:
+def measured(name: str, arguments: Sequence[str | Path]) -> Row:
     """Run `heap` to its end, and say what it took.
 
     Raises:
         InputError: if it fails.
     """
-    place.mkdir(parents=True, exist_ok=True)
-    report = place / "took.json"
-    launcher = [sys.executable, "-m", "benchmarks.measuring", str(report)]
-    done = subprocess.run([*launcher, *heap_command(*arguments)], stdout=subprocess.PIPE)
-    if done.returncode:
-        raise InputError(f"`heap {arguments[0]}` ended with exit code {done.returncode}")
-    took: Row = json.loads(report.read_text(encoding="utf-8"))
-    return {"step": name} | took | {"output": done.stdout.decode()}
+    return {"step": name} | asdict(run_heap(*arguments))
 
 
 def exported(format: str, run: Path, place: Path, held: Held, step: Step) -> list[Row]:
@@ -199,13 +198,16 @@ def table(rows: list[Row]) -> str:
     for name in dict.fromkeys(row["encoder"] for row in rows):
         mine = [row for row in rows if row["encoder"] == name]
         (held,) = (row["found"] for row in mine if row["step"] == "store")
-        steps = [_line(_cells(row)) for row in mine if "peak_mb" in row]
-        readers = [_line(_judged(row, held)) for row in mine if "reader" in row]
+        steps = [_cells(row) for row in mine if "peak_mb" in row]
+        readers = [_judged(row, held) for row in mine if "reader" in row]
         parts += [
             f"## {LABELS[name]}", "", f"The store holds {_said(held)}.", "",
-            _head("step", "seconds", "of one core", "MB", "what came of it"), *steps, "",
-            _head("step", "by", "seconds", "images", "objects", "classes", "right class",
-                  "least IoU", "mean IoU", f"below {FAITHFUL}", "box off, pixels"), *readers, "",
+            markdown(("step", "seconds", "of one core", "MB", "what came of it"), steps),
+            markdown(
+                ("step", "by", "seconds", "images", "objects", "classes", "right class",
+                 "least IoU", "mean IoU", f"below {FAITHFUL}", "box off, pixels"),
+                readers,
+            ),
         ]  # fmt: skip
     return "\n".join(parts)
 
@@ -235,14 +237,6 @@ def _judged(row: Row, held: Row) -> list[str]:
 
 def _said(row: Row) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
-
-
-def _head(*names: str) -> str:
-    return f"{_line(names)}\n|{'---|' * len(names)}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _found(output: str, *names: str) -> Row:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.architectures import PUBLISHED
 from benchmarks.common import RUNS, images_in, main, once, run_heap
-from benchmarks.report import RESULTS, Row, about_data, write_report
+from benchmarks.report import RESULTS, Row, about_data, markdown, write_report
 from heap.encoder.registry import CARDS
 from heap.store.store import RunStore
 
@@ -92,7 +92,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 def table(rows: list[Row]) -> str:
     """The rows as a table in Markdown: a line for each encoder and size."""
-    lines = ["| encoder | photos | grid | fit | discover | evaluate |", "|---|---|---|---|---|---|"]
+    lines = []
     for about in dict.fromkeys((row["encoder"], row["size"]) for row in rows):
         alike = {row["step"]: row for row in rows if (row["encoder"], row["size"]) == about}
         size, grid = about[1] or "area of 448 × 448", alike["discover"]["grid"]
@@ -102,9 +102,8 @@ def table(rows: list[Row]) -> str:
             else ""
             for step in ("fit", "discover", "evaluate")
         ]
-        line = (about[0], size.replace("x", " × "), f"{grid[0]} × {grid[1]}", *cells)
-        lines.append(f"| {' | '.join(line)} |")
-    return "\n".join(lines) + "\n"
+        lines.append((about[0], size.replace("x", " × "), f"{grid[0]} × {grid[1]}", *cells))
+    return markdown(("encoder", "photos", "grid", "fit", "discover", "evaluate"), lines)
 
 
 def write_sets(photos: Sequence[Path], work: Path) -> None:

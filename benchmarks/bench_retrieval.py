@@ -38,6 +38,7 @@ from benchmarks.report import (
     about_data,
     about_encoder,
     about_encoders,
+    markdown,
     others_in,
     write_report,
 )
@@ -187,17 +188,13 @@ def table(summary: dict[str, Any]) -> str:
     """Precision and hit rate of each way, by encoder and class, in Markdown."""
     names = [f"{score}, {way}" for score in ("precision@10", "hit rate@10") for way in WAYS]
     header = ("encoder", "class", "queries", *names)
-    lines = [_line(header), "|---" * len(header) + "|"]
+    lines = []
     for encoder, of in summary.items():
         named = {"mean": of["mean"] | {"queries": of["queries"]}} | of["classes"]
         for kind, cell in named.items():
             figures = [f"{100 * cell[way][score]:.1f}" for score in SCORES for way in WAYS]
-            lines.append(_line((encoder, kind, f"{cell['queries']:.0f}", *figures)))
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+            lines.append((encoder, kind, f"{cell['queries']:.0f}", *figures))
+    return markdown(header, lines)
 
 
 def _showing(images: Sequence[str], kind: str, known: Annotated) -> int:

@@ -10,9 +10,8 @@ import json
 import multiprocessing
 import resource
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import RUNS, main
-from benchmarks.report import RESULTS, Row, write_report
+from benchmarks.measuring import MEGABYTES
+from benchmarks.report import RESULTS, Row, markdown, write_report
 from benchmarks.synthetic_objects import PER_IMAGE, VECTORS, Vectors, make_run
 from heap.store import schema
 from heap.store.editing import Editor
@@ -168,7 +168,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 def table(rows: list[Row], runs: Sequence[Row]) -> str:
     """Searches and indexes as two tables in Markdown."""
-    lines = [_line(SEARCHED), "|---" * len(SEARCHED) + "|"]
+    searched = []
     summary = summarise(rows)
     for row in rows:
         if row["mode"] == "indexed":
@@ -176,20 +176,16 @@ def table(rows: list[Row], runs: Sequence[Row]) -> str:
             times = [text for mode in MODES for text in _times(cell[mode])]
             recall = f"{cell['indexed']['recall']:.3f}"
             about = (row["vectors"], f"{row['objects']:,}", row["fits"])
-            lines.append(_line((*about, *times, recall, row["by_default"])))
-    lines += ["", _line(MADE), "|---" * len(MADE) + "|"]
+            searched.append((*about, *times, recall, row["by_default"]))
+    indexes = []
     for run in runs:
         whole = [f"{run[name]:,.0f}" for name in MADE.values()]
-        lines.append(_line((run["vectors"], *whole[1:-1], f"{run['recall']:.3f}")))
-    return "\n".join(lines) + "\n"
+        indexes.append((run["vectors"], *whole[1:-1], f"{run['recall']:.3f}"))
+    return f"{markdown(SEARCHED, searched)}\n{markdown(tuple(MADE), indexes)}"
 
 
 def _times(cell: dict[str, float]) -> tuple[str, str]:
     return f"{cell['median_ms']:.0f} ({cell['p95_ms']:.0f})", f"{cell['median_cpu_ms']:.0f}"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def peak_of(run: Path, kind: str, dim: int, mode: str) -> float:
@@ -219,8 +215,7 @@ def _apart(work: Callable[..., Any], *arguments: object) -> Any:
 
 
 def _peak_mb() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEGABYTES
 
 
 def _megabytes(run: Path) -> float:

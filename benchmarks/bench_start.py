@@ -4,9 +4,7 @@ Another state of the code is measured beside it with `--before`, the folder of i
 """
 
 import os
-import shlex
 import shutil
-import subprocess
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,9 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import RUNS, heap_command, main
+from benchmarks.common import RUNS, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
-from heap.base.errors import InputError
 from heap.model.heap import Heap
 from heap.store.store import RunStore
 
@@ -125,15 +122,9 @@ def _measure(arguments: list[str | Path], sources: Path | None = None) -> float:
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     if sources is not None:
+        # The folder of the benchmarks stays in reach: it is where the command is started.
         environment["PYTHONPATH"] = str(sources.resolve())
-    command = heap_command(*arguments)
-    with Path(os.devnull).open("wb") as nowhere:
-        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise InputError(f"`{shlex.join(command)}` ended with exit code {process.returncode}")
-    return usage.ru_utime + usage.ru_stime
+    return run_heap(*arguments, environment=environment).cpu_seconds
 
 
 if __name__ == "__main__":

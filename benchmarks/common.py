@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import os
 import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
@@ -53,7 +51,7 @@ class Child:
     cpu_seconds: float
     """Processor time, user and system, with that of its own children."""
     peak_mb: float
-    """Largest resident memory."""
+    """Largest resident memory, in 10^6 bytes."""
     output: str
     """Its standard output."""
 
@@ -63,35 +61,24 @@ def heap_command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "heap", *map(str, arguments)]
 
 
-def start(
-    command: list[str],
-    output: IO[bytes] | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start one of our own commands; what it says on standard error is shown."""
-    return subprocess.Popen(command, stdout=output, env=environment)
-
-
 def run_heap(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Child:
     """Run `heap` to its end, in this environment or another one.
 
     Raises:
         InputError: if it fails.
     """
-    with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
-        process = start(heap_command(*arguments), output, environment)
-        # Of all ways to wait, this one alone tells the memory of this child and of no other.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - began
-        if process.returncode:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "took.json"
+        launcher = [sys.executable, "-m", "benchmarks.measuring", str(report)]
+        done = subprocess.run(
+            [*launcher, *heap_command(*arguments)],
+            stdout=subprocess.PIPE, env=environment, check=False,
+        )  # fmt: skip
+        if done.returncode:
             command = shlex.join(["heap", *map(str, arguments)])
-            raise InputError(f"`{command}` ended with exit code {process.returncode}")
-        output.seek(0)
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        cpu_seconds = usage.ru_utime + usage.ru_stime
-        return Child(seconds, cpu_seconds, usage.ru_maxrss / unit, output.read().decode())
+            raise InputError(f"`{command}` ended with exit code {done.returncode}")
+        took = json.loads(report.read_text(encoding="utf-8"))
+    return Child(output=done.stdout.decode(), **took)
 
 
 def once(path: Path, make: Callable[[], Any]) -> Any:

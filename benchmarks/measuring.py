@@ -12,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+MEGABYTES = (1 if sys.platform == "darwin" else 1024) / 1e6
+"""Megabytes of 1,000,000 bytes in a unit of `ru_maxrss`."""
+
 
 def measure(report: Path, command: list[str]) -> int:
     """Run a command to its end, write what it took as JSON, and return its exit code."""
@@ -19,11 +22,10 @@ def measure(report: Path, command: list[str]) -> int:
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 2**20 if sys.platform == "darwin" else 2**10
     took = {
         "seconds": time.monotonic() - began,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss / unit,
+        "peak_mb": usage.ru_maxrss * MEGABYTES,
     }
     report.write_text(json.dumps(took), encoding="utf-8")
     return process.returncode

@@ -5,7 +5,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,12 @@ def others_in(out: Path, encoders: Collection[str]) -> tuple[list[Row], list[Row
     earlier = json.loads(out.read_text(encoding="utf-8"))
     rows = [row for row in earlier["rows"] if row.get("encoder") and row["encoder"] not in encoders]
     return rows, [about for about in earlier["encoder"]["each"] if about["name"] not in encoders]
+
+
+def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Table in Markdown: the names of its columns, and a line for each row."""
+    lines = [f"| {' | '.join(cells)} |\n" for cells in (names, *rows)]
+    return "".join([lines[0], "|---" * len(names) + "|\n", *lines[1:]])
 
 
 def write_report(

@@ -259,7 +259,7 @@ def _memory(process: psutil.Process, until: float) -> list[Row]:
             with suppress(psutil.NoSuchProcess):
                 total += member.memory_info().rss
         second = round(time.monotonic() - began, 1)
-        samples.append({"second": second, "rss_mb": round(total / 2**20, 1)})
+        samples.append({"second": second, "rss_mb": round(total / 1e6, 1)})
         time.sleep(_SAMPLE)
     return samples
 
