@@ -46,7 +46,7 @@ def bench(
     out: Path = RESULTS / f"{NAME}.json",
     package: Path = RESULTS / "bench_package.json",
     work: Path = RUNS / NAME,
-    steps: int = 3000,
+    steps: int = 1500,
 ) -> None:
     """Teach, fit, discover and score.
 

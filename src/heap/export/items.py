@@ -12,7 +12,7 @@ from heap.export.names import printable_name
 from heap.images.source import name_of
 from heap.results import Rle
 from heap.store import schema
-from heap.store.columns import read_rows
+from heap.store.columns import decode_texts, read_rows
 from heap.store.database import reading
 from heap.store.photos import copy_in_run
 from heap.store.records import Finished
@@ -150,7 +150,7 @@ def read_keys(store: RunStore) -> list[str]:
     """
     with reading(store.run):
         images = read_rows(store.table(schema.IMAGES), ["key"], "status != 'failed'")
-        return sorted(images["key"].to_pylist())
+        return sorted(decode_texts(images["key"]))
 
 
 def read_items(

@@ -23,7 +23,8 @@ _SEAL = "checksum"
 
 _DAMAGE = re.compile(
     "corrupt|protobuf|invalid range|too small|whole buffer|not found|invalid direct|metadata region"
-    "|magic|truncated|unexpected end|have changed|to unpack|reshape|buffer size|invalid .*layout",
+    "|magic|truncated|unexpected end|have changed|to unpack|reshape|buffer size|invalid .*layout"
+    "|utf-?8",
     re.IGNORECASE,
 )
 """In the messages of LanceDB, Arrow, NumPy and our own about files and rows that are not whole.
@@ -68,6 +69,11 @@ def _translate(to_failure: Callable[[BaseException], HeapError]) -> Iterator[Non
 
 
 def _write_failure(run: object, error: BaseException) -> HeapError:
+    if _DAMAGE.search(str(error)):
+        return StoreError(
+            f"the store of {run} is damaged ({_first_line(error)}), and nothing was changed; `heap "
+            "discover` with the same images does what is damaged again"
+        )
     full = isinstance(error, OSError) and is_full(error)
     kind = WriteError if full or _REFUSED.search(str(error)) else StoreError
     return kind(

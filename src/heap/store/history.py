@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from heap.store import schema
 from heap.store.checked import replace_columns
-from heap.store.columns import embedding_dim, read_rows
+from heap.store.columns import decode_texts, embedding_dim, read_rows
 from heap.store.database import Database, find_table
 
 Side = Literal["before", "after"]
@@ -221,4 +221,7 @@ def _plain(text: str) -> str:
 
 
 def _by_id(table: pa.Table) -> Rows:
+    ids = table["id"]
+    if pa.types.is_string(ids.type):  # After flipped bits it may be no UTF-8.
+        table = table.set_column(table.column_names.index("id"), "id", pa.array(decode_texts(ids)))
     return {str(row["id"]): row for row in table.to_pylist()}

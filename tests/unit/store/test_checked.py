@@ -11,6 +11,7 @@ from heap.base.errors import InputError, StoreError
 from heap.categories.listing import categories
 from heap.categories.members import read_members
 from heap.categories.sorting import sort_objects
+from heap.run import Run
 from heap.store import schema
 from heap.store.checked import CHECKSUM, check, checksums, with_checksums
 from heap.store.editing import Editor
@@ -135,6 +136,29 @@ def test_a_damaged_row_is_in_no_table_search_or_category_and_is_named(
         store.add([Finished(example("b", 3, seed=1))])
         assert store.finished() == set(KEYS)
         assert len(ObjectTable(store)) == 9
+
+
+def flip_a_bit(run: Path, table: str, column: str, where: str) -> None:
+    """Turn the text of a row into what is no UTF-8."""
+    ours = RunStore.open(run).table(table)
+    row = ours.search().where(where).to_arrow()
+    other = pa.array([b"\xe2#0"], pa.binary()).view(pa.string())
+    ours.delete(where)
+    ours.add(row.set_column(row.column_names.index(column), column, other))
+
+
+def test_an_id_that_is_no_text_any_more_is_mended_by_discover(run: Path) -> None:
+    flip_a_bit(run, "objects", "id", "id = 'b#0'")
+    with pytest.raises(StoreError, match=r"damaged .* nothing was changed; `heap discover`"):
+        Run(run).edit_categories(count=2)
+    with RunStore.create_or_open(run, CONFIG) as store:
+        store.add([Finished(example("b", 3, seed=1))])
+    assert len(Run(run).edit_categories(count=2).categories) == 2
+
+
+def test_a_key_that_is_no_text_any_more_hinders_no_export(run: Path) -> None:
+    flip_a_bit(run, "images", "key", "key = 'b'")
+    assert Run(run).export("csv", run.parent / "export").splits[""].images == 2
 
 
 def test_corrections_keep_sound_rows_sound_and_damaged_ones_damaged(run: Path) -> None:
