@@ -2,8 +2,9 @@
 
 The bare encoder is its forward passes alone, for photos that are decoded already, in the batches
 that `heap discover` makes of them. Another state of the code is measured beside this one with
-`--before`, the folder of its sources. A head is fitted by each state on the same few photos, which
-is enough to find objects; the ViT-S/16 has random weights, which take as long as trained ones.
+`--before`, the folder of its sources. Where the package has no model, a head is fitted on a few
+photos, which is enough to find objects. The ViT-S/16 has random weights, which take as long as
+trained ones.
 """
 
 import json
@@ -35,8 +36,8 @@ FEW = 8
 """Photos of the run that is subtracted, so that what is done once per run does not count."""
 PASSES = ("encoder", "encoder on objects")
 """Stages that are forward passes of the encoder."""
-FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary", "--steps", "20")
-FITTED_ON = 16
+FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary", "--steps", "60")
+FITTED_ON = 32
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,14 @@ class Shape:
     """Share of the processor time that the encoder should have."""
     photos: int
     """Photos that are measured beyond the first `FEW`."""
-    packaged: bool = False
-    """Whether the head in the package is taken; each state has it under a name of its own."""
+    packaged: str = ""
+    """Alias of the model in the package that has this shape; without one a head is fitted."""
 
 
 SHAPES = {
-    "ViT-S/14": Shape(0.9, 24),
-    "ViT-S/16": Shape(0.9, 24),
-    "embedded-small": Shape(0.6, 96, packaged=True),
+    "ViT-S/14": Shape(0.9, 16, "embedded"),
+    "ViT-S/16": Shape(0.9, 16),
+    "embedded-small": Shape(0.6, 96, "embedded-small"),
 }
 """By their names in the result."""
 
@@ -239,9 +240,11 @@ def _model(
     name: str, state: str, sources: Path | None, images: Sequence[Path], folder: Path
 ) -> list[str]:
     """Options by which a state takes a model: one in the package, or one that it has fitted."""
-    if SHAPES[name].packaged:
-        # Before there was a larger one, the small model was the default.
-        return ["--encoder", name] if state == "now" else []
+    packaged = SHAPES[name].packaged
+    if packaged and state == "now":
+        return ["--encoder", packaged]
+    if packaged == "embedded-small":
+        return []  # Before there was a larger one, this was the model in the package.
     model = folder / f"{state}-model"
     if not model.exists():
         encoder = packaged_encoder("embedded")
@@ -250,7 +253,8 @@ def _model(
             write_vit(encoder)
         options = ["--out", str(model), "--encoder", str(encoder.resolve()), *FIT]
         run_heap("fit", *images, *options, environment=_environment(sources))
-    return ["--model", str(model.resolve())]
+    # Such a head is sure of little; images that it finds nothing in would be no work.
+    return ["--model", str(model.resolve()), "--min-score", "0"]
 
 
 def _load(model: Sequence[str]) -> Heap:
