@@ -36,8 +36,7 @@ FEW = 8
 """Photos of the run that is subtracted, so that what is done once per run does not count."""
 PASSES = ("encoder", "encoder on objects")
 """Stages that are forward passes of the encoder."""
-FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary", "--steps", "60")
-FITTED_ON = 32
+FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary")
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,14 @@ class Shape:
     """Photos that are measured beyond the first `FEW`."""
     packaged: str = ""
     """Alias of the model in the package that has this shape; without one a head is fitted."""
+    fitted_on: int = 32
+    """Photos of `duts-tr/tune`."""
+    steps: int = 60
 
 
 SHAPES = {
     "ViT-S/14": Shape(0.9, 16, "embedded"),
-    "ViT-S/16": Shape(0.9, 16),
+    "ViT-S/16": Shape(0.9, 16, fitted_on=8, steps=10),  # More is no use to random weights.
     "embedded-small": Shape(0.6, 96, "embedded-small"),
 }
 """By their names in the result."""
@@ -78,7 +80,7 @@ def bench(
         work: Folder of models and of what was measured; what is there is not measured again.
     """
     images = images_in(data / "ecssd500" / "images")
-    fitted_on = images_in(data / "duts-tr" / "tune" / "images", FITTED_ON)
+    fitted_on = images_in(data / "duts-tr" / "tune" / "images")
     sources = {"now": None} if before is None else {"before": before, "now": None}
     rows, encoders = list[Row](), list[Row]()
     for name, shape in SHAPES.items():
@@ -240,10 +242,10 @@ def _model(
     name: str, state: str, sources: Path | None, images: Sequence[Path], folder: Path
 ) -> list[str]:
     """Options by which a state takes a model: one in the package, or one that it has fitted."""
-    packaged = SHAPES[name].packaged
-    if packaged and state == "now":
-        return ["--encoder", packaged]
-    if packaged == "embedded-small":
+    shape = SHAPES[name]
+    if shape.packaged and state == "now":
+        return ["--encoder", shape.packaged]
+    if shape.packaged == "embedded-small":
         return []  # Before there was a larger one, this was the model in the package.
     model = folder / f"{state}-model"
     if not model.exists():
@@ -252,7 +254,8 @@ def _model(
             encoder = folder / "encoder"
             write_vit(encoder)
         options = ["--out", str(model), "--encoder", str(encoder.resolve()), *FIT]
-        run_heap("fit", *images, *options, environment=_environment(sources))
+        options += ["--steps", str(shape.steps)]
+        run_heap("fit", *images[: shape.fitted_on], *options, environment=_environment(sources))
     # Such a head is sure of little; images that it finds nothing in would be no work.
     return ["--model", str(model.resolve()), "--min-score", "0"]
 
