@@ -16,6 +16,7 @@ from heap.images.colour import to_srgb
 from heap.images.failures import Failure, attempt
 from heap.masks.scaling import encode_image, thumbnail
 from heap.model.heap import Heap
+from heap.report.outlines import load_drawing
 from heap.report.overlays import draw_overlay, draw_regions, save_overlay
 from heap.results import ImageResult
 from heap.store.records import Finished
@@ -32,6 +33,7 @@ def examine_chunk(
 
     Images that could not be read come first; a drawing that fails costs only its own image.
     """
+    load_drawing()
     pictures = [picture for picture in read if isinstance(picture, Picture)]
 
     def draw(picture: Picture, result: ImageResult | ImageError) -> Finished | ImageError:

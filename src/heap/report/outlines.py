@@ -1,5 +1,7 @@
 """Masks and region maps in forms that a browser draws: SVG paths and small PNGs."""
 
+from importlib import import_module
+
 import numpy as np
 from jaxtyping import Bool
 from PIL import Image
@@ -17,6 +19,12 @@ _CANVAS_SIDE = THUMBNAIL_SIDE * 2
 _REGIONS_SIDE = THUMBNAIL_SIDE // 2
 _TOLERANCE = 1.0
 """Distance in pixels up to which points of an outline may be left out."""
+
+
+def load_drawing() -> None:
+    """Import what draws, before several threads do: they might see a module half initialised."""
+    for name in ("supervision", "contourpy", "matplotlib.path"):
+        import_module(name)
 
 
 def canvas_of(size: tuple[int, int]) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -25,6 +24,7 @@ from heap.base.errors import (
     InputError,
     WriteError,
 )
+from heap.report.outlines import load_drawing
 from heap.run import Run
 from heap.serving import browsing, correcting, exporting, pictures, searching
 from heap.serving.access import Access
@@ -36,9 +36,6 @@ from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
-_DRAWING = ("supervision", "contourpy", "matplotlib.path")
-"""Modules that are imported before any request comes: requests in several threads that import one
-at the same time may see it half initialised."""
 PARTS = (browsing, pictures, searching, correcting, exporting)
 """Modules that have the routes of the interface, in the order of its description."""
 _TEXT_BYTES = 2**20
@@ -64,8 +61,7 @@ def make_app(
         StoreError: if there is no run, or a damaged one, or one of a newer schema version.
         BusyError: if it is of an earlier version, and another process is writing there.
     """
-    for name in _DRAWING:
-        import_module(name)
+    load_drawing()
     served = ServedRun(
         Run(run, photos=photos, urls=urls), model, encoder=encoder, read_only=read_only
     )

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -95,3 +97,28 @@ def test_a_mask_is_reduced_by_majority() -> None:
     mask[:2, :2] = True
     mask[3, 3] = True
     assert scale_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]
+
+
+DRAW = """
+import sys
+import numpy as np
+from runs import result_of
+from heap.report.outlines import load_drawing, svg_path
+from heap.report.overlays import draw_overlay
+
+load_drawing()
+mask = np.zeros((60, 80), dtype=bool)
+mask[10:40, 20:60] = True
+result, before = result_of("a.jpg", [mask], (60, 80)), set(sys.modules)
+draw_overlay(np.zeros((60, 80, 3), dtype=np.uint8), result)
+svg_path(mask)
+libraries = ("supervision", "contourpy", "matplotlib")
+print(*(name for name in set(sys.modules) - before if name.partition(".")[0] in libraries))
+"""
+
+
+def test_threads_that_draw_import_no_library() -> None:
+    # Two that do at the same time may see one half initialised.
+    command, tests = [sys.executable, "-c", DRAW], Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=tests, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr + done.stdout
