@@ -8,17 +8,15 @@ from heap.base.lock import refuse_busy
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
 from heap.cli.bars import Bars
-from heap.cli.options import Seconds
+from heap.cli.options import ANY_ENCODER, ANY_MACHINE, EncoderOptions, MachineOptions, Seconds
 from heap.cli.printing import say_failed, say_skipped
 from heap.cli.reading import Images, Seed, read_sections, set_options
 from heap.config import (
     Cue,
-    Facet,
     FeatureConfig,
     FitConfig,
     HeadConfig,
     LossConfig,
-    Precision,
     Prior,
     from_dict,
 )
@@ -32,22 +30,15 @@ def fit(
     /,
     *,
     out: Path,
-    encoder: str = "embedded",
-    layer: int | None = None,
-    facet: Facet | None = None,
-    resolution: int | None = None,
-    square: bool | None = None,
-    native: bool | None = None,
+    features: EncoderOptions = ANY_ENCODER,
     cues: list[Cue] | None = None,
     groups: int | None = None,
     prior: Prior | None = None,
     steps: int | None = None,
     seed: Seed | None = None,
     settings: Path | None = None,
-    cache: Path | None = None,
     timeout: Seconds = 60.0,
-    device: str = "auto",
-    precision: Precision = "auto",
+    machine: MachineOptions = ANY_MACHINE,
 ) -> None:
     """Fit a head on unlabelled images.
 
@@ -60,12 +51,7 @@ def fit(
     Args:
         images: Files, folders, globs, .txt lists or URLs.
         out: Folder of the model; new, empty, or that of an earlier fit.
-        encoder: Alias (`heap models`), hub name, folder, or .pth file of DINO or DINOv2.
-        layer: Block of the encoder, from 0; negative counts from the last.
-        facet: Key projection of the block, its output token, or that after the last LayerNorm.
-        resolution: Side of the square whose area images are resized to.
-        square: Squeeze images to that square.
-        native: Leave images that are smaller than that at their own size.
+        features: The encoder, and its features.
         cues: Hand-made channels to join: colour, boundary, position.
         groups: Group tokens, the largest number of regions in an image.
         prior: What tells foreground from background: none is a border test afterwards, auto tries
@@ -73,18 +59,13 @@ def fit(
         steps: Training steps.
         seed: Seed of everything that is drawn: 0.
         settings: JSON file with more settings under features, head, losses and fit; options win.
-        cache: Folder of the feature store.
+        machine: Where the work is done.
         timeout: Seconds that reading an image may take, and decoding it.
-        device: cpu, cuda, mps or auto.
-        precision: auto uses bf16 where the processor has it.
     """
-    chosen = set_options(layer=layer, facet=facet, resolution=resolution, cues=cues)
-    chosen |= {"square": False} if native else {}  # The recipe may ask for squares.
-    chosen |= set_options(square=square, native=native)
     configs = _configs(
-        encoder,
+        features.encoder,
         read_sections(settings, ("features", "head", "losses", "fit")),
-        features=chosen,
+        features=features.chosen() | set_options(cues=cues),
         losses=set_options(prior=prior),
         head=set_options(groups=groups),
         fit=set_options(steps=steps, seed=seed),
@@ -93,7 +74,7 @@ def fit(
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fitting.command import fit as run_fit
 
-    hint_at_stronger(encoder)
+    hint_at_stronger(features.encoder)
     with Bars(err_console) as progress:
         model = run_fit(
             images,
@@ -102,9 +83,9 @@ def fit(
             head=configs.head,
             losses=configs.losses,
             config=configs.fit,
-            device=device,
-            precision=precision,
-            cache=cache,
+            device=machine.device,
+            precision=machine.precision,
+            cache=machine.cache,
             timeout=timeout,
             on_skipped=say_skipped,
             on_progress=progress,

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
@@ -18,7 +18,7 @@ Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_40
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class FeatureOptions:
+class EncoderOptions:
     """The encoder, and its features."""
 
     encoder: str = "embedded"
@@ -26,13 +26,32 @@ class FeatureOptions:
     layer: int | None = None
     """Block of the encoder, from 0; negative counts from the last."""
     facet: Facet | None = None
-    """Key projection of the block, or its output token."""
+    """Key projection of the block, its output token, or that after the last LayerNorm."""
     resolution: int | None = None
     """Side of the square whose area images are resized to."""
     square: bool | None = None
     """Squeeze images to that square."""
     native: bool | None = None
     """Leave images that are smaller than that at their own size, as the papers do."""
+
+    def chosen(self) -> dict[str, Any]:
+        """Options of the features that were set."""
+        # The recipe of an encoder may ask for squares.
+        unless = {"square": False} if self.native else {}
+        return unless | set_options(
+            layer=self.layer,
+            facet=self.facet,
+            resolution=self.resolution,
+            square=self.square,
+            native=self.native,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FeatureOptions(EncoderOptions):
+    """The same, with a name for tables."""
+
     encoder_label: str = ""
     """Name of the encoder in tables."""
 
@@ -45,16 +64,7 @@ class FeatureOptions:
         from heap.encoder.registry import recipe
 
         usual = asdict(recipe(self.encoder).features(self.encoder))
-        chosen = set_options(
-            layer=self.layer,
-            facet=self.facet,
-            resolution=self.resolution,
-            square=self.square,
-            native=self.native,
-        )
-        # The recipe of an encoder may ask for squares.
-        unless = {"square": False} if self.native else {}
-        return from_dict(FeatureConfig, usual | unless | chosen)
+        return from_dict(FeatureConfig, usual | self.chosen())
 
 
 @Parameter(name="*")
@@ -82,6 +92,7 @@ class PhotoOptions:
 
 
 ANY_PHOTOS = PhotoOptions()
+ANY_ENCODER = EncoderOptions()
 ANY_FEATURES = FeatureOptions()
 ANY_MACHINE = MachineOptions()
 

@@ -106,21 +106,6 @@ class Learned:
     """Seed that it was taught with; None where that is not known, or nothing is random."""
 
 
-def learn_heap(settings: HeapRecipe, setup: Setup) -> Learned:
-    """Fit a head, or load the one that is there already."""
-    return _learn_heap(settings, setup, {})
-
-
-def learn_heap_alone(settings: HeapRecipe, setup: Setup) -> Learned:
-    """The same without an orientation prior."""
-    return _learn_heap(settings, setup, {"prior": "none"})
-
-
-def learn_heap_self(settings: HeapRecipe, setup: Setup) -> Learned:
-    """The same with what the three losses alone have found as prior."""
-    return _learn_heap(settings, setup, {"prior": "self"})
-
-
 def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
     """Teach FOUND's layer, or load the one that is there already or a released decoder."""
     if setup.model and setup.model.is_file():
@@ -141,7 +126,8 @@ def learn_found(settings: FoundRecipe, setup: Setup) -> Learned:
     return Learned(method, wanted, fitted | _count_weights(method.layer), setup.seed)
 
 
-def _learn_heap(settings: HeapRecipe, setup: Setup, fixed: Mapping[str, Any]) -> Learned:
+def learn_heap(settings: HeapRecipe, setup: Setup, *, fixed: Mapping[str, Any]) -> Learned:
+    """Fit a head, or load the one that is there already; settings of losses may be `fixed`."""
     packaged = setup.features.encoder
     if setup.model is None and packaged in PACKAGED and not setup.photos:
         return _load_fitted(packaged_head(packaged), setup, asdict(settings), fixed)

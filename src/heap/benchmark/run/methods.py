@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from heap.base.errors import ConfigError
@@ -12,8 +13,6 @@ from heap.benchmark.run.learning import (
     Setup,
     learn_found,
     learn_heap,
-    learn_heap_alone,
-    learn_heap_self,
 )
 from heap.config import from_dict
 from heap.methods.deepspectral import DeepSpectral
@@ -91,7 +90,7 @@ _CARDS = (
         "HEAP without a prior; a border test turns the fitted head (AAAI 2024)",
         HeapRecipe,
         ({}, *({"head": {"groups": groups}} for groups in (8, 16, 4, 12, 24, 10, 20))),
-        learn_heap_alone,
+        partial(learn_heap, fixed={"prior": "none"}),
         regions=True,
     ),
     MethodCard(
@@ -100,7 +99,7 @@ _CARDS = (
         "HEAP whose prior is what its three losses alone have found, taught to itself; no peer's",
         HeapRecipe,
         _HEAPS,
-        learn_heap_self,
+        partial(learn_heap, fixed={"prior": "self"}),
         regions=True,
     ),
     MethodCard(
@@ -109,7 +108,7 @@ _CARDS = (
         "HEAP with the prior of the encoder's recipe: FOUND's layer, or the encoder's own",
         HeapRecipe,
         _HEAPS,
-        learn_heap,
+        partial(learn_heap, fixed={}),
         regions=True,
     ),
     MethodCard(
