@@ -17,11 +17,11 @@ from heap.base.progress import OnProgress, silent
 from heap.benchmark.protocols import Protocol
 from heap.benchmark.protocols.outcome import Edges, Outcome
 from heap.benchmark.results import AboutMethod, Results, round_floats, write_results
-from heap.benchmark.results.summary import summarise
 from heap.benchmark.run.bench import Bench, Entry
 from heap.benchmark.run.journal import Journal
 from heap.benchmark.run.memory import forget_peak, peak_mb
 from heap.benchmark.run.methods import METHODS, MethodCard
+from heap.benchmark.run.summary import summarise
 from heap.benchmark.truth import Dataset, Example, Truth
 from heap.images import Picture
 from heap.images.prefetch import map_ahead
