@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 
 from heap.base.forked import compute_after_fork
 from heap.store.columns import unit_vectors
@@ -132,11 +132,10 @@ def _to_clusters(unit: Vectors, labels: Int64[np.ndarray, " vector"]) -> Cluster
     members.sort(key=lambda chosen: -int(np.count_nonzero(chosen)))
     prototypes = unit_vectors(np.stack([unit[chosen].mean(axis=0) for chosen in members]))
     pairs = zip(members, prototypes, strict=True)
-    least = [_least_similarity(unit, chosen, prototype) for chosen, prototype in pairs]
+    least = [least_similarity(unit[chosen] @ prototype) for chosen, prototype in pairs]
     return Clusters(prototypes, np.array(least, dtype=np.float32))
 
 
-def _least_similarity(
-    unit: Vectors, members: Bool[np.ndarray, " vector"], prototype: Float32[np.ndarray, " dim"]
-) -> float:
-    return _NEAR * max(float(np.median(unit[members] @ prototype)), 0)
+def least_similarity(similarity: Float32[np.ndarray, " member"]) -> float:
+    """Similarity below which an object is kept apart from a category with these members."""
+    return _NEAR * max(float(np.median(similarity)), 0)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from heap.base.errors import InputError
+from heap.categories.cluster import least_similarity
 from heap.categories.listing import NONE, Category
 from heap.categories.members import places_of, read_members, write_members
 from heap.categories.sorting import sort_objects
@@ -145,6 +146,7 @@ def merge(editor: Editor, ids: Sequence[int]) -> int:
         return first
     merged = [row for row in kept if row["id"] in (first, *others)]
     (target,) = (row for row in merged if row["id"] == first)
+    target["name"] = target["name"] or next((row["name"] for row in merged if row["name"]), "")
     objects = read_members(editor.store)
     members = np.isin(objects.categories, (first, *others))
     # Rejected objects say nothing of what the category is like, unless it has no others.
@@ -154,7 +156,6 @@ def merge(editor: Editor, ids: Sequence[int]) -> int:
         target["prototype"] = unit_vectors(used.mean(axis=0, keepdims=True))[0].tolist()
         similarity = unit_vectors(objects.vectors[members]) @ np.float32(target["prototype"])
         target["least"] = float(min(similarity.min(), *(row["least"] for row in merged)))
-        target["name"] = target["name"] or next((row["name"] for row in merged if row["name"]), "")
         write_members(editor, objects, np.flatnonzero(members), first, similarity)
     gone = {*others, *(old for old, now in part_of.items() if now in (first, *others))}
     about = json.loads(target["made_with"]) | {"merged": sorted(gone)}
@@ -229,12 +230,10 @@ def gather_objects(editor: Editor, ids: Sequence[str], name: str = "") -> int:
     used = unit_vectors(objects.vectors[which])
     prototype = unit_vectors(used.mean(axis=0, keepdims=True))[0]
     similarity = used @ prototype
-    # As in clustering: objects less alike than half of the median are kept apart.
-    least = float(np.median(similarity)) / 2
     made_with = json.dumps({"objects": len(which), "last": number}, sort_keys=True)
     row = {
         "id": number, "name": wanted, "rejected": False, "prototype": prototype.tolist(),
-        "least": least, "made_with": made_with,
+        "least": least_similarity(similarity), "made_with": made_with,
     }  # fmt: skip
     for other in kept:
         # Whichever categories are merged away later, one row still says which numbers were used.

@@ -5,7 +5,7 @@ import pytest
 
 import heap
 from heap.base.errors import InputError
-from heap.categories.edit import merge, reject, reject_objects, rename
+from heap.categories.edit import merge, move_objects, reject, reject_objects, rename
 from heap.categories.listing import Category, categories
 from heap.categories.sorting import sort_objects
 from heap.store import schema
@@ -173,6 +173,17 @@ class TestCorrections:
             editor.update_objects("category = 3", {"category": None})
             sort_objects(editor)
         assert images_of(run, 3) == {"b", "c"}
+
+    def test_the_name_of_an_empty_category_is_kept(self, run: Path) -> None:
+        sort(run, 3)
+        with Editor(run) as editor:
+            rename(editor, {2: "dog"})
+            objects = [key for key, category in category_of(run).items() if category in (1, 2)]
+            move_objects(editor, objects, 3)
+            merge(editor, [1, 2])
+        assert [(each.id, each.name, each.size) for each in found(run)] == [
+            (1, "dog", 0), (3, "", 25),
+        ]  # fmt: skip
 
     def test_a_merge_can_be_repeated(self, run: Path) -> None:
         sort(run, 3)
