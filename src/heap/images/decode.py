@@ -156,7 +156,7 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
     size = image.size
     # From the header alone, before any pixel takes memory.
     _check_size(key, size, limits)
-    with _stage(key, "decode"):
+    with at_stage(key, "decode"):
         _draft(image, limits.draft_side)
     work = partial(_to_upright_rgb, image, lambda: _open_image(data, key), limits.draft_side)
     if image.format in process.FORMATS:
@@ -177,13 +177,13 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
 
 
 def _read(source: Source, limits: Limits) -> bytes:
-    with _stage(source.key, "read"):
+    with at_stage(source.key, "read"):
         return source.read(limits.byte_count)
 
 
 def _open(key: str, data: bytes) -> tuple[ImageFile, int]:
     """Open an image; returns it with its number of frames or pages."""
-    with _stage(key, "open"):
+    with at_stage(key, "open"):
         if not data:
             raise ImageError(key, "open", "the file is empty")
         image = _open_image(data, key)
@@ -263,7 +263,7 @@ def _check_size(key: str, size: tuple[int, int], limits: Limits) -> None:
 
 
 def _run_in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) -> T:
-    with _stage(key, stage):
+    with at_stage(key, stage):
         try:
             return run_within(seconds, timed("decode")(work))
         except TimeoutError as error:
@@ -272,7 +272,7 @@ def _run_in_time(key: str, stage: str, seconds: float, work: Callable[[], T]) ->
 
 
 @contextmanager
-def _stage(key: str, stage: str) -> Iterator[None]:
+def at_stage(key: str, stage: str) -> Iterator[None]:
     """Turn any error in the block into an error of the image at this stage."""
     # Decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
     # OverflowError, MemoryError, AssertionError ... for damaged files: there is no complete list.

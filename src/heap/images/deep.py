@@ -37,12 +37,17 @@ _SWAPPED = {"B": "L", "L": "B", "N": _OTHER}
 _GREY_ALPHA = "LA;16B"
 
 
-def from_grey(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Convert a loaded grey picture of 16 bits, whole numbers or floats, to RGB; with a note."""
-    values = np.asarray(image)
-    black, white, note = _range_of_greys(image, values)
+def from_grey(
+    image: Image.Image, opened: Image.Image | None = None
+) -> tuple[Image.Image, str | None]:
+    """Convert a loaded grey picture of 16 bits, whole numbers or floats, to RGB; with a note.
+
+    `opened` is the picture with the tags of the file, where `image` is a copy without them.
+    """
+    opened, values = opened or image, np.asarray(image)
+    black, white, note = _range_of_greys(opened, values)
     grey = _scale(values, black, white)
-    if _tag(image, ExifTags.Base.PhotometricInterpretation) == 0:  # white is zero
+    if _tag(opened, ExifTags.Base.PhotometricInterpretation) == 0:  # white is zero
         grey = 255 - grey
     return Image.fromarray(grey).convert("RGB"), note
 

@@ -1,9 +1,10 @@
 """Images that a program holds, as pictures: arrays, tensors, Pillow images, bytes, files, paths.
 
 Arrays are height × width, or with 1 (grey), 3 (RGB) or 4 (RGBA) channels behind; colours in the
-order of OpenCV are turned by `array[..., ::-1]`. Tensors may have the channels first, too, and have
-if both are possible. Values are 0 to 255 in `uint8`, 0 to 1 in floats, and 0 to 65,535 in `uint16`,
-where darker ones are stretched as in `heap.images.deep`; whatever else is refused.
+order of OpenCV are turned by `array[..., ::-1]`. Tensors may have the channels first, too; a shape
+that can be read both ways, such as 3 × 200 × 3, is read so. Values are 0 to 255 in `uint8`,
+0 to 1 in floats, and 0 to 65,535 in `uint16`, where darker ones are stretched as in
+`heap.images.deep`; whatever else is refused.
 """
 
 import io
@@ -19,7 +20,7 @@ from PIL import Image, ImageOps
 
 from heap.base.errors import InputError
 from heap.images.colour import put_on_backdrop
-from heap.images.decode import Picture, decode, decode_bytes, picture_from, profile_of
+from heap.images.decode import Picture, at_stage, decode, decode_bytes, picture_from, profile_of
 from heap.images.deep import from_grey, to_bytes
 from heap.images.listing import list_images
 
@@ -71,7 +72,7 @@ def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Pic
     if isinstance(image, Picture):
         return image if name is None else replace(image, key=name)
     key = name or usual
-    if (data := _encoded(image)) is not None:
+    if (data := _encoded(image, key)) is not None:
         return decode_bytes(key, data)
     return picture_from(key, *_to_rgb(image, key))
 
@@ -83,8 +84,9 @@ def encode(image: Any, key: str) -> tuple[bytes, str | None]:
 
     Raises:
         InputError: if it is nothing that can be used, saying why and what to do.
+        ImageError: if it cannot be read or decoded.
     """
-    if (data := _encoded(image)) is not None:
+    if (data := _encoded(image, key)) is not None:
         return data, None
     rgb, note, profile = _to_rgb(image, key)
     file = io.BytesIO()
@@ -93,17 +95,19 @@ def encode(image: Any, key: str) -> tuple[bytes, str | None]:
     return file.getvalue(), note
 
 
-def _encoded(image: Any) -> bytes | None:
+def _encoded(image: Any, key: str) -> bytes | None:
     """Bytes of an image that is encoded already, None of any other."""
     if hasattr(image, "read"):
-        image = image.read()
+        with at_stage(key, "read"):
+            image = image.read()
     return bytes(image) if isinstance(image, bytes | bytearray | memoryview) else None
 
 
 def _to_rgb(image: Any, key: str) -> tuple[Image.Image, str | None, bytes]:
     """Upright RGB of an image that is not encoded, a note, and the profile of its colours."""
     if isinstance(image, Image.Image):
-        return _from_pillow(image)
+        with at_stage(key, "decode"):  # one that was opened from a file is decoded only now
+            return _from_pillow(image)
     # A tensor is known by what it can do: torch is slow to import, and not needed for this.
     if hasattr(image, "detach") and hasattr(image, "cpu"):
         return _from_array(_to_numpy(image), key)
@@ -127,7 +131,7 @@ def _from_path(path: str) -> Picture:
 def _from_pillow(image: Image.Image) -> tuple[Image.Image, str | None, bytes]:
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F" or upright.mode.startswith("I"):
-        rgb, note = from_grey(upright)
+        rgb, note = from_grey(upright, image)
     elif upright.has_transparency_data:
         rgb, note = put_on_backdrop(upright.convert("RGBA"))
     else:

@@ -206,7 +206,10 @@ class _Lister:
             raise _unusable(url, error) from error
 
     def _read_list(self, path: Path, place: str) -> _Part:
-        items = [_to_item(name, path.parent) for name in names_in_list(path)]
+        try:
+            items = [_to_item(name, path.parent) for name in names_in_list(path)]
+        except OSError as error:
+            raise _unusable(place, error) from error
         if torn := [str(item) for item in items if isinstance(item, str) and "\0" in item]:
             raise InputError(
                 f"{place!r} is no list of images: the name {torn[0][:100]!r} has the character "

@@ -91,11 +91,13 @@ def split_pattern(
     from fsspec.utils import glob_translate
 
     # Only from the first part with a wildcard on: names before it are taken as they are.
-    start = next(
+    wild = (
         index
         for index, part in enumerate(parts)
         if is_pattern(part) and not exists(os.path.join(*parts[: index + 1]))  # noqa: PTH118
     )
+    # If there is none, the walk of the whole path says what is wrong with it.
+    start = next(wild, len(parts))
     rest = parts[start:]
     depth = None if "**" in rest else len(rest)
     try:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 
 from heap.base.errors import ImageError, InputError
 from heap.images.held import is_single, to_picture, to_pictures
+from heap.images.named import to_named
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 PNG = io.BytesIO()
@@ -109,6 +110,32 @@ def test_damaged_bytes_and_endless_strips_are_errors_of_the_image() -> None:
         to_picture(b"no image", "x.jpg")
     with pytest.raises(ImageError, match="5000x1 is one side more than 1000 times the other"):
         to_picture(np.zeros((1, 5000), dtype=np.uint8))
+
+
+def test_a_pillow_image_that_is_damaged_is_an_error_of_the_image() -> None:
+    half = Image.open(io.BytesIO(ENCODED[: len(ENCODED) // 2]))
+    with pytest.raises(ImageError, match=r"half: .*truncated \(at stage 'decode'\)"):
+        to_picture(half, "half")
+    named = to_named(("half", Image.open(io.BytesIO(ENCODED[: len(ENCODED) // 2]))))
+    with pytest.raises(InputError, match="truncated"):
+        named.source.read()
+
+
+def test_a_file_that_was_closed_is_an_error_of_the_image() -> None:
+    file = io.BytesIO(ENCODED)
+    file.close()
+    with pytest.raises(ImageError, match=r"shut: .*closed file.* \(at stage 'read'\)"):
+        to_picture(file, "shut")
+
+
+def test_a_pillow_image_of_16_bits_has_the_tags_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "white-is-zero.tif"
+    ramp = np.linspace(0, 65_535, 48).astype(np.uint16).reshape(6, 8)
+    Image.fromarray(ramp).save(path, tiffinfo={ExifTags.Base.PhotometricInterpretation: 0})
+    with Image.open(path) as image:
+        held = to_picture(image)
+    assert held.pixels[0, 0].tolist() == [255, 255, 255]
+    assert np.array_equal(held.pixels, to_picture(path).pixels)
 
 
 def test_large_arrays_are_reduced_as_files_are() -> None:

@@ -97,6 +97,23 @@ def test_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
     assert keys(path) == ["photo[1].jpg"]
 
 
+def test_a_missing_file_in_a_folder_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
+    odd = tmp_path / "photos [2024]"
+    odd.mkdir()
+    (odd / "link[1].jpg").symlink_to("gone.jpg")
+    for name in ("typo.jpg", "link[1].jpg"):
+        with pytest.raises(InputError, match=f"{re.escape(name)}': No such file or directory; che"):
+            list_images(odd / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file like this one")
+def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    # Root may read every file; the beginning of the memory of a process nobody can.
+    (tmp_path / "list.txt").symlink_to("/proc/self/mem")
+    with pytest.raises(InputError, match=r"cannot use .*list\.txt': Input/output error; check"):
+        list_images(tmp_path / "list.txt")
+
+
 def test_list_file(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "list.txt"
     lines = [
