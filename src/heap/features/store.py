@@ -7,6 +7,7 @@ import zlib
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -18,6 +19,9 @@ from heap.encoder.base import Encoder
 from heap.features.describe import PatchFeatures
 
 logger = logging.getLogger(__name__)
+
+
+_LARGEST = torch.finfo(torch.float16).max
 
 
 class FeatureStore:
@@ -46,7 +50,8 @@ class FeatureStore:
         if features.boundary is None:
             raise ValueError("features are kept for fitting, which may need the boundary prior")
         tensors = {
-            "patches": features.patches.half(),
+            # Larger values would become infinite in half precision.
+            "patches": features.patches.clamp(-_LARGEST, _LARGEST).half(),
             "cls_attention": features.cls_attention.half(),
             "boundary": features.boundary.half(),
         }

@@ -44,7 +44,7 @@ def fit(
     config: FitConfig | None = None,
     device: str = "auto",
     precision: Precision = "auto",
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     timeout: float = Limits().seconds,
     on_skipped: Callable[[Skipped], None] = lambda skipped: None,
     on_progress: OnProgress = silent,
@@ -73,7 +73,8 @@ def fit(
     out = Path(out)
     # Folder and images before the encoder: loading it takes seconds, and may need the network.
     refuse_strangers(out)
-    limits = Limits(seconds=real_number("timeout", timeout, least=0))
+    # Longer waits are more than clocks of the system can count; this is eleven days.
+    limits = Limits(seconds=real_number("timeout", timeout, least=0, most=1_000_000))
     with TemporaryDirectory(prefix="heap-fit-") as spooled:
         sources = _choose_images(images, config.images, Path(spooled), on_skipped)
         return _fit(
@@ -91,7 +92,7 @@ def _fit(
     config: FitConfig,
     device: str,
     precision: Precision,
-    cache: Path | None,
+    cache: Path | str | None,
     limits: Limits,
     on_progress: OnProgress,
 ) -> Heap:
@@ -99,7 +100,7 @@ def _fit(
     note_place(features.encoder, loaded.fingerprint)
     name = name_of_encoder(out, loaded.fingerprint) or lasting_name(features.encoder)
     make_folder(out)
-    store = FeatureStore(cache or cache_dir() / "features", loaded, features)
+    store = FeatureStore(Path(cache) if cache else cache_dir() / "features", loaded, features)
     model_config = ModelConfig(
         features=replace(features, encoder=name),
         head=head,

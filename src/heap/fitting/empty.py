@@ -51,10 +51,13 @@ class Crop:
         """Cut the crop out of the picture, as a picture of its own."""
         height, width = picture.pixels.shape[:2]
         (rows, cols), (top, left, bottom, right) = self.grid, self.span
-        # Whole pixels; rounded down on all sides, so that patches side by side never overlap.
+        # Whole pixels; rounded down on all sides, so that patches side by side never overlap. At
+        # least one pixel, for tiny images have fewer than patches.
         y, x = top * height // rows, left * width // cols
         pixels = np.ascontiguousarray(
-            picture.pixels[y : bottom * height // rows, x : right * width // cols]
+            picture.pixels[
+                y : max(y + 1, bottom * height // rows), x : max(x + 1, right * width // cols)
+            ]
         )
         crop_height, crop_width = pixels.shape[:2]
         digest = self.digest(picture.digest)

@@ -90,10 +90,10 @@ def make_masks(
 
 def save_masks(masks: list[Mask], path: Path) -> None:
     """Save the masks for later fits, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In one row, because grids and so lengths differ, and safetensors hold no lists.
     lengths = torch.tensor([len(mask) for mask in masks])
-    with replacing(path) as file:
+    # Other fits of the same images may save the same masks at the same time.
+    with replacing(path, cache=True) as file:
         file.write(save({"masks": torch.cat(masks), "lengths": lengths}))
 
 

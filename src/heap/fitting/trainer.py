@@ -67,7 +67,11 @@ class Trainer:
         optimizer = torch.optim.AdamW(
             heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.head, self.optimizer = self.accelerator.prepare(heap.head, optimizer)
+        # Alone, the head stays on the device that was asked for, which accelerate does not know.
+        several = self.accelerator.num_processes > 1
+        self.head, self.optimizer = self.accelerator.prepare(
+            heap.head, optimizer, device_placement=[several] * 2
+        )
         self.prior: list[Mask] | None = None
         self.crops: Images | None = None
         self.step = 0
@@ -127,7 +131,7 @@ class Trainer:
 
         Raises:
             ConfigError: if it was made with other settings, naming the differing keys.
-            StoreError: if it is no checkpoint of a fit.
+            StoreError: if it is no checkpoint of a fit, or one of another version of heap.
         """
         if state.keys() != self.state().keys():
             raise StoreError(f"{where} is not of a fit; choose another --out")
@@ -139,9 +143,16 @@ class Trainer:
                 f"{where.parent} holds a fit with other settings: {', '.join(keys)}; choose "
                 f"another --out, or delete {where.parent} to start again"
             )
-        # The whole of it: the mean feature, which `start` would compute, is a buffer of the head.
-        self.heap.head.load_state_dict(state["head"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            # The whole of it: the mean feature, which `start` would compute, is a buffer of the
+            # head.
+            self.heap.head.load_state_dict(state["head"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise StoreError(
+                f"{where} is of another version of heap, whose heads were others; delete "
+                f"{where.parent} to start again"
+            ) from error
         self.step = state["step"]
 
     def advance(self) -> dict[str, float]:
@@ -206,7 +217,7 @@ class Trainer:
         return picks[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _stack(self, parts: list[Tensor]) -> Tensor:
-        return torch.stack(parts).to(self.accelerator.device)
+        return torch.stack(parts).to(self.heap.head.centre.device)
 
     @torch.inference_mode()
     def finish(self) -> Monitor:

@@ -168,6 +168,15 @@ def test_the_store_gives_back_what_was_put_in_half_precision(
     assert_close(again, found, 0)
 
 
+def test_a_feature_too_large_for_half_precision_stays_finite(
+    store: FeatureStore, described: PatchFeatures
+) -> None:
+    store.put(DIGEST, replace(described, patches=described.patches.sign() * 1e5))
+    found = store.get(DIGEST)
+    assert found is not None
+    assert torch.equal(found.patches, described.patches.sign() * 65_504)
+
+
 def damaged_is_absent(store: FeatureStore, content: bytes) -> bool:
     path = store.folder / DIGEST[:2] / f"{DIGEST}.safetensors"
     path.write_bytes(content)

@@ -76,6 +76,13 @@ def test_a_crop_is_its_part_of_the_picture(pictures: list[Picture]) -> None:
     assert found.digest == crop.digest(picture.digest)
 
 
+def test_a_crop_of_an_image_that_has_fewer_pixels_than_patches_is_not_empty() -> None:
+    pixels = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    small = Crop(0, (0, 22, 10, 32), (32, 32)).cut(Picture("tiny", pixels, 3, 3, "", None))
+    assert (small.width, small.height) == (1, 1)
+    assert np.array_equal(small.pixels, pixels[:1, 2:])
+
+
 @pytest.fixture
 def images(
     photos: Path, encoder: Encoder, feature_config: FeatureConfig, tmp_path: Path

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from PIL import Image
 from safetensors.torch import load_file
 
+from heap.base.checkpoint import load_checkpoint, save_checkpoint
+from heap.base.device import fresh_accelerator
 from heap.base.errors import ConfigError, FitError, InputError, StoreError
 from heap.base.lock import lock_run
 from heap.base.progress import silent
@@ -23,10 +27,12 @@ from heap.features.store import FeatureStore
 from heap.fitting.collect import collect, spread_evenly
 from heap.fitting.command import fit
 from heap.fitting.folder import refuse_strangers
+from heap.fitting.trainer import Trainer
 from heap.images import Picture, Source, list_images
 from heap.methods.found import FoundRecipe
 from heap.model.embedding import embed
 from heap.model.heap import Heap
+from heap.model.saved import ModelConfig
 from heap.model.whitening import Whitening
 from heap.store.store import RunStore
 
@@ -50,7 +56,7 @@ def fit_small(photos: Path, settings: dict[str, Any], tmp_path: Path) -> Fit:
     """Fits with these settings and a cache of its own; any argument can be another one."""
 
     def fitted(out: Path, images: Path = photos, **options: Any) -> Heap:
-        return fit(images, out, **(settings | {"cache": tmp_path / "features"} | options))
+        return fit(images, out, **(settings | {"cache": str(tmp_path / "features")} | options))
 
     return fitted
 
@@ -194,6 +200,14 @@ def test_a_checkpoint_of_something_else_is_refused(fit_small: Fit, tmp_path: Pat
         fit_small(tmp_path / "out")
 
 
+def test_a_checkpoint_of_another_version_is_refused(fit_small: Fit, whole: Path) -> None:
+    state = load_checkpoint(whole / "checkpoint.pt")
+    del state["head"]["objectness.lift"]
+    save_checkpoint(whole / "checkpoint.pt", state)
+    with pytest.raises(StoreError, match=r"checkpoint\.pt is of another version of heap.*delete"):
+        fit_small(whole)
+
+
 @pytest.mark.fault("F32")
 def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
@@ -203,6 +217,35 @@ def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -
     lock.close()
     fit_small(tmp_path / "out")
     assert not (tmp_path / "out" / ".lock").exists()
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e12])
+def test_a_timeout_that_no_clock_can_count_is_refused(
+    timeout: float, fit_small: Fit, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"timeout is .*; it has to be from 0 to 1000000"):
+        fit_small(tmp_path / "out", timeout=timeout)
+
+
+def test_the_head_stays_on_the_device_that_was_asked_for(
+    photos: Path,
+    encoder: Encoder,
+    feature_config: FeatureConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def elsewhere(**options: Any) -> Accelerator:
+        accelerator = fresh_accelerator(**options)
+        accelerator.state.device = torch.device("meta")
+        return accelerator
+
+    monkeypatch.setattr("heap.fitting.trainer.fresh_accelerator", elsewhere)
+    model = Heap(encoder, ModelConfig(features=feature_config, encoder_fingerprint=""))
+    store = FeatureStore(tmp_path, encoder, feature_config)
+    with ThreadPoolExecutor(1) as pool:
+        images = collect(list(list_images(photos)), encoder, store, pool, silent)
+    trainer = Trainer(model, images, LossConfig(), FitConfig(batch=2))
+    assert math.isfinite(trainer.advance()["intra"])
 
 
 def test_an_out_that_cannot_be_made_is_refused(fit_small: Fit, tmp_path: Path) -> None:

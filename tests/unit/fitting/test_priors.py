@@ -201,6 +201,23 @@ def test_masks_are_read_as_they_were_kept(
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+def test_two_fits_may_save_the_same_masks_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, masks = tmp_path / "masks.safetensors", [torch.tensor([True, False])]
+
+    def save_after_another(tensors: dict[str, Tensor]) -> bytes:
+        monkeypatch.undo()
+        save_masks(masks, path)
+        return save(tensors)
+
+    monkeypatch.setattr("heap.fitting.priors.save", save_after_another)
+    save_masks(masks, path)
+    kept = load_masks(path, 1)
+    assert kept is not None
+    assert torch.equal(kept[0], masks[0])
+
+
 def test_masks_that_are_not_whole_are_none(tmp_path: Path) -> None:
     path = tmp_path / "masks.safetensors"
     assert load_masks(path, 2) is None
