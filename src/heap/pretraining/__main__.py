@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from heap.base.errors import HeapError, InputError
+from heap.base.files import make_folder
 from heap.pretraining.config import TAUGHT, PretrainConfig
 from heap.pretraining.loop import run
 from heap.pretraining.photos import read_packs
@@ -30,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = _config(arguments.settings, arguments.minutes, TAUGHT if arguments.teacher else {})
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        make_folder(arguments.out)
         photos = read_packs(arguments.packs)
         run(photos, arguments.out, config, _Lines(len(photos)),
             start=arguments.start, teacher=arguments.teacher)  # fmt: skip
@@ -46,7 +47,7 @@ def _config(
     settings: Path | None, minutes: float | None, defaults: dict[str, Any]
 ) -> PretrainConfig:
     try:
-        values = defaults | (json.loads(settings.read_text()) if settings else {})
+        values = defaults | (json.loads(settings.read_text(encoding="utf-8")) if settings else {})
         return PretrainConfig(**values | ({"minutes": minutes} if minutes is not None else {}))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"--settings {settings} cannot be used: {error}") from error

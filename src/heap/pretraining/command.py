@@ -15,6 +15,7 @@ from heap.base.errors import InputError
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
+from heap.base.numbers import whole_number
 from heap.base.progress import OnProgress, silent
 from heap.config import from_dict
 from heap.encoder import hub
@@ -51,7 +52,7 @@ def pretrain(
     limit: int | None = None,
     start: str | None = None,
     teacher: str | None = None,
-    quality: Path | None = None,
+    quality: Path | str | None = None,
     quality_every: int = 1000,
     on_skipped: OnSkipped = lambda skipped: None,
     on_progress: OnProgress = silent,
@@ -72,12 +73,13 @@ def pretrain(
         WeightsError: if the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
+    quality_every = whole_number("quality_every", quality_every, least=1)
     # With a teacher, only its features are learned, unless `config` asks for more.
     config = config or from_dict(PretrainConfig, TAUGHT if teacher else {})
+    side = _choose_side(config) if side is None else whole_number("side", side, least=2)
     out, start_folder = Path(out), _find_start(start)
     _fetch_teacher(teacher)
     make_folder(out)
-    side = side or _choose_side(config)
     with lock_run(out), Interruptible() as stop:
         photos, failures = _load_photos(images, side, limit, on_skipped, on_progress)
         write_failures(failures, out / FAILURES)
@@ -91,7 +93,7 @@ def pretrain(
             stop.check()
 
         def score(encoder: Path) -> dict[str, float]:
-            return asdict(measure(encoder, quality, out / "quality")) if quality else {}
+            return asdict(measure(encoder, Path(quality), out / "quality")) if quality else {}
 
         run(
             photos, out, config, on_step, start=start_folder, teacher=teacher,
@@ -101,7 +103,7 @@ def pretrain(
 
 def pack(
     images: Place | Sequence[Place],
-    stem: Path,
+    stem: Path | str,
     *,
     side: int = SIDE,
     most_bytes: int = 60_000_000,
@@ -116,6 +118,7 @@ def pack(
     Raises:
         InputError: if fewer than two images can be read.
     """
+    side, stem = whole_number("side", side, least=2), Path(stem)
     make_folder(stem.parent)
     photos, failures = _load_photos(images, side, None, on_skipped, on_progress)
     paths = photos.write(stem, most_bytes)

@@ -4,6 +4,7 @@ A pack is a safetensors file of squares in YCbCr with the colour at half the res
 size of RGB, and nothing but NumPy and torch is needed to read it.
 """
 
+import glob
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Photos:
         parts = range(0, len(self), count)
         paths = [stem.with_name(f"{stem.name}-{part:03}.safetensors")
                  for part in range(1, len(parts) + 1)]  # fmt: skip
-        ours = stem.parent.glob(f"{stem.name}-[0-9][0-9][0-9].safetensors")
+        ours = stem.parent.glob(f"{glob.escape(stem.name)}-[0-9]*.safetensors")
         # Packs are named by a pattern, which would also match those that are left of a larger set.
         if stale := sorted(set(ours) - set(paths)):
             raise InputError(f"{stale[0]} is of an earlier, larger pack: delete it, or choose "

@@ -78,7 +78,7 @@ def test_what_is_left_out_is_said_with_its_reason(
         (failure,) = map(json.loads, path.read_text().splitlines())
         assert (failure["path"], failure["stage"]) == ("05.png", "open")
         assert "not an image" in failure["reason"]
-    pack(photos, stem, side=32)
+    pack(photos, str(stem), side=32)
     assert not failures_of(stem).exists()
 
 
@@ -100,6 +100,13 @@ def test_what_cannot_be_used(photos: Path, tiny: Config, tmp_path: Path) -> None
         pretrain([*packs, photos], tmp_path / "out", config=tiny())
     with pytest.raises(InputError, match="side 33 is odd"):
         pretrain(photos, tmp_path / "out", config=tiny(), side=33)
+    for side in (0, -2):
+        with pytest.raises(InputError, match=f"side is {side}; it has to be 2 or more"):
+            pretrain(photos, tmp_path / "out", config=tiny(), side=side)
+        with pytest.raises(InputError, match=f"side is {side}; it has to be 2 or more"):
+            pack(photos, tmp_path / "out", side=side)
+    with pytest.raises(InputError, match="quality_every is 0; it has to be 1 or more"):
+        pretrain(photos, tmp_path / "out", config=tiny(), quality_every=0)
     with pytest.raises(InputError, match="--start dino-vits8 is not on this machine"):
         pretrain(packs, tmp_path / "out", config=tiny(), start="dino-vits8")
     with pytest.raises(InputError, match="there is no encoder 'dino-vits9'"):
@@ -135,7 +142,7 @@ def test_figures_of_a_labelled_folder(photos: Path, tiny: Config, tmp_path: Path
         mask[height // 4 : -height // 4, width // 4 : -width // 4] = 255
         Image.fromarray(mask).save(data / "masks" / path.name)
     out = tmp_path / "out"
-    pretrain(photos, out, config=tiny(), side=48, quality=data)
+    pretrain(photos, out, config=tiny(), side=48, quality=str(data))
     (line,) = map(json.loads, (out / "quality.jsonl").read_text().splitlines())
     assert line.pop("step") == 5
     assert set(line) == {"tokencut_iou", "tokencut_corloc", "heap_iou", "heap_corloc"}

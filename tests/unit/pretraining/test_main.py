@@ -112,3 +112,6 @@ def test_input_that_cannot_be_used(bare: Run, packs: list[Path], tmp_path: Path)
         code, (line,) = bare(*arguments, "--out", tmp_path / "out")
         assert code == 2
         assert part in line
+    code, (line,) = bare(*packs, "--out", packs[0])
+    assert code == 2
+    assert "cannot be made (File exists)" in line

@@ -164,9 +164,15 @@ def test_planes_that_do_not_belong_together_are_refused(squares: Photos, tmp_pat
             read_packs([path])
 
 
-def test_packs_of_a_larger_set_are_not_mixed_with_new_ones(squares: Photos, tmp_path: Path) -> None:
-    many = squares.write(tmp_path / "pack", 12_000)
+@pytest.mark.parametrize("name", ["pack", "p[1]"])
+def test_packs_of_a_larger_set_are_not_mixed_with_new_ones(
+    name: str, squares: Photos, tmp_path: Path
+) -> None:
+    many = squares.write(tmp_path / name, 12_000)
     assert len(many) > 1
-    with pytest.raises(InputError, match=r"pack-002\.safetensors is of an earlier"):
-        squares.write(tmp_path / "pack", 1_000_000)
-    assert squares.write(tmp_path / "pack", 12_000) == many
+    with pytest.raises(InputError, match=r"-002\.safetensors is of an earlier"):
+        squares.write(tmp_path / name, 1_000_000)
+    assert squares.write(tmp_path / name, 12_000) == many
+    (tmp_path / f"{name}-1000.safetensors").touch()
+    with pytest.raises(InputError, match=r"-1000\.safetensors is of an earlier"):
+        squares.write(tmp_path / name, 12_000)
