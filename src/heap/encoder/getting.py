@@ -7,7 +7,7 @@ from pathlib import Path
 from heap.base.errors import WeightsError
 from heap.encoder import hub
 from heap.encoder.files import file_digest, find_files
-from heap.encoder.registry import CARDS, Card, is_local, resolve
+from heap.encoder.registry import CARDS, Card, card_of, is_local, resolve
 
 UNGATED = {
     "dinov3-vits16": "dinov2-vits14-reg",
@@ -45,11 +45,6 @@ class LocalEncoder:
     fresh: bool
     """Whether it was downloaded just now."""
     megabytes: float
-
-
-def card_of(name: str) -> Card | None:
-    """Card of an encoder by its alias or its name on the hub; None if it has none."""
-    return CARDS.get(name) or next((card for card in CARDS.values() if card.repo == name), None)
 
 
 def describe_terms(name: str) -> str:

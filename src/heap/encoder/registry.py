@@ -177,6 +177,11 @@ CARDS: dict[str, Card] = {card.alias: card for card in _CARDS}
 """Cards by alias."""
 
 
+def card_of(name: str) -> Card | None:
+    """Card of an encoder by its alias or its name on the hub; None if it has none."""
+    return CARDS.get(name) or next((card for card in CARDS.values() if card.repo == name), None)
+
+
 def recipe(encoder: str) -> Recipe:
     """Recipe of an encoder by alias, hub name, folder or original checkpoint.
 
@@ -185,9 +190,7 @@ def recipe(encoder: str) -> Recipe:
     Raises:
         WeightsError: if there is a config.json or a checkpoint that cannot be read.
     """
-    card = CARDS.get(encoder) or next(
-        (card for card in CARDS.values() if card.repo == encoder), None
-    )
+    card = card_of(encoder)
     if card is not None:
         return card.recipe
     place: Path | None = Path(encoder)

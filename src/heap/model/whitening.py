@@ -33,9 +33,13 @@ class Whitening(nn.Module):
         return (features - self.mean) @ self.matrix
 
     @torch.no_grad()
-    def learn(self, images: Iterable[Float[Tensor, "_ dim"]]) -> None:
-        """Learn mean and covariance of the rows of all images; one image is in memory at a time."""
-        # In double precision: the covariance is a small difference of two large sums.
+    def learn(self, images: Iterable[Float[Tensor, "_ dim"]], ridge: float = RIDGE) -> None:
+        """Learn mean and covariance of the rows of all images; one image is in memory at a time.
+
+        `ridge` counts in shares of the mean variance, as `RIDGE` does.
+        """
+        # In double precision: the covariance is a small difference of two large sums. On the CPU,
+        # for not every device has it.
         count, total = 0, torch.zeros_like(self.mean, dtype=torch.float64, device="cpu")
         products = torch.zeros_like(self.matrix, dtype=torch.float64, device="cpu")
         for patches in images:
@@ -45,9 +49,10 @@ class Whitening(nn.Module):
         mean = total / count
         # Covariance E[x xᵀ] - E[x] E[x]ᵀ; columns of `directions` are its eigenvectors.
         variance, directions = torch.linalg.eigh(products / count - mean.outer(mean))
-        # The floor is for features that do not vary at all, as of a single patch.
-        ridge = RIDGE * variance.mean().clamp(min=1e-12)
-        scaled = directions / (variance.clamp(min=0) + ridge).sqrt()
+        variance = variance.clamp(min=0)  # rounding may leave them a little below
+        # Not 0, for features that do not vary at all, as of a single patch.
+        floor = (ridge * variance.mean()).clamp(min=1e-12)
+        scaled = directions / (variance + floor).sqrt()
         self.mean.copy_(mean)
         # Rotated back (ZCA whitening), so that sign and order of the eigenvectors, which differ
         # between machines, do not matter.

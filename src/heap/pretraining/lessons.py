@@ -21,7 +21,8 @@ from yaml import YAMLError
 from heap.base.errors import ConfigError, StoreError, WeightsError
 from heap.base.progress import OnProgress
 from heap.encoder.base import Encoder
-from heap.encoder.registry import CARDS, resolve
+from heap.encoder.registry import card_of, resolve
+from heap.model.whitening import Whitening
 from heap.pretraining.photos import Photos
 from heap.pretraining.student import Widths
 
@@ -54,44 +55,6 @@ class Header:
         return self.whole_width + self.grid**2 * self.patch_width
 
 
-@dataclass(frozen=True)
-class Standard:
-    """Map after which vectors vary alike in every direction.
-
-    x -> (x - mean) (covariance + ridge)^-1/2
-    """
-
-    mean: Float[Tensor, " dim"]
-    matrix: Float[Tensor, "dim dim"]
-
-    @classmethod
-    def of(cls, parts: Iterable[Float[Tensor, "_ dim"]], ridge: float) -> "Standard":
-        """Standard of vectors like these; `ridge` counts in shares of the mean variance."""
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for part in parts:
-            # In double precision: the covariance is a small difference of two large sums.
-            rows = part.double()
-            count, total = count + len(rows), total + rows.sum(dim=0)
-            squares = squares + rows.T @ rows
-        mean = total / count
-        variances, directions = torch.linalg.eigh(squares / count - mean[:, None] * mean)
-        variances = variances.clamp_min(0)  # rounding may leave them a little below
-        # Not 0, for a teacher whose features never vary; their standardised vectors are zero.
-        floor = (ridge * variances.mean()).clamp_min(1e-12)
-        # Rotated back (ZCA), so that sign and order of the eigenvectors do not matter.
-        matrix = (directions * (variances + floor).rsqrt()) @ directions.T
-        return cls(mean.float(), matrix.float())
-
-    def __call__(self, rows: Float[Tensor, "*any dim"]) -> Float[Tensor, "*any dim"]:
-        """Standardise vectors."""
-        standardised: Tensor = (rows - self.mean) @ self.matrix
-        return standardised
-
-    def to(self, device: torch.device) -> "Standard":
-        """Copy on `device`."""
-        return Standard(self.mean.to(device), self.matrix.to(device))
-
-
 class Lessons:
     """Features of the stronger encoder for every photo, and their standards."""
 
@@ -106,9 +69,9 @@ class Lessons:
         self.header, self.origin = header, origin
         # Moved to the memory of a GPU; on a CPU this changes nothing, and they stay in the file.
         self.values = values.to(device)
-        self.patch_standard = Standard.of(self._spread_patches(), ridge).to(device)
+        self.patch_standard = _standard(self._spread_patches(), header.patch_width, ridge, device)
         embeddings = self.values[:, : header.whole_width].split(1024)
-        self.embedding_standard = Standard.of(embeddings, ridge).to(device)
+        self.embedding_standard = _standard(embeddings, header.whole_width, ridge, device)
 
     @property
     def widths(self) -> Widths:
@@ -182,12 +145,21 @@ def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) 
 
 def origin_of(teacher: Encoder) -> str:
     """Name, fingerprint and, where it is known, licence of the teacher, for the student's card."""
-    card = CARDS.get(teacher.name)
+    card = card_of(teacher.name)
     licence = card.licence if card else _licence_in(resolve(teacher.name))
     # Of a folder only its name, which tells nothing about this machine.
     name = Path(teacher.name).name if card is None and Path(teacher.name).is_dir() else teacher.name
     terms = f"its licence is {licence}" if licence else "its licence is not stated beside it"
     return f"{name} (fingerprint {teacher.fingerprint[:12]}; {terms})"
+
+
+def _standard(
+    parts: Iterable[Float[Tensor, "_ dim"]], width: int, ridge: float, device: torch.device
+) -> Whitening:
+    """Map after which vectors like these, of `width` values, vary alike in every direction."""
+    standard = Whitening(width)
+    standard.learn(parts, ridge)
+    return standard.to(device)
 
 
 def _licence_in(place: Path | str) -> str | None:

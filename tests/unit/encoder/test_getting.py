@@ -6,8 +6,8 @@ import pytest
 
 from heap.base.errors import InputError
 from heap.encoder import getting, hub
-from heap.encoder.getting import BY_STRENGTH, UNGATED, card_of, describe_terms, stronger_than
-from heap.encoder.registry import CARDS
+from heap.encoder.getting import BY_STRENGTH, UNGATED, describe_terms, stronger_than
+from heap.encoder.registry import CARDS, card_of
 
 
 def test_every_card_has_a_strength_and_every_gated_one_a_substitute() -> None:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -12,9 +13,9 @@ def images(count: int = 6, patches: int = 50, dim: int = 5) -> list[Tensor]:
     return [patch @ mixed.mT + 4 for patch in each]
 
 
-def learned(found: list[Tensor]) -> Whitening:
+def learned(found: list[Tensor], ridge: float = RIDGE) -> Whitening:
     whitening = Whitening(found[0].shape[1])
-    whitening.learn(found)
+    whitening.learn(found, ridge)
     return whitening
 
 
@@ -69,3 +70,31 @@ def test_what_patches_differ_in_anyhow_counts_less() -> None:
 
     assert share_of_alike(patches) < 0.5
     assert share_of_alike(learned([patches])(patches)) > 0.9
+
+
+def test_whitened_by_hand() -> None:
+    """Variances 8 and 2 in the directions of the axes, so a mean of 5 and a ridge of 1 = 0.2 · 5.
+
+    (4, 0) is 4 from the mean: 4 / √(8 + 1); (0, 2) is 2 / √(2 + 1).
+    """
+    rows = torch.tensor([[4.0, 0], [-4, 0], [0, 2], [0, -2]]) + torch.tensor([10.0, -3])
+    whitening = learned([rows[:1], rows[1:]], ridge=0.2)
+    torch.testing.assert_close(whitening.mean, torch.tensor([10.0, -3]))
+    expected = torch.tensor([[4 / 3, 0], [-4 / 3, 0], [0, 2 / 3**0.5], [0, -2 / 3**0.5]])
+    torch.testing.assert_close(whitening(rows), expected)
+
+
+def test_no_direction_takes_all() -> None:
+    """A direction of a thousand times the deviation of the others, and no axis among them."""
+    generator = torch.Generator().manual_seed(0)
+    turned = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
+    spread = torch.tensor([1000.0, 1, 1, 1, 1, 1])
+    rows = (torch.randn(4000, 6, generator=generator) * spread) @ turned
+    covariance = learned([rows], ridge=1e-9)(rows).T.cov()
+    torch.testing.assert_close(covariance, torch.eye(6), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("ridge", [RIDGE, 0.0])
+def test_features_that_never_vary_become_zero(ridge: float) -> None:
+    rows = torch.full((8, 3), 7.0)
+    assert learned([rows], ridge=ridge)(rows).abs().max() == 0

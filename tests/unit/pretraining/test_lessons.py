@@ -13,7 +13,7 @@ from heap.base.progress import silent
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import TAUGHT_PYRAMID, recipe
 from heap.pretraining.augment import Crops
-from heap.pretraining.lessons import Standard, open_lessons, origin_of, write_lessons
+from heap.pretraining.lessons import open_lessons, origin_of, write_lessons
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos
 
@@ -25,33 +25,6 @@ RESOLUTION = 56
 
 def ignore(progress: float, losses: dict[str, float]) -> None:
     pass
-
-
-def test_standardised_by_hand() -> None:
-    """Variances 8 and 2 in the directions of the axes, so a mean of 5 and a ridge of 1 = 0.2 · 5.
-
-    (4, 0) is 4 from the mean: 4 / √(8 + 1); (0, 2) is 2 / √(2 + 1).
-    """
-    rows = torch.tensor([[4.0, 0], [-4, 0], [0, 2], [0, -2]]) + torch.tensor([10.0, -3])
-    standard = Standard.of([rows[:1], rows[1:]], ridge=0.2)
-    torch.testing.assert_close(standard.mean, torch.tensor([10.0, -3]))
-    expected = torch.tensor([[4 / 3, 0], [-4 / 3, 0], [0, 2 / 3**0.5], [0, -2 / 3**0.5]])
-    torch.testing.assert_close(standard(rows), expected)
-
-
-def test_no_direction_takes_all() -> None:
-    """A direction of a thousand times the deviation of the others, and no axis among them."""
-    generator = torch.Generator().manual_seed(0)
-    turned = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
-    spread = torch.tensor([1000.0, 1, 1, 1, 1, 1])
-    rows = (torch.randn(4000, 6, generator=generator) * spread) @ turned
-    covariance = Standard.of([rows], ridge=1e-9)(rows).T.cov()
-    torch.testing.assert_close(covariance, torch.eye(6), atol=0.02, rtol=0)
-
-
-def test_a_teacher_that_says_one_thing_of_everything() -> None:
-    rows = torch.full((8, 3), 7.0)
-    assert Standard.of([rows], ridge=0.1)(rows).abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["dinov2", "resnet"])
@@ -216,4 +189,8 @@ def test_the_licence_beside_a_teacher_is_on_the_card(teachers: list[str], tmp_pa
     (folder / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n# An encoder\n")
     assert origin_of(load_encoder(str(folder))).endswith("; its licence is cc-by-4.0)")
     (folder / "README.md").write_text("---\nlicense: [\n---\n")
-    assert "not stated" in origin_of(load_encoder(str(folder)))
+    encoder = load_encoder(str(folder))
+    assert "not stated" in origin_of(encoder)
+    # Downloaded by its name on the hub, which is on a card as well as its alias.
+    encoder.name = "facebook/dinov3-vits16-pretrain-lvd1689m"
+    assert origin_of(encoder).endswith("; its licence is DINOv3 License)")
