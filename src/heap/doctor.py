@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from heap.base.cache import cache_dir
+from heap.base.device import choose_device
 from heap.base.errors import HeapError
 
 CODECS = {
@@ -51,7 +52,8 @@ def _processor() -> list[Finding]:
     from heap.encoder.precision import has_bf16
 
     cuda = torch.cuda.is_available()
-    device = torch.device("cuda" if cuda else "cpu")
+    device = torch.device(choose_device("auto"))
+    native = has_bf16(device)
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
     name = f", {torch.cuda.get_device_name()}" if cuda else ""
     lost = bool(torch.version.cuda) and not cuda
@@ -62,7 +64,7 @@ def _processor() -> list[Finding]:
             not lost,
             "this torch is built for a GPU but sees none; look at the driver" if lost else "",
         ),
-        Finding("bf16", f"native on {device}" if has_bf16(device) else "no; fp32 is used"),
+        Finding("bf16", f"native on {device}" if native else f"not on {device}; fp32 is used"),
         Finding("threads", str(torch.get_num_threads())),
     ]
 

@@ -30,6 +30,15 @@ def test_it_reports_what_is_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(finding.ok == (not finding.hint) for finding in findings)
 
 
+def test_it_tells_of_the_device_that_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEAP_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert find("bf16", check()).value == "not on mps; fp32 is used"
+
+
 def test_a_cache_that_is_not_there_yet_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,13 +13,17 @@ _STOPPING = [
 
 
 def stopping_signals() -> list[signal.Signals]:
-    """Signals that stop this process, without those that `nohup` and the like let it ignore.
+    """Signals that stop this process.
 
-    None in any other thread than the main one: Python handles signals only there.
+    Left out are those that `nohup` and the like let it ignore, and those that a program around
+    Python handles, whose handler Python could not put back. There are none in any other thread than
+    the main one: Python handles signals only there.
     """
     if threading.current_thread() is not threading.main_thread():
         return []
-    return [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    return [
+        number for number in _STOPPING if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    ]
 
 
 class Interruptible:

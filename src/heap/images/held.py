@@ -9,7 +9,7 @@ that can be read both ways, such as 3 × 200 × 3, is read so. Values are 0 to 2
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -47,9 +47,12 @@ def to_pictures(images: Iterable[Any], names: Iterable[str] | None = None) -> It
     A pair (name, image) has its name with it.
 
     Raises:
-        InputError: if an image is nothing that can be used, or there are fewer names than images.
+        InputError: if an image is nothing that can be used, or there are fewer names than images,
+            or more where it is known how many there are.
         ImageError: if its bytes are damaged.
     """
+    if isinstance(images, Sized) and isinstance(names, Sized) and len(images) != len(names):
+        raise InputError(f"there are {len(images)} images and {len(names)} names; each has one")
     named = None if names is None else iter(names)
     for number, image in enumerate(images):
         name = None if named is None else next(named, None)

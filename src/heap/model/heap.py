@@ -24,6 +24,7 @@ from heap.config import (
 from heap.encoder.base import Encoder
 from heap.encoder.load import load_encoder
 from heap.encoder.precision import refuse_other_numbers, usual_state
+from heap.encoder.registry import PACKAGED
 from heap.encoder.whereabouts import find_encoder, note_place
 from heap.features.describe import PatchFeatures, feature_dim, try_describe
 from heap.images import Picture
@@ -106,7 +107,9 @@ class Heap(nn.Module, ModelHubMixin):
         note_place(place, loaded.fingerprint)
         model = cls(loaded, config)
         load_head(model.head, folder / "model.safetensors")
-        model.location = str(Path(name).resolve()) if Path(name).exists() else str(name)
+        # What the package has goes before a folder of the same name, as in `find_folder`.
+        here = str(name) not in PACKAGED and Path(name).exists()
+        model.location = str(Path(name).resolve()) if here else str(name)
         return model.eval()
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -183,6 +186,9 @@ class Heap(nn.Module, ModelHubMixin):
     ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
         if is_single(images):
             if not (names is None or isinstance(names, str)):
+                names = list(names)
+                if len(names) != 1:
+                    raise InputError(f"names are {names!r:.80}; one image has one name")
                 (names,) = names
             return next(self._find_in_batches([to_picture(images, names)], config))
         if isinstance(images, Mapping):

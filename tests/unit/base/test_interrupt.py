@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from heap.base.interrupt import Interruptible
+from heap.base.interrupt import Interruptible, stopping_signals
 
 
 def interrupt() -> None:
@@ -44,6 +44,14 @@ def test_what_nohup_lets_it_ignore_does_not_stop_it() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_handler_of_the_program_around_python_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Python knows no such handler, and could not put it back.
+    monkeypatch.setattr("signal.getsignal", lambda number: None)
+    assert stopping_signals() == []
 
 
 COMMAND = """

@@ -152,4 +152,7 @@ def test_several_have_numbers_or_names() -> None:
     named = to_pictures([COLOURS] * 2, ["a", "b"])
     assert [picture.key for picture in named] == ["a", "b"]
     with pytest.raises(InputError, match="more images than names, which are 1"):
-        list(to_pictures([COLOURS] * 2, ["a"]))
+        list(to_pictures([COLOURS] * 2, iter(["a"])))
+    for names in (["a"], ["a", "b", "c"]):
+        with pytest.raises(InputError, match=f"there are 2 images and {len(names)} names"):
+            next(to_pictures([COLOURS] * 2, names))

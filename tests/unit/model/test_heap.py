@@ -76,6 +76,14 @@ def test_saving_and_loading_changes_nothing(
         assert_same(ours, theirs)
 
 
+def test_a_model_of_the_package_is_called_so_wherever_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "embedded-small").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Heap.from_pretrained("embedded-small").location == "embedded-small"
+
+
 @pytest.mark.fault("F36")
 def test_one_image_alone_gives_what_it_gives_among_others(
     heap: Heap, pictures: list[Picture]
@@ -126,6 +134,10 @@ def test_images_are_what_a_program_holds(heap: Heap, pictures: list[Picture]) ->
     assert len(taken) == 2, "a batch, and no more"
     with pytest.raises(InputError, match="several images need a list of names"):
         heap(arrays, names="a")
+    assert heap(arrays[0], names=["a"]).key == "a"
+    for names in ([], ["a", "b"]):
+        with pytest.raises(InputError, match="one image has one name"):
+            heap(arrays[0], names=names)
 
 
 def test_no_picture_gives_no_result(heap: Heap) -> None:
