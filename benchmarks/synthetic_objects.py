@@ -67,7 +67,7 @@ def _blocks(draw: Draw, count: int, dim: int) -> Iterator[pa.Table]:
         same = {
             "x1": 16.0, "y1": 16.0, "x2": 112.0, "y2": 112.0, "region": 0, "mask_height": 480,
             "mask_width": 640, "category": None, "similarity": None, "rejected": False,
-            "mask_counts": "PP1" + 90 * "0",
+            "reviewed": False, "mask_counts": "PP1" + 90 * "0",
         }  # fmt: skip
         columns = {
             "id": [f"{key}#{number}" for key, number in zip(keys, index, strict=True)],

@@ -287,7 +287,9 @@ def test_the_keys_are_told(demo: Page) -> None:
     expect(demo.locator(".strip").first).to_be_visible()
 
 
-@pytest.mark.parametrize("view", ["#/", "#/images", "#/category/1", "#/image?key=cat.jpg"])
+@pytest.mark.parametrize(
+    "view", ["#/", "#/images", "#/category/1", "#/image?key=cat.jpg", "#/review"]
+)
 def test_it_fits_on_a_telephone(page: Page, address: str, view: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{address}{view}")

@@ -193,6 +193,18 @@ def reject_objects(editor: Editor, ids: Sequence[str], *, rejected: bool = True)
         editor.merge_objects(pa.table({"id": pa.array(once, pa.string()), "rejected": flags}))
 
 
+def review_objects(editor: Editor, ids: Sequence[str], *, rejected: bool) -> None:
+    """Mark single objects as seen by a person, who accepts them as objects or rejects them.
+
+    Raises:
+        InputError: if there is no such object.
+    """
+    reject_objects(editor, ids, rejected=rejected)
+    if once := list(dict.fromkeys(ids)):
+        flags = pa.array([True] * len(once), pa.bool_())
+        editor.merge_objects(pa.table({"id": pa.array(once, pa.string()), "reviewed": flags}))
+
+
 def move_objects(editor: Editor, ids: Sequence[str], category: int) -> None:
     """Give objects another category; 0 means none.
 

@@ -151,6 +151,18 @@ class ObjectRejection(Correction):
     rejected: bool
 
 
+class Review(Correction):
+    """Decision about some objects, which count as reviewed from then on."""
+
+    ids: list[str] = Field(max_length=_MOST)
+    rejected: bool = False
+    """Whether they are no objects."""
+    category: int | None = None
+    """Category that they get; null: they stay in theirs, unless there is a `name`."""
+    name: str = ""
+    """Name of a new category that is made of them."""
+
+
 class Move(Correction):
     """Another category for some objects."""
 

@@ -14,6 +14,7 @@ from heap.serving.answers import (
     Move,
     NewName,
     ObjectRejection,
+    Review,
     Sorting,
     Travel,
 )
@@ -93,14 +94,31 @@ async def move(served: Served, wanted: Move) -> Corrected:
     else:
         place = f"to category {wanted.category}" if wanted.category else "out of its category"
         what = f"moved {_objects(wanted.ids)} {place}"
+    return await _correct(served, wanted, what, lambda editor: _move(editor, wanted))
+
+
+@router.post("/objects/reviewed")
+async def review(served: Served, wanted: Review) -> Corrected:
+    """Accept objects, in their category or another one, or reject them; both are a review."""
+    moved = wanted.category is not None or bool(wanted.name)
+    if wanted.rejected and moved:
+        raise HTTPException(422, "what is rejected gets no category: leave out one of the two")
+    place = f" in category {wanted.name or wanted.category}" if moved else ""
+    what = f"{'rejected' if wanted.rejected else 'accepted'} {_objects(wanted.ids)}{place}"
 
     def change(editor: Editor) -> None:
-        if wanted.category is None:
-            edit.gather_objects(editor, wanted.ids, wanted.name)
-        else:
-            edit.move_objects(editor, wanted.ids, wanted.category)
+        if moved:
+            _move(editor, wanted)
+        edit.review_objects(editor, wanted.ids, rejected=wanted.rejected)
 
     return await _correct(served, wanted, what, change)
+
+
+def _move(editor: Editor, wanted: Move | Review) -> None:
+    if wanted.category is None:
+        edit.gather_objects(editor, wanted.ids, wanted.name)
+    else:
+        edit.move_objects(editor, wanted.ids, wanted.category)
 
 
 @router.post("/history/undo")

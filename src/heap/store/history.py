@@ -25,7 +25,7 @@ Side = Literal["before", "after"]
 Rows = dict[str, dict[str, Any]]
 """Rows by their `id`, as text."""
 
-_CORRECTED = ["id", "category", "similarity", "rejected"]
+_CORRECTED = ["id", "category", "similarity", "rejected", "reviewed"]
 """Columns of objects that corrections change."""
 _LONGEST = 300
 """Characters of what was done that are kept."""

@@ -1,5 +1,6 @@
 """Migration of stores of earlier schema versions, in place."""
 
+import json
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -62,4 +63,27 @@ def _from_3(database: Database) -> None:
         table.merge_insert("id").when_matched_update_all().execute(pa.table(columns))
 
 
-_STEPS: dict[int, Callable[[Database], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(database: Database) -> None:
+    """Mark all objects as not reviewed, in the history too.
+
+    The column adds nothing to the checksums of its rows: the bits of False are 0.
+    """
+    _add(database, schema.OBJECTS, {"reviewed": "FALSE"})
+    table = find_table(database, schema.HISTORY)
+    if table is None:
+        return
+    for entry in read_rows(table, ["number", "before", "after"]).to_pylist():
+        values = {side: _as_not_reviewed(entry[side]) for side in ("before", "after")}
+        table.update(where=f"number = {entry['number']}", values=values)
+
+
+def _as_not_reviewed(state: str) -> str:
+    """JSON of a state of the history, whose objects are not reviewed unless it says otherwise."""
+    if not state:  # of an entry that was begun
+        return state
+    rows = json.loads(state)
+    rows["objects"] = {id: {"reviewed": False} | row for id, row in rows["objects"].items()}
+    return json.dumps(rows)
+
+
+_STEPS: dict[int, Callable[[Database], None]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}

@@ -69,6 +69,7 @@ def object_rows(result: ImageResult) -> list[dict[str, Any]]:
             "category": None,
             "similarity": None,
             "rejected": False,
+            "reviewed": False,
         }
         for index, mask in enumerate(objects.masks)
     ]

@@ -7,7 +7,7 @@ fixed-size list, the form that vector search needs.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 CONFIG = "config"
 IMAGES = "images"
@@ -84,6 +84,8 @@ def objects_schema(dim: int) -> pa.Schema:
             pa.field("rejected", pa.bool_(), nullable=False),  # by a person: no object
             # Since version 4.
             pa.field("checksum", pa.int64()),  # of the row, see `heap.store.checked`
+            # Since version 5.
+            pa.field("reviewed", pa.bool_(), nullable=False),  # a person has decided about it
         ]
     )
 

@@ -68,6 +68,8 @@ class ObjectColumns(BaseModel):
     """Cosine with the prototype of its category."""
     rejected: list[int]
     """Rows of the objects that a person has rejected."""
+    reviewed: list[int]
+    """Rows of the objects that a person has accepted or rejected one by one."""
 
 
 class FailedImage(BaseModel):
@@ -148,6 +150,7 @@ def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -
             category=category_of.tolist(),
             similarity=_round(now.objects["similarity"]),
             rejected=np.flatnonzero(rejected).tolist(),
+            reviewed=np.flatnonzero(now.objects["reviewed"].to_numpy()).tolist(),
         ),
         failures=[
             FailedImage(key=row["key"], stage=row["stage"], reason=row["reason"])

@@ -21,6 +21,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("categories/rejected", {"ids": [1], "rejected": True}),
     ("objects/rejected", {"ids": ["cat.jpg#0"], "rejected": True}),
     ("objects/category", {"ids": ["cat.jpg#0"], "category": 1}),
+    ("objects/reviewed", {"ids": ["cat.jpg#0"]}),
     ("export", {"format": "csv"}),
 ]
 
@@ -148,6 +149,37 @@ def test_while_another_process_writes_changes_are_refused(
         assert "being written by" in answer.json()["detail"]
         assert client.get("/api/contents").status_code == 200
     assert client.post(f"/api/{path}", json=body).status_code == 200
+
+
+def test_a_review_is_one_correction(client: TestClient, run: Path) -> None:
+    def row() -> tuple[int, bool, bool]:
+        (object,) = heap.open(run).objects.to_arrow("id = 'cat.jpg#0'").to_pylist()
+        return object["category"], object["rejected"], object["reviewed"]
+
+    def reviewed() -> list[int]:
+        return list(client.get("/api/contents").json()["objects"]["reviewed"])
+
+    first = row()
+    other = 3 - first[0]
+    assert (first[1:], reviewed()) == ((False, False), [])
+    post(client, "objects/reviewed", ids=["cat.jpg#0"])
+    assert row() == (first[0], False, True)
+    assert len(reviewed()) == 1
+    post(client, "objects/reviewed", ids=["cat.jpg#0"], category=other)
+    assert row() == (other, False, True)
+    post(client, "objects/reviewed", ids=["cat.jpg#0"], rejected=True)
+    assert row() == (other, True, True)
+    made = post(client, "objects/reviewed", ids=["cat.jpg#0"], name="pets")[-1]
+    assert (made["name"], row()) == ("pets", (made["id"], False, True))
+    assert [entry["what"] for entry in client.get("/api/history").json()] == [
+        "accepted an object", f"accepted an object in category {other}", "rejected an object",
+        "accepted an object in category pets",
+    ]  # fmt: skip
+    post(client, "history/undo", steps=4)
+    assert (row(), reviewed()) == (first, [])
+    both = {"ids": ["cat.jpg#0"], "rejected": True, "category": other}
+    assert client.post("/api/objects/reviewed", json=both).status_code == 422
+    assert client.post("/api/objects/reviewed", json={"ids": ["no#0"]}).status_code == 400
 
 
 def test_corrections_are_listed_taken_back_and_made_again(client: TestClient, run: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from heap.base.errors import InputError
 from heap.base.lock import lock_run
+from heap.categories import edit
 from heap.images.failures import Failure
 from heap.store import schema
 from heap.store.database import read_config
+from heap.store.editing import Editor
 from heap.store.records import Counts, Finished, Stored
 from heap.store.store import RunStore
 
@@ -23,6 +25,10 @@ STORE_2 = Path(__file__).with_name("store-v2.zip")
 
 STORE_3 = Path(__file__).with_name("store-v3.zip")
 """The two images again; one object, a#1, is in category 7."""
+
+
+STORE_4 = Path(__file__).with_name("store-v4.zip")
+"""The same; a#1 is rejected, and so was b#0, which was taken back."""
 
 
 @pytest.fixture
@@ -131,3 +137,29 @@ def test_version_3_gets_checksums_of_its_objects(
     checked = RunStore.open(tmp_path).checked_objects()
     assert checked is not None
     assert checked.keys == ("a",)
+
+
+def test_version_4_has_nothing_reviewed_and_its_history_goes_on(tmp_path: Path) -> None:
+    with zipfile.ZipFile(STORE_4) as archive:
+        archive.extractall(tmp_path)
+    assert version_of(tmp_path) == 4
+    store = RunStore.open(tmp_path)
+    assert version_of(tmp_path) == schema.SCHEMA_VERSION
+    assert marks(store) == {"a#0": (False, False), "a#1": (True, False), "b#0": (False, False)}
+    with Editor(tmp_path) as editor:
+        editor.redo()
+        assert marks(store)["b#0"] == (True, False)
+        with editor.correct("accepted an object"):
+            edit.review_objects(editor, ["b#0"], rejected=False)
+        assert marks(store)["b#0"] == (False, True)
+        for _ in range(3):
+            editor.undo()
+    assert set(marks(store).values()) == {(False, False)}
+
+
+def marks(store: RunStore) -> dict[str, tuple[bool, bool]]:
+    """Whether objects are rejected and reviewed, of those that are not damaged."""
+    objects = store.checked_objects()
+    assert objects is not None
+    rows = objects.read(["id", "rejected", "reviewed"]).to_pylist()
+    return {row["id"]: (row["rejected"], row["reviewed"]) for row in rows}

@@ -99,6 +99,7 @@ def test_all_of_the_run_is_in_the_page(run: Path) -> None:
         "category": [-1] * 5,
         "similarity": [None] * 5,
         "rejected": [],
+        "reviewed": [],
     }  # fmt: skip
     assert data["failures"] == [
         {"key": "c.jpg", "stage": "decode", "reason": "ends </script> too early"}

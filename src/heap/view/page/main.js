@@ -8,6 +8,7 @@ import { openHistory, redo, undo } from "./history.js";
 import { showImages } from "./images.js";
 import { layerKey, nextTheme } from "./looks.js";
 import { showObjects } from "./objects.js";
+import { closeReview, reviewKey, showReview } from "./review.js";
 import { refresh, run } from "./run.js";
 import { say } from "./say.js";
 import { act, clear, keepOnly, selectedIds } from "./selection.js";
@@ -17,7 +18,7 @@ import { close, entryShown, leave, rememberList, showFile, showImage, viewerKey 
 
 const VIEWS = {
   categories: showCategories, category: showObjects, rejected: showObjects, images: showImages,
-  image: showImage, file: showFile,
+  image: showImage, file: showFile, review: showReview,
 };
 const PAUSE = 4000; // milliseconds between two looks at the run
 const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
@@ -29,7 +30,8 @@ let file = null; // an image that somebody has brought
 function parsed(hash) {
   const [path, query] = (hash.slice(2) || (run.categories.length ? "categories" : "images")).split("?");
   const [view, id] = path.split("/");
-  const wanted = { view: view in VIEWS ? view : "categories", id: Number(id) };
+  const known = view in VIEWS && !(view === "review" && run.about.read_only);
+  const wanted = { view: known ? view : "categories", id: Number(id) };
   return { ...Object.fromEntries(new URLSearchParams(query)), ...wanted };
 }
 
@@ -38,7 +40,7 @@ function route() {
   if (view === "file" && !file) { leave(); return; }
   // Behind an image that was opened by its address there are all images.
   if (!shown && view === "image") leafThrough("", run.images);
-  const name = view === "category" ? `category/${wanted.id}` : view;
+  const name = ["category", "review"].includes(view) ? `${view}/${wanted.id}` : view;
   if (shown?.name === name && view !== "file") {
     shown.address = location.hash;
     shown.update(wanted);
@@ -51,6 +53,7 @@ function open(name, view, wanted) {
   const left = ["image", "file"].includes(shown?.name) ? entryShown() : null;
   clear();
   close();
+  closeReview();
   closeBoards();
   main.replaceChildren();
   document.body.dataset.view = view;
@@ -82,7 +85,7 @@ function announce() {
   find("name").textContent = document.title = name;
   const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder].filter(Boolean).join(" · ");
-  for (const id of ["export", "undo", "history"]) find(id).hidden = readOnly;
+  for (const id of ["export", "undo", "history", "review"]) find(id).hidden = readOnly;
   find("find").hidden = !searchable;
   find("changed").hidden = true;
 }
@@ -156,10 +159,11 @@ function isTravel({ key: pressed, ctrlKey, metaKey, shiftKey, altKey }) {
 function means({ key: pressed, shiftKey, target }) {
   const letter = pressed.toLowerCase();
   if (selectedIds().length && letter === "escape") clear();
-  else if (act(letter)) return true;
+  else if (act(letter) || reviewKey(pressed, target)) return true;
   else if (letter === "?") find("keys-sheet").showModal();
   else if (letter === "c") location.hash = "#/categories";
   else if (letter === "i") location.hash = "#/images";
+  else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
   else if (letter === "f" && run.about.searchable) find("file").click();
   else if (letter === "/") focusFilter();
   else if (layerKey(letter) || viewerKey(pressed)) return true;

@@ -23,12 +23,12 @@ function build({ run: about, categories, images, objects, failures }) {
     ([id, title]) => ({ id, title, name: "", rejected: false, special: true }));
   const groups = new Map([...categories, ...special].map(
     (group) => [group.id, { ...group, members: [], coherence: null }]));
-  const rejected = new Set(objects.rejected);
+  const rejected = new Set(objects.rejected), reviewed = new Set(objects.reviewed);
   const all = objects.image.map((row, at) => {
     const image = rows[row], place = image.objects.length, category = groups.get(objects.category[at]);
     const object = {
       id: `${image.key}#${place}`, image, place, category, box: objects.box[at],
-      score: objects.score[at], similarity: objects.similarity[at], rejected: rejected.has(at),
+      score: objects.score[at], similarity: objects.similarity[at], rejected: rejected.has(at), reviewed: reviewed.has(at),
     };
     object.out = object.rejected || category.rejected;
     image.objects.push(object);
