@@ -22,10 +22,10 @@ from benchmarks.bench_embedded import discover
 from benchmarks.common import DATA, RUNS, Data, images_in, main, run_heap
 from benchmarks.report import RESULTS, Row, about_data, about_encoder, write_report
 from benchmarks.scoring import difference, means, pack, read, score_saliency
+from heap.base.sampling import spread_evenly
 from heap.benchmark.datasets import open_dataset
 from heap.benchmark.truth import Example
 from heap.features.describe import describe
-from heap.fitting.collect import spread_evenly
 from heap.images import Picture, list_images
 from heap.model.embedding import Box
 from heap.model.heap import Heap
@@ -87,7 +87,7 @@ def bench(
 def teach(data: Path, work: Path, steps: int) -> Path:
     """Model on the student; what an interrupted call has left goes on."""
     photos, encoder, model = work / "photos.txt", work / "encoder", work / "model"
-    others = spread_evenly(iter(list_images(data / "pretrain" / "more")), OTHERS)
+    others = spread_evenly(list_images(data / "pretrain" / "more"), OTHERS)
     native = images_in(data / "duts-tr" / "fit")
     listed = [*native, *(Path(source.location) for source in others)]
     work.mkdir(parents=True, exist_ok=True)

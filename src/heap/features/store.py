@@ -96,6 +96,15 @@ class FeatureStore:
             return None
         return prior
 
+    def get_grid(self, digest: str) -> tuple[int, int] | None:
+        """Rows and columns of stored features, read quickly; None if they cannot be read."""
+        try:
+            with safe_open(self._path(digest), framework="pt") as file:
+                rows, cols = map(int, (file.metadata() or {})["grid"].split())
+        except (SafetensorError, OSError, ValueError, KeyError):
+            return None
+        return rows, cols
+
     def _path(self, digest: str) -> Path:
         # In 256 subfolders: file systems get slow with very many files in one.
         return self.folder / digest[:2] / f"{digest}.safetensors"

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -162,14 +162,6 @@ def _check_enough(images: Collected, listed: int) -> None:
     raise InputError(
         f"fitting needs at least two images that can be read; {len(images)} of {listed} can"
     )
-
-
-def spread_evenly(sources: Iterator[Source], max_count: int) -> list[Source]:
-    """Choose up to `max_count` of the images, spread evenly over the listing."""
-    listed = list(sources)
-    count = min(max_count, len(listed))
-    # Not the first ones: a listing is sorted by name, and names often go by class or place.
-    return [listed[index * len(listed) // count] for index in range(count)]
 
 
 def _prepare(source: Source, store: FeatureStore, limits: Limits) -> Picture | str | ImageError:

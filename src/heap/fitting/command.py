@@ -13,13 +13,14 @@ from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
 from heap.base.numbers import real_number
 from heap.base.progress import OnProgress, silent
+from heap.base.sampling import spread_evenly
 from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig, Precision
 from heap.encoder.load import load_encoder
 from heap.encoder.precision import usual_state
 from heap.encoder.registry import recipe
 from heap.encoder.whereabouts import lasting_name, note_place
 from heap.features.store import FeatureStore
-from heap.fitting.collect import Collected, collect, spread_evenly
+from heap.fitting.collect import Collected, collect
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import name_of_encoder, refuse_strangers
 from heap.fitting.things import learn_objectness
@@ -125,7 +126,7 @@ def _choose_images(
     places, pairs = split_images(images)
     if pairs is not None:
         with Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
-            return spread_evenly(iter(spool(pairs, folder, max_count, pool, stop.check)), max_count)
+            return spread_evenly(spool(pairs, folder, max_count, pool, stop.check), max_count)
     listing = list_images(places or ())
     sources = spread_evenly(listing, max_count)
     # Only now, for a listing goes on while it is read.

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from heap.base.progress import OnProgress
+from heap.base.sampling import spread_evenly
 from heap.features.describe import PatchFeatures, describe
 from heap.fitting.collect import Collected
 from heap.fitting.priors import Mask
@@ -83,12 +84,11 @@ def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress
     """Find the largest rectangle without foreground in each image, where it is large enough."""
     crops = []
     for index, mask in enumerate(masks):
-        grid = images[index].grid
+        grid = images.store.get_grid(images.digests[index]) or images[index].grid
         span = largest_rectangle(~mask.reshape(grid).numpy(), RATIO)
         if span and _area(span) >= LEAST * grid[0] * grid[1]:
             crops.append(Crop(index, span, grid))
-    count = min(len(crops), CROPS)
-    chosen = [crops[number * len(crops) // count] for number in range(count)]
+    chosen = spread_evenly(crops, CROPS)
     digests = {crop: crop.digest(images.digests[crop.index]) for crop in chosen}
     missing = [crop for crop, digest in digests.items() if digest not in images.store]
     for start in range(0, len(missing), _BATCH):
@@ -98,7 +98,8 @@ def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress
         except ImageError:
             for crop in batch:
                 _store_or_drop(images, crop, digests)
-        on_progress(STAGE, count - len(missing) + start + len(batch), count)
+        done = len(chosen) - len(missing) + start + len(batch)
+        on_progress(STAGE, done, len(chosen))
     return Crops(images, list(digests), list(digests.values()))
 
 

@@ -17,11 +17,11 @@ from heap.base.interrupt import Interruptible
 from heap.base.lock import lock_run
 from heap.base.numbers import whole_number
 from heap.base.progress import OnProgress, silent
+from heap.base.sampling import spread_evenly
 from heap.config import from_dict
 from heap.encoder import hub
 from heap.encoder.registry import resolve
 from heap.features.colour_prior import SMOOTHING_GRID, smoothed_prior
-from heap.fitting.collect import spread_evenly
 from heap.images import ImageError, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
@@ -166,7 +166,7 @@ def _load_photos(
     if listing.skipped:
         on_skipped(listing.skipped)
     if limit is not None:
-        sources = spread_evenly(iter(sources), limit)
+        sources = spread_evenly(sources, limit)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Far ahead, for images differ in size: 64 are enough to keep all threads at work.
         loaded = map_ahead(sources, lambda source: _load(source, side), pool, 64)

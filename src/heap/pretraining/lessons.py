@@ -20,6 +20,7 @@ from yaml import YAMLError
 
 from heap.base.errors import ConfigError, StoreError, WeightsError
 from heap.base.progress import OnProgress
+from heap.base.sampling import spread_evenly
 from heap.encoder.base import Encoder
 from heap.encoder.registry import card_of, resolve
 from heap.model.whitening import Whitening
@@ -94,9 +95,8 @@ class Lessons:
         return patches
 
     def _spread_patches(self) -> Iterator[Float16[Tensor, "_ width"]]:
-        count = len(self.values)
-        used = min(count, STANDARD_IMAGES)
-        for part in torch.tensor([index * count // used for index in range(used)]).split(16):
+        chosen = spread_evenly(range(len(self.values)), STANDARD_IMAGES)
+        for part in torch.tensor(chosen).split(16):
             yield self._patches(self.values[part.to(self.values.device)]).flatten(0, 1)
 
 

@@ -155,6 +155,7 @@ def test_the_store_gives_back_what_was_put_in_half_precision(
     store: FeatureStore, described: PatchFeatures
 ) -> None:
     assert store.get(DIGEST) is None
+    assert store.get_grid(DIGEST) is None
     assert DIGEST not in store
     store.put(DIGEST, described)
     assert DIGEST in store
@@ -162,6 +163,7 @@ def test_the_store_gives_back_what_was_put_in_half_precision(
     assert found is not None
     assert_close(found, described, 1e-3)
     assert torch.equal(found.patches, described.patches.half().float())
+    assert store.get_grid(DIGEST) == described.grid
     store.put(DIGEST, found)
     again = store.get(DIGEST)
     assert again is not None
@@ -222,6 +224,7 @@ def test_a_file_of_something_else_counts_as_absent(
     (path,) = store.folder.rglob("*.safetensors")
     tensors = load_file(path)
     save_file(tensors, path)
+    assert store.get_grid(DIGEST) is None
     assert store.get(DIGEST) is None
     del tensors["boundary"]
     save_file(tensors, path, {"grid": "7 10", "crc32": "0"})

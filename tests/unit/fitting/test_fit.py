@@ -24,7 +24,7 @@ from heap.base.progress import silent
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
 from heap.features.store import FeatureStore
-from heap.fitting.collect import collect, spread_evenly
+from heap.fitting.collect import collect
 from heap.fitting.command import fit
 from heap.fitting.folder import refuse_strangers
 from heap.fitting.trainer import Trainer
@@ -390,20 +390,6 @@ def test_every_prior_leads_somewhere(
         return
     monitor = heap.config.provenance["monitor"]
     assert monitor["border"] < monitor["interior"]
-
-
-def sources(count: int) -> list[Source]:
-    return [Source(str(number), f"/{number}") for number in range(count)]
-
-
-def test_evenly_by_hand() -> None:
-    def keys(count: int, most: int) -> list[int]:
-        return [int(source.key) for source in spread_evenly(iter(sources(count)), most)]
-
-    assert keys(10, 4) == [0, 2, 5, 7]
-    assert keys(3, 3) == keys(3, 100) == [0, 1, 2]
-    assert keys(5, 1) == [0]
-    assert keys(0, 5) == []
 
 
 def test_collected_images_are_those_of_the_listing(
