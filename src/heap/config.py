@@ -62,7 +62,7 @@ def refuse_in_words(kind: type[C]) -> type[C]:
         try:
             checked(self, *args, **{name: _plain(value) for name, value in values.items()})
         except ValidationError as error:
-            raise ConfigError(_explain(kind.__name__, error)) from None
+            raise ConfigError(explain(kind.__name__, error)) from None
 
     setattr(kind, "__init__", make)  # noqa: B010 - mypy takes no other form
     return kind
@@ -127,7 +127,8 @@ class HeadConfig:
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "HeadConfig":
-        _check_heads(self.width, self.heads)
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         return self
 
 
@@ -221,11 +222,14 @@ def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
         # As JSON, which makes tuples of lists even in strict mode.
         return TypeAdapter(kind).validate_json(_to_json(values))
     except ValidationError as error:
-        raise ConfigError(_explain(kind.__name__, error)) from None
+        raise ConfigError(explain(kind.__name__, error)) from None
 
 
 def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
-    """Keys, dotted, at which two nested configurations differ, with both values."""
+    """Keys, dotted, at which two nested configurations differ, with both values.
+
+    `at` is the path to them, with a dot at its end.
+    """
     differences = []
     for key in sorted(old.keys() | new.keys()):
         ours, theirs = old.get(key), new.get(key)
@@ -234,11 +238,6 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "")
         elif ours != theirs:
             differences.append(f"{at}{key} ({ours!r} -> {theirs!r})")
     return differences
-
-
-def _check_heads(width: int, heads: int) -> None:
-    if width % heads:
-        raise ValueError(f"width {width} is not a multiple of heads {heads}")
 
 
 def _to_json(values: Mapping[str, Any]) -> str:
@@ -264,7 +263,8 @@ def _plain_or_refuse(value: Any) -> Any:
     return plain
 
 
-def _explain(name: str, error: ValidationError) -> str:
+def explain(name: str, error: ValidationError) -> str:
+    """Faults that pydantic tells of what is called `name`, in the words of this package."""
     faults = (
         f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {_in_words(fault['msg'])}"
         if fault["loc"]

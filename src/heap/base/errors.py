@@ -10,6 +10,11 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL
 
 
+def first_line(error: BaseException) -> str:
+    """First line of the message of an error; the kind of one that says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class HeapError(Exception):
     """Failure that the user can act on: the message says what, which value, and what to do."""
 
@@ -45,8 +50,6 @@ class WeightsError(HeapError):
 class FitError(HeapError):
     """Training that ended in something unusable: collapsed, inverted beyond repair, not finite."""
 
-    exit_code = 1
-
 
 class StoreError(HeapError):
     """Run or checkpoint on disk that is not there, cannot be read, is damaged or not ours."""
@@ -56,8 +59,6 @@ class StoreError(HeapError):
 
 class ImageError(HeapError):
     """Image that cannot be used; a run notes it and goes on."""
-
-    exit_code = 1
 
     def __init__(self, key: str, stage: str, reason: str) -> None:
         # The three are the arguments of the exception, so that it survives pickling.

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from heap.base.errors import WeightsError
+from heap.config import explain
 from heap.encoder.files import read_json
 
 TransformerKind = Literal["vit", "dinov2", "dinov2_with_registers", "dinov3_vit"]
@@ -192,10 +193,4 @@ def check_architecture(values: dict[str, Any], source: Path) -> Architecture:
     try:
         return known.model_validate(values)
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
-            if fault["loc"]
-            else fault["msg"]
-            for fault in error.errors()
-        )
-        raise WeightsError(f"{source}: {'; '.join(faults)}") from None
+        raise WeightsError(explain(str(source), error)) from None

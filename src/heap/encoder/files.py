@@ -46,10 +46,7 @@ class EncoderFiles:
         extra = (self.preprocessor,) if self.preprocessor else ()
         if self.original:
             digest.update(f"original {file_digest(self.config)}\n".encode())
-            for path in extra:
-                digest.update(f"{path.name} {file_digest(path)}\n".encode())
-            return digest.hexdigest()
-        for path in (self.config, *extra, *self.weights):
+        for path in extra if self.original else (self.config, *extra, *self.weights):
             # Digests of files, so that no file is read into memory whole.
             digest.update(f"{path.name} {file_digest(path)}\n".encode())
         return digest.hexdigest()

@@ -8,16 +8,14 @@ from heap.base.errors import ConfigError, WeightsError
 from heap.encoder.base import Encoder
 from heap.encoder.files import FOREGROUND_BIAS, FOREGROUND_WEIGHT, HEADS
 from heap.encoder.pyramid import Pyramid
-from heap.encoder.registry import resolve
+from heap.encoder.registry import has_foreground, resolve
 from heap.encoder.state import read_state
 
 
 def knows_foreground(encoder: Encoder) -> bool:
     """Whether pretraining put such a layer on the encoder."""
     path = _find_heads(encoder)
-    if path is None:
-        return False
-    return {FOREGROUND_WEIGHT, FOREGROUND_BIAS} <= read_state(path).keys()
+    return path is not None and has_foreground(path)
 
 
 def foreground_layer(encoder: Encoder) -> nn.Linear:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heap.base.deadline import run_within
-from heap.base.errors import InputError, WeightsError
+from heap.base.errors import InputError, WeightsError, first_line
 from heap.encoder.files import (
     CONFIG,
     INDEX,
@@ -150,8 +150,7 @@ def _reason(error: Exception) -> str:
         return "its licence has to be accepted on its page, then `hf auth login`"
     if isinstance(error, RepositoryNotFoundError):
         return "the hub has no such repository, or shows it to its owner only"
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return first_line(error).rstrip(".")
 
 
 def _failure(repo: str, reason: str) -> WeightsError:

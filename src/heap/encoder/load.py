@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from heap.base.device import choose_device
-from heap.base.errors import InputError
+from heap.base.errors import InputError, first_line
 from heap.base.forked import compute_after_fork
 from heap.base.numbers import text
 from heap.config import Precision
@@ -58,7 +58,7 @@ def _find_device(name: str) -> torch.device:
         probe.item()
         return probe.device
     except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
+        reason = first_line(error).partition(". ")[0]
         # For an unknown kind, torch lists dozens of kinds that nobody here has.
         short = "there is no such kind" if "Expected one of" in reason else reason
         raise InputError(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from heap.base.errors import ConfigError, WeightsError
+from heap.base.errors import ConfigError, WeightsError, first_line
 from heap.config import Facet
 from heap.encoder.base import Encoder, Features, Origin, Outputs
 from heap.encoder.stages import STRIDE, join_stages, pool
@@ -49,11 +49,8 @@ class Pyramid(Encoder):
         """
         self._layer_index(layer)
         self._check_facet(facet)
-        rows, cols = self._grid(pixels)
-        pixels = _pad_to(self._normalise(pixels), self._coarsest)
-        joined = join_stages(self._maps(pixels), *pixels.shape[-2:])[..., :rows, :cols]
-        patches = joined.flatten(2).transpose(1, 2)  # (batch, patch, dim)
-        return Features(patches, _attend_by_mean(patches), (rows, cols))
+        patches = self.outputs(pixels).patches
+        return Features(patches, _attend_by_mean(patches), self._grid(pixels))
 
     @torch.no_grad()
     def embed(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch dim"]:
@@ -97,7 +94,7 @@ class Pyramid(Encoder):
                 join_stages(self._maps(torch.zeros(1, 3, side, side)), side, side) for side in sides
             ]
         except (RuntimeError, ValueError) as error:
-            raise self._unfit(str(error).partition("\n")[0]) from error
+            raise self._unfit(first_line(error)) from error
         widths = [features.shape[1] for features in joined]
         if len(set(widths)) > 1:
             raise self._unfit(f"images of {sides} pixels give {widths} channels")

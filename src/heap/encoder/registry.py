@@ -208,7 +208,7 @@ def recipe(encoder: str) -> Recipe:
     # Only `heap pretrain` saves heads beside an encoder.
     made_here, pyramid = (place / HEADS).is_file(), kind in get_args(PyramidKind)
     if made_here and pyramid:
-        return SMALL_PYRAMID if _knows_foreground(place / HEADS) else TAUGHT_PYRAMID
+        return SMALL_PYRAMID if has_foreground(place / HEADS) else TAUGHT_PYRAMID
     return SMALL if made_here else _BY_KIND.get(str(kind), Recipe())
 
 
@@ -222,7 +222,8 @@ def packaged_head(alias: str) -> Path:
     return WEIGHTS / alias / "head"
 
 
-def _knows_foreground(heads: Path) -> bool:
+def has_foreground(heads: Path) -> bool:
+    """Whether heads that `heap pretrain` trained hold the layer that predicts foreground."""
     try:
         with safe_open(heads, framework="np") as file:
             return FOREGROUND_WEIGHT in file.keys()  # noqa: SIM118 - it is no dict

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from heap.base.errors import WeightsError
+from heap.base.errors import WeightsError, first_line
 from heap.encoder.files import SUFFIX, file_digest
 
 COUNTER = "num_batches_tracked"
@@ -71,9 +71,8 @@ def _is_counter(name: str, value: Tensor) -> bool:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     try:
         digest = f"its SHA-256 is {file_digest(path)}, compare it with its source's and"
     except OSError:
         digest = "make it readable or"
-    return WeightsError(f"{path} cannot be loaded ({reason}); {digest} fetch it again")
+    return WeightsError(f"{path} cannot be loaded ({first_line(error)}); {digest} fetch it again")

@@ -43,18 +43,13 @@ def find_encoder(name: str, fingerprint: str, model: Path) -> str:
     """
     if name in CARDS or (is_hub_name(name) and _is_here(name)):
         return name
-    strangers = []
     for place in dict.fromkeys(_places(name, fingerprint, model.resolve())):
-        if not place.exists():
-            continue
         with suppress(WeightsError, OSError):
             if find_files(place).digest() == fingerprint:
                 return str(place.absolute())  # a bare name could be that of an alias
-        strangers.append(place)
-    if is_hub_name(name):
+    # The hub may have it; and if another encoder is there now, whoever loads it says so.
+    if is_hub_name(name) or Path(name).exists():
         return name
-    if Path(name) in strangers:
-        return name  # whoever loads it says that it is another one
     raise WeightsError(
         f"the encoder of the model {model}, {name}, is neither where it was nor beside the model; "
         "say with --encoder where it is now"

@@ -91,7 +91,7 @@ def test_sizes_that_are_written_otherwise(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"patch_size": [8, 16]}, "patch_size = [8, 16]: Value error, patches that are not square"),
+        ({"patch_size": [8, 16]}, "patch_size = [8, 16]: patches that are not square"),
         ({"patch_size": [8]}, "patch_size"),
         ({"patch_size": "8"}, "patch_size = '8'"),
         ({"mlp_ratio": 2.5}, "mlp_ratio = 2.5"),
