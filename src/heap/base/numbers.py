@@ -16,7 +16,7 @@ def whole_number(name: str, value: Any, least: int | None = None, most: int | No
     """
     try:
         # A truth value is a number to Python, and nearly always a slip.
-        if type(value).__name__ in ("bool", "bool_"):
+        if type(value).__name__ == "bool":
             raise TypeError
         number = operator.index(value)
     except (TypeError, ValueError, RuntimeError):
@@ -34,7 +34,7 @@ def real_number(
         InputError: if it is none, or NaN, or not between `least` and `most`, both inclusive.
     """
     try:
-        if isinstance(value, str | bytes | bytearray) or type(value).__name__ in ("bool", "bool_"):
+        if isinstance(value, str | bytes | bytearray) or type(value).__name__ == "bool":
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):

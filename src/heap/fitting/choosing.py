@@ -70,7 +70,8 @@ def choose(
     Raises:
         FitError: if no head is of use; the error of the first one.
     """
-    tried, best = list[Candidate](), None
+    tried = list[Candidate]()
+    best: tuple[Prior, Float64[np.ndarray, " image"]] | None = None
     refusals = list[FitError]()
     for prior in priors:
         try:
@@ -80,19 +81,15 @@ def choose(
             candidate = Candidate(prior, None, str(error))
         tried.append(candidate)
         # Against the best so far, which needs less than this one: a tie keeps it.
-        if candidate.fit is not None and (best is None or is_ahead(candidate.fit, best.fit)):
-            best = candidate
+        if candidate.fit is not None and (best is None or is_ahead(candidate.fit, best[1])):
+            best = prior, candidate.fit
     if best is None:
         raise refusals[0]
-    return best.prior, tried
+    return best[0], tried
 
 
-def is_ahead(
-    ours: Float64[np.ndarray, " image"], theirs: Float64[np.ndarray, " image"] | None
-) -> bool:
+def is_ahead(ours: Float64[np.ndarray, " image"], theirs: Float64[np.ndarray, " image"]) -> bool:
     """Whether the mean difference is above `SURE` standard errors."""
-    if theirs is None:
-        return True
     # Paired: both are of the same images, so what makes an image easy or hard cancels.
     difference = ours - theirs
     error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else 0.0

@@ -23,6 +23,7 @@ from heap.images.colour import put_on_backdrop
 from heap.images.decode import Picture, at_stage, decode, decode_bytes, picture_from, profile_of
 from heap.images.deep import from_grey, to_bytes
 from heap.images.listing import list_images
+from heap.images.source import Source
 
 _CHANNELS = (1, 3, 4)
 
@@ -71,7 +72,7 @@ def to_picture(image: Any, name: str | None = None, usual: str = "image") -> Pic
         ImageError: if its bytes are damaged.
     """
     if isinstance(image, str | os.PathLike):
-        image = _from_path(os.fspath(image))
+        image = decode(single_source(os.fspath(image)))
     if isinstance(image, Picture):
         return image if name is None else replace(image, key=name)
     key = name or usual
@@ -122,13 +123,18 @@ def _to_rgb(image: Any, key: str) -> tuple[Image.Image, str | None, bytes]:
     )
 
 
-def _from_path(path: str) -> Picture:
+def single_source(path: str) -> Source:
+    """Source of the only image in a place.
+
+    Raises:
+        InputError: if there are several in it, or none.
+    """
     sources = list(islice(list_images(path), 2))
     if len(sources) > 1:
         raise InputError(
             f"{path!r} holds several images; name one of them: `heap.discover` works on folders"
         )
-    return decode(sources[0])
+    return sources[0]
 
 
 def _from_pillow(image: Image.Image) -> tuple[Image.Image, str | None, bytes]:

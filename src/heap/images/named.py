@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from heap.base.errors import ImageError, InputError
-from heap.images.held import encode, is_pair
-from heap.images.listing import Place, list_images
+from heap.images.held import encode, is_pair, single_source
+from heap.images.listing import Place
 from heap.images.prefetch import map_ahead
 from heap.images.source import Source, key_of
 
@@ -97,10 +97,7 @@ def to_named(pair: Pair) -> Named:
         if not isinstance(image, str | os.PathLike):
             data, note = encode(image, key)
             return Named(Source(key, "", partial(io.BytesIO, data)), data, note)
-        sources = list(islice(list_images(os.fspath(image)), 2))
-        if len(sources) > 1:
-            raise InputError(f"{os.fspath(image)!r} holds several images; name each by itself")
-        return Named(replace(sources[0], key=key), None)
+        return Named(replace(single_source(os.fspath(image)), key=key), None)
     except (InputError, ImageError) as error:
         reason = error.reason if isinstance(error, ImageError) else str(error)
         return Named(Source(key, "", partial(_refuse, reason)), None)

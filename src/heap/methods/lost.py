@@ -81,7 +81,7 @@ def lost(
     seed = int(lowest[0])
     joined = lowest[positive[seed, lowest]]
     alike = (graph[joined].sum(axis=0) > 0).reshape(grid)
-    return GrownObject(alike, (seed // grid[1], seed % grid[1]))
+    return GrownObject(alike, divmod(seed, grid[1]))
 
 
 def _correlations(

@@ -128,7 +128,7 @@ def _seed_part(
     other = ~cut.partition
     # The eigenvector is positive at the first seed, so the other side's seed is its minimum.
     seed = first_largest(-cut.eigenvector.ravel())
-    return connected_part(other, (seed // other.shape[1], seed % other.shape[1]))
+    return connected_part(other, divmod(seed, other.shape[1]))
 
 
 def _is_positive_at(graph: Float64[np.ndarray, "patch patch"], seed: int) -> bool:

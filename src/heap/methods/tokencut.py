@@ -91,5 +91,5 @@ def cut_in_two(graph: Float64[np.ndarray, "patch patch"], grid: tuple[int, int])
     return Cut(
         (vector > vector.mean()).reshape(grid),
         vector.reshape(grid).astype(np.float32),
-        (seed // grid[1], seed % grid[1]),
+        divmod(seed, grid[1]),
     )
