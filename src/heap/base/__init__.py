@@ -1,1 +1,1 @@
-"""Ground floor: errors, files, locks, checkpoints, signals, progress; nothing imports torch."""
+"""Ground floor: errors, files, locks, signals, progress; torch is imported only where used."""

@@ -25,9 +25,9 @@ _UNSAFE = re.compile(r"[^\w-]+")
 def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Iterator[BufferedRandom]:
     """File, to be written and read, that takes the place of `path` if the block ends well.
 
-    A `shared` file may be written by several threads and processes at the same time; the last one
-    to end has its way. So may a file of a `cache`, which need not survive a loss of power either,
-    so that nothing waits for the disk.
+    `shared`: several threads and processes may write it at the same time, and the last one to end
+    has its way; what killed ones have left is removed. `cache`: the same, but nothing is removed,
+    and the file need not survive a loss of power, so that nothing waits for the disk.
 
     Raises:
         WriteError: if it cannot be written; `path` is as it was.

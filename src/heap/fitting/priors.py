@@ -53,7 +53,11 @@ def saliency_map(kind: Prior, encoder: Encoder, alone: Heap | None) -> SaliencyM
         return lambda image: alone.group(image).saliency[0].cpu()
     if kind == "boundary":
         return _read_boundary
-    return _by_encoder(encoder) if kind == "encoder" else _by_background_seed(encoder.dim)
+    if kind == "encoder":
+        return _by_encoder(encoder)
+    if kind in ("seed", "found"):
+        return _by_background_seed(encoder.dim)
+    raise ValueError(f"the prior {kind!r} has no saliency")
 
 
 def make_masks(

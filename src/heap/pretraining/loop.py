@@ -99,7 +99,7 @@ def _make_trainer(
     resume(trainer, out)
     if trainer.is_main:
         # Without the figures of the end, which are measured again after training.
-        cut_log(out / QUALITY, trainer.step - trainer.finished)
+        cut_log(out / QUALITY, trainer.step - 1 if trainer.finished else trainer.step)
     return trainer
 
 

@@ -119,7 +119,8 @@ def measure_collapse(view: StudentOutput) -> dict[str, Tensor]:
     """Signs of collapse: features that are all alike, prototypes that nothing chooses."""
     signs = {"token_spread": view.tokens.float().std(dim=(0, 1)).mean()}
     if view.image is not None:
-        # At the student's usual temperature of 0.1; the entropy is log K if all are used alike.
+        # At a fixed temperature, so that trainings can be compared whatever the student's own is;
+        # the entropy is log K if all are used alike.
         usage = view.image.float().div(0.1).softmax(-1).mean(0)
         signs["prototype_entropy"] = -(usage * usage.clamp_min(1e-12).log()).sum()
     if view.dense is not None:
