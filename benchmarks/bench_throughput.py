@@ -2,9 +2,9 @@
 
 The bare encoder is its forward passes alone, for photos that are decoded already, in the batches
 that `heap discover` makes of them. Another state of the code is measured beside this one with
-`--before`, the folder of its sources. Where the package has no model, a head is fitted on a few
-photos, which is enough to find objects. The ViT-S/16 has random weights, which take as long as
-trained ones.
+`--before`, the folder of its sources, by heads that it fits on a few photos, which is enough to
+find objects. The ViT-S/16 and its head have random weights, which take as long as trained ones;
+what is fitted on it sees nothing, so that it is measured in this state alone.
 """
 
 import json
@@ -21,22 +21,34 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import DATA, RUNS, Data, images_in, main, once, run_heap
-from benchmarks.report import RESULTS, Row, about_data, about_encoder, about_encoders, write_report
+from benchmarks.report import (
+    RESULTS,
+    Row,
+    about_data,
+    about_encoder,
+    about_encoders,
+    others_in,
+    write_report,
+)
 from benchmarks.throughput_chart import draw_chart
 from heap.base.timing import Timing
-from heap.config import DiscoverConfig
+from heap.config import DiscoverConfig, FeatureConfig
+from heap.encoder.load import load_encoder
 from heap.encoder.registry import packaged_encoder
 from heap.features.describe import describe
 from heap.images import Source, decode
 from heap.images.prefetch import chunks
 from heap.model.heap import Heap
+from heap.model.saved import ModelConfig
 
 NAME = "bench_throughput"
 FEW = 8
 """Photos of the run that is subtracted, so that what is done once per run does not count."""
 PASSES = ("encoder", "encoder on objects")
 """Stages that are forward passes of the encoder."""
-FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary")
+FIT = ("--facet", "token", "--resolution", "448", "--prior", "boundary", "--steps", "60")
+FITTED_ON = 32
+"""Photos of `duts-tr/tune` on which a head is fitted for another state."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +60,13 @@ class Shape:
     photos: int
     """Photos that are measured beyond the first `FEW`."""
     packaged: str = ""
-    """Alias of the model in the package that has this shape; without one a head is fitted."""
-    fitted_on: int = 32
-    """Photos of `duts-tr/tune`."""
-    steps: int = 60
+    """Alias of the model in the package that has this shape; without one weights are random."""
 
 
 SHAPES = {
     "ViT-S/14": Shape(0.9, 16, "embedded"),
-    "ViT-S/16": Shape(0.9, 16, fitted_on=8, steps=10),  # More is no use to random weights.
-    "embedded-small": Shape(0.6, 96, "embedded-small"),
+    "ViT-S/16": Shape(0.9, 16),
+    "embedded-small": Shape(0.6, 48, "embedded-small"),
 }
 """By their names in the result."""
 
@@ -65,6 +74,7 @@ SHAPES = {
 def bench(
     *,
     data: Data = DATA,
+    encoder: list[str] | None = None,
     before: Path | None = None,
     repeats: int = 2,
     out: Path = RESULTS / f"{NAME}.json",
@@ -74,27 +84,33 @@ def bench(
 
     Args:
         data: Folder with `ecssd500` and `duts-tr/tune`.
+        encoder: Names of those that are measured, by default ViT-S/14, ViT-S/16, embedded-small.
+            Rows of others that are in the result already stay.
         before: Folder of other sources of the package, such as `src` of an earlier commit.
         repeats: How often each is measured.
         out: The result; its chart has the same name.
         work: Folder of models and of what was measured; what is there is not measured again.
     """
     images = images_in(data / "ecssd500" / "images")
-    fitted_on = images_in(data / "duts-tr" / "tune" / "images")
+    fitted_on = images_in(data / "duts-tr" / "tune" / "images", FITTED_ON)
     sources = {"now": None} if before is None else {"before": before, "now": None}
-    rows, encoders = list[Row](), list[Row]()
-    for name, shape in SHAPES.items():
+    chosen = encoder or list(SHAPES)
+    rows, encoders = others_in(out, chosen)
+    for name in chosen:
+        shape = SHAPES[name]
         folder = work / name.replace("/", "")
         models = {
-            state: _model(name, state, place, fitted_on, folder) for state, place in sources.items()
+            state: _model(name, state, place, fitted_on, folder)
+            for state, place in sources.items()
+            if state == "now" or shape.packaged
         }
         used = images[: FEW + shape.photos]
-        encoders.append(about_encoder(_load(models["now"])))
+        encoders.append(about_encoder(_load(models["now"])) | {"name": name})
         tasks: dict[str, Callable[[], list[Row]]] = {
             "bare": partial(bare_row, models["now"], used),
             **{
-                state: partial(discover_rows, models[state], used, place)
-                for state, place in sources.items()
+                state: partial(discover_rows, model, used, sources[state])
+                for state, model in models.items()
             },
         }
         # In turns, so that whatever else the machine does falls on all of them.
@@ -241,21 +257,19 @@ def _environment(sources: Path | None) -> dict[str, str]:
 def _model(
     name: str, state: str, sources: Path | None, images: Sequence[Path], folder: Path
 ) -> list[str]:
-    """Options by which a state takes a model: one in the package, or one that it has fitted."""
-    shape = SHAPES[name]
-    if shape.packaged and state == "now":
-        return ["--encoder", shape.packaged]
-    if shape.packaged == "embedded-small":
+    """Options by which a state takes a model: packaged, fitted by it, or with random weights."""
+    packaged, model = SHAPES[name].packaged, folder / f"{state}-model"
+    if packaged and state == "now":
+        return ["--encoder", packaged]
+    if packaged == "embedded-small":
         return []  # Before there was a larger one, this was the model in the package.
-    model = folder / f"{state}-model"
-    if not model.exists():
-        encoder = packaged_encoder("embedded")
-        if name == "ViT-S/16":
-            encoder = folder / "encoder"
-            write_vit(encoder)
-        options = ["--out", str(model), "--encoder", str(encoder.resolve()), *FIT]
-        options += ["--steps", str(shape.steps)]
-        run_heap("fit", *images[: shape.fitted_on], *options, environment=_environment(sources))
+    if not (model / "config.json").exists():
+        if packaged:
+            encoder = packaged_encoder(packaged).resolve()
+            options = ["--out", str(model), "--encoder", str(encoder), *FIT]
+            run_heap("fit", *images, *options, environment=_environment(sources))
+        else:
+            write_model(model, folder / "encoder")
     # Such a head is sure of little; images that it finds nothing in would be no work.
     return ["--model", str(model.resolve()), "--min-score", "0"]
 
@@ -264,8 +278,8 @@ def _load(model: Sequence[str]) -> Heap:
     return Heap.from_pretrained(model[1])
 
 
-def write_vit(folder: Path) -> None:
-    """Write a ViT-S/16 with random weights, in the layout of transformers."""
+def write_model(folder: Path, encoder: Path) -> None:
+    """Write a ViT-S/16 with random weights to `encoder`, and a random head on it to `folder`."""
     import torch
     from transformers import ViTConfig, ViTModel
 
@@ -273,9 +287,13 @@ def write_vit(folder: Path) -> None:
     config = ViTConfig(
         hidden_size=384, num_attention_heads=6, intermediate_size=1536, image_size=448
     )
-    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    ViTModel(config, add_pooling_layer=False).save_pretrained(encoder)
     preprocessor = packaged_encoder("embedded") / "preprocessor_config.json"
-    (folder / preprocessor.name).write_bytes(preprocessor.read_bytes())
+    (encoder / preprocessor.name).write_bytes(preprocessor.read_bytes())
+    features = FeatureConfig(encoder=str(encoder.resolve()), facet="token")
+    loaded = load_encoder(features.encoder)
+    settings = ModelConfig(features=features, encoder_fingerprint=loaded.fingerprint)
+    Heap(loaded, settings).save_pretrained(folder)
 
 
 if __name__ == "__main__":

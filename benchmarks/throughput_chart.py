@@ -14,7 +14,7 @@ def draw_chart(summary: dict[str, Any], out: Path) -> None:
     """Write a PNG with a panel for each encoder: bare, now by its largest stages, and before."""
     from matplotlib.figure import Figure
 
-    figure = Figure((5 * len(summary), 3.6), layout="constrained")
+    figure = Figure((5 * len(summary), 4.4), layout="constrained")
     for axes, (name, figures) in zip(
         figure.subplots(1, len(summary), squeeze=False)[0], summary.items(), strict=True
     ):
@@ -26,10 +26,10 @@ def draw_chart(summary: dict[str, Any], out: Path) -> None:
             left += value
         if "before" in ms:
             axes.barh("before", ms["before"], color=_BEFORE)
-        axes.set_title(f"{name}: {figures['share']:.0%} of the time is the bare encoder")
+        axes.set_title(f"{name}: bare encoder / whole = {figures['share']:.2f}")
         axes.set_xlabel("processor time of an image, ms")
         axes.invert_yaxis()
-        axes.legend(fontsize=7, loc="lower right")
+        axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.45, -0.2))
     with replacing(out) as file:
         # Without the version of matplotlib: the same results give the same bytes.
         figure.savefig(file, format="png", dpi=90, metadata={"Software": None})

@@ -30,6 +30,7 @@ PROTOCOLS = {
     "bench_matching": "matching-v1",
     "bench_search": "search-v1",
     "bench_start": "start-v1",
+    "bench_throughput": "throughput-v1",
     "bench_retrieval": "retrieval-objects-v1",
 }
 """The protocol of each benchmark."""

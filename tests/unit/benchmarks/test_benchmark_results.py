@@ -72,12 +72,22 @@ BROWSED = {"part": "clients", "kind": "browse", "median": 9.0, "p95": 20.0, "lon
 MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | dict.fromkeys(
     MATCHING, True
 )
+TIMED: dict[str, Any] = {"encoder": "ViT-S/14", "repeat": 0}
 MINIATURES: dict[str, list[dict[str, Any]]] = {
     "bench_matching": [MATCHED, MATCHED | {"box": False}],
     "bench_start": [
         {"command": command, "state": state, "repeat": repeat, "cpu_seconds": seconds}
         for command in STARTS
         for state, seconds, repeat in (("before", 6.0, 0), ("now", 1.0, 0), ("now", 0.25, 1))
+    ],
+    "bench_throughput": [
+        TIMED | {"state": "bare", "ms": 600.0},
+        TIMED | {"state": "before", "ms": 1000.0, "once_s": 9.0, "objects": 1.0},
+        TIMED | {"state": "now", "ms": 700.0, "once_s": 8.0, "objects": 1.5},
+        TIMED | {"state": "now", "ms": 900.0, "once_s": 7.0, "objects": 1.5, "repeat": 1},
+        TIMED | {"state": "now", "stage": "gallery", "ms": 100.0, "wall_ms": 300.0},
+        TIMED | {"state": "now", "stage": "encoder", "ms": 610.0, "wall_ms": 700.0},
+        TIMED | {"state": "now", "stage": "encoder on objects", "ms": 90.0, "wall_ms": 99.0},
     ],
     "bench_serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
     "bench_search": [
@@ -414,6 +424,14 @@ class TestSummariesByHand:
         assert found["now"] == {"least": 0.25, "median": 0.625}
         assert found["before"]["least"] == 6.0
         assert found["passed"]
+
+    def test_throughput_is_the_share_of_the_bare_encoder(self) -> None:
+        found = self.summary("bench_throughput")["ViT-S/14"]
+        assert (found["share"], found["share_before"]) == (600 / 800, 600 / 1000)
+        assert not found["passed"]
+        assert found["passes"] == pytest.approx(700 / 800)
+        assert list(found["stages_ms"]) == ["encoder", "gallery", "encoder on objects"]
+        assert found["once_s"] == {"before": 9.0, "now": 7.5}
 
     def test_retrieval_is_the_mean_over_classes_and_heads(self) -> None:
         found = self.summary("bench_retrieval")["embedded"]
