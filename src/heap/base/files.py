@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and names for them."""
+"""Files that are written whole or not at all, names for them, and JSON that is read."""
 
 import glob
 import hashlib
+import json
 import os
 import re
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
+from typing import Any
 
 from heap.base.errors import InputError, WriteError, is_full
 
@@ -62,6 +64,21 @@ def _remove_abandoned(path: Path) -> None:
         with suppress(OSError):
             if time.time() - partial.stat().st_mtime > _ABANDONED:
                 partial.unlink()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """JSON object in a file.
+
+    Raises:
+        ValueError: if it cannot be read or is anything else, saying why in a few words.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # deeply nested JSON exhausts the stack
+        raise ValueError(str(error)) from error
+    if not isinstance(values, dict):
+        raise ValueError("it is not a JSON object")
+    return values
 
 
 def make_folder(path: Path) -> None:

@@ -1,12 +1,12 @@
 """Files that a model consists of, in a folder laid out as transformers lays it out."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heap.base.errors import WeightsError
+from heap.base.files import read_object
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
@@ -90,18 +90,23 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: if the file cannot be read or is anything else.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path)
+    except ValueError as error:
         raise WeightsError(f"{path} cannot be read ({error}); fetch it again") from error
-    if not isinstance(values, dict):
-        raise WeightsError(f"{path} is not a JSON object; fetch it again")
-    return values
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_hint(path: Path) -> str:
+    """Digest of a damaged file, for a message, to be compared with its source's; or nothing."""
+    try:
+        return f"its SHA-256 is {file_digest(path)}, compare it with its source's and "
+    except OSError:
+        return ""
 
 
 def _original_files(path: Path) -> EncoderFiles:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from heap.base.errors import WeightsError, first_line
-from heap.encoder.files import SUFFIX, file_digest
+from heap.encoder.files import SUFFIX, digest_hint
 
 COUNTER = "num_batches_tracked"
 """Count of training steps in batch normalisation, which no feature depends on."""
@@ -71,8 +71,5 @@ def _is_counter(name: str, value: Tensor) -> bool:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    try:
-        digest = f"its SHA-256 is {file_digest(path)}, compare it with its source's and"
-    except OSError:
-        digest = "make it readable or"
-    return WeightsError(f"{path} cannot be loaded ({first_line(error)}); {digest} fetch it again")
+    hint = digest_hint(path) or "make it readable or "
+    return WeightsError(f"{path} cannot be loaded ({first_line(error)}); {hint}fetch it again")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from heap.base.errors import InputError, StoreError
-from heap.base.files import replacing
+from heap.base.files import read_object, replacing
 from heap.base.lock import LOCK_NAME
 from heap.base.training import CHECKPOINT, LOG
 from heap.config import differing_keys
+from heap.encoder.files import CONFIG
 from heap.fitting.training import ALONE, CANDIDATES
 from heap.images.failures import FAILURES
 
@@ -97,10 +98,9 @@ def _holds_model(folder: Path) -> bool:
 def _read_model(folder: Path) -> dict[str, Any]:
     """Configuration in a folder; empty if there is none."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_object(folder / CONFIG)
+    except ValueError:
         return {}
-    return config if isinstance(config, dict) else {}
 
 
 def _refuse_other_settings(
@@ -121,10 +121,10 @@ def _refuse_other_settings(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_object(path)
     except ValueError as error:
         raise StoreError(f"{path} is damaged ({error}); delete {path.parent}") from error
-    if not isinstance(about, dict) or not isinstance(about.get("made_with"), dict):
+    if not isinstance(about.get("made_with"), dict):
         raise StoreError(f"{path} does not say what the model was made with; delete {path.parent}")
     return about
 

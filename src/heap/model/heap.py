@@ -22,6 +22,7 @@ from heap.config import (
     from_dict,
 )
 from heap.encoder.base import Encoder
+from heap.encoder.files import CONFIG, WEIGHTS
 from heap.encoder.load import load_encoder
 from heap.encoder.precision import refuse_other_numbers, usual_state
 from heap.encoder.registry import PACKAGED
@@ -106,7 +107,7 @@ class Heap(nn.Module, ModelHubMixin):
             )
         note_place(place, loaded.fingerprint)
         model = cls(loaded, config)
-        load_head(model.head, folder / "model.safetensors")
+        load_head(model.head, folder / WEIGHTS)
         # What the package has goes before a folder of the same name, as in `find_folder`.
         here = str(name) not in PACKAGED and Path(name).exists()
         model.location = str(Path(name).resolve()) if here else str(name)
@@ -114,8 +115,8 @@ class Heap(nn.Module, ModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         config = json.dumps(asdict(self.config), indent=2)
-        (save_directory / "config.json").write_text(config + "\n", encoding="utf-8")
-        save_head(self.head, save_directory / "model.safetensors")
+        (save_directory / CONFIG).write_text(config + "\n", encoding="utf-8")
+        save_head(self.head, save_directory / WEIGHTS)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """Model card that `save_pretrained` and `push_to_hub` write as README.md."""

@@ -1,6 +1,5 @@
 """Folder of a saved model: where it is, and the configuration in it."""
 
-import json
 import os
 from dataclasses import field
 from pathlib import Path
@@ -9,9 +8,16 @@ from typing import Any
 from pydantic.dataclasses import dataclass
 
 from heap.base.errors import ConfigError, InputError
+from heap.base.files import read_object
 from heap.config import CHECKED, FeatureConfig, HeadConfig, from_dict, refuse_in_words
 from heap.encoder import hub
+from heap.encoder.files import CONFIG
 from heap.encoder.registry import PACKAGED, is_hub_name, packaged_head
+
+_ADVICE = (
+    f"use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has written, or owner/name "
+    "of the hub"
+)
 
 
 @refuse_in_words
@@ -35,34 +41,28 @@ def find_folder(name: str | Path) -> Path:
         raise InputError(f"{name!r} is no model; give the name of one, a folder or owner/name")
     if str(name) in PACKAGED:
         return packaged_head(str(name))
-    if (Path(name) / "config.json").is_file():
+    if (Path(name) / CONFIG).is_file():
         return Path(name)
     if Path(name).exists():
-        raise InputError(f"{name} is no model: it has no config.json; `heap fit` makes one")
+        raise InputError(f"{name} is no model: it has no {CONFIG}; `heap fit` makes one")
     if not is_hub_name(str(name)):
-        raise InputError(
-            f"there is no model {str(name)!r}; use {' or '.join(map(repr, PACKAGED))}, a folder "
-            "that `heap fit` has written, or owner/name of the hub"
-        )
+        raise InputError(f"there is no model {str(name)!r}; {_ADVICE}")
     try:
         return hub.fetch_head(str(name))
     except InputError as error:
         raise InputError(
             f"there is no model {str(name)!r}: it is no folder here, and the hub gave none "
-            f"({error}); use {' or '.join(map(repr, PACKAGED))}, a folder that `heap fit` has "
-            "written, or owner/name of the hub"
+            f"({error}); {_ADVICE}"
         ) from error
 
 
 def read_config(folder: Path) -> ModelConfig:
     """Read the configuration of a model, or raise ConfigError if it is of another version."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # deeply nested JSON exhausts the stack
+        values = read_object(path)
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} is not a JSON object")
     # Before `from_dict`, which would complain about keys that another version does not know.
     if isinstance(values.get("format"), int) and values["format"] > ModelConfig().format:
         raise ConfigError(f"{path} was written by a newer version of heap; update the package")

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from heap.base.errors import WeightsError
-from heap.encoder.files import file_digest
+from heap.encoder.files import digest_hint
 from heap.model.head import GroupingHead
 
 _CHECKSUM = "sha256"
@@ -45,7 +45,7 @@ def load_head(head: GroupingHead, path: Path) -> None:
             checksum = (file.metadata() or {}).get(_CHECKSUM)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{path} cannot be loaded ({error}); {_digest_hint(path)}fetch or fit the model again"
+            f"{path} cannot be loaded ({error}); {digest_hint(path)}fetch or fit the model again"
         ) from error
     # All is checked before anything is copied, so that a head is never filled by half.
     wanted = head.state_dict()
@@ -68,11 +68,3 @@ def load_head(head: GroupingHead, path: Path) -> None:
             f"{now} instead of {checksum}; fetch or fit the model again"
         )
     head.load_state_dict(tensors)
-
-
-def _digest_hint(path: Path) -> str:
-    """Digest of a damaged file, for a message, to be compared with its source's."""
-    try:
-        return f"its SHA-256 is {file_digest(path)}, compare it with its source's and "
-    except OSError:
-        return ""

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from heap.base.errors import InputError
-from heap.encoder.files import HEADS, INDEX, WEIGHTS
+from heap.encoder.files import HEADS, INDEX, PREPROCESSOR, WEIGHTS
 from heap.encoder.quiet import without_bars
 from heap.pretraining.architectures import MEAN, STD
 from heap.pretraining.student import Student
@@ -71,7 +71,7 @@ def save_encoder(
     with without_bars():
         state = _to_half(backbone.state_dict())
         backbone.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
-    (folder / "preprocessor_config.json").write_text(
+    (folder / PREPROCESSOR).write_text(
         json.dumps({"image_mean": [MEAN] * 3, "image_std": [STD] * 3}, indent=2) + "\n"
     )
     heads = {

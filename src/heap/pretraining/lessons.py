@@ -19,6 +19,7 @@ from torch import Tensor
 from yaml import YAMLError
 
 from heap.base.errors import ConfigError, StoreError, WeightsError
+from heap.base.files import read_object
 from heap.base.progress import OnProgress
 from heap.base.sampling import spread_evenly
 from heap.encoder.base import Encoder
@@ -220,7 +221,7 @@ def _claim(folder: Path, header: Header) -> None:
 
 def _read_header(path: Path) -> Header:
     try:
-        return Header(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        return Header(**read_object(path))
+    except (ValueError, TypeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and {VALUES} to ask the "
                          "teacher again") from error  # fmt: skip
