@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+Cells = Bool[np.ndarray, "grid_h grid_w"]
+
 
 def merge_tree(
     features: Float32[np.ndarray, "place dim"], cells: Bool[np.ndarray, "grid_h grid_w"]
@@ -37,6 +39,13 @@ def merge_tree(
             return_distance=True,
         )
     return children, distance
+
+
+def to_cells(places: Int64[np.ndarray, " member"], shape: tuple[int, ...]) -> Cells:
+    """Grid of `shape` (rows, columns) in which the cells of these numbers are set, row by row."""
+    cells = np.zeros(shape, dtype=bool)
+    cells.ravel()[places] = True
+    return cells
 
 
 def members(

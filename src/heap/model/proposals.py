@@ -9,9 +9,9 @@ not salient at all. The tree, its score and the choice among pieces are our own.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
-from heap.model.merge_tree import members, merge_tree
+from heap.model.merge_tree import Cells, members, merge_tree, to_cells
 
 LARGEST = 0.5
 """Share of the image above which a piece is no proposal: the last merges are mostly background."""
@@ -22,8 +22,6 @@ SALIENCY_POWER = 0.3
 0.5 on composed pictures (docs/quality.md, "Several objects")."""
 BEST_SCORE = 0.1
 """Scores of proposals are below this, so that objects, which are surer, come first."""
-
-Cells = Bool[np.ndarray, "grid_h grid_w"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ def propose(
         piece = int(np.where(allowed, strength, -1).argmax())
         # x / (1 + x) keeps the order and is below 1, for strength has no upper bound.
         score = BEST_SCORE * strength[piece] / (1 + strength[piece])
-        proposals.append(Proposal(tree.cells(piece, saliency.shape), float(score)))
+        cells = to_cells(members(piece, tree.children, saliency.size), saliency.shape)
+        proposals.append(Proposal(cells, float(score)))
         allowed &= _box_iou(tree.boxes, tree.boxes[piece]) < ALIKE
     return proposals
 
@@ -107,12 +106,6 @@ class _Tree:
             area[union], mass[union] = area[pair].sum(), mass[pair].sum()
             boxes[union, :2], boxes[union, 2:] = boxes[pair, :2].min(0), boxes[pair, 2:].max(0)
         return cls(children, merged_at, area, mass / area, boxes)
-
-    def cells(self, piece: int, shape: tuple[int, ...]) -> Cells:
-        """Patches of a piece, set in a grid of this shape."""
-        cells = np.zeros(shape, dtype=bool)
-        cells.ravel()[members(piece, self.children, cells.size)] = True
-        return cells
 
 
 def _box(cells: Cells) -> Int64[np.ndarray, " 4"]:

@@ -7,11 +7,9 @@ foreground is alike by what most images have in common. Tree and criterion are o
 """
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 
-from heap.model.merge_tree import members, merge_tree
-
-Cells = Bool[np.ndarray, "grid_h grid_w"]
+from heap.model.merge_tree import Cells, members, merge_tree, to_cells
 
 
 def separate(
@@ -39,7 +37,7 @@ def separate(
             waiting.extend(halves)
         else:
             pieces.append(members(piece, children, len(places)))
-    return [_to_cells(places[piece], cells.shape) for piece in pieces]
+    return [to_cells(places[piece], cells.shape) for piece in pieces]
 
 
 def _cosine(
@@ -49,9 +47,3 @@ def _cosine(
     first, second = (features[piece].mean(axis=0) for piece in parts)
     # A mean of zeros has no direction; its cosine is 0, so that it counts as unlike.
     return float(first @ second / max(np.linalg.norm(first) * np.linalg.norm(second), 1e-12))
-
-
-def _to_cells(places: Int64[np.ndarray, " member"], shape: tuple[int, ...]) -> Cells:
-    cells = np.zeros(shape, dtype=bool)
-    cells.ravel()[places] = True
-    return cells
