@@ -25,14 +25,12 @@ def real_maps(*, centred: bool) -> list[Observed]:
     encoders.
     """
     pictures = _pictures()
-    encoder, recipe = (
-        load_encoder("embedded-small", precision="fp32"),
-        CARDS["embedded-small"].recipe,
-    )
+    encoder = load_encoder("embedded-small", precision="fp32")
+    usual = CARDS["embedded-small"].recipe.feature_config
     config = FeatureConfig(
         encoder="embedded-small",
-        layer=recipe.layer,
-        facet=recipe.facet,
+        layer=usual.layer,
+        facet=usual.facet,
         resolution=SIDE * encoder.patch,
     )
     maps = describe(encoder, pictures, config)

@@ -10,7 +10,7 @@ from typing import get_args
 from safetensors import SafetensorError, safe_open
 
 from heap.base.errors import InputError
-from heap.config import Cue, Facet, FeatureConfig, FitConfig, HeadConfig, LossConfig
+from heap.config import FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
 from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
@@ -29,31 +29,19 @@ _DINOV3 = "DINOv3 License"
 class Recipe:
     """Settings that serve an encoder best; defaults are those of the package."""
 
-    layer: int = -1
-    facet: Facet = "key"
-    resolution: int = 448
-    square: bool = False
-    cues: tuple[Cue, ...] = ()
-    cue_weight: float = 1.0
+    feature_config: FeatureConfig = field(default_factory=FeatureConfig)
+    """Settings of the features, but for the name of the encoder."""
     head: HeadConfig = field(default_factory=HeadConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     fit: FitConfig = field(default_factory=FitConfig)
 
     def features(self, encoder: str) -> FeatureConfig:
         """Settings of the features of `encoder` by this recipe."""
-        return FeatureConfig(
-            encoder=encoder,
-            layer=self.layer,
-            facet=self.facet,
-            resolution=self.resolution,
-            square=self.square,
-            cues=self.cues,
-            cue_weight=self.cue_weight,
-        )
+        return replace(self.feature_config, encoder=encoder)
 
 
 OUTPUT = Recipe(
-    facet="output",
+    FeatureConfig(facet="output"),
     head=HeadConfig(centred=False),
     losses=LossConfig(inter=0.2),
     fit=FitConfig(steps=150, batch=24, patches=512),
@@ -64,14 +52,21 @@ The numbers were chosen on `duts-tr/tune`, see docs/quality.md."""
 PACKAGE = replace(OUTPUT, losses=replace(OUTPUT.losses, prior="none"))
 """Recipe for the encoder of the package: by the three losses alone, which on `duts-tr/tune` are
 within a point of the other priors and take a tenth of the time (docs/quality.md)."""
-MAPS = Recipe(facet="token")
+MAPS = Recipe(FeatureConfig(facet="token"))
 """Recipe for pyramids, which have no keys."""
 _SMALL_HEAD = HeadConfig(groups=16, min_score=0.1)
-SMALL = Recipe(resolution=160, square=True, head=_SMALL_HEAD, losses=LossConfig(prior="boundary"))
+SMALL = Recipe(
+    FeatureConfig(resolution=160, square=True),
+    head=_SMALL_HEAD,
+    losses=LossConfig(prior="boundary"),
+)
 """Recipe for encoders that `heap pretrain` made: trained for hours only, on crops of small squares.
 """
 SMALL_PYRAMID = replace(
-    SMALL, facet="token", losses=LossConfig(prior="encoder"), fit=FitConfig(empty=0.125)
+    SMALL,
+    feature_config=replace(SMALL.feature_config, facet="token"),
+    losses=LossConfig(prior="encoder"),
+    fit=FitConfig(empty=0.125),
 )
 _BY_KIND = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), OUTPUT),
@@ -79,7 +74,9 @@ _BY_KIND = {
 }
 """Recipes by the `model_type` of config.json, for types with a recipe of their own."""
 
-TAUGHT_PYRAMID = replace(MAPS, resolution=224, square=True)
+TAUGHT_PYRAMID = replace(
+    MAPS, feature_config=replace(MAPS.feature_config, resolution=224, square=True)
+)
 """Recipe for pyramids that learned from a stronger encoder alone, and know no foreground."""
 
 

@@ -66,7 +66,9 @@ def measure(
     task = Task([PROTOCOLS[SALIENCY], PROTOCOLS[CORLOC]], dataset)
     # Absolute, so that it cannot be taken for an alias.
     name = str(encoder.absolute())
-    features = FeatureConfig(encoder=name, facet=recipe(name).facet, resolution=resolution)
+    features = FeatureConfig(
+        encoder=name, facet=recipe(name).feature_config.facet, resolution=resolution
+    )
     make_folder(work)
     with _keep_state(), TemporaryDirectory(dir=work) as folder:
         bench = Bench(

@@ -130,7 +130,7 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
     config.write_text('{"model_type": "dinov2"}')
     assert recipe(folder) == OUTPUT
     config.write_text('{"model_type": "resnet"}')
-    assert recipe(folder) == Recipe(facet="token")
+    assert recipe(folder) == Recipe(FeatureConfig(facet="token"))
     (tmp_path / "heads.safetensors").write_bytes(b"")
     assert recipe(folder) == CARDS["embedded-small"].recipe == SMALL_PYRAMID
     assert recipe(folder).losses.prior == "encoder"
@@ -154,7 +154,11 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
 def test_families_that_train_what_they_give_serve_by_their_output(name: str) -> None:
     """By alias and by hub name."""
     assert recipe(name) == OUTPUT
-    assert (OUTPUT.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == ("output", False, "auto")
+    assert (OUTPUT.feature_config.facet, OUTPUT.head.centred, OUTPUT.losses.prior) == (
+        "output",
+        False,
+        "auto",
+    )
 
 
 def test_for_the_encoder_of_the_package_the_prior_is_known() -> None:
@@ -166,4 +170,8 @@ def test_for_the_encoder_of_the_package_the_prior_is_known() -> None:
 def test_others_serve_by_their_keys_and_a_prior() -> None:
     for name in ("dino-vits8", "facebook/dino-vitb16", "somebody/their-vit"):
         assert recipe(name) == Recipe()
-    assert (Recipe().facet, Recipe().head.centred, Recipe().losses.prior) == ("key", True, "auto")
+    assert (Recipe().feature_config.facet, Recipe().head.centred, Recipe().losses.prior) == (
+        "key",
+        True,
+        "auto",
+    )

@@ -188,7 +188,9 @@ def test_an_encoder_of_the_package_is_what_its_card_says(alias: str) -> None:
     assert (encoder.patch, encoder.dim) == (card.patch, card.dim)
     weights = sum(weight.numel() for weight in encoder.parameters())
     assert round(weights / 1e6, 1) == card.parameters
-    layer = card.recipe.layer
+    layer = card.recipe.feature_config.layer
     assert -encoder.layers <= layer < encoder.layers
-    features = encoder(pixels(6 * encoder.patch, 8 * encoder.patch), layer, card.recipe.facet)
+    features = encoder(
+        pixels(6 * encoder.patch, 8 * encoder.patch), layer, card.recipe.feature_config.facet
+    )
     assert features.patches.isfinite().all()
