@@ -1,7 +1,7 @@
 """A small encoder taught by a strong one on 2,000 photos: what it gains, and what it costs.
 
 The student goes on from the small encoder of the package, by the one line of docs/pretraining.md,
-and gets a head by `heap fit`. It stands between its teacher and the encoder that it began as: by
+and gets a head by HEAP's three losses. It stands between its teacher and the encoder that it began as: by
 what `heap discover` finds on the saliency set (`saliency-discover-v1`); by objects of VOC, cut out
 by their true boxes, whose most similar object in another image is of the same class; and by the
 processor time of the features of a photo.
@@ -96,7 +96,9 @@ def teach(data: Path, work: Path, steps: int) -> Path:
         "pretrain", photos, "--teacher", TEACHER, "--start", BEFORE, "--learning-rate", "1e-3",
         "--steps", str(steps), "--out", encoder,
     )  # fmt: skip
-    run_heap("fit", data / "duts-tr" / "fit", "--encoder", encoder, "--out", model)
+    # By the three losses alone, as the head on the teacher in the package.
+    arguments = ("--encoder", encoder, "--prior", "none", "--out", model)
+    run_heap("fit", data / "duts-tr" / "fit", *arguments)
     return model
 
 
