@@ -1,9 +1,9 @@
 """A small encoder taught by a strong one on 2,000 photos: what it gains, and what it costs.
 
-The student goes on from the small encoder of the package, by the one line of docs/pretraining.md,
-and gets a head by HEAP's three losses. It stands between its teacher and the encoder that it began as: by
-what `heap discover` finds on the saliency set (`saliency-discover-v1`); by objects of VOC, cut out
-by their true boxes, whose most similar object in another image is of the same class; and by the
+The student goes on from the small encoder of the package, by one line of docs/pretraining.md, and
+gets a head by HEAP's three losses. It stands between its teacher and the encoder that it began as:
+by what `heap discover` finds on the saliency set (`saliency-discover-v1`); by objects of VOC, cut
+out by their true boxes, whose most similar object in another image is of the same class; and by the
 processor time of the features of a photo.
 """
 
