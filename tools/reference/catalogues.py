@@ -9,7 +9,7 @@ from writing import WRITTEN, code, table
 from heap.benchmark.protocols import PROTOCOLS
 from heap.benchmark.run.methods import METHODS
 from heap.encoder.files import file_digest
-from heap.encoder.registry import CARDS, PACKAGED, WEIGHTS
+from heap.encoder.registry import CARDS, PACKAGE_WEIGHTS, PACKAGED
 from heap.export.formats import FORMATS
 
 
@@ -90,8 +90,8 @@ def encoders() -> str:
 
 def _weights() -> Iterator[tuple[str, str, str, str]]:
     for alias in PACKAGED:
-        for path in sorted((WEIGHTS / alias).rglob("*.safetensors")):
-            place = path.relative_to(WEIGHTS).as_posix()
-            folder = f"../../src/heap/weights/{path.parent.relative_to(WEIGHTS).as_posix()}"
+        for path in sorted((PACKAGE_WEIGHTS / alias).rglob("*.safetensors")):
+            place = path.relative_to(PACKAGE_WEIGHTS).as_posix()
+            folder = f"../../src/heap/weights/{path.parent.relative_to(PACKAGE_WEIGHTS).as_posix()}"
             card = f"[card]({folder}/README.md)"
             yield code(place), f"{path.stat().st_size:,}", code(file_digest(path)), card

@@ -15,7 +15,7 @@ from heap.encoder import hub
 from heap.encoder.architecture import PyramidKind
 from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 
-WEIGHTS = Path(__file__).parents[1] / "weights"
+PACKAGE_WEIGHTS = Path(__file__).parents[1] / "weights"
 """Folder with one folder for each encoder of the package: `encoder`, and the `head` on it."""
 PACKAGED = ("embedded", "embedded-small")
 """Aliases of the encoders of the package; the first is the default of `heap discover`."""
@@ -211,12 +211,12 @@ def recipe(encoder: str) -> Recipe:
 
 def packaged_encoder(alias: str) -> Path:
     """Folder of an encoder that comes with the package."""
-    return WEIGHTS / alias / "encoder"
+    return PACKAGE_WEIGHTS / alias / "encoder"
 
 
 def packaged_head(alias: str) -> Path:
     """Folder of the head on an encoder that comes with the package."""
-    return WEIGHTS / alias / "head"
+    return PACKAGE_WEIGHTS / alias / "head"
 
 
 def has_foreground(heads: Path) -> bool:
