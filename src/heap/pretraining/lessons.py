@@ -57,7 +57,7 @@ class Header:
         return self.whole_width + self.grid**2 * self.patch_width
 
 
-class Lessons:
+class TeacherFeatures:
     """Features of the stronger encoder for every photo, and their standards."""
 
     def __init__(
@@ -134,14 +134,14 @@ def write_lessons(
             on_progress("teacher", end, len(photos))
 
 
-def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) -> Lessons:
+def open_lessons(folder: Path, origin: str, ridge: float, device: torch.device) -> TeacherFeatures:
     """Open the features that `write_lessons` has written into `folder`."""
     header = _read_header(folder / HEADER)
     shape = (header.images, header.row)
     # Mapped and not read: they may be larger than memory. "c" makes them writable for torch, which
     # warns of others; nothing is written.
     values = torch.from_numpy(np.memmap(folder / VALUES, np.float16, "c", shape=shape))
-    return Lessons(values, header, origin, ridge, device)
+    return TeacherFeatures(values, header, origin, ridge, device)
 
 
 def origin_of(teacher: Encoder) -> str:

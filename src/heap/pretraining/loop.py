@@ -20,7 +20,7 @@ from heap.pretraining.trainer import Pretrainer, new_accelerator
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from heap.pretraining.lessons import Lessons
+    from heap.pretraining.lessons import TeacherFeatures
 
 QUALITY = "quality.jsonl"
 
@@ -87,7 +87,7 @@ def _make_trainer(
     out: Path,
     config: PretrainConfig,
     start: Path | None,
-    lessons: "Lessons | None",
+    lessons: "TeacherFeatures | None",
 ) -> Pretrainer:
     """Make the trainer, in the state of the checkpoint in `out` if there is one."""
     torch.manual_seed(config.seed)
@@ -123,7 +123,7 @@ def _prepare_lessons(
     config: PretrainConfig,
     accelerator: "Accelerator",
     on_progress: OnProgress,
-) -> "Lessons":
+) -> "TeacherFeatures":
     # Imported here: they need more packages than a bare GPU machine has.
     from heap.encoder.load import load_encoder
     from heap.pretraining.lessons import open_lessons, origin_of, write_lessons

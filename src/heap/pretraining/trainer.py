@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     # Asking a stronger encoder needs more packages than a bare GPU machine has.
-    from heap.pretraining.lessons import Lessons
+    from heap.pretraining.lessons import TeacherFeatures
 
 LOCAL_AREA = (0.08, 0.4)
 """Least and largest share of an image that a local crop shows."""
@@ -77,7 +77,7 @@ class Pretrainer:
         backbone: PreTrainedModel,
         photos: Photos,
         config: PretrainConfig,
-        lessons: "Lessons | None" = None,
+        lessons: "TeacherFeatures | None" = None,
     ) -> None:
         self.config, self.accelerator, self.lessons = config, accelerator, lessons
         self.device: torch.device = self.accelerator.device
@@ -240,7 +240,7 @@ class Pretrainer:
 
     def _lesson_losses(
         self,
-        lessons: "Lessons",
+        lessons: "TeacherFeatures",
         pick: Int64[Tensor, " batch"],
         views: list[tuple[Crops, StudentOutput]],
         generator: torch.Generator,
