@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from heap.images.formats import suffixes
-from heap.images.outputs import Outputs
+from heap.images.outputs import WrittenFolders
 from heap.images.skipped import NO_FILE, NOWHERE, OURS, TWICE, Skipped
 from heap.images.walking import Walk, Wanted, join_path
 
@@ -19,11 +19,15 @@ class LocalWalk:
     """
 
     def __init__(
-        self, wanted: Wanted, skipped: Skipped, outputs: Outputs, fail: Callable[[OSError], None]
+        self,
+        wanted: Wanted,
+        skipped: Skipped,
+        written: WrittenFolders,
+        fail: Callable[[OSError], None],
     ) -> None:
         self._wanted = wanted
         self._skipped = skipped
-        self._outputs = outputs
+        self._written = written
         self._fail = fail
         self._root = os.path.realpath(wanted.base)
         self._walked: set[str] = set()
@@ -65,7 +69,7 @@ class LocalWalk:
         if real in self._walked:
             reason = TWICE
         elif folder != self._wanted.base and Path(folder).is_symlink():
-            reason = OURS if self._outputs.hold(Path(real)) else self._loop_reason(real)
+            reason = OURS if self._written.hold(Path(real)) else self._loop_reason(real)
         self._walked.add(real)
         self._skipped.update([reason] if reason else [])
         return not reason
@@ -90,7 +94,7 @@ class LocalWalk:
         if real in self._linked:
             return TWICE
         if linked:
-            if self._outputs.hold(Path(real).parent):
+            if self._written.hold(Path(real).parent):
                 return OURS
             if self._has_own_name(real):
                 return TWICE

@@ -16,7 +16,7 @@ from heap.images.formats import FORMATS
 from heap.images.links import LocalWalk
 from heap.images.lists import names_in_list
 from heap.images.names import is_web, key_of_url
-from heap.images.outputs import Outputs
+from heap.images.outputs import WrittenFolders
 from heap.images.skipped import OURS, TWICE, UNREADABLE, Skipped
 from heap.images.source import STANDARD_INPUT, Source, is_url, key_of, local_path, reason_of
 from heap.images.walking import (
@@ -97,7 +97,7 @@ class _Lister:
 
     def __init__(self) -> None:
         self.skipped = Skipped()
-        self._outputs = Outputs()
+        self._written = WrittenFolders()
 
     def expand(self, place: str) -> _Part:
         """Find the images that a place stands for."""
@@ -160,7 +160,7 @@ class _Lister:
         raise _unusable(url, FileNotFoundError("no such file or folder"))
 
     def _list_file(self, path: Path) -> Iterator[Item]:
-        if self._outputs.hold(Path(os.path.realpath(path)).parent):
+        if self._written.hold(Path(os.path.realpath(path)).parent):
             self.skipped[OURS] += 1
         else:
             yield str(path)
@@ -172,10 +172,10 @@ class _Lister:
             self.skipped[UNREADABLE] += 1
             logger.warning("passed over folder %r: %s", error.filename, reason_of(error))
 
-        if self._outputs.hold(Path(os.path.realpath(wanted.base))):
+        if self._written.hold(Path(os.path.realpath(wanted.base))):
             self.skipped[OURS] += 1
             return
-        walk = LocalWalk(wanted, self.skipped, self._outputs, skip)
+        walk = LocalWalk(wanted, self.skipped, self._written, skip)
         for name in image_names(walk.folders(), wanted, os.path.exists, self.skipped):
             path = join_path(wanted.base, name)
             if walk.lists(path):

@@ -13,7 +13,7 @@ _WRITTEN = ("store", ORIGINALS, *get_args(Saved))
 """Folders in the folder of a run that we have written; others there may be the user's own."""
 
 
-class Outputs:
+class WrittenFolders:
     """Folders that one listing has asked about, remembered: there are many images in a folder."""
 
     def __init__(self) -> None:
