@@ -23,7 +23,7 @@ CODECS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report."""
 
     what: str
@@ -33,20 +33,20 @@ class Finding:
     """Advice on what to do; empty if all is well."""
 
 
-def check(network: bool = False) -> list[Finding]:
+def check(network: bool = False) -> list[Check]:
     """Check everything that `heap` depends on; the hub is only asked with `network`."""
     return [
-        Finding("Python", platform.python_version()),
-        Finding("heap", metadata.version("heap")),
+        Check("Python", platform.python_version()),
+        Check("heap", metadata.version("heap")),
         *_processor(),
         *_codecs(),
         _embedded(),
-        _hub() if network else Finding("hub", "not asked"),
+        _hub() if network else Check("hub", "not asked"),
         _cache(),
     ]
 
 
-def _processor() -> list[Finding]:
+def _processor() -> list[Check]:
     import torch
 
     from heap.encoder.precision import has_bf16
@@ -58,46 +58,46 @@ def _processor() -> list[Finding]:
     name = f", {torch.cuda.get_device_name()}" if cuda else ""
     lost = bool(torch.version.cuda) and not cuda
     return [
-        Finding(
+        Check(
             "torch",
             f"{torch.__version__}, built for {build}{name}",
             not lost,
             "this torch is built for a GPU but sees none; look at the driver" if lost else "",
         ),
-        Finding("bf16", f"native on {device}" if native else f"not on {device}; fp32 is used"),
-        Finding("threads", str(torch.get_num_threads())),
+        Check("bf16", f"native on {device}" if native else f"not on {device}; fp32 is used"),
+        Check("threads", str(torch.get_num_threads())),
     ]
 
 
-def _codecs() -> list[Finding]:
+def _codecs() -> list[Check]:
     from PIL import features
 
     return [
-        Finding(name, "yes")
+        Check(name, "yes")
         if features.check(library)
-        else Finding(name, "no", False, f"install a Pillow that is built with {library}")
+        else Check(name, "no", False, f"install a Pillow that is built with {library}")
         for name, library in CODECS.items()
     ]
 
 
-def _embedded() -> Finding:
+def _embedded() -> Check:
     from heap.encoder.load import load_encoder
 
     hint = "install heap again"
     return _attempt("embedded weights", lambda: load_encoder("embedded").fingerprint[:12], hint)
 
 
-def _hub() -> Finding:
+def _hub() -> Check:
     from heap.encoder import hub
 
     fault = hub.unreachable_reason()
     if fault is None:
-        return Finding("hub", "answers")
+        return Check("hub", "answers")
     hint = "the embedded encoder and local folders work without it"
-    return Finding("hub", f"no answer ({fault})", False, hint)
+    return Check("hub", f"no answer ({fault})", False, hint)
 
 
-def _cache() -> Finding:
+def _cache() -> Check:
     hint = "set HEAP_CACHE_DIR to a folder that can be written"
     return _attempt("cache", lambda: str(_writable(cache_dir())), hint)
 
@@ -110,8 +110,8 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _attempt(what: str, action: Callable[[], str], hint: str) -> Finding:
+def _attempt(what: str, action: Callable[[], str], hint: str) -> Check:
     try:
-        return Finding(what, action())
+        return Check(what, action())
     except (HeapError, OSError) as error:
-        return Finding(what, str(error), False, hint)
+        return Check(what, str(error), False, hint)

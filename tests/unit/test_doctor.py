@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from heap.doctor import Finding, check
+from heap.doctor import Check, check
 from heap.encoder.registry import packaged_encoder
 
 
-def find(what: str, findings: list[Finding]) -> Finding:
+def find(what: str, findings: list[Check]) -> Check:
     return next(finding for finding in findings if finding.what == what)
 
 
@@ -21,7 +21,7 @@ def test_it_reports_what_is_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert find("Python", findings).value == platform.python_version()
     assert torch.__version__ in find("torch", findings).value
     assert find("threads", findings).value == str(torch.get_num_threads())
-    assert find("hub", findings) == Finding("hub", "not asked")
+    assert find("hub", findings) == Check("hub", "not asked")
     assert (
         find("embedded weights", findings).ok
         == (packaged_encoder("embedded") / "config.json").is_file()
@@ -43,7 +43,7 @@ def test_a_cache_that_is_not_there_yet_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEAP_CACHE_DIR", str(tmp_path / "a" / "b"))
-    assert find("cache", check()) == Finding("cache", str(tmp_path / "a" / "b"))
+    assert find("cache", check()) == Check("cache", str(tmp_path / "a" / "b"))
     assert list(tmp_path.iterdir()) == []
 
 
