@@ -65,7 +65,7 @@ class Crop:
         return replace(picture, pixels=pixels, width=crop_width, height=crop_height, digest=digest)
 
 
-class Crops:
+class EmptyCrops:
     """Crops with features in the store of their images."""
 
     def __init__(self, images: Collected, crops: Sequence[Crop], digests: Sequence[str]) -> None:
@@ -80,7 +80,7 @@ class Crops:
         return features or _store_features(self.images, [self.crops[number]])[0][1]
 
 
-def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress) -> Crops:
+def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress) -> EmptyCrops:
     """Find the largest rectangle without foreground in each image, where it is large enough."""
     crops = []
     for index, mask in enumerate(masks):
@@ -100,7 +100,7 @@ def find_crops(images: Collected, masks: Sequence[Mask], on_progress: OnProgress
                 _store_or_drop(images, crop, digests)
         done = len(chosen) - len(missing) + start + len(batch)
         on_progress(STAGE, done, len(chosen))
-    return Crops(images, list(digests), list(digests.values()))
+    return EmptyCrops(images, list(digests), list(digests.values()))
 
 
 def _store_or_drop(images: Collected, crop: Crop, digests: dict[Crop, str]) -> None:
