@@ -88,13 +88,13 @@ def trace(mask: Bool[np.ndarray, "height width"]) -> list[list[Ring]]:
     # A frame of background closes what is at the border.
     framed = np.pad(mask, 1).astype(np.float64)
     contours = contour_generator(z=framed, fill_type=FillType.OuterOffset)
-    pieces = []
+    traced = []
     # Filled between the two levels, 2 being above any mask: these are outer rings with their holes.
     for points, bounds in zip(*contours.filled(_INSIDE, 2.0), strict=True):
         pixels = np.rint(points).astype(np.int64) - 1  # less the frame
         # Bounds of the rings among the points; the first and the last are the ends.
-        pieces.append(np.split(pixels, bounds[1:-1].astype(np.int64)))
-    return pieces
+        traced.append(np.split(pixels, bounds[1:-1].astype(np.int64)))
+    return traced
 
 
 def _join(rings: list[Ring]) -> Ring:
