@@ -13,6 +13,7 @@ from torch import nn
 
 from heap.base.errors import ConfigError, InputError
 from heap.base.progress import OnProgress
+from heap.benchmark.run.once import make_once
 from heap.config import (
     CHECKED,
     FeatureConfig,
@@ -27,7 +28,7 @@ from heap.encoder.registry import PACKAGED, packaged_head, recipe
 from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.fitting.command import fit
-from heap.fitting.folder import ABOUT, make_once
+from heap.fitting.folder import ABOUT
 from heap.images import decode, list_images
 from heap.methods.finding import Finding, GridObject, Method, Observed
 from heap.methods.found import Found, FoundRecipe

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from heap.base.errors import InputError, StoreError
-from heap.fitting.folder import ABOUT, make_once
+from heap.benchmark.run.once import make_once
+from heap.fitting.folder import ABOUT
 
 MADE_WITH = {"settings": {"steps": 5}, "seed": 0}
 PHOTOS = ("a", "b")
