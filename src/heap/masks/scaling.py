@@ -75,7 +75,7 @@ def _span(mask: Bool[np.ndarray, "height width"], axis: int, length: int) -> _Sp
     start, end = target.start * scale, target.stop * scale
     source = slice(max(0, floor(start - reach)), min(pixels, ceil(end + reach)))
     # Rounding must not lead beyond the source.
-    end = min(end - source.start, source.stop - source.start)
+    end = min(end - source.start, float(source.stop - source.start))
     return _Span(source, target, start - source.start, end)
 
 
