@@ -1,3 +1,4 @@
+import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -101,6 +102,13 @@ def test_it_works_in_any_thread(heap: Heap, photos: Path, whole: Discovery, tmp_
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(discover, photos, tmp_path / "run", model=heap, config=CONFIG).result()
     assert_same(run, whole)
+
+
+def test_a_timeout_that_no_clock_can_count_is_refused(
+    heap: Heap, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"timeout is inf; it has to be from 0 to 1000000"):
+        discover(photos, tmp_path / "run", model=heap, timeout=math.inf)
 
 
 def test_another_configuration_or_folder_is_refused(

@@ -119,7 +119,7 @@ def discover(
     """
     out = Path(out)
     most = None if limit is None else whole_number("limit", limit, least=1)
-    limits = Limits(seconds=real_number("timeout", timeout, least=0))
+    limits = Limits(seconds=real_number("timeout", timeout, least=0, most=1_000_000))
     if model is None and encoder not in (None, *PACKAGED):
         refuse_iterator(images, "a head is fitted on the images first")
     places, pairs = split_images(images)
