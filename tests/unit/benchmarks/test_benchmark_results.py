@@ -267,6 +267,20 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             "corloc_mended": 0.0,
         },
     ],
+    "bench_distil": [
+        *(
+            {
+                "image": image,
+                "embedded": [0.75, 0.875, 0.75, 1.0, 1.0, None],
+                "embedded-small": [0.25, 0.5, 0.25, 0.0, 1.0, None],
+                "centre": [0.25, 0.5, None, 1.0, None, None],
+                "student": [student, 0.75, 0.5, 1.0, None, None],
+            }
+            for image, student in (("a.jpg", 0.5), ("b.jpg", 0.75))
+        ),
+        {"box": "c#0", "hits": {"embedded": True, "embedded-small": False, "student": True}},
+        {"box": "c#1", "hits": {"embedded": True, "embedded-small": False, "student": False}},
+    ],
     "bench_demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
@@ -424,6 +438,13 @@ class TestSummariesByHand:
         assert found["now"] == {"least": 0.25, "median": 0.625}
         assert found["before"]["least"] == 6.0
         assert found["passed"]
+
+    def test_a_student_stands_between_its_teacher_and_what_it_was(self) -> None:
+        summary = self.summary("bench_distil")
+        assert summary["methods"]["student"]["iou"] == pytest.approx(0.625)
+        ahead = {name: gap["iou"]["mean"] for name, gap in summary["student_ahead_of"].items()}
+        assert ahead == pytest.approx({"embedded": -0.125, "embedded-small": 0.375})
+        assert summary["neighbour"] == {"embedded": 1.0, "embedded-small": 0.0, "student": 0.5}
 
     def test_throughput_is_the_share_of_the_bare_encoder(self) -> None:
         found = self.summary("bench_throughput")["ViT-S/14"]
