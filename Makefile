@@ -33,12 +33,15 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 	$(BIN)/heap discover demo/photos --out runs/demo
 
-# Whole commands that are killed, fuzzed or fed what went wrong once, and the pages of the docs.
+# Whole commands that are killed, fuzzed or fed what went wrong once, processes that are started in
+# every way, and the pages of the docs.
 LONG := tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
 	tests/faults/test_kills.py tests/faults/test_evaluate_kills.py \
 	tests/unit/store/test_killed_corrections.py tests/integration/test_bare_pretraining.py \
 	tests/integration/test_bench_encoders.py tests/integration/test_bench_paper.py \
-	tests/integration/test_tutorial.py
+	tests/integration/test_tutorial.py tests/integration/test_python.py \
+	tests/integration/test_start.py tests/integration/test_moved_models.py \
+	tests/integration/test_no_network.py
 
 test: check ## Format, lint, types and tests, but for the long ones
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LONG))
