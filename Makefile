@@ -50,7 +50,7 @@ test-long: $(VENV)/ready ## Kills, fuzzers, accidents of earlier versions, tutor
 	$(BIN)/python $(PYTEST) $(LONG)
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python $(PYTEST) tests/browser
 
 READERS := .venv-readers
 # Tools of others that take our exports; they want OpenCV, and versions of packages of their own.
