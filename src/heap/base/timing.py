@@ -87,15 +87,20 @@ class Timing:
 
     def _charge(self, running: "_Running") -> None:
         """Add the time since the last call in this thread to the stage that it was spent in."""
-        now = (_processor_time(), time.perf_counter())
+        clocks, wall = _clocks(), time.perf_counter()
         if running.names:
+            # By thread: one that has ended meanwhile takes the time it had before with it.
+            processor = sum(
+                max(0.0, clock - running.clocks.get(thread, 0.0))
+                for thread, clock in clocks.items()
+            )
             with self._lock:
                 before = self._taken.get(running.names[-1], (0.0, 0.0))
                 self._taken[running.names[-1]] = (
-                    before[0] + now[0] - running.since[0],
-                    before[1] + now[1] - running.since[1],
+                    before[0] + processor,
+                    before[1] + wall - running.wall,
                 )
-        running.since = now
+        running.clocks, running.wall = clocks, wall
 
 
 @dataclass
@@ -103,7 +108,8 @@ class _Running:
     """Stages that a thread is in, the innermost last, and the time that is charged already."""
 
     names: list[str] = field(default_factory=list)
-    since: tuple[float, float] = (0.0, 0.0)
+    clocks: dict[int, float] = field(default_factory=dict)
+    wall: float = 0.0
 
 
 _active: Timing | None = None
@@ -120,17 +126,17 @@ def timed(stage: str) -> Iterator[None]:
         yield
 
 
-def _processor_time() -> float:
-    """Processor time of this thread, with that of libraries' own threads in the main thread."""
-    own = time.thread_time()
+def _clocks() -> dict[int, float]:
+    """Processor time of this thread; in the main thread also of each of the libraries' own."""
+    clocks = {threading.get_native_id(): time.thread_time()}
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
-        return own
+        return clocks
     python = {thread.native_id for thread in threading.enumerate()}
     for entry in os.scandir("/proc/self/task"):
         if (number := int(entry.name)) not in python:
             try:
                 # Clock of a thread by its number, as pthread_getcpuclockid makes it.
-                own += time.clock_gettime(~number << 3 | 6)
+                clocks[number] = time.clock_gettime(~number << 3 | 6)
             except OSError:  # it has ended meanwhile
                 continue
-    return own
+    return clocks

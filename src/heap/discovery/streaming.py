@@ -135,15 +135,14 @@ def _keep(named: Named, out: Path) -> str:
     return f"{ORIGINALS}/{path.name}"
 
 
-@timed("decode")
 def _prepare(stored: Mapping[str, Stored], limits: Limits, pair: Pair) -> _Prepared:
-    named = to_named(pair)
+    with timed("decode"):
+        named = to_named(pair)
     stamp = named.source.stamp() if named.kept is None else ""
     try:
         data = read(named.source, limits)
         row = stored.get(named.source.key)
-        same = row is not None and not row.failed
-        if same and row is not None and row.digest == hashlib.sha256(data).hexdigest():
+        if row is not None and not row.failed and row.digest == hashlib.sha256(data).hexdigest():
             return _Prepared(named, stamp, None)
         picture = decode_bytes(named.source.key, data, limits)
     except ImageError as error:

@@ -164,13 +164,15 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
     with DECODING.hold(bytes_needed(image)):
         pixels, turned, colour_note = _run_in_time(key, "decode", limits.seconds, work)
     width, height = reversed(size) if turned else size
+    with timed("decode"):
+        digest = hashlib.sha256(data).hexdigest()
     notes = [f"first of {frames} frames" if frames > 1 else None, colour_note]
     return Picture(
         key,
         pixels,
         width,
         height,
-        hashlib.sha256(data).hexdigest(),
+        digest,
         "; ".join(filter(None, notes)) or None,
         profile_of(image),
     )

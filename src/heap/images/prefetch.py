@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from heap.base.timing import timed
 from heap.images import ImageError, Limits, Picture, Source, decode
 from heap.images.decode import DEFAULT_LIMITS
 
@@ -35,7 +34,6 @@ def map_ahead(
             future.cancel()
 
 
-@timed("decode")
 def read_picture(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture | ImageError:
     """Decode one image; its error is returned and not raised, because it must not stop a run."""
     try:

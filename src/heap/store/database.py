@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from heap.base.errors import ConfigError, HeapError, StoreError, WriteError, is_full
+from heap.base.errors import ConfigError, HeapError, StoreError, WriteError, first_line, is_full
 from heap.store import schema
 from heap.store.lance import lancedb
 
@@ -165,5 +165,4 @@ def to_plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first_line(error: BaseException) -> str:
     """The first line of the message, without the place in LanceDB's source that it ends with."""
-    first = (str(error).splitlines() or [""])[0].split(", /")[0]
-    return first[:200] or type(error).__name__
+    return first_line(error).split(", /")[0][:200] or type(error).__name__
