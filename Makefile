@@ -106,10 +106,10 @@ format: $(VENV)/ready ## Format and mend what can be mended
 	$(BIN)/ruff format .
 
 bench-%: $(VENV)/ready ## Run a benchmark, see benchmarks/README.md
-	$(BIN)/python -m benchmarks.bench_$(subst -,_,$*)
+	$(BIN)/python -m benchmarks $*
 
 soak: $(VENV)/ready ## Kills, an hour of fuzzing, many clients; goes on where it was stopped
-	$(BIN)/python -m benchmarks.bench_soak
+	$(BIN)/python -m benchmarks soak
 
 LOWEST := .venv-lowest
 lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch stays as it is

@@ -1,1 +1,1 @@
-"""Measurements of what the project claims: one script for each claim, see README.md."""
+"""Measurements of what the project claims: one study for each claim, see README.md."""

@@ -1,6 +1,6 @@
 """Scores of categories of objects, and of clusters of the images that they are in.
 
-The rows of `bench_categories`: the images; the objects of each head, with image and class; the
+The rows of `categories`: the images; the objects of each head, with image and class; the
 clusters of these objects; the clusters of all images. Numbers are in one text, in order.
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from benchmarks.agreement import SCORES, agreement, tables
-from benchmarks.fitted import LABELS
 from benchmarks.report import Row
+from benchmarks.tuned import LABELS
 from benchmarks.whole_images import VARIANTS
 from heap.benchmark.results.estimate import OfSums
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import cyclopts
 from cyclopts import Parameter
 
 from heap.base.errors import HeapError, InputError
@@ -22,6 +21,7 @@ from heap.images import list_images
 Data = Annotated[Path, Parameter(name="--data", env_var="HEAP_DATA")]
 """Folder of the evaluation sets."""
 DATA = Path("../shared/data")
+RESULTS = Path("benchmarks/results")
 RUNS = Path("runs")
 """Folder of what a benchmark makes on its way; git ignores it."""
 
@@ -90,10 +90,10 @@ def once(path: Path, make: Callable[[], Any]) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def main(command: Callable[..., None]) -> None:
-    """Run the command line of a benchmark; what the user can mend is one line and exit code 2."""
+def main(run: Callable[[], object]) -> None:
+    """Run a command line; what the user can mend is one line and exit code 2."""
     try:
-        cyclopts.run(command)
+        run()
     except HeapError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cyclopts import App
 from jaxtyping import Bool, UInt8
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -234,4 +235,4 @@ def about(mask: Bool[np.ndarray, "height width"]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(compose)
+    main(App(default_command=compose))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cyclopts import App
 from jaxtyping import Bool, UInt8
 from PIL import Image
 from scipy.ndimage import maximum_filter
@@ -176,4 +177,4 @@ def _save(pixels: UInt8[np.ndarray, "height width 3"], out: Path, name: str) -> 
 
 
 if __name__ == "__main__":
-    main(build_all)
+    main(App(default_command=build_all))

@@ -1,25 +1,14 @@
-"""The JSON file of a result: what was measured, with what, and a row for each image."""
+"""Descriptions of data and encoders in reports, and tables in Markdown."""
 
 import hashlib
-import json
-import platform
-import shlex
-import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from heap.benchmark.results import machine_info, round_floats
 
 if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 Row = dict[str, Any]
-Summarise = Callable[[list[Row]], dict[str, Any]]
-RESULTS = Path("benchmarks/results")
-DIGITS = 4
-"""Digits of floats in rows."""
 
 
 def about_data(name: str, images: Sequence[Path], masks: str = "masks") -> dict[str, Any]:
@@ -61,59 +50,7 @@ def about_encoders(encoders: Sequence[Row]) -> dict[str, Any]:
     return {"name": names, "fingerprint": joined[:16], "each": list(encoders)}
 
 
-def others_in(out: Path, encoders: Collection[str]) -> tuple[list[Row], list[Row]]:
-    """Rows of other encoders in an earlier result, and descriptions of these encoders, if any.
-
-    So that an encoder can be measured again without all the others.
-    """
-    if not out.exists():
-        return [], []
-    earlier = json.loads(out.read_text(encoding="utf-8"))
-    rows = [row for row in earlier["rows"] if row.get("encoder") and row["encoder"] not in encoders]
-    return rows, [about for about in earlier["encoder"]["each"] if about["name"] not in encoders]
-
-
 def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Table in Markdown: the names of its columns, and a line for each row."""
     lines = [f"| {' | '.join(cells)} |\n" for cells in (names, *rows)]
     return "".join([lines[0], "|---" * len(names) + "|\n", *lines[1:]])
-
-
-def write_report(
-    name: str,
-    out: Path,
-    *,
-    protocol: str,
-    data: Mapping[str, Any],
-    encoder: Mapping[str, Any],
-    rows: list[Row],
-    summarise: Summarise,
-    **measured: Any,
-) -> None:
-    """Write the result of the benchmark `name`, and print it without its rows.
-
-    The summary is made from the rows as they are written, so that it can be made again from the
-    file. What is `measured` are the figures that it cannot be made from: times and memory.
-    """
-    rows = round_floats(rows, DIGITS)
-    summary = round_floats(summarise(rows))
-    about = {
-        "name": name,
-        "protocol": protocol,
-        "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
-        "data": data,
-        "encoder": encoder,
-        "versions": {name: version(name) for name in ("heap", "torch", "transformers")}
-        | {"python": platform.python_version()},
-        "machine": machine_info(),
-        "summary": summary,
-        "measured": round_floats(measured, DIGITS),
-    }
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    text = json.dumps(about, indent=1).removesuffix("\n}") + f',\n "rows": [\n{lines}\n]}}\n'
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    sys.stdout.write(
-        json.dumps({"summary": summary, "measured": round_floats(measured, DIGITS)}, indent=1)
-        + "\n"
-    )

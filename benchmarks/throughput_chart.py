@@ -1,17 +1,15 @@
-"""Chart of `bench_throughput`: processor time of an image by stages, beside the bare encoder."""
+"""Chart of `throughput`: processor time of an image by stages, beside the bare encoder."""
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
-
-from heap.base.files import replacing
 
 _PASSES = {"encoder": "#4477AA", "encoder on objects": "#66CCEE"}
 _COLOURS = ("#EE6677", "#228833", "#CCBB44", "#AA3377", "#EE7733", "#009988")
 _REST, _BEFORE = "#BBBBBB", "#DDDDDD"
 
 
-def draw_chart(summary: dict[str, Any], out: Path) -> None:
-    """Write a PNG with a panel for each encoder: bare, now by its largest stages, and before."""
+def draw_chart(summary: dict[str, Any]) -> bytes:
+    """PNG with a panel for each encoder: bare, now by its largest stages, and before."""
     from matplotlib.figure import Figure
 
     figure = Figure((5 * len(summary), 4.4), layout="constrained")
@@ -30,9 +28,10 @@ def draw_chart(summary: dict[str, Any], out: Path) -> None:
         axes.set_xlabel("processor time of an image, ms")
         axes.invert_yaxis()
         axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.45, -0.2))
-    with replacing(out) as file:
-        # Without the version of matplotlib: the same results give the same bytes.
-        figure.savefig(file, format="png", dpi=90, metadata={"Software": None})
+    png = BytesIO()
+    # Without the version of matplotlib: the same results give the same bytes.
+    figure.savefig(png, format="png", dpi=90, metadata={"Software": None})
+    return png.getvalue()
 
 
 def _parts(stages: dict[str, float]) -> list[tuple[str, float, str]]:
@@ -41,6 +40,6 @@ def _parts(stages: dict[str, float]) -> list[tuple[str, float, str]]:
     others = [stage for stage in stages if stage not in _PASSES]
     largest, rest = others[: len(_COLOURS)], others[len(_COLOURS) :]
     parts = [
-        (stage, stages[stage], colour) for stage, colour in zip(largest, _COLOURS, strict=True)
+        (stage, stages[stage], colour) for stage, colour in zip(largest, _COLOURS, strict=False)
     ]
     return [*passes, *parts, ("the rest", sum(stages[stage] for stage in rest), _REST)]

@@ -1,1 +1,1 @@
-"""Parts of `benchmarks.bench_soak`: commands that are killed, fuzzing, and many clients."""
+"""Parts of `benchmarks.studies.soak`: commands that are killed, fuzzing, and many clients."""

@@ -48,13 +48,12 @@ def test_what_a_branch_has_changed_made_and_deleted(root: Path) -> None:
 
 def test_the_code_of_a_module_is_what_it_imports_however_deep() -> None:
     code = {
-        str(path.relative_to(changes.ROOT)) for path in changes.code_of(["benchmarks.bench_demo"])
+        str(path.relative_to(changes.ROOT)) for path in changes.code_of(["benchmarks.studies.demo"])
     }
-    assert {"benchmarks/bench_demo.py", "benchmarks/report.py", "benchmarks/scoring.py"} <= code
+    assert {"benchmarks/studies/demo.py", "benchmarks/report.py", "benchmarks/scoring.py"} <= code
     assert any(name.endswith("metrics/masks.py") for name in code)
-    assert not any(
-        name.startswith("benchmarks/bench_") for name in code - {"benchmarks/bench_demo.py"}
-    )
+    others = code - {"benchmarks/studies/__init__.py", "benchmarks/studies/demo.py"}
+    assert not any(name.startswith("benchmarks/studies/") for name in others)
 
 
 def test_a_result_is_scored_if_it_or_its_code_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +62,7 @@ def test_a_result_is_scored_if_it_or_its_code_changed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(changes, "changed", lambda: different)
     assert changes.to_score(results, ["benchmarks.report"]) == results[1:]
     different = {changes.ROOT / "benchmarks" / "report.py"}
-    assert changes.to_score(results, ["benchmarks.bench_demo"]) == results
+    assert changes.to_score(results, ["benchmarks.studies.demo"]) == results
     assert changes.to_score(results, ["benchmarks.measuring"]) == []
     different = None
     assert changes.to_score(results, []) == results

@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from benchmarks.bench_abstention import table_of
-from benchmarks.bench_peers import ENCODERS, SEEDS, SETS, UNTUNED, Set
+from benchmarks.evaluations import SEEDS, Set
+from benchmarks.studies.abstention import table_of
+from benchmarks.tuned import ENCODERS, SETS, UNTUNED
 from changes import ROOT, to_score
 
 from heap.benchmark.protocols import PROTOCOLS
@@ -107,7 +108,7 @@ def test_the_tables_are_made_of_these_results(folder: str, kinds: list[str] | No
 
 
 def test_the_table_of_abstention_is_made_of_its_results() -> None:
-    if "abstention" not in folders_to_make("benchmarks.bench_abstention"):
+    if "abstention" not in folders_to_make("benchmarks.studies.abstention"):
         pytest.skip("neither the results nor the making of the table has changed")
     made = to_markdown(table_of(RESULTS / "abstention")) + "\n"
     assert (RESULTS / "abstention" / "tables.md").read_text(encoding="utf-8") == made

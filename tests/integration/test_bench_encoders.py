@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.architectures import PUBLISHED, Published
-from benchmarks.bench_encoders import bench, summarise, table
+from benchmarks.studies.encoders import STUDY, summarise, table
 
 SMALL = {"hidden_size": 48, "num_attention_heads": 3, "num_hidden_layers": 1}
 
@@ -18,7 +18,7 @@ def test_an_alias_goes_through_every_command(
     monkeypatch.setitem(PUBLISHED, "dino-vits16", small)
     monkeypatch.delenv("HEAP_WEIGHTS_DIR", raising=False)
     out, work = tmp_path / "bench_encoders.json", tmp_path / "work"
-    bench(encoder=["dino-vits16"], photos=3, out=out, work=work)
+    STUDY.run(out, encoder=["dino-vits16"], photos=3, work=work)
 
     result = json.loads(out.read_text())
     assert [row["step"] for row in result["rows"]] == ["fit", "discover", "evaluate"]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.bench_paper import Places, bench, check
+from benchmarks.studies.paper import Places, bench, check
 from miniatures import annotation, coco_json, pairs, picture, voc
 
 from heap.base.errors import InputError
@@ -79,14 +79,14 @@ def test_the_tables_come_out_of_the_official_layouts(
 
 
 def test_only_what_was_given_is_measured() -> None:
-    tables = list(Places(voc07=Path("a"), voc12=Path("b"), dut_omron=Path("c")).tables())
-    assert [table.spec for table in tables] == [
+    sets = list(Places(voc07=Path("a"), voc12=Path("b"), dut_omron=Path("c")).sets())
+    assert [used.spec for used in sets] == [
         "voc2007:a", "voc2012:b", "dut-omron:c", "voc2012-seg:b",
     ]  # fmt: skip
-    assert all(table.protocols for table in tables)
-    assert all(name.startswith("corloc-") for name in tables[0].protocols)
-    assert any(name.endswith("-solver") for name in tables[2].protocols)
-    assert all(name.startswith("retrieval-voc12-") for name in tables[3].protocols)
+    assert all(used.protocols for used in sets)
+    assert all(name.startswith("corloc-") for name in sets[0].protocols)
+    assert any(name.endswith("-solver") for name in sets[2].protocols)
+    assert all(name.startswith("retrieval-voc12-") for name in sets[3].protocols)
 
 
 class TestBeforeHoursOfWork:
@@ -96,11 +96,11 @@ class TestBeforeHoursOfWork:
 
     def test_there_must_be_photos_to_learn_from(self, places: Places) -> None:
         with pytest.raises(InputError, match="found learn from unlabelled images"):
-            check(list(places.tables()), METHODS, None, None)
+            check(list(places.sets()), METHODS, None, None)
 
     def test_a_data_set_that_is_not_complete_is_named(self, places: Places) -> None:
         assert places.duts is not None
         mask = places.duts / "DUTS-TE-Mask" / "b.png"
         mask.unlink()
         with pytest.raises(InputError, match=r"b\.png"):
-            check(list(places.tables()), ["centre"], None, None)
+            check(list(places.sets()), ["centre"], None, None)

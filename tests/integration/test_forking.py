@@ -93,8 +93,8 @@ def test_what_is_read_when_an_interpreter_starts_needs_a_real_one(python: list[s
         ([str(Path(sys.executable).with_name("heap")), "--version"], "0.1.0"),
         ([sys.executable, "-m", "heap.pretraining", "--help"], "usage: python -m heap.pretrain"),
         (
-            [sys.executable, "-m", "benchmarks.bench_demo", "--help"],
-            "Usage: python -m benchmarks.bench_demo",
+            [sys.executable, "-m", "benchmarks", "demo", "--help"],
+            "Usage: python -m benchmarks demo",
         ),
     ],
     ids=["module", "script", "pretraining", "benchmark"],

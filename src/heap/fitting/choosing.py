@@ -3,7 +3,7 @@
 A good mask follows its image. So its inside and outside differ in colour, and they differ more than
 they would on another image: that comparison takes away whatever any mask of this size and place
 would have, one in the middle above all. Colour has no part in the features of the encoder, which
-makes it a witness of its own. The criterion is ours; `benchmarks/bench_auto.py` compares the order
+makes it a witness of its own. The criterion is ours; `make bench-auto` compares the order
 it gives with that by true masks.
 """
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.bench_abstention import (
+from benchmarks.studies.abstention import (
     ALARMS,
     COLUMNS,
     RECALL,

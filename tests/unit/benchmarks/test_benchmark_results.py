@@ -2,16 +2,15 @@
 
 import json
 import shutil
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_results import PROTOCOLS, check, flat
-from benchmarks import report
-from benchmarks.bench_matching import WAYS as MATCHING
-from benchmarks.bench_start import LIMITS as STARTS
+from benchmark_results import check, flat
 from benchmarks.scoring import pack
+from benchmarks.studies.matching import WAYS as MATCHING
+from benchmarks.studies.start import LIMITS as STARTS
+from benchmarks.study import Measured, reports
 
 from heap.config import from_dict
 from heap.pretraining.config import PretrainConfig
@@ -74,13 +73,13 @@ MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | d
 )
 TIMED: dict[str, Any] = {"encoder": "ViT-S/14", "repeat": 0}
 MINIATURES: dict[str, list[dict[str, Any]]] = {
-    "bench_matching": [MATCHED, MATCHED | {"box": False}],
-    "bench_start": [
+    "matching": [MATCHED, MATCHED | {"box": False}],
+    "start": [
         {"command": command, "state": state, "repeat": repeat, "cpu_seconds": seconds}
         for command in STARTS
         for state, seconds, repeat in (("before", 6.0, 0), ("now", 1.0, 0), ("now", 0.25, 1))
     ],
-    "bench_throughput": [
+    "throughput": [
         TIMED | {"state": "bare", "ms": 600.0},
         TIMED | {"state": "before", "ms": 1000.0, "once_s": 9.0, "objects": 1.0},
         TIMED | {"state": "now", "ms": 700.0, "once_s": 8.0, "objects": 1.5},
@@ -89,8 +88,8 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         TIMED | {"state": "now", "stage": "encoder", "ms": 610.0, "wall_ms": 700.0},
         TIMED | {"state": "now", "stage": "encoder on objects", "ms": 90.0, "wall_ms": 99.0},
     ],
-    "bench_serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
-    "bench_search": [
+    "serve": [{"kind": "tile", "ms": 9.0}, {"kind": "tile", "ms": 11.0}],
+    "search": [
         SEARCHED
         | {
             "mode": "exact",
@@ -106,7 +105,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             "recall": [1.0, 0.5, 0.9],
         },
     ],
-    "bench_retrieval": [
+    "retrieval": [
         RETRIEVED,
         RETRIEVED
         | {
@@ -122,7 +121,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             "as objects": "0",
         },
     ],
-    "bench_embedded": [
+    "embedded": [
         pack(
             name,
             {
@@ -135,7 +134,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         )
         for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
     ],
-    "bench_package": [
+    "package": [
         pack(
             name,
             {
@@ -153,7 +152,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         )
         for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
     ],
-    "bench_fit": [
+    "fit": [
         pack(
             name,
             {
@@ -165,7 +164,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         )
         for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
     ],
-    "bench_pretrain": [
+    "pretrain": [
         pack(
             name,
             {
@@ -177,31 +176,31 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         )
         for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
     ],
-    "bench_continue": [
+    "continue": [
         pack(name, {f"{when}/0": {"iou": iou, "corloc": True} for when in ("before", "after")})
         for name, iou in (("1.jpg", 0.5), ("2.jpg", 0.75))
     ],
-    "bench_encoders": [
+    "encoders": [
         TRIED | {"peak_mb": 800.0},
         TRIED | {"peak_mb": 700.0, "encoder": "b"},
         TRIED | {"peak_mb": 2000.0, "encoder": "b", "step": "discover", "size": "480x640"},
     ],
-    "bench_pairs": [PAIR, PAIR, PAIR | {"different_regions": False}],
-    "bench_kill": [
+    "pairs": [PAIR, PAIR, PAIR | {"different_regions": False}],
+    "kill": [
         *({"command": "fit"} | KILL for _ in range(5)),
         {"command": "fit"} | SAME,
         *({"command": "discover"} | KILL for _ in range(5)),
         {"command": "discover", "file": "objects.json", "identical": False},
     ],
-    "bench_gallery": [
+    "gallery": [
         {"step": "load", "seconds": 1.0, "longest_ms": 120.0, "longest_cpu_ms": 110.0},
         {"step": "load", "seconds": 3.0, "longest_ms": 90.0, "longest_cpu_ms": 60.0},
         {"step": "load", "seconds": 2.0, "longest_ms": 9.0, "longest_cpu_ms": 8.0},
         {"step": "scroll images", "seconds": 9.0, "longest_ms": 130.0, "longest_cpu_ms": 40.0},
         {"step": "scroll images", "seconds": 9.0, "longest_ms": 60.0, "longest_cpu_ms": 50.0},
     ],
-    "bench_hostile": [GOOD, BAD, BAD | {"reason": ""}],
-    "bench_soak": [
+    "hostile": [GOOD, BAD, BAD | {"reason": ""}],
+    "soak": [
         KILLED,
         KILLED | {"kills": 3},
         FUZZED,
@@ -210,13 +209,13 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         BROWSED | {"statuses": {"200": 7, "503": 1, "500": 1}},
         CROWD,
     ],
-    "bench_collection": [
+    "collection": [
         {"encoder": "embedded", "step": "store", "found": HELD},
         {"encoder": "embedded"} | TOOK,
         READ,
         READ | {"reader": "pyarrow"},
     ],
-    "bench_categories": [
+    "categories": [
         {"kind": "images", "images": "a.jpg b.jpg"},
         *(
             {"encoder": "embedded"} | row
@@ -233,7 +232,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             )
         ),
     ],
-    "bench_auto": [
+    "auto": [
         *(
             {"encoder": "e", "prior": prior, "photo": photo, "follows": follows}
             for prior, values in (("none", (0.1, 0.2)), ("self", (0.3, 0.5)), ("seed", (0.3, 0.5)))
@@ -245,7 +244,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         ),
         {"encoder": "e", "prior": "found", "refused": "it is of no use"},
     ],
-    "bench_outliers": [
+    "outliers": [
         {
             "image": "a",
             "patches": 10,
@@ -267,7 +266,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             "corloc_mended": 0.0,
         },
     ],
-    "bench_distil": [
+    "distil": [
         *(
             {
                 "image": image,
@@ -281,7 +280,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         {"box": "c#0", "hits": {"embedded": True, "embedded-small": False, "student": True}},
         {"box": "c#1", "hits": {"embedded": True, "embedded-small": False, "student": False}},
     ],
-    "bench_demo": [
+    "demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
         {"image": "c.jpg", "main": None, "objects": 3, "iou": None},
@@ -295,23 +294,20 @@ def test_settings_of_pretraining_can_be_used(name: str) -> None:
     assert from_dict(PretrainConfig, json.loads(path.read_text()))
 
 
-@pytest.fixture(scope="module", params=PROTOCOLS)
+@pytest.fixture(scope="module", params=reports())
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that a benchmark writes for the rows of its miniature; not to be changed."""
-    name: str = request.param
-    out = tmp_path_factory.mktemp("results") / f"{name}.json"
+    """The file that a study writes for the rows of its miniature; not to be changed."""
+    study = reports()[request.param]
+    out = tmp_path_factory.mktemp("results") / study.out.name
+    measured = Measured(
+        data={"set": "miniature", "images": 2},
+        encoder={"name": "none", "fingerprint": "0123456789abcdef"},
+        rows=MINIATURES[study.name],
+        figures={"seconds": 1.0, "runs": []},
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", [f"{name}.py", "--limit", "2"])
-        report.write_report(
-            name,
-            out,
-            protocol=PROTOCOLS[name],
-            data={"set": "miniature", "images": 2},
-            encoder={"name": "none", "fingerprint": "0123456789abcdef"},
-            rows=MINIATURES[name],
-            summarise=import_module(f"benchmarks.{name}").summarise,
-            seconds=1.0,
-        )
+        patch.setattr("sys.argv", ["benchmarks", study.name, "--limit", "2"])
+        study.write(measured, out)
     return out
 
 
@@ -349,11 +345,10 @@ class TestWrittenResults:
 
 class TestSummariesByHand:
     def summary(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = import_module(f"benchmarks.{name}").summarise(MINIATURES[name])
-        return found
+        return reports()[name].summarise(MINIATURES[name])
 
     def test_embedded(self) -> None:
-        found = self.summary("bench_embedded")
+        found = self.summary("embedded")
         assert found["methods"]["embedded"]["iou"] == pytest.approx((0.75 + 0.51236) / 2)
         assert found["methods"]["embedded"]["corloc_any"] == 1
         assert "corloc_any" not in found["methods"]["centre"]
@@ -362,36 +357,36 @@ class TestSummariesByHand:
         assert ahead["corloc"] == {"mean": 1, "interval": [1, 1]}
 
     def test_fit_takes_mean_and_deviation_over_the_seeds(self) -> None:
-        found = self.summary("bench_fit")["methods"]["heap-prior"]
+        found = self.summary("fit")["methods"]["heap-prior"]
         assert found["iou"] == pytest.approx(0.6875)
         assert found["iou_std"] == pytest.approx(0.125 / 2**0.5)
         assert found["iou_oracle"] == 0.5
 
     def test_auto(self) -> None:
-        found = self.summary("bench_auto")["e"]
+        found = self.summary("auto")["e"]
         assert found["priors"]["self"] == pytest.approx({"follows": 0.4, "iou": 0.75, "corloc": 1})
         assert found["priors"]["found"] == {"refused": "it is of no use"}
         assert (found["chosen"], found["best"]) == ("self", "seed")
 
     def test_pairs(self) -> None:
-        found = self.summary("bench_pairs")
+        found = self.summary("pairs")
         assert found["different_regions"]["count"] == 2
         assert found["different_regions"]["share"] == pytest.approx(2 / 3)
         assert found["object_in_each_half"]["interval"] == [0, 0]
 
     def test_kill(self) -> None:
-        found = self.summary("bench_kill")
+        found = self.summary("kill")
         assert found["fit"]["kept"] == pytest.approx(0.9)
         assert found["fit"]["passed"]
         assert not found["discover"]["identical"]
         assert not found["discover"]["passed"]
 
     def test_hostile_wants_a_reason(self) -> None:
-        found = self.summary("bench_hostile")
+        found = self.summary("hostile")
         assert (found["good_done"], found["bad_listed"], found["passed"]) == (1, 1, False)
 
     def test_soak_tells_what_went_wrong(self) -> None:
-        found = self.summary("bench_soak")
+        found = self.summary("soak")
         assert (found["kills"]["fit"]["kills"], found["kills"]["fit"]["rounds"]) == (8, 2)
         assert found["fuzz"]["cli"] == {"minutes": 2.0, "examples": 18, "failed": 1}
         crowd = found["clients"]
@@ -402,52 +397,52 @@ class TestSummariesByHand:
         assert not found["passed"]
 
     def test_gallery_takes_the_longest_task_of_all_repeats(self) -> None:
-        found = self.summary("bench_gallery")
+        found = self.summary("gallery")
         assert found["longest_ms"] == {"load": 120, "scroll images": 130}
         assert found["longest_cpu_ms"] == {"load": 110, "scroll images": 50}
         assert (found["longest_cpu_ms_scrolling"], found["load_seconds"]) == (50, 2.0)
         assert found["passed"], "loading is no scrolling, and others may take the processor"
 
     def test_encoders_tell_large_photos_apart(self) -> None:
-        found = self.summary("bench_encoders")
+        found = self.summary("encoders")
         assert found["encoders"] == 2
         assert (found["peak_mb"], found["large_peak_mb"]) == ({"fit": 800}, {"discover": 2000})
 
     def test_collection(self) -> None:
-        found = self.summary("bench_collection")["embedded"]
+        found = self.summary("collection")["embedded"]
         assert found["passed"]
         assert found["readers"]["read csv, pandas"]["iou_mean"] == pytest.approx(0.995)
 
     def test_categories(self) -> None:
-        found = self.summary("bench_categories")["embedded"]["k"]["8"]
+        found = self.summary("categories")["embedded"]["k"]["8"]
         assert found["ours"]["together"]["nmi"] == pytest.approx(1)
         assert found["whole"]["mean"]["purity"] == 0.5
 
     def test_matching(self) -> None:
-        found = self.summary("bench_matching")["embedded"]
+        found = self.summary("matching")["embedded"]
         assert (found["box"]["count"], found["box"]["of"], found["mask"]["share"]) == (1, 2, 1)
 
     def test_search(self) -> None:
-        cell = self.summary("bench_search")["clustered"]["100"]["all"]
+        cell = self.summary("search")["clustered"]["100"]["all"]
         assert cell["exact"]["median_ms"] == 9
         assert cell["indexed"]["recall"] == pytest.approx(0.8)
         assert cell["times_faster"] == 4.5
 
     def test_start_takes_the_least(self) -> None:
-        found = self.summary("bench_start")["heap models"]
+        found = self.summary("start")["heap models"]
         assert found["now"] == {"least": 0.25, "median": 0.625}
         assert found["before"]["least"] == 6.0
         assert found["passed"]
 
     def test_a_student_stands_between_its_teacher_and_what_it_was(self) -> None:
-        summary = self.summary("bench_distil")
+        summary = self.summary("distil")
         assert summary["methods"]["student"]["iou"] == pytest.approx(0.625)
         ahead = {name: gap["iou"]["mean"] for name, gap in summary["student_ahead_of"].items()}
         assert ahead == pytest.approx({"embedded": -0.125, "embedded-small": 0.375})
         assert summary["neighbour"] == {"embedded": 1.0, "embedded-small": 0.0, "student": 0.5}
 
     def test_throughput_is_the_share_of_the_bare_encoder(self) -> None:
-        found = self.summary("bench_throughput")["ViT-S/14"]
+        found = self.summary("throughput")["ViT-S/14"]
         assert (found["share"], found["share_before"]) == (600 / 800, 600 / 1000)
         assert not found["passed"]
         assert found["passes"] == pytest.approx(700 / 800)
@@ -455,7 +450,7 @@ class TestSummariesByHand:
         assert found["once_s"] == {"before": 9.0, "now": 7.5}
 
     def test_retrieval_is_the_mean_over_classes_and_heads(self) -> None:
-        found = self.summary("bench_retrieval")["embedded"]
+        found = self.summary("retrieval")["embedded"]
         # Cats of the heads 0.75 and 0.5, dogs of the first head 0; nothing is asked of sofas.
         assert found["mean"]["object"]["precision"] == pytest.approx((0.75 + 0.5 + 0) / 3)
         assert found["mean"]["object"]["hit_rate"] == pytest.approx((1 + 1 + 0) / 3)
@@ -464,7 +459,7 @@ class TestSummariesByHand:
         assert found["classes"]["cat"]["queries"] == 1.5
 
     def test_demo_counts_one_half_as_found(self) -> None:
-        found = self.summary("bench_demo")
+        found = self.summary("demo")
         assert found["main_object_found"]["count"] == 1
         assert found["main_object_found"]["of"] == 2
         assert found["objects_where_there_is_none"] == 3

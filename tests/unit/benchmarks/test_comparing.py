@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.bench_collection import summarise
 from benchmarks.comparing import judge, read_store, recut, reread
 from benchmarks.rereading import CONSUMERS
+from benchmarks.studies.collection import summarise
 from runs import blobs, make_run, ring, sort_into
 
 from heap.export.command import Choices, export

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from benchmarks.bench_matching import WAYS, around, covered, features_of, hits
+from benchmarks.studies.matching import WAYS, around, covered, features_of, hits
 
 from heap.images import Picture
 from heap.model.heap import Heap

@@ -1,5 +1,5 @@
 import torch
-from benchmarks.bench_outliers import mend
+from benchmarks.studies.outliers import mend
 
 from heap.features.describe import PatchFeatures
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.bench_pairs import majority_region
 from benchmarks.common import images_in
 from benchmarks.report import about_data, digest
 from benchmarks.scoring import (
@@ -18,6 +17,7 @@ from benchmarks.scoring import (
     score_saliency,
     share,
 )
+from benchmarks.studies.pairs import majority_region
 from miniatures import HEIGHT, WIDTH, pairs
 
 from heap.base.errors import InputError

@@ -1,0 +1,1 @@
+"""Studies, one a module; `python -m benchmarks NAME` runs one."""

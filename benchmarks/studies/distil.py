@@ -1,0 +1,160 @@
+"""A small encoder taught by a strong one on 2,000 photos: what it gains, and what it costs.
+
+The student goes on from the small encoder of the package, by one line of docs/pretraining.md, and
+gets a head by HEAP's three losses. It stands between its teacher and the encoder that it began as:
+by what `heap discover` finds on the saliency set (`saliency-discover-v1`); by objects of VOC, cut
+out by their true boxes, whose most similar object in another image is of the same class; and by the
+processor time of the features of a photo.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.animals import examples_in
+from benchmarks.common import DATA, RESULTS, RUNS, Data, images_in, run_heap
+from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.scoring import difference, means, pack, read, score_saliency
+from benchmarks.studies.embedded import discover
+from benchmarks.study import Measured, Study
+from heap.base.sampling import spread_evenly
+from heap.benchmark.datasets import open_dataset
+from heap.benchmark.truth import Example
+from heap.features.describe import describe
+from heap.images import Picture, list_images
+from heap.model.embedding import Box
+from heap.model.heap import Heap
+from heap.store.columns import unit_vectors
+from heap.store.store import RunStore
+
+TEACHER, BEFORE, STUDENT = "embedded", "embedded-small", "student"
+OTHERS = 500
+"""Photos of `pretrain/more`, spread evenly over its names, beside the 1,500 of `duts-tr/fit`."""
+TIMED = 10
+"""Photos whose features are timed."""
+
+
+def bench(
+    *,
+    data: Data = DATA,
+    package: Path = RESULTS / "bench_package.json",
+    work: Path = RUNS / "bench_distil",
+    steps: int = 1500,
+) -> Measured:
+    """Teach, fit, discover and score.
+
+    Args:
+        data: Folder with `duts-tr/fit`, `pretrain/more`, `ecssd500` and `voc12-animals`.
+        package: Result of `package`: scores of the teacher and of the encoder before.
+        work: Folder of the student, its model and its run; what is there already is used.
+        steps: Steps of training, of 32 photos each.
+    """
+    used = open_dataset(f"folder:{data / 'ecssd500'}").examples
+    about = about_data("ecssd500", [example.image for example in used])
+    beside = json.loads(package.read_text(encoding="utf-8"))
+    assert beside["data"] == about, "the result of bench_package is of other photos"
+    model = teach(data, work, steps)
+    discovered = discover(STUDENT, str(model), data / "ecssd500", work, len(used))
+    results = RunStore.open(work / STUDENT).results()
+    rows = [
+        {name: before[name] for name in ("image", TEACHER, BEFORE, "centre")}
+        | pack(example.key, {STUDENT: score_saliency(result.saliency, *read(example))})
+        for example, before, result in zip(used, beside["rows"], results, strict=True)
+    ]
+    heaps = {name: Heap.from_pretrained(name) for name in (TEACHER, BEFORE)}
+    heaps[STUDENT] = Heap.from_pretrained(model)
+    return Measured(
+        data=about,
+        encoder=about_encoder(heaps[STUDENT]),
+        rows=rows + neighbours(heaps, examples_in(data)),
+        figures={
+            "discover": discovered,
+            "features_ms": {
+                name: _milliseconds(heap, used[:TIMED]) for name, heap in heaps.items()
+            },
+        },
+    )
+
+
+def teach(data: Path, work: Path, steps: int) -> Path:
+    """Model on the student; what an interrupted call has left goes on."""
+    photos, encoder, model = work / "photos.txt", work / "encoder", work / "model"
+    others = spread_evenly(list_images(data / "pretrain" / "more"), OTHERS)
+    native = images_in(data / "duts-tr" / "fit")
+    listed = [*native, *(Path(source.location) for source in others)]
+    work.mkdir(parents=True, exist_ok=True)
+    photos.write_text("".join(f"{path.resolve()}\n" for path in listed), encoding="utf-8")
+    run_heap(
+        "pretrain", photos, "--teacher", TEACHER, "--start", BEFORE, "--learning-rate", "1e-3",
+        "--steps", str(steps), "--out", encoder,
+    )  # fmt: skip
+    # By the three losses alone, as the head on the teacher in the package.
+    arguments = ("--encoder", encoder, "--prior", "none", "--out", model)
+    run_heap("fit", data / "duts-tr" / "fit", *arguments)
+    return model
+
+
+def neighbours(heaps: Mapping[str, Heap], examples: Sequence[Example]) -> list[Row]:
+    """For every box of VOC, whether the most similar box of another image is of its class."""
+    boxes: list[tuple[Picture, Box]] = []
+    kinds: list[str] = []
+    images: list[int] = []
+    for number, example in enumerate(examples):
+        picture = example.picture()
+        truth = example.truth(picture)
+        assert truth.box_classes is not None
+        boxes += [(picture, box.tolist()) for box in truth.boxes]
+        kinds += truth.box_classes
+        images += [number] * len(truth.boxes)
+    same_image = np.equal.outer(images, images)
+    hits = {}
+    for name, heap in heaps.items():
+        vectors = unit_vectors(heap.embed(boxes))
+        nearest = np.where(same_image, -np.inf, vectors @ vectors.T).argmax(axis=1)
+        hits[name] = [kinds[index] == kind for index, kind in zip(nearest, kinds, strict=True)]
+    return [
+        {"box": f"{examples[image].key}#{at}", "hits": {name: hits[name][at] for name in heaps}}
+        for at, image in enumerate(images)
+    ]
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Means of each encoder, and how far the student is from the others."""
+    scored = [row for row in rows if "image" in row]
+    boxes = [row["hits"] for row in rows if "box" in row]
+    return {
+        "images": len(scored),
+        "methods": means(scored),
+        "student_ahead_of": {
+            other: {
+                field: difference(scored, STUDENT, other, field)
+                for field in ("iou", "iou_refined", "corloc")
+            }
+            for other in (TEACHER, BEFORE)
+        },
+        "boxes": len(boxes),
+        "neighbour": {name: float(np.mean([hits[name] for hits in boxes])) for name in boxes[0]},
+    }
+
+
+def _milliseconds(heap: Heap, examples: Sequence[Example]) -> float:
+    """Median processor time of the features of a photo, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = []
+    for example in [examples[0], *examples]:  # the first call makes what later ones use again
+        picture = example.picture()
+        began = time.process_time()
+        describe(heap.encoder, [picture], heap.config.features)
+        seconds.append(time.process_time() - began)
+    torch.set_num_threads(threads)
+    return 1000 * median(seconds[1:])
+
+
+STUDY = Study("saliency-discover-v1", bench, summarise)
