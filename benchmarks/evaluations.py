@@ -47,7 +47,7 @@ def evaluate(
     if left:
         run_heap(
             *("evaluate", *used.protocols, "--data", used.spec, "--data-label", used.label),
-            *("--out", out, *options_of("--method", left), *options_of("--seed", seeds)),
+            *("--out", str(out), *options_of("--method", left), *options_of("--seed", seeds)),
             *options_of("--settings", [chosen[name] for name in left if name in chosen]),
             *options,
         )

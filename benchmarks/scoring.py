@@ -10,12 +10,11 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 
 from benchmarks.report import Row
 from heap.benchmark.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
 from heap.benchmark.metrics.masks import mask_iou, pixel_accuracy
-from heap.benchmark.metrics.regions import region_oracle, regions_at
 from heap.benchmark.metrics.resampling import bootstrap_interval
 from heap.benchmark.truth import Example
 from heap.images import Geometry, Picture
@@ -84,14 +83,6 @@ def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:
         "accuracy": pixel_accuracy(mask, truth),
         "corloc": corloc_hit(box, mask_boxes(truth)),
     }
-
-
-def score_oracle(
-    label_map: Int64[np.ndarray, "grid_h grid_w"], truth: Bool[np.ndarray, "height width"]
-) -> Scores:
-    """IoU of the union of the regions of which more than half is foreground."""
-    chosen = region_oracle(regions_at(label_map, (truth.shape[0], truth.shape[1])), truth)
-    return {"iou_oracle": mask_iou(chosen, truth)}
 
 
 def pack(image: str, scores: Mapping[str, Mapping[str, float]]) -> Row:

@@ -54,6 +54,8 @@ class Study:
     """Page in Markdown that is written beside the report."""
     chart: Callable[[Report], bytes] | None = None
     """PNG that is written beside the report."""
+    earlier: tuple[str, ...] = ()
+    """Protocols of reports that were measured before."""
 
     @property
     def name(self) -> str:

@@ -136,7 +136,7 @@ def compare(
         name: write_settings(place / "changed" / f"{name}.json", {name: values})
         for name, values in (changes or {}).items()
     }
-    options = (*options_for(encoder, data, work), "--model", place / "models")
+    options: list[str | Path] = [*options_for(encoder, data, work), "--model", place / "models"]
     for used in sets:
         asked = tuple(
             protocol

@@ -4,7 +4,9 @@ Heads are fitted by every prior on encoders of several kinds, one seed each. The
 the photos of the fit; true masks of other photos, on which nothing is reported, say what is best.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,16 +15,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import DATA, RUNS, Data, images_in
-from benchmarks.evaluating import Judge, by_head, features_of
+from benchmarks.heads import score_head, write_encoder
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.study import Measured, Study
-from benchmarks.untrained import write_encoder
 from heap.base.errors import FitError
+from heap.base.progress import silent
 from heap.benchmark.datasets import open_dataset
 from heap.config import FeatureConfig, FitConfig, HeadConfig, Prior
 from heap.encoder.registry import recipe
+from heap.features.store import FeatureStore
 from heap.fitting.choosing import choose, make_squares, measure_fit
+from heap.fitting.collect import Collected, collect
 from heap.fitting.command import fit
+from heap.images import list_images
 from heap.model.heap import Heap
 
 PHOTOS = 300
@@ -73,7 +78,8 @@ def bench(
         work: Folder for models and features; what is there already is used.
         limit: Score on at most so many tune photos.
     """
-    used = open_dataset(f"folder:{data / 'duts-tr' / 'tune'}", limit).examples
+    tune = f"folder:{data / 'duts-tr' / 'tune'}"
+    used = open_dataset(tune, limit).examples
     unlabelled = images_in(data / "duts-tr" / "fit")
     unlabelled = list(islice(unlabelled, 0, None, max(1, len(unlabelled) // PHOTOS)))
     random = work / "random-weights"
@@ -83,8 +89,9 @@ def bench(
     for name, case in cases(encoders, random).items():
         for prior in case.priors if not encoder or name in encoder else ():
             about = {"encoder": name, "prior": prior}
+            model = work / f"{name}-{prior}"
             try:
-                heap = fitted(case, prior, unlabelled, work / f"{name}-{prior}")
+                heap = fitted(case, prior, unlabelled, model)
             except FitError as error:
                 rows.append(about | {"refused": str(error)})
                 continue
@@ -95,16 +102,24 @@ def bench(
                 about | {"photo": number, "follows": follows_edges}
                 for number, follows_edges in enumerate(follows)
             ]
-            judge = Judge(used, features_of(heap, [example.image for example in used], work))
+            result = work / f"{name}-{prior}.json.gz"
+            scores = score_head(result, case.features, tune, model=model, limit=limit)
             rows += [
-                about | {"image": image, "iou": scores["iou"], "corloc": float(scores["corloc"])}
-                for image, scores in judge(by_head(heap)).items()
+                about | {"image": image, "iou": of["iou"], "corloc": float(of["corloc"])}
+                for image, of in scores.items()
             ]
     return Measured(
         data=about_data("duts-tr/tune", [example.image for example in used]),
         encoder=list(described.values()),
         rows=rows,
     )
+
+
+def features_of(heap: Heap, photos: Sequence[Path], work: Path) -> Collected:
+    """Features for a head, from the store where they are there already."""
+    store = FeatureStore(work / "cache", heap.encoder, heap.config.features)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return collect(list(list_images(photos)), heap.encoder, store, pool, silent)
 
 
 def fitted(case: Case, prior: Prior, photos: Sequence[Path], out: Path) -> Heap:

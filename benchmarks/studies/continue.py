@@ -4,23 +4,17 @@ The photos are of animals, and the embedded encoder has not seen them. A head is
 the embedded recipe before and after, and both are scored on VOC 2012 photos of animals.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from operator import attrgetter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, digest_of, once, run_heap
-from benchmarks.evaluating import by_head, features_of
+from benchmarks.heads import recipe_of, score_head
 from benchmarks.report import Row, about_data, about_encoder
-from benchmarks.scoring import difference, largest_part_hits, means, rows_of
+from benchmarks.scoring import difference, means, rows_of
 from benchmarks.study import Measured, Study
-from benchmarks.untrained import fit_by_recipe
 from heap.base.errors import InputError
 from heap.benchmark.datasets import open_dataset
-from heap.benchmark.metrics.masks import mask_iou
-from heap.benchmark.truth import Example
-from heap.masks.guided_filter import resize
 from heap.model.heap import Heap
 
 START = "embedded-small"
@@ -49,14 +43,23 @@ def bench(
     listed = photos_list(data / "pretrain" / "more", work)
     continued = work / "encoder"
     seconds = once(work / "pretrain.json", lambda: continue_pretraining(listed, continued, steps))
-    animals = open_dataset(f"voc2012-seg:{data / 'voc12-animals'}").examples
-    used = sorted(animals, key=attrgetter("key"))[:limit]
-    scores = {}
-    for seed in range(seeds):
-        for name, encoder in (("before", START), ("after", str(continued))):
-            model = work / f"{name}-{seed}-model"
-            fit_by_recipe(shipped.config, encoder, listed, model, seed, None)
-            scores[f"{name}/{seed}"] = score(Heap.from_pretrained(model), used, work)
+    recipe = recipe_of(shipped.config)
+    encoders = {"before": START, "after": str(continued)}
+    scores = {
+        f"{name}/{seed}": score_head(
+            work / f"{name}-{seed}.json.gz",
+            replace(shipped.config.features, encoder=encoder),
+            f"voc2012-seg:{data / 'voc12-animals'}",
+            settings={"heap": recipe},
+            seeds=[seed],
+            fit=[str(listed)],
+            model=work / f"{name}-{seed}-model",
+            limit=limit,
+        )
+        for seed in range(seeds)
+        for name, encoder in encoders.items()
+    }
+    used = open_dataset(f"voc2012-seg:{data / 'voc12-animals'}", limit).examples
     return Measured(
         data=about_data(
             "voc12-animals (class masks)", [example.image for example in used], "SegmentationClass"
@@ -94,23 +97,4 @@ def continue_pretraining(listed: Path, out: Path, steps: int) -> float:
     return run_heap("pretrain", listed, "--out", out, *arguments).seconds
 
 
-def score(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, dict[str, float]]:
-    """IoU outside of void, and CorLoc against the boxes of the parts of the class mask."""
-    scores = {}
-    features = features_of(heap, [example.image for example in used], work)
-    method = by_head(heap)
-    for number, example in enumerate(used):
-        saliency, _ = method(features[number])
-        picture = example.picture()
-        truth = example.truth(picture)
-        assert truth.foreground is not None
-        assert truth.void is not None
-        mask = resize(saliency, (picture.height, picture.width)) > 0.5
-        scores[example.key] = {
-            "iou": mask_iou(mask, truth.foreground, ~truth.void),
-            "corloc": float(largest_part_hits(saliency, truth.foreground)),
-        }
-    return scores
-
-
-STUDY = Study("saliency-void-v1", bench, summarise)
+STUDY = Study("saliency-void-v2", bench, summarise, earlier=("saliency-void-v1",))

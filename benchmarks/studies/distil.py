@@ -20,8 +20,8 @@ import torch
 from benchmarks.animals import examples_in
 from benchmarks.common import DATA, RESULTS, RUNS, Data, images_in, run_heap
 from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.runs import discover
 from benchmarks.scoring import difference, means, pack, read, score_saliency
-from benchmarks.studies.embedded import discover
 from benchmarks.study import Measured, Study
 from heap.base.sampling import spread_evenly
 from heap.benchmark.datasets import open_dataset

@@ -9,12 +9,21 @@ from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, digest_of
 from benchmarks.report import Row, about_data, about_encoder
-from benchmarks.studies.embedded import discover, score, summary_beside
+from benchmarks.runs import discover
+from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
 from benchmarks.study import Measured, Study
 from heap.benchmark.datasets import open_dataset
+from heap.benchmark.metrics.boxes import corloc_hit, mask_boxes
+from heap.benchmark.truth import Example
 from heap.encoder.registry import PACKAGED
+from heap.features.colour_prior import BoundaryPrior, smoothed_prior
 from heap.model.heap import Heap
+from heap.results import ImageResult
 from heap.store.store import RunStore
+
+FIRST_OBJECTS = 10
+PRIOR_GRID = (28, 28)
+PRIOR_THRESHOLD = 0.3
 
 
 def bench(
@@ -50,8 +59,39 @@ def bench(
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Means of each method, and how far the first model is ahead of the others."""
-    return summary_beside(rows, "embedded-small")
+    """Means of each method, and how far the models are ahead of the others."""
+    others = [name for name in rows[0] if name != "image"]
+    ahead = {
+        ours: {
+            theirs: {field: difference(rows, ours, theirs, field) for field in ("iou", "corloc")}
+            for theirs in others
+            if theirs != ours
+        }
+        for ours in PACKAGED
+    }
+    return {"images": len(rows), "methods": means(rows), "ahead_of": ahead}
+
+
+def score(example: Example, results: dict[str, ImageResult]) -> Row:
+    """Score every method on one image; `results` are those of the models, by their names."""
+    assert all(result.key == example.key for result in results.values())
+    picture, truth = read(example)
+    boxes = mask_boxes(truth)
+    prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
+    scores = {
+        name: score_saliency(result.saliency, picture, truth)
+        | {
+            "corloc_any": any(
+                corloc_hit(box, boxes) for box in result.objects.boxes[:FIRST_OBJECTS]
+            )
+        }
+        for name, result in results.items()
+    }
+    scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)
+    smoothed = smoothed_prior(picture.pixels, PRIOR_GRID)
+    scores["smoothed"] = score_saliency(smoothed, picture, truth)
+    scores["centre"] = score_centre(truth)
+    return pack(example.key, scores)
 
 
 STUDY = Study("saliency-discover-v1", bench, summarise)

@@ -6,7 +6,7 @@ Beside them: the model as shipped, its size, and its throughput against a ViT-S/
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +16,16 @@ from typing import Any
 import torch
 from transformers import ViTConfig, ViTModel
 
-from benchmarks.common import DATA, RUNS, Data, digest_of, images_in
-from benchmarks.evaluating import Judge, by_head, features_of
+from benchmarks.common import DATA, RUNS, Data, digest_of
+from benchmarks.heads import recipe_of, score_head, write_encoder
 from benchmarks.report import Row, about_data, about_encoder
-from benchmarks.scoring import Scores, difference, means, rows_of
+from benchmarks.scoring import difference, means, rows_of
 from benchmarks.study import Measured, Study
-from benchmarks.untrained import by_colour, fit_by_recipe, write_encoder
 from heap.benchmark.datasets import open_dataset
-from heap.benchmark.truth import Example
 from heap.config import Cue
 from heap.encoder.load import load_encoder
 from heap.encoder.registry import packaged_encoder, packaged_head
 from heap.model.heap import Heap
-from heap.model.saved import ModelConfig
 
 SHIPPED = "embedded-small"
 SIDE = 224
@@ -51,39 +48,38 @@ def bench(
         limit: Score, and fit on, at most so many images.
         seeds: Fits of each encoder; each untrained one has weights of its own.
     """
-    used = open_dataset(f"folder:{data / 'duts-tr' / 'tune'}", limit).examples
-    unlabelled = data / "duts-tr" / "fit"
-    images_in(unlabelled)
+    tune = f"folder:{data / 'duts-tr' / 'tune'}"
     shipped = Heap.from_pretrained(SHIPPED)
+    features, recipe = shipped.config.features, recipe_of(shipped.config)
+    # By colour alone: an untrained encoder has no idea of foreground.
+    recipe["losses"] = recipe["losses"] | {"prior": "boundary"}
+    if limit is not None:
+        recipe["fit"] = recipe["fit"] | {"images": limit}
     work /= digest_of([shipped.fingerprint, asdict(shipped.config), limit])
-    scores = {"shipped": judge(shipped, used, work)}
+    scores = {"shipped": score_head(work / "shipped.json.gz", features, tune, limit=limit)}
     for seed in range(seeds):
         random = work / f"random-{seed}"
         write_encoder(random, seed)
         for name, encoder in (("pretrained", SHIPPED), ("random", str(random))):
-            for suffix, config in same_fits(shipped.config, alone=seed > 0).items():
-                model = work / f"{name}{suffix}-{seed}-model"
-                fit_by_recipe(config, encoder, unlabelled, model, seed, limit)
-                scores[f"{name}{suffix}/{seed}"] = judge(Heap.from_pretrained(model), used, work)
+            for joined, cues in {"": (), "-cues": CUES}.items():
+                if not (cues and seed):
+                    scores[f"{name}{joined}/{seed}"] = score_head(
+                        work / f"{name}{joined}-{seed}.json.gz",
+                        replace(features, encoder=encoder, cues=cues),
+                        tune,
+                        settings={"heap": recipe},
+                        seeds=[seed],
+                        fit=[str(data / "duts-tr" / "fit")],
+                        model=work / f"{name}{joined}-{seed}-model",
+                        limit=limit,
+                    )
+    used = open_dataset(tune, limit).examples
     return Measured(
         data=about_data("duts-tr/tune", [example.image for example in used]),
         encoder=about_encoder(shipped),
         rows=rows_of(scores),
         figures={"shipped_megabytes": shipped_megabytes(), "throughput": throughput(work)},
     )
-
-
-def same_fits(config: ModelConfig, *, alone: bool) -> dict[str, ModelConfig]:
-    """The embedded recipe with the colour prior; and joined to hand-made cues, unless `alone`."""
-    plain = by_colour(config)
-    joined = replace(plain, features=replace(plain.features, cues=CUES))
-    return {"": plain} if alone else {"": plain, "-cues": joined}
-
-
-def judge(heap: Heap, used: Sequence[Example], work: Path) -> dict[str, Scores]:
-    """The scores of a head on the tune photos."""
-    features = features_of(heap, [example.image for example in used], work)
-    return Judge(used, features)(by_head(heap))
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def bench(
         work: Folder of features and models; what is there is not done again.
         limit: Score on at most so many photos.
     """
-    options = ["--encoder", encoder, "--fit", f"{data}/duts-tr/fit", "--cache", work / "features"]
+    options = ["--encoder", encoder, "--fit", f"{data}/duts-tr/fit"]
+    options += ["--cache", str(work / "features")]
     options += [] if limit is None else ["--limit", str(limit)]
     chosen = {name: VARIANTS[name] for name in variant}
     vary(METHOD, chosen, [TUNE.within(data)], out, work, *options, seeds=seed)

@@ -13,7 +13,6 @@ from benchmarks.scoring import (
     means,
     pack,
     read,
-    score_oracle,
     score_saliency,
     share,
 )
@@ -71,13 +70,6 @@ class TestScoring:
         saliency[:2, :3] = 1
         saliency[2, 2:] = 0
         assert not largest_part_hits(saliency, truth)
-
-    def test_the_oracle_takes_the_regions_that_are_mostly_foreground(self) -> None:
-        labels = np.array([[0, 1], [2, 2]])
-        truth = np.zeros((4, 4), dtype=bool)
-        truth[:2, :2] = True  # all of region 0
-        truth[0, 2] = True  # a quarter of region 1
-        assert score_oracle(labels, truth) == {"iou_oracle": 4 / 5}
 
     def test_rows_keep_the_order_of_the_fields(self) -> None:
         row = pack("a.jpg", {"one": {"corloc": True, "iou": 0.5}})
