@@ -51,13 +51,15 @@ def bench(
     unlabelled = images_in(data / "duts-tr" / "fit", limit)
     listing = work / "images.txt"
     listing.write_text("".join(f"{image.resolve()}\n" for image in unlabelled))
-    features = ("--encoder", encoder, "--layer", str(layer), "--resolution", "448", "--square")
+    features = ("--encoder", str(encoder), "--layer", str(layer), "--resolution", "448", "--square")
     rows: list[Row] = []
     for seed in range(seeds):
         for name, options in CONFIGURATIONS.items():
             child = run_heap(
                 *("fit", listing, "--out", work / f"{name}-{seed}", "--cache", work / "cache"),
-                *("--seed", str(seed), *features, *options),
+                *("--seed", str(seed)),
+                *features,
+                *options,
             )
             about = {"model": f"{name}/{seed}", "with_features": not rows}
             rows.append(about | {"seconds": child.seconds, "peak_mb": child.peak_mb})
