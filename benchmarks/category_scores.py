@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from benchmarks.agreement import SCORES, agreement, tables
-from benchmarks.report import Row
+from benchmarks.report import Row, gaps
 from benchmarks.tuned import LABELS
 from benchmarks.whole_images import VARIANTS
 from heap.benchmark.results.estimate import OfSums
@@ -106,11 +106,8 @@ def _means(counts: Sequence[Tables]) -> dict[str, float]:
 
 def _ahead(pairs: Sequence[tuple[Tables, Tables]]) -> dict[str, Any]:
     """Mean difference and its interval by the paired bootstrap over images."""
-    gap = _values([pair[0] for pair in pairs]).difference(_values([pair[1] for pair in pairs]))
-    return {
-        name: {"mean": difference.value, "interval": [difference.low, difference.high]}
-        for name, difference in gap.items()
-    }
+    ours, theirs = zip(*pairs, strict=True)
+    return gaps(_values(ours), _values(theirs))
 
 
 def _values(counts: Sequence[Tables]) -> OfSums:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -79,6 +80,13 @@ def run_heap(*arguments: str | Path, environment: Mapping[str, str] | None = Non
             raise InputError(f"`{command}` ended with exit code {done.returncode}")
         took = json.loads(report.read_text(encoding="utf-8"))
     return Child(output=done.stdout.decode(), **took)
+
+
+def one_thread(sources: Path | None = None) -> dict[str, str]:
+    """Environment of a command with one thread, and with other sources of the package if named."""
+    # The folder of the benchmarks stays in reach: it is where the command is started.
+    named = {} if sources is None else {"PYTHONPATH": str(sources.resolve())}
+    return {**os.environ, "OMP_NUM_THREADS": "1", **named}
 
 
 def once(path: Path, make: Callable[[], Any]) -> Any:

@@ -1,5 +1,6 @@
 """Pictures for the documentation: overlays of runs on the demo photos, side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cyclopts
@@ -21,14 +22,20 @@ def side_by_side(out: Path, photos: list[str], *, runs: list[Path]) -> None:
     for name in photos:
         paths = [next((run / "overlays").glob(f"{name}-*.jpg")) for run in runs]
         rows.append([_open(Path("demo/photos") / f"{name}.jpg"), *map(_open, paths)])
+    stack(rows).save(out, quality=82)
+
+
+def stack(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """One page of rows of pictures; those of a row have one height, all of them one width."""
+    width = rows[0][0].width + GAP
     height = sum(row[0].height + GAP for row in rows) - GAP
-    page = Image.new("RGB", (len(rows[0]) * (WIDTH + GAP) - GAP, height), "white")
+    page = Image.new("RGB", (len(rows[0]) * width - GAP, height), "white")
     top = 0
     for row in rows:
         for column, picture in enumerate(row):
-            page.paste(picture.resize(row[0].size), (column * (WIDTH + GAP), top))
+            page.paste(picture.resize(row[0].size), (column * width, top))
         top += row[0].height + GAP
-    page.save(out, quality=82)
+    return page
 
 
 def _open(path: Path) -> Image.Image:

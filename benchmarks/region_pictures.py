@@ -8,6 +8,7 @@ from pathlib import Path
 import cyclopts
 from PIL import Image
 
+from benchmarks.pictures import stack
 from heap.features.describe import describe
 from heap.images import decode, list_images
 from heap.model.heap import Heap
@@ -15,7 +16,6 @@ from heap.model.regions import merge_patches
 from heap.report.overlays import draw_overlay, draw_regions
 
 WIDTH = 250
-GAP = 8
 CUTS = (24, 12, 6, 3)
 """Numbers of regions, one picture each."""
 
@@ -30,14 +30,7 @@ def region_pictures(out: Path, photos: list[Path], *, model: str = "embedded") -
     """
     heap = Heap.from_pretrained(model)
     rows = [_row(heap, photo) for photo in photos]
-    height = sum(row[0].height + GAP for row in rows) - GAP
-    page = Image.new("RGB", (len(rows[0]) * (WIDTH + GAP) - GAP, height), "white")
-    top = 0
-    for row in rows:
-        for column, picture in enumerate(row):
-            page.paste(picture, (column * (WIDTH + GAP), top))
-        top += row[0].height + GAP
-    page.save(out, quality=82)
+    stack(rows).save(out, quality=82)
 
 
 def _row(heap: Heap, photo: Path) -> list[Image.Image]:

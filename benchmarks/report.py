@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heap.benchmark.results.estimate import Values
     from heap.model.heap import Heap
 
 Row = dict[str, Any]
@@ -54,3 +55,11 @@ def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Table in Markdown: the names of its columns, and a line for each row."""
     lines = [f"| {' | '.join(cells)} |\n" for cells in (names, *rows)]
     return "".join([lines[0], "|---" * len(names) + "|\n", *lines[1:]])
+
+
+def gaps(ours: "Values", theirs: "Values") -> dict[str, Any]:
+    """Mean difference of each value, and its interval by the paired bootstrap over images."""
+    return {
+        name: {"mean": difference.value, "interval": [difference.low, difference.high]}
+        for name, difference in ours.difference(theirs).items()
+    }

@@ -5,14 +5,16 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.common import run_heap
 from benchmarks.evaluations import SEEDS, Set, Settings, evaluate, write_settings
+from benchmarks.report import Row, about_encoder
 from heap.benchmark.run.methods import CONFIGURATIONS, METHODS
 from heap.benchmark.run.tuning import LOG, SETTINGS
+from heap.model.heap import Heap
 
 MINUTES = "12"
 """Minutes of `heap tune`, the same for every method, as are the configurations."""
@@ -188,6 +190,27 @@ def options_for(encoder: str, data: Path, work: Path) -> tuple[str, ...]:
 def searched(method: str) -> bool:
     """Whether the settings of a method are chosen by `heap tune`."""
     return bool(METHODS[method].grid) and method not in UNTUNED
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Models of an encoder, one for each seed."""
+
+    encoder: str
+    models: list[Path]
+    heap: Heap
+    """The first of them."""
+
+    def about(self) -> Row:
+        """Describe the encoder, by its name in rows."""
+        return about_encoder(self.heap) | {"name": self.encoder}
+
+
+def fitted_heads(encoders: Iterable[str], data: Path, work: Path) -> Iterator[Heads]:
+    """Models of encoders, see `fitted_models`, one after the other."""
+    for name in encoders:
+        models = fitted_models(name, data, work)
+        yield Heads(name, models, Heap.from_pretrained(models[0]))
 
 
 def fitted_models(encoder: str, data: Path, work: Path) -> list[Path]:

@@ -28,9 +28,10 @@ RESTARTS = 4
 
 
 def describe_all(
-    heap: Heap, examples: Sequence[Example], kept: Path
+    heap: Heap, examples: Sequence[Example], folder: Path
 ) -> dict[str, Float32[np.ndarray, "image dim"]]:
-    """Vectors of every variant for each image; they stay in `kept` and are not made again."""
+    """Vectors of every variant for each image; they stay in a file and are not made again."""
+    kept = folder / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
     if not kept.exists():
         described = [_describe(heap, example.picture()) for example in examples]
         kept.parent.mkdir(parents=True, exist_ok=True)

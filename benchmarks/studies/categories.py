@@ -12,14 +12,13 @@ import numpy as np
 from benchmarks.animals import SET, annotated, examples_in
 from benchmarks.category_scores import AUTO, COUNTS, summarise, table
 from benchmarks.common import DATA, RUNS, Data, run_heap
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_data
 from benchmarks.study import Measured, Study
-from benchmarks.tuned import ENCODERS, fitted_models
+from benchmarks.tuned import ENCODERS, fitted_heads
 from benchmarks.whole_images import VARIANTS, clustered, describe_all
 from heap.benchmark.truth import Example
 from heap.categories.listing import categories
 from heap.categories.sorting import sort_objects
-from heap.model.heap import Heap
 from heap.store import schema
 from heap.store.columns import read_rows as rows_of
 from heap.store.editing import Editor
@@ -49,17 +48,17 @@ def bench(
     examples = examples_in(data)
     rows: list[Row] = [{"kind": "images", "images": " ".join(example.key for example in examples)}]
     about = []
-    for name in encoder:
-        models = fitted_models(name, data, work)
-        heap = Heap.from_pretrained(models[0])
-        about.append(about_encoder(heap) | {"name": name})
-        place = work / name / SET
-        ours = [row for head, model in enumerate(models) for row in sort(
-            head, model, place / model.name, examples)]  # fmt: skip
+    for heads in fitted_heads(encoder, data, work):
+        about.append(heads.about())
+        place = work / heads.encoder / SET
+        ours = [
+            row
+            for head, model in enumerate(heads.models)
+            for row in sort(head, model, place / model.name, examples)
+        ]
         wanted = sorted({(row["number"], row["seed"]) for row in ours if row["kind"] == "sorted"})
-        kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
-        vectors = describe_all(heap, examples, kept)
-        rows += [{"encoder": name} | row for row in [*ours, *whole(vectors, wanted)]]
+        theirs = whole(describe_all(heads.heap, examples, place), wanted)
+        rows += [{"encoder": heads.encoder} | row for row in [*ours, *theirs]]
     return Measured(
         data=about_data(SET, [example.image for example in examples], "SegmentationClass"),
         encoder=about,

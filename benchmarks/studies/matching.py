@@ -24,10 +24,10 @@ from PIL import Image
 
 from benchmarks.common import DATA, RUNS, Data
 from benchmarks.composed import compose
-from benchmarks.report import Row, about_encoder, digest
+from benchmarks.report import Row, digest
 from benchmarks.scoring import share
 from benchmarks.study import Measured, Study
-from benchmarks.tuned import ENCODERS, fitted_models
+from benchmarks.tuned import ENCODERS, fitted_heads
 from heap.benchmark.datasets import open_dataset
 from heap.features.describe import describe
 from heap.images import Picture
@@ -66,10 +66,9 @@ def bench(
         compose(data=data, out=pictures)
     rows: list[Row] = []
     about = []
-    for name in encoder:
-        heap = Heap.from_pretrained(fitted_models(name, data, work)[0])
-        about.append(about_encoder(heap) | {"name": name})
-        rows += [{"encoder": name} | row for row in look_for_all(heap, pictures)]
+    for heads in fitted_heads(encoder, data, work):
+        about.append(heads.about())
+        rows += [{"encoder": heads.encoder} | row for row in look_for_all(heads.heap, pictures)]
     images = sorted((pictures / "images").iterdir())
     return Measured(
         data={"set": "duts-tr/tune, composed", "images": len(images), "sha256": digest(images)},

@@ -29,14 +29,13 @@ from jaxtyping import Float32, Float64, Int64
 
 from benchmarks.animals import SET, Annotated, annotated, examples_in
 from benchmarks.common import DATA, RUNS, Data, run_heap
-from benchmarks.report import Row, about_data, about_encoder, markdown
+from benchmarks.report import Row, about_data, gaps, markdown
 from benchmarks.study import Measured, Study
-from benchmarks.tuned import ENCODERS, fitted_models
+from benchmarks.tuned import ENCODERS, fitted_heads
 from benchmarks.whole_images import VARIANTS, describe_all
 from heap.benchmark.protocols.retrieval import ANIMALS
 from heap.benchmark.results.estimate import OfSums
 from heap.benchmark.truth import Example
-from heap.model.heap import Heap
 from heap.store import schema
 from heap.store.columns import read_rows as rows_of
 from heap.store.columns import to_vectors, unit_vectors
@@ -68,18 +67,15 @@ def bench(
     examples = examples_in(data)
     rows: list[Row] = []
     about = []
-    for name in encoder:
-        models = fitted_models(name, data, work)
-        heap = Heap.from_pretrained(models[0])
-        about.append(about_encoder(heap) | {"name": name})
-        place = work / name / SET
-        kept = place / f"whole-{heap.encoder.fingerprint[:16]}.safetensors"
-        whole = describe_all(heap, examples, kept)
+    for heads in fitted_heads(encoder, data, work):
+        about.append(heads.about())
+        place = work / heads.encoder / SET
+        whole = describe_all(heads.heap, examples, place)
         ranked = {variant: _ranking(unit_vectors(vectors)) for variant, vectors in whole.items()}
-        for head, model in enumerate(models):
+        for head, model in enumerate(heads.models):
             run = place / model.name
             run_heap("discover", examples[0].image.parent, "--out", run, "--model", model)
-            rows.append({"encoder": name, "head": head} | queries(run, examples, ranked))
+            rows.append({"encoder": heads.encoder, "head": head} | queries(run, examples, ranked))
     return Measured(
         data=about_data(SET, [example.image for example in examples], "SegmentationClass"),
         encoder=about,
@@ -125,7 +121,7 @@ def _summary(heads: list[Row]) -> dict[str, Any]:
     return {
         "mean": {way: scored[way].value() for way in WAYS},
         "ahead_of": {
-            name: {way: _ahead(scored[way], scored[name]) for way in OURS} for name in VARIANTS
+            name: {way: gaps(scored[way], scored[name]) for way in OURS} for name in VARIANTS
         },
         "objects": sum(row["objects"] for row in heads) / len(heads),
         "queries": asked.total() / len(heads),
@@ -134,13 +130,6 @@ def _summary(heads: list[Row]) -> dict[str, Any]:
             | {"queries": asked[kind] / len(heads)}
             for kind in sorted(asked)
         },
-    }
-
-
-def _ahead(ours: OfSums, theirs: OfSums) -> dict[str, Any]:
-    return {
-        name: {"mean": difference.value, "interval": [difference.low, difference.high]}
-        for name, difference in ours.difference(theirs).items()
     }
 
 

@@ -3,13 +3,12 @@
 Another state of the code is measured beside it with `--before`, the folder of its sources.
 """
 
-import os
 import shutil
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.common import RUNS, run_heap
+from benchmarks.common import RUNS, one_thread, run_heap
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.study import Measured, Study
 from heap.model.heap import Heap
@@ -100,11 +99,7 @@ def _measure(arguments: list[str | Path], sources: Path | None = None) -> float:
     Raises:
         InputError: if it fails.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    if sources is not None:
-        # The folder of the benchmarks stays in reach: it is where the command is started.
-        environment["PYTHONPATH"] = str(sources.resolve())
-    return run_heap(*arguments, environment=environment).cpu_seconds
+    return run_heap(*arguments, environment=one_thread(sources)).cpu_seconds
 
 
 STUDY = Study("start-v1", bench, summarise)

@@ -17,7 +17,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, images_in, once, run_heap
+from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread, run_heap
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.study import Measured, Study
 from benchmarks.throughput_chart import draw_chart
@@ -213,14 +213,8 @@ def _discover(model: Sequence[str], images: Sequence[Path], sources: Path | None
     with TemporaryDirectory(dir=RUNS) as folder:
         options = ["--out", str(Path(folder).resolve() / "run"), "--json"]
         options += [] if sources else ["--profile"]
-        run = run_heap("discover", *images, *model, *options, environment=_environment(sources))
+        run = run_heap("discover", *images, *model, *options, environment=one_thread(sources))
     return {"profile": [], **json.loads(run.output), "cpu_seconds": run.cpu_seconds}
-
-
-def _environment(sources: Path | None) -> dict[str, str]:
-    """Environment of a command: one thread, and other sources of the package if they are named."""
-    named = {} if sources is None else {"PYTHONPATH": str(sources.resolve())}
-    return {**os.environ, "OMP_NUM_THREADS": "1", **named}
 
 
 def _model(
@@ -236,7 +230,7 @@ def _model(
         if packaged:
             encoder = packaged_encoder(packaged).resolve()
             options = ["--out", str(model), "--encoder", str(encoder), *FIT]
-            run_heap("fit", *images, *options, environment=_environment(sources))
+            run_heap("fit", *images, *options, environment=one_thread(sources))
         else:
             write_model(model, folder / "encoder")
     # Such a head is sure of little; images that it finds nothing in would be no work.
