@@ -35,9 +35,8 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Groups = Annotated[int, Field(ge=2, le=256)]
 Resolution = Annotated[int, Field(ge=32, le=4096)]
 
-MERGE = 0.25
-"""Default cosine, chosen on pictures composed of `duts-tr/tune` (docs/quality.md, "Things that
-touch")."""
+CUT = 0.05
+"""Default share, chosen on `duts-tr/tune` (docs/quality.md, "Things that touch")."""
 MIN_SCORE = 0.13
 """Default score, chosen on `duts-tr/tune` (docs/quality.md, "Nothing here")."""
 ORIGINALS = "originals"
@@ -120,8 +119,9 @@ class HeadConfig:
     """Subtract the mean feature of the training images first."""
     regions: Groups = 12
     """Largest number of regions of an image, see `heap.model.regions`."""
-    merge: Cosine = MERGE
-    """Cosine of mean whitened features above which two halves of a part are one thing."""
+    cut: Fraction = CUT
+    """Share of the things in the images of the fit that would be cut in two; two halves that are
+    less alike than those are two things, see `heap.model.discriminant`."""
     min_score: Fraction = MIN_SCORE
     """Least score of the best object of an image; below it the image has no objects."""
 
@@ -191,12 +191,13 @@ class DiscoverConfig:
 
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
-    merge: Cosine = MERGE
-    """Cosine as in `HeadConfig`; without a configuration, the value of the head is taken."""
+    merge: Cosine = 0.6
+    """Cosine, after the discriminant, above which two halves of a part are one thing. Heads learn
+    their own, which is taken where no configuration is given; this is about that of `embedded`."""
     min_area: Fraction = 0.005
     """Least share of the image that a part has to have to be an object."""
     min_score: Fraction = MIN_SCORE
-    """Score as in `HeadConfig`, and taken from there like `merge`."""
+    """Score as in `HeadConfig`; without a configuration, that of the head."""
     proposals: Annotated[int, Field(ge=0, le=100)] = 0
     """Number of proposals for an image, see `heap.model.proposals`; they may overlap."""
     refine: bool = True

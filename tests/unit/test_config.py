@@ -85,6 +85,7 @@ BAD: list[tuple[type, str, Any]] = [
     (LossConfig, "intra_patches", 0),
     (FitConfig, "patches", 0),
     (HeadConfig, "min_score", 1.01),
+    (HeadConfig, "cut", 1.5),
     (DiscoverConfig, "min_score", -0.01),
     (DiscoverConfig, "proposals", -1),
     (DiscoverConfig, "proposals", 101),

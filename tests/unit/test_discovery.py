@@ -114,7 +114,7 @@ def test_a_timeout_that_no_clock_can_count_is_refused(
 def test_another_configuration_or_folder_is_refused(
     heap: Heap, photos: Path, whole: Discovery, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=r"discover\.merge \(0\.25 -> 0\.5\)"):
+    with pytest.raises(ConfigError, match=r"discover\.merge \(0\.6 -> 0\.5\)"):
         discover(photos, whole.folder, model=heap, config=replace(CONFIG, merge=0.5))
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no run"):

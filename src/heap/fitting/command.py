@@ -23,7 +23,7 @@ from heap.features.store import FeatureStore
 from heap.fitting.collect import Collected, collect
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import name_of_encoder, refuse_strangers
-from heap.fitting.things import learn_objectness
+from heap.fitting.things import learn_things
 from heap.fitting.training import train_head
 from heap.images import Limits, Source, list_images
 from heap.images.failures import FAILURES, Failure, write_failures
@@ -143,12 +143,12 @@ def _train_and_save(
     out: Path,
     on_progress: OnProgress,
 ) -> None:
-    """Train the head, objectness and whitenings of a model, and save it with how it came about."""
+    """Train the head and what tells its things apart, and save the model with how it came about."""
     failures = [Failure(error.key, error.stage, error.reason) for error in images.failures]
     # Before training, so that the list is there even if that fails.
     write_failures(failures, out / FAILURES)
     trained = train_head(model, images, losses, config, out, on_progress)
-    learn_objectness(model, images, on_progress)
+    learn_things(model, images, on_progress)
     learn_to_compare(model, images, on_progress)
     left_out = {"without_contrast": images.flat, "copies": images.copies}
     provenance = trained.provenance() | {"left_out": left_out}

@@ -27,6 +27,8 @@ class Analysis:
     """Features relative to the mean of the training images, row-major over the grid."""
     whitened: Float32[np.ndarray, "patch dim"]
     """Features after the head's whitening, which removes what most images have in common."""
+    discriminant: Float32[np.ndarray, "patch dim"]
+    """Features after the head's discriminant: their cosine tells whether pieces are one thing."""
     foreground: Float32[np.ndarray, " dim"]
     background: Float32[np.ndarray, " dim"]
     """Image-level embeddings F^f and F^b."""
@@ -50,6 +52,7 @@ def analyse(head: GroupingHead, features: PatchFeatures, max_regions: int) -> An
         regions,
         centred.cpu().numpy(),
         whitened.cpu().numpy(),
+        head.discriminant(whitened).cpu().numpy(),
         grouping.image_foreground[0].cpu().numpy(),
         grouping.image_background[0].cpu().numpy(),
     )

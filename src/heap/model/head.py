@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heap.config import HeadConfig
+from heap.model.discriminant import Discriminant
 from heap.model.objectness import Objectness
 from heap.model.whitening import Whitening
 
@@ -117,8 +118,9 @@ class CrossAttentionBlock(nn.Module):
 class GroupingHead(nn.Module):
     """Grouping of patch features into regions with a foreground probability.
 
-    The head also holds two whitenings that fitting has learned: one to compare patches, and one to
-    compare objects, whose embeddings come from the encoder directly.
+    The head also holds what fitting has learned at its end: two whitenings, one to compare patches
+    and one to compare objects, whose embeddings come from the encoder directly; and on whitened
+    patches objectness, and the discriminant that tells one thing from another.
     """
 
     centre: Tensor
@@ -139,6 +141,7 @@ class GroupingHead(nn.Module):
         self.whitening = Whitening(dim)
         self.object_whitening = Whitening(embedding_dim)
         self.objectness = Objectness(dim)
+        self.discriminant = Discriminant(dim)
 
     def forward(self, features: Float[Tensor, "batch patch dim"]) -> Grouping:
         """Group the patches of each image; `features` may have any length.

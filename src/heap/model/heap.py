@@ -130,8 +130,8 @@ class Heap(nn.Module, ModelHubMixin):
     @property
     def defaults(self) -> DiscoverConfig:
         """Settings of discovery with this head where nothing else is asked for."""
-        head = self.config.head
-        return DiscoverConfig(merge=head.merge, min_score=head.min_score)
+        merge = self.head.discriminant.merge
+        return DiscoverConfig(merge=merge, min_score=self.config.head.min_score)
 
     def __repr__(self) -> str:
         groups = self.config.head.groups

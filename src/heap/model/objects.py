@@ -97,14 +97,13 @@ def _find_masks(
 def foreground_parts(analysis: Analysis, config: DiscoverConfig) -> list[Part]:
     """Connected parts of the foreground, cut where they show several things; best first.
 
-    Two halves of a part are one thing if the cosine of their mean whitened features is above
-    `config.merge`. Borders of regions do not cut: where they lie depends on rounding, and objects
+    Two halves of a part are one thing if the cosine of their means is above `config.merge`, after
+    the discriminant. Borders of regions do not cut: where they lie depends on rounding, and objects
     were never better for it (docs/quality.md, "Things that touch"). Parts are 4-connected. If the
     best part has a score below `config.min_score`, the image is taken for one without objects.
     """
     foreground = analysis.saliency > config.threshold
-    # In patches. Twice the least area: a half that barely counts as an object is not cut off.
-    smallest = max(1, round(2 * config.min_area * foreground.size))
+    smallest = smallest_half(foreground.size, config)
     numbered, count = label(foreground)  # SciPy's default is 4-connectivity; 0 is background
     parts = [
         Part(
@@ -113,11 +112,19 @@ def foreground_parts(analysis: Analysis, config: DiscoverConfig) -> list[Part]:
             part_score(analysis.saliency, analysis.objectness, cells),
         )
         for number in range(1, count + 1)
-        for cells in separate(numbered == number, analysis.whitened, config.merge, smallest)
+        for cells in separate(numbered == number, analysis.discriminant, config.merge, smallest)
         if cells.mean() >= config.min_area
     ]
     parts.sort(key=lambda part: -part.score)
     return parts if parts and parts[0].score >= config.min_score else []
+
+
+def smallest_half(patches: int, config: DiscoverConfig) -> int:
+    """Least number of patches, of so many of an image, that are cut off a part.
+
+    Twice the least area: a half that barely counts as an object stays where it is.
+    """
+    return max(1, round(2 * config.min_area * patches))
 
 
 def part_score(

@@ -25,7 +25,7 @@ _ADVICE = (
 class ModelConfig:
     """Content of config.json of a saved model."""
 
-    format: int = 5
+    format: int = 6
     """Version of the format, raised when older versions of the package cannot read it any more."""
     features: FeatureConfig = FeatureConfig()
     head: HeadConfig = HeadConfig()

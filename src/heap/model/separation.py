@@ -2,8 +2,9 @@
 
 Patches of a part are merged into ever larger pieces, always the two neighbours whose union varies
 least (Ward). Read from the end, this hierarchy of merges cuts a part in two, and each half again,
-as long as the halves are unlike. They are compared by whitened features, because in others all
-foreground is alike by what most images have in common. Tree and criterion are our choice.
+as long as the halves are unlike. They are compared after the discriminant, because by other
+features all foreground is alike, and head and body of one animal are not. Tree and criterion are
+our choice.
 """
 
 import numpy as np
@@ -13,18 +14,18 @@ from heap.model.merge_tree import Cells, members, merge_tree, to_cells
 
 
 def separate(
-    cells: Cells, whitened: Float32[np.ndarray, "patch dim"], alike: float, smallest: int
+    cells: Cells, features: Float32[np.ndarray, "patch dim"], alike: float, smallest: int
 ) -> list[Cells]:
     """Cut a connected part until the two halves of each piece are one thing.
 
-    Two halves are one thing if the cosine of their mean whitened features is above `alike`, or one
-    of them has fewer than `smallest` patches. Every piece is connected, for halves of the tree are.
+    Two halves are one thing if the cosine of their mean features is above `alike`, or one of them
+    has fewer than `smallest` patches. Every piece is connected, for halves of the tree are.
     """
     # From here on places are numbered within the part, as the merge tree numbers them.
     places = np.flatnonzero(cells)
     if len(places) < 2 * smallest:
         return [cells]
-    features = whitened[places]
+    features = features[places]
     children = merge_tree(features, cells)[0]
     pieces, waiting = [], [len(places) + len(children) - 1]  # the last union is the whole part
     while waiting:
@@ -38,6 +39,17 @@ def separate(
         else:
             pieces.append(members(piece, children, len(places)))
     return [to_cells(places[piece], cells.shape) for piece in pieces]
+
+
+def likeness(cells: Cells, features: Float32[np.ndarray, "patch dim"], smallest: int) -> float:
+    """Cosine of the halves that a connected part is cut into first; 1 if one is too small."""
+    places = np.flatnonzero(cells)
+    if len(places) < 2 * smallest:
+        return 1.0
+    features = features[places]
+    children = merge_tree(features, cells)[0]
+    halves = [members(half, children, len(places)) for half in children[-1].tolist()]
+    return _cosine(features, halves) if min(map(len, halves)) >= smallest else 1.0
 
 
 def _cosine(

@@ -223,7 +223,7 @@ def test_what_self_has_found_serves_the_next_head(
     whole: Heard, fit_small: Fit, tmp_path: Path
 ) -> None:
     heard, cache = Heard(), tmp_path / "other"
-    fit_small("next", losses=SELF, cache=cache, head=replace(HEAD, merge=0.5), on_progress=heard)
+    fit_small("next", losses=SELF, cache=cache, head=replace(HEAD, cut=0.5), on_progress=heard)
     assert heard.of("training") == list(range(1, 13))
     assert not (tmp_path / "next" / "alone").exists()
     (path,) = (cache / "priors").iterdir()

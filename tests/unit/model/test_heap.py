@@ -48,14 +48,15 @@ def test_it_finds_what_was_drawn(heap: Heap, pictures: list[Picture]) -> None:
     assert centred >= 10, "every photo has its shape about the centre"
 
 
-@pytest.mark.parametrize("merge", [-1.0, 1.0])
+@pytest.mark.parametrize("merge", [-1.0, 0.625, 1.0])
 def test_the_head_says_what_is_one_thing_unless_it_is_asked_otherwise(
     merge: float, heap: Heap, pictures: list[Picture], copy: Path
 ) -> None:
     values = json.loads((copy / "config.json").read_text())
-    values["head"] |= {"merge": merge, "min_score": 0.3}
+    values["head"] |= {"min_score": 0.3}
     (copy / "config.json").write_text(json.dumps(values))
     changed = Heap.from_pretrained(copy, precision="fp32")
+    changed.head.discriminant.alike.fill_(merge)
     assert changed.defaults == DiscoverConfig(merge=merge, min_score=0.3)
     for ours, theirs in zip(changed(pictures), heap(pictures, changed.defaults), strict=True):
         assert_same(ours, theirs)

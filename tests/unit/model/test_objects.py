@@ -81,6 +81,7 @@ def analysis_of(
         regions,
         patches,
         whitened,
+        whitened,
         np.zeros(dim, dtype=np.float32),
         np.zeros(dim, dtype=np.float32),
     )
@@ -126,12 +127,13 @@ def test_being_alike_is_passed_on_between_regions_that_are_there() -> None:
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     saliency = np.full((3, 9), 0.9, dtype=np.float32)
     label_map = np.repeat([[1, 1, 1, 2, 2, 2, 3, 3, 3]], 3, axis=0)
-    assert len(parts_of(saliency, regions_of(label_map, embeddings))) == 1
+    loose = replace(PLAIN, merge=0.25)
+    assert len(parts_of(saliency, regions_of(label_map, embeddings), loose)) == 1
     saliency[:, 3:6] = 0
     label_map[:, 3:6] = 0
     saliency[:, 6:] = 0.9
     saliency[:, 3:6], label_map[:, 3:5], label_map[:, 5] = 0.9, 1, 3
-    parts = parts_of(saliency, regions_of(label_map, embeddings))
+    parts = parts_of(saliency, regions_of(label_map, embeddings), loose)
     assert [part.region for part in parts] == [1, 3]
 
 
