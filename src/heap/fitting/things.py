@@ -109,7 +109,8 @@ def _foreground(heap: Heap, features: PatchFeatures) -> tuple[Tensor, Tensor | N
 def _whiten(heap: Heap, features: PatchFeatures, cells: Tensor | slice) -> Tensor:
     """Whitened features of some patches, on the CPU."""
     patches = features.patches[cells].to(heap.head.centre)
-    return heap.head.whitening(heap.head.subtract_centre(patches)).cpu()
+    whitened: Tensor = heap.head.whitening(heap.head.subtract_centre(patches)).cpu()
+    return whitened
 
 
 def _background(analysis: Analysis) -> Iterator[Tensor]:
