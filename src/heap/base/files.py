@@ -5,16 +5,18 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import tempfile
 import time
 import unicodedata
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedRandom
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from heap.base.errors import InputError, WriteError, is_full
+from heap.base.errors import InputError, WriteError, first_line, is_full
+from heap.base.remote import explain, file_system
 
 _ABANDONED = 3600
 """Seconds without a change after which a half-written file is one that a killed process left."""
@@ -24,8 +26,12 @@ _UNSAFE = re.compile(r"[^\w-]+")
 
 
 @contextmanager
-def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Iterator[BufferedRandom]:
+def replacing(
+    path: Path | str, *, cache: bool = False, shared: bool = False
+) -> Iterator[IO[bytes]]:
     """File, to be written and read, that takes the place of `path` if the block ends well.
+
+    `path` may be the URL of an object in a store, which is written in one step by itself.
 
     `shared`: several threads and processes may write it at the same time, and the last one to end
     has its way; what killed ones have left is removed. `cache`: the same, but nothing is removed,
@@ -34,6 +40,12 @@ def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Itera
     Raises:
         WriteError: if it cannot be written; `path` is as it was.
     """
+    if isinstance(path, str):
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            _upload(file, path)
+        return
     # Each of several writers needs a name of its own: by one name they would cut each other's file.
     writer = f".{uuid.uuid4().hex}" if cache or shared else ""
     partial = path.with_name(f"{path.name}{writer}.partial")
@@ -56,6 +68,23 @@ def replacing(path: Path, *, cache: bool = False, shared: bool = False) -> Itera
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def inside(folder: Path | str, name: str) -> Path | str:
+    """Path of a file or folder in a folder, or its URL where the folder is one."""
+    return f"{folder}/{name}" if isinstance(folder, str) else folder / name
+
+
+def _upload(file: IO[bytes], url: str) -> None:
+    # File systems of fsspec raise errors of their own libraries.
+    try:
+        files, name = file_system(url)
+        with files.open(name, "wb") as target:
+            shutil.copyfileobj(file, target)
+    except Exception as error:
+        raise WriteError(
+            f"{url} cannot be written: {explain(error) or first_line(error)}"
+        ) from error
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -13,6 +13,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from heap.base.errors import InputError
+from heap.base.files import inside
 from heap.base.lock import refuse_busy
 from heap.base.timing import StageTime, Timing
 from heap.cli.about import hint_at_stronger
@@ -40,7 +41,7 @@ def discover(
     images: ImagesOrInput,
     /,
     *,
-    out: Path = Path("heap-run"),
+    out: str = "heap-run",
     model: str | None = None,
     encoder: str | None = None,
     device: str = "auto",
@@ -70,7 +71,7 @@ def discover(
 
     Args:
         images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
-        out: Folder of the run.
+        out: Folder of the run, or its URL in an object store.
         model: Folder that `heap fit` has written, or owner/name on the hub.
         encoder: Encoder to fit on the images (`heap fit --help`), or where that of --model is now.
         device: cpu, cuda, mps or auto.
@@ -97,7 +98,7 @@ def discover(
     chosen |= set_options(min_score=min_score, proposals=proposals)
     # Wrong settings are refused before anything is loaded, which takes seconds.
     from_dict(DiscoverConfig, chosen)
-    refuse_busy(out)
+    refuse_busy(Path(out))
     from heap.discovery.command import discover as run_discover
 
     if model is None:
@@ -161,11 +162,12 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
     for line in _told(run.news):
         err_console.print(line)
     if counts["failed"]:
-        err_console.print(f"Why images failed: {run.folder / 'failed.jsonl'}")
+        err_console.print(f"Why images failed: {inside(run.folder, 'failed.jsonl')}")
     if not run.usable:
         err_console.print("None of these images could be used.")
         return
-    err_console.print(f"Open {run.folder / 'gallery.html'}; COCO: {run.folder / 'objects.json'}")
+    gallery, coco = inside(run.folder, "gallery.html"), inside(run.folder, "objects.json")
+    err_console.print(f"Open {gallery}; COCO: {coco}")
     if times is not None:
         _show_times(times)
 

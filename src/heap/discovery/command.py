@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, SupportsIndex
 
+from heap.base.errors import InputError
+from heap.base.files import inside
 from heap.base.interrupt import Interruptible
 from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
@@ -24,6 +26,7 @@ from heap.images.failures import FAILURES, write_failures
 from heap.images.named import Images, refuse_iterator, split_images
 from heap.model.heap import Heap
 from heap.results import ImageResult
+from heap.store.place import run_place
 from heap.store.records import Counts
 from heap.store.store import RunStore
 from heap.view.gallery import GALLERY, write_gallery
@@ -49,7 +52,8 @@ class News:
 class Discovery:
     """A finished run."""
 
-    folder: Path
+    folder: Path | str
+    """Folder of the run, or its URL."""
     counts: Counts
     images: int
     """Images that this call worked on; the others were there already."""
@@ -88,6 +92,8 @@ def discover(
 ) -> Discovery:
     """Find the objects of every image and write the run `out`; goes on where a kill stopped it.
 
+    `out` is a folder, or the URL of one in an object store.
+
     `images` are places (files, folders, globs, lists, URLs) or, for what a program holds, a mapping
     of names to images or pairs (name, image), see `heap.images.held`. Pairs may come from an
     iterator of any length: it is read once, a chunk at a time. A name is the key in the run, and
@@ -117,7 +123,7 @@ def discover(
         ConfigError: if `out` holds a run with another configuration, naming the keys.
         StoreError: if `out` is damaged.
     """
-    out = Path(out)
+    out = run_place(out)
     most = None if limit is None else whole_number("limit", limit, least=1)
     limits = Limits(seconds=real_number("timeout", timeout, least=0, most=1_000_000))
     if model is None and encoder not in (None, *PACKAGED):
@@ -171,7 +177,7 @@ def _settings(heap: Heap, config: DiscoverConfig) -> dict[str, Any]:
 @timed("load the model")
 def _load(
     images: Images,
-    out: Path,
+    out: Path | str,
     model: Heap | Path | str | None,
     encoder: str | None,
     device: str,
@@ -186,6 +192,11 @@ def _load(
     if model is not None or encoder in (None, *PACKAGED):
         name = model or encoder or PACKAGED[0]
         return Heap.from_pretrained(name, encoder=encoder, device=device, precision=precision)
+    if isinstance(out, str):
+        raise InputError(
+            f"a head of {encoder} would be fitted beside the run, and {out} is no folder of this "
+            "machine: fit one with `heap fit`, then name it with --model"
+        )
     run = out.resolve()
     folder = run.with_name(run.name + "-model")
     waiting = [folder]
@@ -207,12 +218,12 @@ def _load(
     )
 
 
-def write_reports(store: RunStore, out: Path, on_progress: OnProgress = silent) -> None:
+def write_reports(store: RunStore, out: Path | str, on_progress: OnProgress = silent) -> None:
     """Write objects.json, failed.jsonl and gallery.html from what is stored."""
     on_progress("reports", 0, 2)
     with timed("reports"):
-        write_coco(store.records(), out / "objects.json")
+        write_coco(store.records(), inside(out, "objects.json"))
         on_progress("reports", 1, 2)
-        write_failures(store.failures(), out / FAILURES)
+        write_failures(store.failures(), inside(out, FAILURES))
     on_progress("reports", 2, 2)
-    write_gallery(store, out / GALLERY, on_progress)
+    write_gallery(store, inside(out, GALLERY), on_progress)

@@ -1,6 +1,5 @@
 """Work on the images of a listing, chunk by chunk; and what work on any images has in common."""
 
-import glob
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from heap.images.source import STANDARD_INPUT
 from heap.model.heap import Heap
 from heap.store.matching import Matched, match
 from heap.store.photos import note_folders
+from heap.store.place import remove_files
 from heap.store.records import Finished
 from heap.store.store import RunStore
 
@@ -33,8 +33,8 @@ class Work:
     store: RunStore
     heap: Heap
     config: DiscoverConfig
-    out: Path
-    """Folder of the run."""
+    out: Path | str
+    """Folder of the run, or its URL."""
     pool: ThreadPoolExecutor
     limits: Limits
     stop: Interruptible
@@ -56,8 +56,7 @@ class Work:
         self.store.drop(gone)
         for key in gone:
             for kind in (ORIGINALS, *get_args(Saved)):
-                for path in (self.out / kind).glob(f"{glob.escape(file_stem(key))}.*"):
-                    path.unlink()
+                remove_files(self.out, kind, file_stem(key))
 
 
 def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> tuple[Matched, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from heap.base.files import file_stem, replacing
+from heap.base.files import file_stem, inside, replacing
 from heap.base.timing import timed
 from heap.config import DiscoverConfig
 from heap.images import ImageError, Picture
@@ -25,7 +25,7 @@ from heap.store.records import Finished
 def examine_chunk(
     heap: Heap,
     read: Sequence[Picture | ImageError],
-    out: Path,
+    out: Path | str,
     config: DiscoverConfig,
     pool: ThreadPoolExecutor,
 ) -> list[Finished | Failure]:
@@ -51,7 +51,9 @@ def examine_chunk(
     ]
 
 
-def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverConfig) -> Finished:
+def _finish(
+    picture: Picture, result: ImageResult, out: Path | str, config: DiscoverConfig
+) -> Finished:
     """Write the pictures of one image that `config` asks for, and make its record."""
     shown = to_srgb(picture.pixels, picture.profile)
     with timed("pictures"):
@@ -64,19 +66,19 @@ def _finish(picture: Picture, result: ImageResult, out: Path, config: DiscoverCo
 def _save_pictures(
     shown: UInt8[np.ndarray, "height width 3"],
     result: ImageResult,
-    out: Path,
+    out: Path | str,
     config: DiscoverConfig,
 ) -> None:
     if "overlays" in config.save:
-        save_overlay(draw_overlay(shown, result), out / "overlays", result.key)
+        save_overlay(draw_overlay(shown, result), inside(out, "overlays"), result.key)
     if "regions" in config.save:
         regions = draw_regions(shown, result.regions.label_map)
-        save_overlay(regions, out / "regions", result.key)
+        save_overlay(regions, inside(out, "regions"), result.key)
     if "masks" in config.save:
-        save_masks(result, out / "masks")
+        save_masks(result, inside(out, "masks"))
 
 
-def save_masks(result: ImageResult, folder: Path) -> None:
+def save_masks(result: ImageResult, folder: Path | str) -> None:
     """Write an 8-bit label map: 0 background, 1 the best object, and so on to 255.
 
     A pixel of several objects, which proposals can be, belongs to the best of them.
@@ -84,5 +86,5 @@ def save_masks(result: ImageResult, folder: Path) -> None:
     labels = np.zeros((result.height, result.width), dtype=np.uint8)
     for number, mask in enumerate(result.objects.masks[:255], start=1):
         labels[mask.decode() & (labels == 0)] = number
-    with replacing(folder / f"{file_stem(result.key)}.png") as file:
+    with replacing(inside(folder, f"{file_stem(result.key)}.png")) as file:
         file.write(encode_image(Image.fromarray(labels), "PNG", optimize=True))

@@ -1,6 +1,5 @@
 """Work on images with names, as a program hands them over: one chunk at a time, read once."""
 
-import glob
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from heap.base.files import file_stem, replacing
+from heap.base.files import file_stem, inside, replacing
 from heap.base.timing import timed
 from heap.config import ORIGINALS
 from heap.discovery.listed import Work
@@ -23,6 +22,7 @@ from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead
 from heap.store.matching import Matched, is_gone
 from heap.store.photos import note_folders
+from heap.store.place import remove_files
 from heap.store.records import Finished, Stored
 
 _SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}
@@ -119,20 +119,20 @@ def _work_on_chunk(
     streamed.worked += len(records)
 
 
-def _keep(named: Named, out: Path) -> str:
+def _keep(named: Named, out: Path | str) -> str:
     """Place where an image can be read again: its own, or that of a copy that is written."""
     if named.kept is None:
         return text_of(named.source.location)
     stem = file_stem(named.source.key)
     with Image.open(BytesIO(named.kept), formats=formats_of(named.source.key)) as image:
         kind = image.format or ""
-    path = out / ORIGINALS / (stem + _SUFFIXES.get(kind, f".{kind.lower()}"))
-    for earlier in path.parent.glob(f"{glob.escape(stem)}.*"):
-        if earlier != path:
-            earlier.unlink()
-    with replacing(path) as file:
+    name = stem + _SUFFIXES.get(kind, f".{kind.lower()}")
+    place = inside(inside(out, ORIGINALS), name)
+    with replacing(place) as file:
         file.write(named.kept)
-    return f"{ORIGINALS}/{path.name}"
+    # The copy of an earlier content may be of another kind.
+    remove_files(out, ORIGINALS, stem, but=name)
+    return place if isinstance(place, str) else f"{ORIGINALS}/{name}"
 
 
 def _prepare(stored: Mapping[str, Stored], limits: Limits, pair: Pair) -> _Prepared:

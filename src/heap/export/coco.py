@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from heap.base.files import replacing
 from heap.export.items import Item, Labelled
@@ -27,7 +27,7 @@ Annotation = Callable[[Labelled, int], dict[str, Any]]
 class CocoFile:
     """A COCO file that takes its images one by one; ids count from 1 in that order."""
 
-    def __init__(self, images: BinaryIO, annotations: BinaryIO) -> None:
+    def __init__(self, images: IO[bytes], annotations: IO[bytes]) -> None:
         self._images, self._annotations = images, annotations
         self._image = self._annotation = 0
 
@@ -51,7 +51,7 @@ class CocoFile:
 
 
 @contextmanager
-def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
+def coco_file(path: Path | str, classes: Sequence[str]) -> Iterator[CocoFile]:
     """Open a COCO file, which is there, complete, when the block ends; classes count from 1.
 
     Annotations, which COCO has after all images, wait in a temporary file, so that any number of
@@ -64,7 +64,8 @@ def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
     categories = [
         {"id": number, "name": name, "supercategory": ""} for number, name in enumerate(classes, 1)
     ]
-    with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as annotations:
+    beside = path.parent if isinstance(path, Path) else None
+    with replacing(path) as file, tempfile.TemporaryFile(dir=beside) as annotations:
         file.write(b'{"info": ' + _json(info))
         file.write(b',\n"licenses": [],\n"categories": ' + _json(categories) + b',\n"images": [')
         yield CocoFile(file, annotations)
@@ -74,7 +75,7 @@ def coco_file(path: Path, classes: Sequence[str]) -> Iterator[CocoFile]:
         file.write(b"\n]}\n")
 
 
-def write_coco(records: Iterable[Finished], path: Path) -> None:
+def write_coco(records: Iterable[Finished], path: Path | str) -> None:
     """Write `records`, in the order given, as one COCO file with one class, `object`.
 
     Images are called as they are on the disk. The same records give the same bytes.
@@ -144,7 +145,7 @@ def _polygons(labelled: Labelled, number: int) -> dict[str, Any]:
     return _run_lengths(labelled, number) | {"segmentation": rings}
 
 
-def _append(file: BinaryIO, value: dict[str, Any], *, first: bool) -> None:
+def _append(file: IO[bytes], value: dict[str, Any], *, first: bool) -> None:
     file.write((b"\n" if first else b",\n") + _json(value))
 
 

@@ -90,7 +90,7 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def write_failures(failures: Iterable[Failure], path: Path) -> None:
+def write_failures(failures: Iterable[Failure], path: Path | str) -> None:
     """Write one JSON object per line for each image that failed: its name, stage and reason.
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeVar
 
 from heap.base.errors import InputError
+from heap.base.remote import explain, file_system
 from heap.images.distinct import make_distinct
 from heap.images.formats import FORMATS
 from heap.images.links import LocalWalk
@@ -142,20 +143,19 @@ class _Lister:
         return _Part(self._list_file(path), str(path.parent))
 
     def _expand_url(self, url: str) -> _Part:
-        from fsspec.core import url_to_fs
         from fsspec.implementations.local import LocalFileSystem
 
         # File systems of fsspec raise errors of their own libraries.
         try:
-            files, name = url_to_fs(url)
-            is_file, is_folder = files.isfile(name), files.isdir(name)
+            files, name = file_system(url)
+            kind = _kind_of(files, name)
         except Exception as error:
             raise _unusable(url, error) from error
         if isinstance(files, LocalFileSystem):
             return self._expand_path(name)
-        if is_file:
+        if kind == "file":
             return _Part(iter([_remote_source(files, name, PurePosixPath(name).name, url)]))
-        if is_folder or is_pattern(name):
+        if kind == "directory" or is_pattern(name):
             return _Part(self.require_any(self._list_remote(files, name, url), url))
         raise _unusable(url, FileNotFoundError("no such file or folder"))
 
@@ -197,11 +197,12 @@ class _Lister:
         # What follows `::` is the archive or cache that the file is reached through.
         _, chained, through = url.partition("::")
         try:
-            walk = walk_remote(files, wanted.base)
+            stamps: dict[str, str] = {}
+            walk = walk_remote(files, wanted.base, stamps)
             for image_name in image_names(walk, wanted, files.exists, self.skipped):
                 path = join_path(wanted.base, image_name)
                 location = files.unstrip_protocol(path) + chained + through
-                yield _remote_source(files, path, image_name, location)
+                yield _remote_source(files, path, image_name, location, stamps.get(path, ""))
         except Exception as error:
             raise _unusable(url, error) from error
 
@@ -259,8 +260,21 @@ def _shared_folder(folders: Sequence[str]) -> str:
         return ""
 
 
-def _remote_source(files: Any, path: str, name: str, location: str) -> Source:
-    opener, teller = partial(files.open, path, "rb"), partial(files.ukey, path)
+def _kind_of(files: Any, name: str) -> str:
+    """Kind of an entry of a file system, "file" or "directory"; empty if there is none."""
+    # Not by `isfile`, which takes every error for no: a bucket that nobody may read would be empty.
+    try:
+        return str(files.info(name)["type"])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if explain(error):
+            raise
+        return ""
+
+
+def _remote_source(files: Any, path: str, name: str, location: str, stamp: str = "") -> Source:
+    opener = partial(files.open, path, "rb")
+    # From the listing, because to ask for each object costs a request.
+    teller = partial(str, stamp) if stamp else partial(files.ukey, path)
     return Source(key_of(name), location, opener, teller)
 
 
@@ -289,6 +303,8 @@ def _make_absolute(place: str) -> Path:
 
 
 def _unusable(place: str, error: Exception, hint: str = "") -> InputError:
+    if advice := explain(error):
+        return InputError(f"cannot use {place!r}: {advice}")
     return InputError(
         f"cannot use {place!r}: {reason_of(error)}; check the name and its rights{hint}"
     )

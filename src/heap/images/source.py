@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from heap.base.errors import InputError
+from heap.base.remote import explain, file_system
 
 BYTE_LIMIT = 512 * 2**20
 """Default limit of `Source.read`."""
@@ -56,7 +57,8 @@ class Source:
             raise
         # File systems of fsspec raise errors of their own libraries.
         except Exception as error:
-            raise InputError(f"cannot read {self.location!r}: {reason_of(error)}") from error
+            reason = explain(error) or _gone(error) or reason_of(error)
+            raise InputError(f"cannot read {self.location!r}: {reason}") from error
         if len(data) > limit:
             raise InputError(f"{self.location!r} is larger than the limit of {limit} bytes")
         return data
@@ -86,9 +88,7 @@ class Source:
         if path := local_path(self.location):
             return _open_regular(path)
         if is_url(self.location):
-            from fsspec.core import url_to_fs
-
-            filesystem, name = url_to_fs(self.location)
+            filesystem, name = file_system(self.location)
             return cast(AbstractContextManager[Any], filesystem.open(name, "rb"))
         return _open_regular(self.location)
 
@@ -126,6 +126,12 @@ def reason_of(error: Exception) -> str:
     """Message of an error on one line, without the path that the caller names anyway."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
+
+
+def _gone(error: Exception) -> str:
+    """Sentence for what has vanished from a remote file system, whose error is but its name."""
+    vanished = isinstance(error, FileNotFoundError) and not error.strerror
+    return "there is no such object (any more)" if vanished else ""
 
 
 def _open_regular(path: str) -> IO[bytes]:

@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from heap.images.skipped import HIDDEN, OURS, Skipped
 
 Walk = Iterable[tuple[str, list[str], list[str]]]
 """Result of `os.walk`: folders, each with the names of its folders and of its other entries."""
+
+
+_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
+"""Names in entries of file systems of fsspec for what changes with the content of a file."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,29 @@ def _keep_visible(
     folders[:] = sorted(set(folders) - hidden - written)
 
 
-def walk_remote(files: Any, folder: str) -> Walk:
-    """Walk a folder as `os.walk` does, on fsspec, whose own `walk` drops unreadable folders."""
+def walk_remote(files: Any, folder: str, stamps: dict[str, str]) -> Walk:
+    """Walk a folder as `os.walk` does, on fsspec, whose own `walk` drops unreadable folders.
+
+    `stamps` holds what the listing says of the content of the files in the present folder, by path.
+    """
     names: dict[bool, list[str]] = {True: [], False: []}
+    stamps.clear()
     for entry in files.ls(folder, detail=True):
         path = entry["name"].rstrip("/")
         # Some file systems list a folder among its own entries.
         if path.strip("/") != folder.strip("/"):
             names[entry["type"] == "directory"].append(path.rpartition("/")[2])
+            if stamp := _stamp(entry):
+                stamps[path] = stamp
     yield folder, names[True], names[False]
     for name in names[True]:
-        yield from walk_remote(files, join_path(folder, name))
+        yield from walk_remote(files, join_path(folder, name), stamps)
+
+
+def _stamp(entry: Mapping[str, Any]) -> str:
+    """Text that changes with the content of a file; empty if its file system does not tell."""
+    version = next((str(entry[name]) for name in _VERSIONS if entry.get(name)), "")
+    return version and f"{entry.get('size')}-{version}"
 
 
 def join_path(folder: str, name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 from PIL import Image, ImageDraw
 
-from heap.base.files import file_stem, replacing
+from heap.base.files import file_stem, inside, replacing
 from heap.masks.palette import OBJECTS, REGIONS, rgb
 from heap.masks.scaling import encode_image, fit_size, scale_mask, smooth_labels
 from heap.report.outlines import Line, closed_lines
@@ -71,14 +71,14 @@ def draw_regions(
 
 
 def save_overlay(
-    image: Image.Image, folder: Path, key: str, kind: Literal["JPEG", "WEBP"] = "JPEG"
-) -> Path:
-    """Write a drawing of the image `key` to a file in `folder` and return its path.
+    image: Image.Image, folder: Path | str, key: str, kind: Literal["JPEG", "WEBP"] = "JPEG"
+) -> Path | str:
+    """Write a drawing of the image `key` to a file in `folder`; return its path or URL.
 
     Raises:
         InputError: if it cannot be written.
     """
-    path = folder / f"{file_stem(key)}.{'jpg' if kind == 'JPEG' else 'webp'}"
+    path = inside(folder, f"{file_stem(key)}.{'jpg' if kind == 'JPEG' else 'webp'}")
     with replacing(path) as file:
         file.write(encode_image(image, kind, quality=_QUALITY))
     return path

@@ -11,12 +11,17 @@ from typing import Any
 import pyarrow as pa
 
 from heap.base.errors import ConfigError, HeapError, StoreError, WriteError, first_line, is_full
+from heap.base.remote import explain
+from heap.images.source import is_url
 from heap.store import schema
 from heap.store.lance import lancedb
 
 Database = lancedb.DBConnection
 Table = lancedb.table.Table
 
+_PATIENCE = {"client_max_retries": "10"}
+"""Requests that an object store answers by 5xx are made again so often, after pauses that grow to
+15 seconds; three times, LanceDB's default, are over in less than three seconds."""
 _SEAL = "checksum"
 """Key of the checksum in the stored configuration."""
 
@@ -69,6 +74,8 @@ def _translate(to_failure: Callable[[BaseException], HeapError]) -> Iterator[Non
 
 
 def _write_failure(run: object, error: BaseException) -> HeapError:
+    if advice := explain(error):
+        return WriteError(f"the store of {run} cannot be written: {advice}")
     if _DAMAGE.search(str(error)):
         return StoreError(
             f"the store of {run} is damaged ({_first_line(error)}), and nothing was changed; `heap "
@@ -83,6 +90,8 @@ def _write_failure(run: object, error: BaseException) -> HeapError:
 
 
 def _read_failure(run: object, error: BaseException) -> str:
+    if advice := explain(error):
+        return f"the store of {run} cannot be read: {advice}"
     reason = _first_line(error)
     # A KeyError means that rows lack a column.
     known = isinstance(error, json.JSONDecodeError | KeyError)
@@ -94,9 +103,15 @@ def _read_failure(run: object, error: BaseException) -> str:
     )
 
 
+def connect(url: str) -> Database:
+    """Open the database at a path or URL."""
+    return lancedb.connect(url, storage_options=_PATIENCE if is_url(url) else None)
+
+
 def create_tables(database: Database, config: Mapping[str, Any], model: str) -> None:
     """Make an empty store; the table of objects follows when the dimension is known."""
-    database.create_table(schema.IMAGES, schema=schema.IMAGES_SCHEMA)
+    # In an object store a kill may have left this table without the next one.
+    database.create_table(schema.IMAGES, schema=schema.IMAGES_SCHEMA, exist_ok=True)
     row = {
         "schema_version": schema.SCHEMA_VERSION,
         "heap_version": version("heap"),

@@ -1,13 +1,15 @@
 """Place of a run: a folder, which is locked and made in one step, or an object-store URL."""
 
+import glob
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from fsspec.core import split_protocol
 
-from heap.base.errors import InputError, WriteError, is_full
+from heap.base.errors import InputError, WriteError, first_line, is_full
 from heap.base.lock import LOCK_NAME
+from heap.base.remote import explain, file_system
 
 STORE_NAME = "store"
 _PARTIAL = ".store-partial"
@@ -17,6 +19,37 @@ def folder_of(run: Path | str) -> Path | None:
     """The folder of a run on this machine, or None for one in an object store."""
     protocol, path = split_protocol(str(run))
     return Path(path) if protocol in (None, "file", "local") else None
+
+
+def run_place(run: Path | str) -> Path | str:
+    """Folder of a run on this machine, or its URL, without a slash at its end."""
+    folder = folder_of(run)
+    return str(run).rstrip("/") if folder is None else folder
+
+
+def remove_files(run: Path | str, kind: str, stem: str, but: str = "") -> None:
+    """Remove the files of one image from a folder of a run, whatever their suffixes, `but` one.
+
+    `run` is what `run_place` gives.
+
+    Raises:
+        WriteError: if the store of objects that the run is in does not let us.
+    """
+    if isinstance(run, Path):
+        for path in (run / kind).glob(f"{glob.escape(stem)}.*"):
+            if path.name != but:
+                path.unlink()
+        return
+    url = f"{run}/{kind}/{glob.escape(stem)}.*"
+    # File systems of fsspec raise errors of their own libraries.
+    try:
+        files, pattern = file_system(url)
+        for name in files.glob(pattern):
+            if not name.endswith(f"/{but}"):
+                files.rm_file(name)
+    except Exception as error:
+        reason = explain(error) or first_line(error)
+        raise WriteError(f"{url} cannot be removed: {reason}") from error
 
 
 def store_url(run: Path | str) -> str:

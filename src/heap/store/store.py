@@ -20,6 +20,7 @@ from heap.store.columns import KeyIndex, decode_texts, embedding_dim, join_by_ke
 from heap.store.database import (
     Database,
     Table,
+    connect,
     create_tables,
     find_table,
     read_config,
@@ -29,7 +30,6 @@ from heap.store.database import (
 )
 from heap.store.history import roll_back
 from heap.store.index import refresh_index
-from heap.store.lance import lancedb
 from heap.store.migration import migrate
 from heap.store.records import Counts, Finished, Stored
 from heap.store.rows import to_failure, to_finished
@@ -85,7 +85,9 @@ class RunStore(Closing):
         folder = place.folder_of(run)
         if folder is not None and not place.has_store(folder):
             raise StoreError(f"{run} holds no run; give a folder that `heap discover` has written")
-        return cls(run, lancedb.connect(place.store_url(run)))
+        with reading(run):
+            database = connect(place.store_url(run))
+        return cls(run, database)
 
     @classmethod
     def create_or_open(
@@ -109,9 +111,7 @@ class RunStore(Closing):
         lock = lock_run(folder)
         try:
             with writing(run):
-                place.make_store(
-                    folder, lambda at: create_tables(lancedb.connect(at), wanted, model)
-                )
+                place.make_store(folder, lambda at: create_tables(connect(at), wanted, model))
             return cls._create_or_open(run, wanted, model, lock)
         except BaseException:
             lock.close()
@@ -121,9 +121,9 @@ class RunStore(Closing):
     def _create_or_open(
         cls, run: Path | str, config: Mapping[str, Any], model: str, lock: RunLock | None
     ) -> "RunStore":
-        database = lancedb.connect(place.store_url(run))
-        if lock is None and find_table(database, schema.CONFIG) is None:
-            with writing(run):
+        with writing(run):
+            database = connect(place.store_url(run))
+            if lock is None and find_table(database, schema.CONFIG) is None:
                 create_tables(database, config, model)
         store = cls(run, database, lock)
         if keys := differing_keys(store.config, config):

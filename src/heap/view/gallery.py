@@ -36,7 +36,7 @@ _END = b"<!--end of drawings-->\n"
 
 
 @timed("gallery")
-def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent) -> None:
+def write_gallery(store: RunStore, path: Path | str, on_progress: OnProgress = silent) -> None:
     """Write the gallery of a run as it is now, one image at a time in memory.
 
     Drawings, nearly all of the file, do not depend on categories or on what was rejected: those
@@ -49,7 +49,7 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
     now = Snapshot.take(store)
     # Runs that were not made by `heap discover` may not say anything of a model.
     features = store.config.get("model", {}).get("features", {})
-    run = describe_run(now, path.resolve().parent.name, str(features.get("encoder", "")))
+    run = describe_run(now, _folder_name(path), str(features.get("encoder", "")))
     data = collect_contents(now, run, with_rejected=False)
     start = _head().encode()
     # The application and the command line may write it at the same time.
@@ -61,6 +61,10 @@ def write_gallery(store: RunStore, path: Path, on_progress: OnProgress = silent)
         file.write(_block("contents", json.dumps(data.model_dump())).encode())
         script = f'<script type="module">{_script()}</script>'
         file.write(f"{script}\n</body>\n</html>\n".encode())
+
+
+def _folder_name(path: Path | str) -> str:
+    return path.rsplit("/", 2)[-2] if isinstance(path, str) else path.resolve().parent.name
 
 
 class _Earlier:
@@ -84,13 +88,14 @@ class _Earlier:
 
 
 @contextmanager
-def _open_earlier(path: Path, start: bytes) -> Iterator[_Earlier]:
-    """Open the gallery at `path`; one that does not begin with `start` counts as none."""
+def _open_earlier(path: Path | str, start: bytes) -> Iterator[_Earlier]:
+    """Open the gallery at `path`; one that does not begin with `start`, or at a URL, is none."""
     with ExitStack() as stack:
         page: mmap.mmap | bytes = b""
         with suppress(OSError, ValueError):  # There is none, or an empty one.
-            file = stack.enter_context(path.open("rb"))
-            page = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            if isinstance(path, Path):
+                file = stack.enter_context(path.open("rb"))
+                page = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         yield _Earlier(page, start)
 
 
