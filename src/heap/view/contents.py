@@ -21,6 +21,8 @@ class About(BaseModel):
     encoder: str
     images: int
     """Images that were worked on to the end."""
+    sample_of: int | None = None
+    """Images of the run, failed ones included, where these are but a sample of them."""
     empty: int
     """Images without an object that nobody has rejected."""
     failed: int

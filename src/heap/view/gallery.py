@@ -24,6 +24,8 @@ GALLERY = "gallery.html"
 """Name of the gallery in the folder of a run."""
 PAGE = Path(str(files("heap.view"))) / "page"
 """Folder of the page's HTML, style and scripts."""
+_MOST = 20_000
+"""Images in a gallery, spread evenly over those of the run: no browser opens a file of gigabytes."""
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", re.MULTILINE)
 _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
@@ -40,16 +42,20 @@ def write_gallery(store: RunStore, path: Path | str, on_progress: OnProgress = s
     """Write the gallery of a run as it is now, one image at a time in memory.
 
     Drawings, nearly all of the file, do not depend on categories or on what was rejected: those
-    that the gallery which is there has of the same results are copied, which takes a moment.
+    that the gallery which is there has of the same results are copied, which takes a moment. Of a
+    run with very many images it shows a sample, and says so.
 
     Raises:
         InputError: if the file cannot be written.
         StoreError: if the store is damaged.
     """
-    now = Snapshot.take(store)
+    whole = Snapshot.take(store)
+    now = whole.sample(_MOST)
     # Runs that were not made by `heap discover` may not say anything of a model.
     features = store.config.get("model", {}).get("features", {})
     run = describe_run(now, _folder_name(path), str(features.get("encoder", "")))
+    if now is not whole:
+        run = run.model_copy(update={"sample_of": whole.images.num_rows})
     data = collect_contents(now, run, with_rejected=False)
     start = _head().encode()
     # The application and the command line may write it at the same time.

@@ -1,7 +1,7 @@
 """Snapshot of a run at one moment, in memory, without pictures and vectors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +85,16 @@ class Snapshot:
                 image_table,
                 objects,
             )
+
+    def sample(self, most: int) -> "Snapshot":
+        """Return the run with at most so many images, spread evenly over its keys."""
+        if self.images.num_rows <= most:
+            return self
+        kept = pa.array(np.linspace(0, self.images.num_rows - 1, most).astype(np.int64))
+        at = pc.index_in(self.objects["image"], value_set=kept).cast(pa.int64())
+        image = self.objects.schema.get_field_index("image")
+        objects = self.objects.set_column(image, "image", at).filter(pc.is_valid(at))
+        return replace(self, images=self.images.take(kept), objects=objects)
 
     @cached_property
     def accepted(self) -> Bool[np.ndarray, " object"]:

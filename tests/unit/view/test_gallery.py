@@ -22,6 +22,7 @@ from heap.store.editing import Editor
 from heap.store.records import Finished
 from heap.store.store import RunStore
 from heap.view.contents import Outlines, trace_outlines
+from heap.view import gallery
 from heap.view.gallery import PAGE, write_gallery
 
 SIZE = (60, 80)
@@ -256,3 +257,23 @@ def test_two_can_write_the_gallery_at_the_same_time(tmp_path: Path) -> None:
     assert begun
     assert path.read_text("utf-8").endswith("</html>\n")
     assert not list(run.glob("*.partial"))
+
+
+def test_of_very_many_images_a_sample_is_shown_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, {f"{number}.png": MASKS for number in range(7)}, SIZE)
+    with RunStore.create_or_open(run, {}) as store:
+        store.add([Failure("8.png", "decode", "damaged")])
+    whole = Page(run)
+    monkeypatch.setattr(gallery, "_MOST", 3)
+
+    page = Page(run)
+
+    contents = json.loads(page.text_of("script", id="contents"))
+    assert contents["images"]["key"] == ["0.png", "3.png"]
+    assert [failure["key"] for failure in contents["failures"]] == ["8.png"]
+    assert contents["objects"]["image"] == [0, 0, 1, 1]
+    assert (contents["run"]["images"], contents["run"]["sample_of"]) == (2, 8)
+    assert json.loads(whole.text_of("script", id="contents"))["run"]["sample_of"] is None
+    assert page.source.count('id="drawing-') == 2

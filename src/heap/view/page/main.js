@@ -81,10 +81,11 @@ function update() {
 }
 
 function announce() {
-  const { name, read_only: readOnly, searchable, encoder } = run.about;
+  const { name, read_only: readOnly, searchable, encoder, sample_of: sampleOf } = run.about;
   find("name").textContent = document.title = name;
+  const sample = sampleOf && `a sample of ${number(sampleOf, "image")}: heap serve shows all`;
   const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
-  find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder].filter(Boolean).join(" · ");
+  find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder, sample].filter(Boolean).join(" · ");
   for (const id of ["export", "undo", "history", "review"]) find(id).hidden = readOnly;
   find("find").hidden = !searchable;
   find("changed").hidden = true;
