@@ -41,7 +41,7 @@ LONG := tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
 	tests/integration/test_bench_encoders.py tests/integration/test_bench_paper.py \
 	tests/integration/test_tutorial.py tests/integration/test_python.py \
 	tests/integration/test_start.py tests/integration/test_moved_models.py \
-	tests/integration/test_no_network.py
+	tests/integration/test_no_network.py tests/integration/test_ray.py
 
 test: check ## Format, lint, types and tests, but for the long ones
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LONG))
@@ -81,7 +81,7 @@ release: $(VENV)/ready ## Wheel, sdist, and the parts of a fresh installation (S
 	$(BIN)/pip --python $(RELEASE)/bin/python install --quiet --retries 1 \
 		--extra-index-url $(TORCH_INDEX) "$(TORCH)"
 	$(BIN)/pip --python $(RELEASE)/bin/python install --quiet $(CONSTRAINTS) \
-		"$$(ls $$PWD/dist/*.whl)[eval,heic,s3,serve]"
+		"$$(ls $$PWD/dist/*.whl)[eval,heic,ray,s3,serve]"
 	$(BIN)/cyclonedx-py environment $(RELEASE)/bin/python --pyproject pyproject.toml \
 		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
 
@@ -117,7 +117,7 @@ lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch
 	$(LOWEST)/bin/pip install --quiet uv
 	echo "$(firstword $(subst +, ,$(TORCH)))" > $(LOWEST)/torch.txt
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --override $(LOWEST)/torch.txt \
-		--no-emit-package torch --extra eval --extra heic --extra s3 --extra serve pyproject.toml \
+		--no-emit-package torch --extra eval --extra heic --extra ray --extra s3 --extra serve pyproject.toml \
 		--output-file $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --extra-index-url $(TORCH_INDEX) \
 		"$(TORCH)"

@@ -25,6 +25,7 @@ Affinity = Literal["relu", "linear"]
 Prior = Literal["auto", "none", "self", "seed", "found", "boundary", "encoder"]
 Precision = Literal["auto", "fp32", "bf16"]
 Saved = Literal["overlays", "regions", "masks"]
+Engine = Literal["local", "ray"]
 
 # Bounds are wide: they are there to catch typing errors and hostile files, not to give advice.
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -211,6 +212,22 @@ class DiscoverConfig:
     """Images that are worked on and stored together, the most that a kill can cost."""
     save: tuple[Saved, ...] = ("overlays",)
     """Pictures to write for each image: objects drawn on it, regions, or 8-bit label maps."""
+
+
+@refuse_in_words
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
+class ClusterConfig:
+    """Workers of `heap discover` on a cluster of Ray."""
+
+    address: str | None = None
+    """Address of the cluster, or "auto" for the one that this machine belongs to; without one, this
+    machine is all of it."""
+    workers: Count | None = None
+    """Most workers; without a number, as many as fit, and more when machines are added."""
+    cpus: Annotated[float, Field(gt=0, le=1024)] = 1.0
+    """Cores of a worker."""
+    gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
+    """GPUs of a worker; two of 0.5 share one."""
 
 
 def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:

@@ -12,8 +12,9 @@ import unicodedata
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from heap.base.errors import InputError, WriteError, first_line, is_full
 from heap.base.remote import explain, file_system
@@ -28,7 +29,7 @@ _UNSAFE = re.compile(r"[^\w-]+")
 @contextmanager
 def replacing(
     path: Path | str, *, cache: bool = False, shared: bool = False
-) -> Iterator[IO[bytes]]:
+) -> Iterator[BufferedRandom]:
     """File, to be written and read, that takes the place of `path` if the block ends well.
 
     `path` may be the URL of an object in a store, which is written in one step by itself.
@@ -41,10 +42,10 @@ def replacing(
         WriteError: if it cannot be written; `path` is as it was.
     """
     if isinstance(path, str):
-        with tempfile.TemporaryFile() as file:
-            yield file
-            file.seek(0)
-            _upload(file, path)
+        with tempfile.TemporaryFile() as whole:
+            yield cast(BufferedRandom, whole)
+            whole.seek(0)
+            _upload(whole, path)
         return
     # Each of several writers needs a name of its own: by one name they would cut each other's file.
     writer = f".{uuid.uuid4().hex}" if cache or shared else ""

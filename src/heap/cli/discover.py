@@ -22,7 +22,7 @@ from heap.cli.bars import Bars
 from heap.cli.options import Seconds
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Images, set_options
-from heap.config import DiscoverConfig, Precision, Saved, from_dict
+from heap.config import ClusterConfig, DiscoverConfig, Engine, Precision, Saved, from_dict
 
 if TYPE_CHECKING:
     from heap.discovery.command import News
@@ -56,6 +56,11 @@ def discover(
     refine: bool = True,
     save: list[Saved] | None = None,
     prune: Annotated[bool, Parameter(negative=())] = False,
+    engine: Engine = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    worker_cpus: float = ClusterConfig().cpus,
+    worker_gpus: float = ClusterConfig().gpus,
     strict: bool = False,
     profile: Annotated[bool, Parameter(negative=())] = False,
     as_json: AsJson = False,
@@ -86,6 +91,11 @@ def discover(
         refine: Let masks follow the edges of the image.
         save: Pictures to write: overlays, regions, masks.
         prune: Drop images from the run that are no longer where they were.
+        engine: ray spreads the work over the machines of a cluster, see docs/cluster.md.
+        address: Address of the cluster; auto is that of this machine, none is this machine alone.
+        workers: Most workers on the cluster; otherwise as many as fit.
+        worker_cpus: Cores of a worker.
+        worker_gpus: GPUs of a worker; two of 0.5 share one.
         strict: Exit with 1 if any image failed.
         profile: Print the time that each stage took, of the processor and by the clock.
         as_json: Print the summary as JSON on standard output.
@@ -96,6 +106,11 @@ def discover(
         threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save
     )
     chosen |= set_options(min_score=min_score, proposals=proposals)
+    cluster = None
+    if engine == "ray":
+        asked = set_options(address=address, workers=workers)
+        asked |= {"cpus": worker_cpus, "gpus": worker_gpus}
+        cluster = from_dict(ClusterConfig, asked)
     # Wrong settings are refused before anything is loaded, which takes seconds.
     from_dict(DiscoverConfig, chosen)
     refuse_busy(Path(out))
@@ -121,6 +136,8 @@ def discover(
             limit=limit,
             timeout=timeout,
             prune=prune,
+            engine=engine,
+            cluster=cluster,
             on_fit=on_fit,
             on_progress=progress,
         )
@@ -147,7 +164,7 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
     counts = asdict(run.counts)
     if as_json:
         rate = round(run.rate, 2)
-        about = {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.folder)}
+        about = {**counts, "notes": run.notes, "images_per_second": rate, "run": str(run.place)}
         profile = {} if times is None else {"profile": [asdict(row) for row in times]}
         print_json(about | asdict(run.news) | profile)
         return
@@ -162,11 +179,11 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
     for line in _told(run.news):
         err_console.print(line)
     if counts["failed"]:
-        err_console.print(f"Why images failed: {inside(run.folder, 'failed.jsonl')}")
+        err_console.print(f"Why images failed: {inside(run.place, 'failed.jsonl')}")
     if not run.usable:
         err_console.print("None of these images could be used.")
         return
-    gallery, coco = inside(run.folder, "gallery.html"), inside(run.folder, "objects.json")
+    gallery, coco = inside(run.place, "gallery.html"), inside(run.place, "objects.json")
     err_console.print(f"Open {gallery}; COCO: {coco}")
     if times is not None:
         _show_times(times)

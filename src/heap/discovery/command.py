@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, get_args
 
 from heap.base.errors import InputError
 from heap.base.files import inside
@@ -15,15 +16,18 @@ from heap.base.interrupt import Interruptible
 from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
 from heap.base.timing import timed
-from heap.config import DiscoverConfig, Precision
-from heap.discovery.listed import Work, work_on_listing
+from heap.config import ClusterConfig, DiscoverConfig, Engine, Precision, from_dict
+from heap.discovery.listed import Outcome, Work, work_on_listing
+from heap.discovery.portions import Listed
 from heap.discovery.streaming import work_on_stream
 from heap.encoder.registry import PACKAGED
 from heap.export.coco import write_coco
 from heap.fitting.command import fit
 from heap.images import Limits, list_images
 from heap.images.failures import FAILURES, write_failures
+from heap.images.listing import Place
 from heap.images.named import Images, refuse_iterator, split_images
+from heap.images.source import STANDARD_INPUT
 from heap.model.heap import Heap
 from heap.results import ImageResult
 from heap.store.place import run_place
@@ -52,7 +56,7 @@ class News:
 class Discovery:
     """A finished run."""
 
-    folder: Path | str
+    place: Path | str
     """Folder of the run, or its URL."""
     counts: Counts
     images: int
@@ -70,9 +74,20 @@ class Discovery:
         """Images per second of this call."""
         return self.images / max(self.seconds, 1e-9)
 
+    @property
+    def folder(self) -> Path:
+        """Folder of the run.
+
+        Raises:
+            InputError: if it is in an object store; its URL is `place`.
+        """
+        if isinstance(self.place, str):
+            raise InputError(f"{self.place} is no folder of this machine; open it with `heap.open`")
+        return self.place
+
     def results(self) -> Iterator[ImageResult]:
         """The result of each image, in the order of their keys."""
-        return RunStore.open(self.folder).results()
+        return RunStore.open(self.place).results()
 
 
 def discover(
@@ -87,6 +102,8 @@ def discover(
     limit: SupportsIndex | None = None,
     timeout: float = Limits().seconds,
     prune: bool = False,
+    engine: Engine = "local",
+    cluster: ClusterConfig | Mapping[str, Any] | None = None,
     on_fit: Callable[[Path], None] = lambda folder: None,
     on_progress: OnProgress = silent,
 ) -> Discovery:
@@ -117,6 +134,10 @@ def discover(
     `heap.store.matching`; then it is worked on again if it failed, or if its content is
     another by now. `prune` drops the images that are no longer where they were.
 
+    The engine "ray" does the same on the machines of a cluster of Ray, which `cluster` describes:
+    the images of a listing, and `out`, lie where all of them see them. What comes back is stored
+    every half a minute.
+
     Raises:
         InputError: if there is no image, one of several has no name or the name of another one, or
             `out` cannot be written or is being written.
@@ -129,39 +150,111 @@ def discover(
     if model is None and encoder not in (None, *PACKAGED):
         refuse_iterator(images, "a head is fitted on the images first")
     places, pairs = split_images(images)
-    heap = _load(images, out, model, encoder, device, precision, limits, on_fit, on_progress)
+    workers = _workers(engine, cluster, places)
+    heap = _load(
+        images,
+        out,
+        model,
+        encoder,
+        # On a cluster it is the workers that have the device.
+        device if workers is None else "cpu",
+        precision,
+        limits,
+        on_fit,
+        on_progress,
+    )
     config = heap.settings(config)
-    listing = None if places is None else list_images(places)
+    listing = None if places is None or workers is not None else list_images(places)
     listed = list(islice(listing or (), most))
     started = time.monotonic()
     with (
+        nullcontext() if workers is None else _connected(workers),
         RunStore.create_or_open(out, _settings(heap, config), heap.location) as store,
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        work = Work(store, heap, config, out, pool, limits, stop, on_progress)
-        if pairs is None:
-            matched, worked = work_on_listing(work, listed, prune=prune)
+        work = Work(heap, config, out, pool, limits, store, stop, on_progress)
+        skipped: Mapping[str, int] = {}
+        if pairs is not None:
+            outcome = work_on_stream(work, islice(pairs, most), prune=prune)
+        elif workers is not None:
+            outcome, skipped = _spread(work, workers, device, places or (), most, prune=prune)
         else:
-            matched, worked = work_on_stream(work, islice(pairs, most), prune=prune)
+            outcome = work_on_listing(work, listed, prune=prune)
+            skipped = {} if listing is None else listing.skipped
         store.compact(on_progress)
         write_reports(store, out, on_progress)
-        failed = {failure.key for failure in store.failures()}
         return Discovery(
-            folder=out,
+            place=out,
             counts=store.counts(),
-            images=worked,
+            images=outcome.worked,
             notes=store.notes(),
             seconds=time.monotonic() - started,
-            usable=len({source.key for source in matched.sources} - failed),
+            usable=outcome.usable,
             news=News(
-                changed=tuple(matched.changed),
-                moved=len(matched.places),
-                gone=tuple(matched.gone),
+                changed=tuple(outcome.changed),
+                moved=outcome.moved,
+                gone=tuple(outcome.gone),
                 pruned=prune,
-                skipped={} if listing is None else dict(listing.skipped),
+                skipped=dict(skipped),
             ),
         )
+
+
+def _workers(
+    engine: Engine,
+    cluster: ClusterConfig | Mapping[str, Any] | None,
+    places: Sequence[Place] | None,
+) -> ClusterConfig | None:
+    """Workers of a cluster; None where this process does the work."""
+    if engine not in get_args(Engine):
+        raise InputError(f"engine is {engine!r}; there are {', '.join(get_args(Engine))}")
+    if engine == "local":
+        if cluster is not None:
+            raise InputError('workers of a cluster are those of the engine "ray"; name that, too')
+        return None
+    if places is None or STANDARD_INPUT in [os.fspath(place) for place in places]:
+        raise InputError(
+            "images in memory or on standard input are not seen by other machines; give a folder "
+            'or URL, or take the engine "local"'
+        )
+    return (
+        cluster if isinstance(cluster, ClusterConfig) else from_dict(ClusterConfig, cluster or {})
+    )
+
+
+def _connected(workers: ClusterConfig) -> AbstractContextManager[None]:
+    # Ray is imported only where it is asked for: it is an extra, and takes a second.
+    from heap.discovery.cluster import connected
+
+    return connected(workers)
+
+
+def _spread(
+    work: Work,
+    workers: ClusterConfig,
+    device: str,
+    places: Sequence[Place],
+    limit: int | None,
+    *,
+    prune: bool,
+) -> tuple[Outcome, Mapping[str, int]]:
+    """Work on a cluster; returns also what the listing passed over."""
+    from heap.discovery.cluster import Tools
+    from heap.discovery.spread import Spread
+
+    listed = Listed(
+        [os.fspath(place) for place in places],
+        str(Path.cwd()),
+        limit,
+        work.store.stored(),
+        work.config.chunk,
+        work.limits,
+    )
+    out = work.out.absolute() if isinstance(work.out, Path) else work.out
+    tools = Tools(work.heap, work.config, out, work.limits, workers, device)
+    spread = Spread(work.store, work.out, work.stop, work.on_progress)
+    return spread.work_on(listed, tools, prune=prune), spread.skipped
 
 
 def _settings(heap: Heap, config: DiscoverConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Work on the images of a listing, chunk by chunk; and what work on any images has in common."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,81 +27,115 @@ from heap.store.store import RunStore
 
 
 @dataclass(frozen=True)
-class Work:
-    """A call of `discover`: what all of its images are worked on with, and where it stores them."""
+class Examination:
+    """Way from images to records, the same in this process and in those of a cluster."""
 
-    store: RunStore
     heap: Heap
     config: DiscoverConfig
     out: Path | str
     """Folder of the run, or its URL."""
     pool: ThreadPoolExecutor
     limits: Limits
-    stop: Interruptible
-    on_progress: OnProgress
 
     def examine(self, images: Sequence[Picture | ImageError]) -> list[Finished | Failure]:
         """Find the objects of one chunk, and draw them; nothing is stored yet."""
         return examine_chunk(self.heap, images, self.out, self.config, self.pool)
+
+    def records(
+        self, waiting: Sequence[Sequence[Source]], places: "Places"
+    ) -> Iterator[list[Finished | Failure]]:
+        """Read images by chunks, the next ones while those before are worked on; yield records."""
+        read = partial(read_picture, limits=self.limits)
+        sources = (source for chunk in waiting for source in chunk)
+        pictures = map_ahead(sources, read, self.pool, self.config.chunk)
+        for chunk in waiting:
+            yield [
+                places.add_to(record) for record in self.examine([*islice(pictures, len(chunk))])
+            ]
+
+
+@dataclass(frozen=True)
+class Work(Examination):
+    """Call of `discover` in one process: where it stores the records, and when it stops."""
+
+    store: RunStore
+    stop: Interruptible
+    on_progress: OnProgress
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         """Say how far a stage is, and end here if a stop is requested."""
         self.on_progress(stage, done, total)
         self.stop.check()
 
-    def note_places(self, matched: Matched, *, prune: bool) -> None:
-        """Store where images are now; with `prune`, drop those that are gone, and their files."""
-        self.store.move(matched.places)
-        gone = matched.gone if prune else []
-        self.store.drop(gone)
-        for key in gone:
-            for kind in (ORIGINALS, *get_args(Saved)):
-                remove_files(self.out, kind, file_stem(key))
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers of a call of `discover`, and what became of images that were there already."""
+
+    worked: int
+    """Images that were worked on."""
+    usable: int
+    """Images of the listing that have a result."""
+    changed: Sequence[str] = ()
+    moved: int = 0
+    gone: Sequence[str] = ()
 
 
-def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> tuple[Matched, int]:
+def note_places(
+    store: RunStore, out: Path | str, moved: Mapping[str, tuple[str, str]], dropped: Sequence[str]
+) -> None:
+    """Store where images are now; drop some, with their files."""
+    store.move(moved)
+    store.drop(dropped)
+    for key in dropped:
+        for kind in (ORIGINALS, *get_args(Saved)):
+            remove_files(out, kind, file_stem(key))
+
+
+def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> Outcome:
     """Find the objects of the images that are left, and store them, a chunk at a time.
 
-    Returns how the listing and the run belong together, and the number of images worked on. If a
-    stop is requested, the chunk in hand is stored first.
+    If a stop is requested, the chunk in hand is stored first.
     """
     store, config = work.store, work.config
     matched = match(listed, store.stored(), work.pool, work.report, work.limits)
     # Before new images are stored: one of them may have the name of one that is dropped.
-    work.note_places(matched, prune=prune)
+    note_places(store, work.out, matched.places, matched.gone if prune else [])
     sources, worked = matched.sources, 0
     note_folders(store, (source.location for source in sources))
-    failed_before, with_place = set(store.failures()), _Places(sources)
-    # Chunks are those of the whole listing, whatever is done already, so that an interrupted run
-    # ends with the results of an uninterrupted one.
-    waiting = [
-        left
-        for chunk in chunks(sources, config.chunk)
-        if (left := [source for source in chunk if source.key in matched.left])
-    ]
+    failed_before = set(store.failures())
+    waiting = chunks_left(matched, config.chunk)
     done = len(sources) - sum(map(len, waiting))
-    read = partial(read_picture, limits=work.limits)
-    pictures = map_ahead(
-        (source for chunk in waiting for source in chunk), read, work.pool, config.chunk
-    )
-    for chunk in waiting:
-        work.on_progress("objects", done, len(sources))
-        examined = work.examine(list(islice(pictures, len(chunk))))
-        records = [with_place(record) for record in examined]
-        # Most of those that failed before fail again for the same reason, and need not be stored.
-        fresh = [
-            record
-            for record in records
-            if isinstance(record, Finished) or record not in failed_before
-        ]
+    work.on_progress("objects", done, len(sources))
+    for chunk, records in zip(waiting, work.records(waiting, Places(sources)), strict=True):
+        fresh = [record for record in records if is_news(record, failed_before)]
         store.add(fresh)
         done, worked = done + len(chunk), worked + len(fresh)
-        work.stop.check()
-    work.on_progress("objects", done, len(sources))
-    return matched, worked
+        work.report("objects", done, len(sources))
+    failed = {failure.key for failure in store.failures()}
+    usable = len({source.key for source in sources} - failed)
+    return Outcome(worked, usable, matched.changed, len(matched.places), matched.gone)
 
 
-class _Places:
+def chunks_left(matched: Matched, size: int) -> list[list[Source]]:
+    """Images that are to be worked on, by chunks.
+
+    Chunks are those of the whole listing, whatever is done already, so that an interrupted run ends
+    with the results of an uninterrupted one.
+    """
+    return [
+        left
+        for chunk in chunks(matched.sources, size)
+        if (left := [source for source in chunk if source.key in matched.left])
+    ]
+
+
+def is_news(record: Finished | Failure, failed_before: Collection[Failure]) -> bool:
+    """Whether a record has to be stored; most of those that failed before fail again alike."""
+    return isinstance(record, Finished) or record not in failed_before
+
+
+class Places:
     """Places of images, which are written into their records."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -112,7 +146,8 @@ class _Places:
             if source.location != STANDARD_INPUT
         }
 
-    def __call__(self, record: Finished | Failure) -> Finished | Failure:
+    def add_to(self, record: Finished | Failure) -> Finished | Failure:
+        """Record with the place of its image."""
         source, stamp = self._places.get(record.key, ("", ""))
         if isinstance(record, Failure):
             return replace(record, source=source)

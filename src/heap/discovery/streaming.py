@@ -12,15 +12,15 @@ from PIL import Image
 from heap.base.files import file_stem, inside, replacing
 from heap.base.timing import timed
 from heap.config import ORIGINALS
-from heap.discovery.listed import Work
-from heap.images import ImageError, Limits, Picture, Source, decode_bytes
+from heap.discovery.listed import Outcome, Work, note_places
+from heap.images import ImageError, Limits, Picture, decode_bytes
 from heap.images.decode import read
 from heap.images.failures import Failure
 from heap.images.formats import formats_of
 from heap.images.named import Named, Pair, to_named
 from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead
-from heap.store.matching import Matched, is_gone
+from heap.store.matching import is_gone
 from heap.store.photos import note_folders
 from heap.store.place import remove_files
 from heap.store.records import Finished, Stored
@@ -52,12 +52,11 @@ class _Prepared:
     picture: Picture | ImageError | None
 
 
-def work_on_stream(work: Work, pairs: Iterator[Pair], *, prune: bool) -> tuple[Matched, int]:
+def work_on_stream(work: Work, pairs: Iterator[Pair], *, prune: bool) -> Outcome:
     """Find the objects of the images that are new, failed before, or have another content.
 
     An image is one of the run if it has the same name. The images of a chunk are stored, with
-    copies of those that have no place of their own, before the next chunk begins. Returns the
-    images that came as a listing that matches the run, and the number of them worked on.
+    copies of those that have no place of their own, before the next chunk begins.
 
     Raises:
         InputError: if an image has no name, or that of another one; what came before is stored.
@@ -72,11 +71,13 @@ def work_on_stream(work: Work, pairs: Iterator[Pair], *, prune: bool) -> tuple[M
         work.report("objects", len(streamed.keys), None)
     if coming.error is not None:
         raise coming.error
-    came = [Source(key, "") for key in streamed.keys]
-    matched = Matched(came, changed=streamed.changed, gone=streamed.gone(stored))
     # Only now is it known which images did not come.
-    work.note_places(matched, prune=prune)
-    return matched, streamed.worked
+    gone = streamed.gone(stored)
+    note_places(work.store, work.out, {}, gone if prune else [])
+    failed = {failure.key for failure in work.store.failures()}
+    return Outcome(
+        streamed.worked, len(streamed.keys - failed), changed=streamed.changed, gone=gone
+    )
 
 
 class _UntilError(Iterator[Pair]):

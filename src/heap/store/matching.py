@@ -71,37 +71,69 @@ def match(
     on_progress: OnProgress,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Matched:
-    """Find the images of a run in a listing.
+    """Find the images of a run in a whole listing, see `Matcher`."""
+    matcher = Matcher(stored)
+    matched = matcher.match(listed, pool, on_progress, limits)
+    matched.gone = matcher.gone()
+    return matched
+
+
+class Matcher:
+    """Matching of a listing with the images of a run, one part of the listing after the other.
 
     An image keeps its key as long as it is at its place. One that is gone from there keeps it where
     a listed file has the same content and a path that still ends with its name. A file is read only
     if its size or times have changed; one that takes longer than the limit counts as unchanged. All
     other listed images are new, and get keys that no other image has.
     """
-    known = _Known(stored)
-    pairs = [known.find(_read_standard_input(source)) for source in listed]
-    doubtful = [pair for pair in pairs if pair.needs_reading()]
-    digests = _digests(doubtful, pool, on_progress, limits)
-    matched = Matched([pair.source for pair in pairs])
-    new = []
-    for at, pair in enumerate(pairs):
-        digest = digests.get(pair.source.key, "")
-        if pair.row is None or not pair.is_same(digest):
-            new.append(at)
-            continue
-        matched.sources[at] = replace(pair.source, key=pair.row.key)
-        if pair.row.failed or (digest and digest != pair.row.digest):
-            matched.left.add(pair.row.key)
-            matched.changed += [] if pair.row.failed else [pair.row.key]
-        elif digest:
-            matched.places[pair.row.key] = (text_of(pair.source.location), pair.stamp)
-    named = make_distinct([pairs[at].source for at in new], {row.key for row in stored})
-    for at, source in zip(new, named, strict=True):
-        matched.sources[at] = source
-        matched.left.add(source.key)
-    ours = {source.key for source in matched.sources}
-    matched.gone = [row.key for row in stored if row.key not in ours and is_gone(row.source)]
-    return matched
+
+    def __init__(self, stored: Sequence[Stored]) -> None:
+        self._stored = stored
+        self._known = _Known(stored)
+        self._taken = {row.key for row in stored}
+        """Keys that no new image may get."""
+        self._listed: set[str] = set()
+        """Keys of images of the run that were listed."""
+
+    def match(
+        self,
+        listed: Sequence[Source],
+        pool: ThreadPoolExecutor,
+        on_progress: OnProgress,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Matched:
+        """Find the images of the run in a part of the listing; which are gone is not known yet."""
+        pairs = [self._known.find(_read_standard_input(source)) for source in listed]
+        doubtful = [pair for pair in pairs if pair.needs_reading()]
+        digests = _digests(doubtful, pool, on_progress, limits)
+        matched = Matched([pair.source for pair in pairs])
+        new = []
+        for at, pair in enumerate(pairs):
+            digest = digests.get(pair.source.key, "")
+            if pair.row is None or not pair.is_same(digest):
+                new.append(at)
+                continue
+            self._listed.add(pair.row.key)
+            matched.sources[at] = replace(pair.source, key=pair.row.key)
+            if pair.row.failed or (digest and digest != pair.row.digest):
+                matched.left.add(pair.row.key)
+                matched.changed += [] if pair.row.failed else [pair.row.key]
+            elif digest:
+                matched.places[pair.row.key] = (text_of(pair.source.location), pair.stamp)
+        named = make_distinct([pairs[at].source for at in new], self._taken)
+        for at, source in zip(new, named, strict=True):
+            # A name that the listing did not give may be that of an image of a later part.
+            if source.key != pairs[at].source.key:
+                self._taken.add(source.key)
+            matched.sources[at] = source
+            matched.left.add(source.key)
+        return matched
+
+    def gone(self) -> list[str]:
+        """Keys of images that are no longer where they were, when all of the listing has come."""
+        return [
+            row.key for row in self._stored if row.key not in self._listed and is_gone(row.source)
+        ]
 
 
 def is_gone(source: str) -> bool:

@@ -25,7 +25,7 @@ GALLERY = "gallery.html"
 PAGE = Path(str(files("heap.view"))) / "page"
 """Folder of the page's HTML, style and scripts."""
 _MOST = 20_000
-"""Images in a gallery, spread evenly over those of the run: no browser opens a file of gigabytes."""
+"""Images in a gallery, spread evenly over the run: no browser opens a file of gigabytes."""
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", re.MULTILINE)
 _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)

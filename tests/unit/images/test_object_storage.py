@@ -47,7 +47,7 @@ def test_a_run_in_a_bucket_is_that_of_a_folder(
     there = heap.discover(bucket, "s3://photos/run", model=model_folder)
 
     assert there.counts == here.counts
-    assert there.folder == "s3://photos/run"
+    assert there.place == "s3://photos/run"
     for ours, theirs in zip(here.results(), heap.open("s3://photos/run").results(), strict=True):
         assert ours == theirs
     for name in ("objects.json", "failed.jsonl"):

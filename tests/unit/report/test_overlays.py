@@ -66,7 +66,7 @@ def test_regions_are_shown_in_their_colours_with_a_line_between(make: Make) -> N
 def test_drawings_of_different_images_never_share_a_file(tmp_path: Path, make: Make) -> None:
     image = draw_overlay(GREY, make())
     keys = ["a/x.jpg", "b/x.jpg", "a/x.png", "../../x.jpg", "X.jpg", "x.jpg"]
-    paths = [save_overlay(image, tmp_path / "overlays", key) for key in keys]
+    paths = [Path(save_overlay(image, tmp_path / "overlays", key)) for key in keys]
     assert len(set(paths)) == len(keys)
     assert {path.parent for path in paths} == {tmp_path / "overlays"}
     assert sorted(tmp_path.rglob("*.jpg")) == sorted(paths)

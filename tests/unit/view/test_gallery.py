@@ -21,8 +21,8 @@ from heap.results import ImageResult
 from heap.store.editing import Editor
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import Outlines, trace_outlines
 from heap.view import gallery
+from heap.view.contents import Outlines, trace_outlines
 from heap.view.gallery import PAGE, write_gallery
 
 SIZE = (60, 80)
