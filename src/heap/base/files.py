@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from heap.base.errors import InputError, WriteError, first_line, is_full
 from heap.base.remote import explain, file_system
@@ -43,7 +43,7 @@ def replacing(
     """
     if isinstance(path, str):
         with tempfile.TemporaryFile() as whole:
-            yield cast(BufferedRandom, whole)
+            yield whole
             whole.seek(0)
             _upload(whole, path)
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
@@ -218,13 +219,15 @@ def _workers(
             "images in memory or on standard input are not seen by other machines; give a folder "
             'or URL, or take the engine "local"'
         )
-    return (
-        cluster if isinstance(cluster, ClusterConfig) else from_dict(ClusterConfig, cluster or {})
-    )
+    if not isinstance(cluster, ClusterConfig):
+        cluster = from_dict(ClusterConfig, cluster or {})
+    # Imported only where it is asked for: Ray is an extra, and takes a second. Already here, so
+    # that its absence is said before anything slow is begun.
+    import_module("heap.discovery.cluster")
+    return cluster
 
 
 def _connected(workers: ClusterConfig) -> AbstractContextManager[None]:
-    # Ray is imported only where it is asked for: it is an extra, and takes a second.
     from heap.discovery.cluster import connected
 
     return connected(workers)
