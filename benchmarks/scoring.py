@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from benchmarks.report import Row
-from heap.benchmark.metrics.boxes import cells_box, centre_box, corloc_hit, mask_boxes
+from heap.benchmark.metrics.boxes import any_hits, cells_box, centre_box, mask_boxes
 from heap.benchmark.metrics.masks import mask_iou, pixel_accuracy
 from heap.benchmark.metrics.resampling import bootstrap_interval
 from heap.benchmark.truth import Example
@@ -69,7 +69,7 @@ def largest_part_hits(
     part = largest_piece(saliency > threshold)
     rows, cols = part.shape
     geometry = Geometry(truth.shape[1], truth.shape[0], cols, rows, 1)
-    return bool(part.any()) and corloc_hit(cells_box(part, geometry), mask_boxes(truth))
+    return bool(part.any()) and any_hits(cells_box(part, geometry)[None], mask_boxes(truth))
 
 
 def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:
@@ -81,7 +81,7 @@ def score_centre(truth: Bool[np.ndarray, "height width"]) -> Scores:
     return {
         "iou": mask_iou(mask, truth),
         "accuracy": pixel_accuracy(mask, truth),
-        "corloc": corloc_hit(box, mask_boxes(truth)),
+        "corloc": any_hits(box[None], mask_boxes(truth)),
     }
 
 

@@ -271,6 +271,8 @@ def _round(
 class _Starter:
     """The process that starts the commands; it is gone at the end of the `with` block."""
 
+    command = (sys.executable, "-m", "benchmarks.soak.starter")
+
     def __init__(self, work: Path) -> None:
         self.temporary, self._log = work / "temporary", work / "said.txt"
         shutil.rmtree(self.temporary, ignore_errors=True)
@@ -279,8 +281,9 @@ class _Starter:
 
     def __enter__(self) -> "_Starter":
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.soak.starter"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            self.command,
+            # Unbuffered: a line that Python had read already, `select` would wait for in vain.
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
             env=os.environ | {"TMPDIR": str(self.temporary), **CACHES},
         )  # fmt: skip
         return self
@@ -294,9 +297,8 @@ class _Starter:
         """Start a command, and wait until it has begun to write or has ended."""
         began = time.time()
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([list(map(str, command.arguments)), str(self._log)]))
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        line = json.dumps([list(map(str, command.arguments)), str(self._log)])
+        self._process.stdin.write(f"{line}\n".encode())
         self._pid = int(self._line().removeprefix("pid "))
         while not self._ended(POLL) and not command.writes(began):
             pass
@@ -334,7 +336,7 @@ class _Starter:
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return self._process.stdout.readline().decode()
 
 
 def _contents(folder: Path) -> dict[str, str]:

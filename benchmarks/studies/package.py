@@ -13,7 +13,7 @@ from benchmarks.runs import discover
 from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
 from benchmarks.study import Measured, Study
 from heap.benchmark.datasets import open_dataset
-from heap.benchmark.metrics.boxes import corloc_hit, mask_boxes
+from heap.benchmark.metrics.boxes import any_hits, mask_boxes
 from heap.benchmark.truth import Example
 from heap.encoder.registry import PACKAGED
 from heap.features.colour_prior import BoundaryPrior, smoothed_prior
@@ -80,11 +80,7 @@ def score(example: Example, results: dict[str, ImageResult]) -> Row:
     prior = BoundaryPrior()(picture.pixels, PRIOR_GRID)
     scores = {
         name: score_saliency(result.saliency, picture, truth)
-        | {
-            "corloc_any": any(
-                corloc_hit(box, boxes) for box in result.objects.boxes[:FIRST_OBJECTS]
-            )
-        }
+        | {"corloc_any": any_hits(result.objects.boxes[:FIRST_OBJECTS], boxes)}
         for name, result in results.items()
     }
     scores["boundary"] = score_saliency(prior, picture, truth, PRIOR_THRESHOLD)

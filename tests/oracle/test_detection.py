@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from heap.benchmark.metrics.boxes import box_iou
 from heap.benchmark.metrics.detection import (
     Detections,
-    compute_detection,
+    Matches,
     mask_iou_matrix,
     update_detection,
 )
@@ -154,7 +154,9 @@ def state(image: Image) -> Detections:
 
 
 def assert_same(images: list[Image], expected: np.ndarray) -> None:
-    found = compute_detection(Detections.joined([state(image) for image in images]))
+    found = dict(
+        zip(Matches.NAMES, Matches([state(image) for image in images]).compute(), strict=True)
+    )
     for name, place in STATS.items():
         # COCO says -1 where there is no object.
         value = -1 if isnan(found[name]) else found[name]

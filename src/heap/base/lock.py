@@ -82,11 +82,6 @@ class RunLock(Closing):
         self._lock.release()
 
 
-def lock_run(folder: Path) -> RunLock:
-    """Take the lock of the run in `folder`, see `RunLock`."""
-    return RunLock(folder)
-
-
 def refuse_busy(folder: Path) -> None:
     """Refuse a run in `folder` that another process is writing, before anything slow is begun.
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from heap.base.errors import InputError
+from heap.base.lookup import group_by
 
 OTHER = "other"
 """Title of the objects of no category in exports."""
@@ -64,9 +65,7 @@ def check_titles(titles: Mapping[int, str], wanted: Iterable[int]) -> None:
     Raises:
         InputError: if one would have the title of another, or one that exports need themselves.
     """
-    owners: dict[str, list[int]] = {}
-    for number, title in titles.items():
-        owners.setdefault(plain_title(title), []).append(number)
+    owners = group_by(titles, lambda number: plain_title(titles[number]))
     for number in wanted:
         title = plain_title(titles[number])
         if title in _TAKEN:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from heap.base.cache import cache_dir
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
-from heap.base.lock import lock_run
+from heap.base.lock import RunLock
 from heap.base.numbers import real_number
 from heap.base.progress import OnProgress, silent
 from heap.base.sampling import spread_evenly
@@ -108,7 +108,7 @@ def _fit(
         encoder_fingerprint=loaded.fingerprint,
     )
     model = Heap(loaded, model_config)
-    with lock_run(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with RunLock(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def on_stage(stage: str, done: int, total: int | None) -> None:
             on_progress(stage, done, total)

@@ -14,7 +14,7 @@ from PIL import Image
 from heap.base.errors import InputError
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
-from heap.base.lock import lock_run
+from heap.base.lock import RunLock
 from heap.base.numbers import whole_number
 from heap.base.progress import OnProgress, silent
 from heap.base.sampling import spread_evenly
@@ -80,7 +80,7 @@ def pretrain(
     out, start_folder = Path(out), _find_start(start)
     _fetch_teacher(teacher)
     make_folder(out)
-    with lock_run(out), Interruptible() as stop:
+    with RunLock(out), Interruptible() as stop:
         photos, failures = _load_photos(images, side, limit, on_skipped, on_progress)
         write_failures(failures, out / FAILURES)
 

@@ -132,6 +132,13 @@ def find_table(database: Database, name: str) -> Table | None:
         return None
 
 
+def put_table(database: Database, name: str, rows: pa.Table) -> None:
+    """Write rows in the place of all rows of a table; readers see the old ones or the new ones."""
+    # LanceDB warns where there is nothing to overwrite.
+    mode = "create" if find_table(database, name) is None else "overwrite"
+    database.create_table(name, rows, mode=mode)
+
+
 def read_config(database: Database, run: object) -> tuple[int, dict[str, Any]]:
     """Schema version of the store, and the configuration that it was made with.
 

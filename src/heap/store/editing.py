@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from heap.base.errors import InputError
-from heap.base.lock import Closing, lock_run
+from heap.base.lock import Closing, RunLock
 from heap.store import history, place, schema
 from heap.store.checked import replace_columns
 from heap.store.columns import read_rows
@@ -32,7 +32,7 @@ class Editor(Closing):
     def __init__(self, run: Path | str) -> None:
         self.store = RunStore.open(run)
         folder = place.folder_of(run)
-        self._lock = None if folder is None else lock_run(folder)
+        self._lock = None if folder is None else RunLock(folder)
         try:
             with writing(self.store.run):
                 history.roll_back(self.store.database)

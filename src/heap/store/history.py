@@ -19,7 +19,7 @@ import pyarrow as pa
 from heap.store import schema
 from heap.store.checked import replace_columns
 from heap.store.columns import decode_texts, embedding_dim, read_rows
-from heap.store.database import Database, find_table
+from heap.store.database import Database, find_table, put_table
 
 Side = Literal["before", "after"]
 Rows = dict[str, dict[str, Any]]
@@ -182,9 +182,7 @@ def write_categories(database: Database, rows: Sequence[Mapping[str, Any]]) -> N
     """Put rows in the place of all rows of the table of categories."""
     dim = embedding_dim(database.open_table(schema.OBJECTS))
     columns = pa.Table.from_pylist(list(rows), schema=schema.categories_schema(dim))
-    # LanceDB warns where there is nothing to overwrite.
-    mode = "create" if find_table(database, schema.CATEGORIES) is None else "overwrite"
-    database.create_table(schema.CATEGORIES, columns, mode=mode)
+    put_table(database, schema.CATEGORIES, columns)
 
 
 def _restore_categories(database: Database, rows: Rows) -> None:

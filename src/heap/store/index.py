@@ -18,7 +18,7 @@ from jaxtyping import Float32
 
 from heap.base.progress import OnProgress, silent
 from heap.store import schema
-from heap.store.database import Database, Table, find_table
+from heap.store.database import Database, Table, find_table, put_table
 from heap.store.lance import lancedb
 from heap.store.recall import Questions, mean_recall, sample_questions
 
@@ -144,11 +144,9 @@ def find_nearest(
 
 
 def _write(database: Database, known: Sequence[Index]) -> None:
-    """Replace the row that describes the index; readers see the old one or the new one."""
+    """Replace the row that describes the index."""
     rows = pa.Table.from_pylist([asdict(index) for index in known], schema=schema.INDEX_SCHEMA)
-    # LanceDB warns where there is nothing to overwrite.
-    mode = "create" if find_table(database, schema.INDEX) is None else "overwrite"
-    database.create_table(schema.INDEX, rows, mode=mode)
+    put_table(database, schema.INDEX, rows)
 
 
 def _measure(table: Table, parts: int) -> Index:

@@ -21,7 +21,7 @@ from heap.base.errors import ImageError, InputError
 from heap.config import ORIGINALS
 from heap.images.source import BYTE_LIMIT, STANDARD_INPUT, Source, is_url
 from heap.store import schema
-from heap.store.database import reading, writing
+from heap.store.database import put_table, reading, writing
 from heap.store.place import folder_of
 from heap.store.store import RunStore
 
@@ -148,10 +148,8 @@ def note_folders(store: RunStore, locations: Iterable[str]) -> None:
         return
     rows = [{"folder": os.fsencode(folder)} for folder in sorted(folders | known)]
     with writing(store.run):
-        # LanceDB warns where there is nothing to overwrite.
-        mode = "create" if store.find(schema.FOLDERS) is None else "overwrite"
         table = pa.Table.from_pylist(rows, schema=schema.FOLDERS_SCHEMA)
-        store.database.create_table(schema.FOLDERS, table, mode=mode)
+        put_table(store.database, schema.FOLDERS, table)
 
 
 def _read_folders(store: RunStore) -> frozenset[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heap.base.errors import ConfigError, StoreError
-from heap.base.lock import Closing, RunLock, lock_run
+from heap.base.lock import Closing, RunLock
 from heap.base.progress import OnProgress, silent
 from heap.base.timing import timed
 from heap.config import differing_keys
@@ -108,7 +108,7 @@ class RunStore(Closing):
         if folder is None:
             return cls._create_or_open(run, wanted, model, None)
         place.prepare_folder(folder)
-        lock = lock_run(folder)
+        lock = RunLock(folder)
         try:
             with writing(run):
                 place.make_store(folder, lambda at: create_tables(connect(at), wanted, model))
@@ -136,7 +136,7 @@ class RunStore(Closing):
 
     def _migrate(self, since: int) -> None:
         folder = place.folder_of(self.run)
-        lock = None if self._lock or folder is None else lock_run(folder)
+        lock = None if self._lock or folder is None else RunLock(folder)
         try:
             with writing(self.run):
                 # Another process may have done it while this one waited for the lock.

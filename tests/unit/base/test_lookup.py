@@ -1,7 +1,7 @@
 import pytest
 
 from heap.base.errors import InputError
-from heap.base.lookup import find
+from heap.base.lookup import find, group_by
 
 KNOWN = {"tokencut": 1, "lost": 2}
 
@@ -22,3 +22,10 @@ def test_nothing_is_guessed_where_nothing_is_like_it() -> None:
     with pytest.raises(InputError) as raised:
         find("method", "xyz", KNOWN, "heap methods")
     assert str(raised.value) == "there is no method 'xyz'; `heap methods` lists them"
+
+
+def test_groups_and_what_is_in_them_keep_their_order() -> None:
+    assert list(group_by(["b1", "a1", "b2"], lambda name: name[0]).items()) == [
+        ("b", ["b1", "b2"]),
+        ("a", ["a1"]),
+    ]

@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from heap.benchmark.metrics.boxes import (
+    any_hits,
     box_iou,
     cells_box,
     centre_box,
-    compute_corloc,
-    corloc_hit,
     mask_boxes,
-    update_corloc,
 )
 from heap.images import Geometry
 
@@ -55,7 +53,7 @@ class TestBoxIou:
         value = box_iou(almost, whole)[0, 0]
         assert value < 0.5
         assert np.float32(value) == 0.5
-        assert not corloc_hit(almost[0], whole)
+        assert not any_hits(almost[:1], whole)
 
 
 class TestMaskBoxes:
@@ -94,34 +92,22 @@ class TestCellsBox:
         assert cells_box(drawn(".#..", "....", "...#"), self.GEOMETRY).tolist() == [25, 0, 100, 60]
 
 
-class TestCorlocHit:
-    def test_one_half_is_a_hit(self) -> None:
-        assert corloc_hit(boxes((0, 0, 10, 5))[0], boxes((0, 0, 10, 10)))
-        assert not corloc_hit(boxes((0, 0, 10, 4.999))[0], boxes((0, 0, 10, 10)))
-
-    def test_any_box_of_the_truth_will_do(self) -> None:
-        assert corloc_hit(boxes((0, 0, 4, 4))[0], boxes((8, 8, 9, 9), (0, 0, 4, 5)))
-
-    def test_no_truth_is_a_miss(self) -> None:
-        assert not corloc_hit(boxes((0, 0, 10, 10))[0], NO_BOXES)
-
-
-class TestCorloc:
+class TestAnyHits:
     TRUTH = boxes((0, 0, 10, 10), (50, 50, 60, 60))
 
-    def test_any_box_will_do_and_exactly_one_half_is_enough(self) -> None:
+    def test_one_half_is_a_hit(self) -> None:
+        assert any_hits(boxes((0, 0, 10, 5)), boxes((0, 0, 10, 10)))
+        assert not any_hits(boxes((0, 0, 10, 4.999)), boxes((0, 0, 10, 10)))
+
+    def test_any_box_will_do_and_any_of_the_truth(self) -> None:
         found = boxes((20, 20, 30, 30), (50, 50, 60, 55))
-        assert update_corloc(found, self.TRUTH).tolist() == [1, 1]
-        assert update_corloc(found[:1], self.TRUTH).tolist() == [0, 1]
+        assert any_hits(found, self.TRUTH)
+        assert not any_hits(found[:1], self.TRUTH)
 
     def test_finding_nothing_and_nothing_to_find_are_misses(self) -> None:
-        assert update_corloc(NO_BOXES, self.TRUTH).tolist() == [0, 1]
-        assert update_corloc(self.TRUTH, NO_BOXES).tolist() == [0, 1]
-        assert update_corloc(NO_BOXES, NO_BOXES).tolist() == [0, 1]
-
-    def test_states_add_up_to_a_share(self) -> None:
-        right, wrong = update_corloc(self.TRUTH, self.TRUTH), update_corloc(NO_BOXES, self.TRUTH)
-        assert compute_corloc(right + right + wrong + right) == 0.75
+        assert not any_hits(NO_BOXES, self.TRUTH)
+        assert not any_hits(self.TRUTH, NO_BOXES)
+        assert not any_hits(NO_BOXES, NO_BOXES)
 
 
 def test_the_centre_box_is_the_middle_three_fifths() -> None:

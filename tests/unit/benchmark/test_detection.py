@@ -12,11 +12,9 @@ from heap.benchmark.metrics.detection import (
     LEVELS,
     Detections,
     Matches,
-    compute_detection,
-    compute_odap,
+    average_precision,
     mask_iou_matrix,
     update_detection,
-    update_odap,
 )
 
 
@@ -90,16 +88,20 @@ class TestMatching:
         assert state.rank.tolist() == list(range(100))
 
 
+def values_of(*states: Detections) -> dict[str, float]:
+    return dict(zip(Matches.NAMES, Matches(states).compute(), strict=True))
+
+
 class TestCompute:
     def test_all_found_is_one(self) -> None:
-        values = compute_detection(detections([0.9, 0.8], [[1, 0], [0, 1]]))
+        values = values_of(detections([0.9, 0.8], [[1, 0], [0, 1]]))
         expected = {"AP": 1, "AP50": 1, "AP75": 1, "AR1": 0.5, "AR10": 1, "AR100": 1}
         assert values == pytest.approx(expected)
 
     def test_by_hand(self) -> None:
         # Right at 0.5 to 0.6, then wrong, then right at all levels; one of three objects is missed.
         state = detections([0.9, 0.8, 0.7], [[0.6, 0, 0], [0, 0, 0.1], [0, 1, 0]])
-        values = compute_detection(state)
+        values = values_of(state)
         # Precision 1 up to a recall of 1/3, 2/3 up to 2/3: 34 and 33 of 101 points.
         half = (34 * 1 + 33 * 2 / 3) / 101
         # Above that one right of three detections, up to a recall of 1/3.
@@ -113,27 +115,27 @@ class TestCompute:
 
     def test_what_lies_in_a_crowd_costs_nothing(self) -> None:
         with_crowd = detections([0.9, 0.8], [[0, 1], [1, 0]], [False, True])
-        assert compute_detection(with_crowd)["AP"] == pytest.approx(1)
+        assert values_of(with_crowd)["AP"] == pytest.approx(1)
 
     def test_nothing_found_is_zero(self) -> None:
-        assert set(compute_detection(none_found(3)).values()) == {0}
+        assert set(values_of(none_found(3)).values()) == {0}
 
     def test_without_any_object_there_is_no_value(self) -> None:
-        assert all(map(isnan, compute_detection(none_found(0)).values()))
-        assert all(map(isnan, compute_detection(detections([0.5], [[1.0]], [True])).values()))
+        assert all(map(isnan, values_of(none_found(0)).values()))
+        assert all(map(isnan, values_of(detections([0.5], [[1.0]], [True])).values()))
 
     def test_detections_in_an_image_without_objects_count_against_those_of_others(self) -> None:
         right, wrong = detections([0.5], [[1.0]]), detections([0.9], [[]], [])
-        assert compute_detection(right + wrong)["AP50"] == pytest.approx(0.5)
-        assert compute_detection(right + none_found(0))["AP50"] == pytest.approx(1)
+        assert values_of(right, wrong)["AP50"] == pytest.approx(0.5)
+        assert values_of(right, none_found(0))["AP50"] == pytest.approx(1)
 
 
 class TestStates:
     @given(st.lists(IMAGES, min_size=1, max_size=5))
-    def test_joined_is_the_sum(self, states: list[Detections]) -> None:
+    def test_all_at_once_is_one_after_the_other(self, states: list[Detections]) -> None:
         total = states[0]
-        for each in states[1:]:
-            total = total + each
+        for state in states[1:]:
+            total = Detections.joined([total, state])
         joined = Detections.joined(states)
         for name in ("scores", "matched", "ignored", "rank", "image", "truths"):
             np.testing.assert_array_equal(getattr(joined, name), getattr(total, name))
@@ -150,7 +152,7 @@ class TestStates:
 
     def test_several_images_are_no_row(self) -> None:
         with pytest.raises(ValueError, match="too many values"):
-            (none_found(1) + none_found(2)).to_row()
+            Detections.joined([none_found(1), none_found(2)]).to_row()
 
 
 class TestWeights:
@@ -173,24 +175,20 @@ class TestOdap:
     def test_by_hand(self) -> None:
         state = detections([0.9, 0.8, 0.7], [[0.6, 0, 0], [0, 0, 0.1], [0, 1, 0]])
         # Precisions 1 and 2/3 where an object is found, the third object never.
-        assert update_odap(state).tolist() == [pytest.approx((1 + 2 / 3) / 3), 1]
+        assert average_precision(state) == pytest.approx((1 + 2 / 3) / 3)
 
     def test_precision_is_made_to_fall(self) -> None:
         # wrong, right, right: 1/2 at the first object, but 2/3 at the second.
         state = detections([0.9, 0.8, 0.7], [[0, 0], [1, 0], [0, 1]])
-        assert update_odap(state)[0] == pytest.approx(2 / 3)
+        assert average_precision(state) == pytest.approx(2 / 3)
 
     def test_nothing_to_find(self) -> None:
-        assert update_odap(none_found(0)).tolist() == [1, 1]
-        assert update_odap(detections([0.9], [[]], [])).tolist() == [0, 1]
-        assert update_odap(detections([0.9], [[1.0]], [True])).tolist() == [1, 1]
+        assert average_precision(none_found(0)) == 1
+        assert average_precision(detections([0.9], [[]], [])) == 0
+        assert average_precision(detections([0.9], [[1.0]], [True])) == 1
 
     def test_nothing_found(self) -> None:
-        assert update_odap(none_found(2)).tolist() == [0, 1]
-
-    def test_is_averaged_over_images_not_over_objects(self) -> None:
-        states = [update_odap(none_found(9)), update_odap(detections([0.1], [[1.0]]))]
-        assert compute_odap(states[0] + states[1]) == 0.5
+        assert average_precision(none_found(2)) == 0
 
     @given(IMAGES)
     def test_is_the_area_under_the_highest_precision_at_each_recall(
@@ -203,7 +201,7 @@ class TestOdap:
             cuts = [n for n in range(1, len(counted) + 1) if sum(counted[:n]) >= found]
             best += max((sum(counted[:n]) / n for n in cuts), default=0)
         expected = best / objects if objects else float(not counted)
-        assert update_odap(state)[0] == pytest.approx(expected)
+        assert average_precision(state) == pytest.approx(expected)
 
 
 class TestMaskIou:

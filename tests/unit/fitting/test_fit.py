@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from heap.base.checkpoint import load_checkpoint, save_checkpoint
 from heap.base.device import fresh_accelerator
 from heap.base.errors import ConfigError, FitError, InputError, StoreError
-from heap.base.lock import lock_run
+from heap.base.lock import RunLock
 from heap.base.progress import silent
 from heap.config import DiscoverConfig, FeatureConfig, FitConfig, HeadConfig, LossConfig
 from heap.encoder.base import Encoder
@@ -211,7 +211,7 @@ def test_a_checkpoint_of_another_version_is_refused(fit_small: Fit, whole: Path)
 @pytest.mark.fault("F32")
 def test_two_fits_do_not_write_the_same_folder(fit_small: Fit, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    lock = lock_run(tmp_path / "out")
+    lock = RunLock(tmp_path / "out")
     with pytest.raises(InputError, match="is being written by process"):
         fit_small(tmp_path / "out")
     lock.close()

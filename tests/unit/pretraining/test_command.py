@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from heap.base.errors import InputError
-from heap.base.lock import lock_run
+from heap.base.lock import RunLock
 from heap.encoder.registry import packaged_encoder
 from heap.images.failures import FAILURES
 from heap.images.skipped import Skipped
@@ -114,7 +114,7 @@ def test_what_cannot_be_used(photos: Path, tiny: Config, tmp_path: Path) -> None
 
 
 def test_one_process_at_a_time(photos: Path, tiny: Config, tmp_path: Path) -> None:
-    with lock_run(tmp_path), pytest.raises(InputError, match="is being written by"):
+    with RunLock(tmp_path), pytest.raises(InputError, match="is being written by"):
         pretrain(photos, tmp_path, config=tiny())
 
 

@@ -7,7 +7,7 @@ import lancedb
 import pytest
 
 from heap.base.errors import InputError
-from heap.base.lock import lock_run
+from heap.base.lock import RunLock
 from heap.categories import edit
 from heap.images.failures import Failure
 from heap.store import schema
@@ -108,7 +108,7 @@ def test_version_2_gets_stamps_that_the_next_listing_fills(tmp_path: Path) -> No
 
 
 def test_while_another_process_writes_it_stays_as_it_is(run: Path) -> None:
-    lock = lock_run(run)
+    lock = RunLock(run)
     try:
         with pytest.raises(InputError, match="is being written by process"):
             RunStore.open(run)

@@ -4,7 +4,7 @@ Boxes are xyxy pixel edges, x2 and y2 exclusive.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64, Real
+from jaxtyping import Bool, Float, Float64
 from scipy.ndimage import find_objects, label
 
 from heap.images.geometry import Geometry
@@ -52,27 +52,14 @@ def cells_box(
     return geometry.box_of_cells(top, left, bottom, right)
 
 
-def corloc_hit(box: Float[np.ndarray, " 4"], truth: Float[np.ndarray, "truth 4"]) -> bool:
-    """Whether the box has an IoU of at least 0.5 with any box of the truth."""
-    return bool((box_iou(box[None], truth) >= HIT).any())
-
-
-def update_corloc(
-    boxes: Float[np.ndarray, "object 4"], truth: Float[np.ndarray, "truth 4"]
-) -> Int64[np.ndarray, " 2"]:
-    """State of one image: hits, 1 if any of the boxes hits any of the truth, and images, 1.
+def any_hits(boxes: Float[np.ndarray, "object 4"], truth: Float[np.ndarray, "truth 4"]) -> bool:
+    """Whether any of the boxes has an IoU of at least 0.5 with any of the truth: CorLoc.
 
     Crowds are no truth. An image in which nothing is found, or nothing is to be found, is a miss.
     The published evaluation that others copied from LOST adds 1e-7 to heights and unions; that is
     left out here, so that an IoU of exactly 0.5 is a hit.
     """
-    return np.array([any(corloc_hit(box, truth) for box in boxes), 1], dtype=np.int64)
-
-
-def compute_corloc(state: Real[np.ndarray, " 2"]) -> float:
-    """Share of the images, at least one, with a hit; in [0, 1]."""
-    hits, images = state.tolist()
-    return float(hits / images)
+    return bool((box_iou(boxes, truth) >= HIT).any())
 
 
 def centre_box(width: int, height: int) -> Float64[np.ndarray, " 4"]:

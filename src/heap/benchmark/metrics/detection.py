@@ -59,9 +59,6 @@ class Detections:
             truths=np.concatenate([state.truths for state in states]),
         )
 
-    def __add__(self, other: "Detections") -> "Detections":
-        return self.joined([self, other])
-
     def to_row(self) -> dict[str, Any]:
         """Encode the state of one image as plain JSON, exactly.
 
@@ -181,13 +178,8 @@ class Matches:
         return mean
 
 
-def compute_detection(state: Detections) -> dict[str, float]:
-    """COCO's values, named as in `Matches.NAMES`; nan where there is no object at all."""
-    return dict(zip(Matches.NAMES, Matches([state]).compute(), strict=True))
-
-
-def update_odap(detections: Detections) -> Float64[np.ndarray, " 2"]:
-    """State of one image: its average precision at an IoU of 0.5, and images, 1.
+def average_precision(detections: Detections) -> float:
+    """Average precision of one image at an IoU of 0.5, in [0, 1].
 
     All its detections, at most 100, against all its objects; the area under the precision, made
     to fall, over the recall. Where there is no object, 1 if nothing was found either, else 0.
@@ -195,15 +187,9 @@ def update_odap(detections: Detections) -> Float64[np.ndarray, " 2"]:
     (truths,) = detections.truths.tolist()
     right = detections.matched[~detections.ignored[:, 0], 0]
     if not truths:
-        return np.array([float(not right.size), 1.0])
+        return float(not right.size)
     precision = _make_falling(np.cumsum(right)[None] / np.arange(1, right.size + 1))[0]
-    return np.array([precision[right].sum() / truths, 1.0])
-
-
-def compute_odap(state: Float64[np.ndarray, " 2"]) -> float:
-    """Mean over the images, at least one, of their average precisions; in [0, 1]."""
-    total, images = state.tolist()
-    return float(total / images)
+    return float(precision[right].sum() / truths)
 
 
 def _match(iou: Float64[np.ndarray, "detection object"]) -> Bool[np.ndarray, "detection 10"]:

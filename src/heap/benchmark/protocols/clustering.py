@@ -14,7 +14,6 @@ from heap.benchmark.protocols.segments import (
     confusion,
     embeddings_of,
     name_segments,
-    split_by_row,
 )
 from heap.benchmark.results.estimate import OfSums, Values
 
@@ -41,10 +40,7 @@ class Clustering(SegmentProtocol):
         """Give each object one class for each seed."""
         embeddings = embeddings_of(rows)
         names = [self._matched(rows, embeddings, seed) for seed in range(self.seeds)]
-        names_of = list(zip(*names, strict=True))
-        finished = [
-            name_segments(r, n) for r, n in zip(rows, split_by_row(rows, names_of), strict=True)
-        ]
+        finished = name_segments(rows, zip(*names, strict=True))
         return finished, {"absent": self.absent(finished)}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
@@ -64,8 +60,7 @@ class Clustering(SegmentProtocol):
             return []
         # Clusters are numbered from 1: 0 is the background.
         labels = cluster(embeddings, self.clusters, seed) + 1
-        shared = split_by_row(rows, [(int(label),) for label in labels])
-        raw = [name_segments(row, labels_of) for row, labels_of in zip(rows, shared, strict=True)]
+        raw = name_segments(rows, [(int(label),) for label in labels])
         overlap = cluster_iou(np.sum([confusion(row, 0) for row in raw], axis=0))
         mapping = match_clusters(overlap[1:, 1:])
         return [int(mapping[label - 1]) + 1 for label in labels]

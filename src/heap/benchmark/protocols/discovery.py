@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from heap.benchmark.metrics.boxes import box_iou, cells_box, update_corloc
+from heap.benchmark.metrics.boxes import any_hits, box_iou, cells_box
 from heap.benchmark.metrics.detection import (
     Detections,
+    average_precision,
     mask_iou_matrix,
     update_detection,
-    update_odap,
 )
 from heap.benchmark.protocols.base import Protocol, Row
 from heap.benchmark.protocols.outcome import GUIDED, Outcome
@@ -54,7 +54,7 @@ class CorLoc(Protocol):
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Whether it is a hit."""
         truth = outcome.truth.boxes[~outcome.truth.crowds]
-        return {"corloc": bool(update_corloc(self._boxes(outcome), truth)[0])}
+        return {"corloc": any_hits(self._boxes(outcome), truth)}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """CorLoc."""
@@ -123,7 +123,7 @@ class OdAP(Protocol):
         """The average precision of an image."""
         crowds = outcome.truth.crowds
         iou = box_iou(outcome.candidate_boxes, outcome.truth.boxes, crowds)
-        return {"odap": update_odap(update_detection(outcome.candidate_scores, iou, crowds))[0]}
+        return {"odap": average_precision(update_detection(outcome.candidate_scores, iou, crowds))}
 
     def values(self, rows: Sequence[Row], notes: dict[str, Any]) -> list[Values]:
         """OdAP."""

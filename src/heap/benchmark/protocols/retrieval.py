@@ -16,7 +16,6 @@ from heap.benchmark.protocols.segments import (
     embeddings_of,
     majority_class,
     name_segments,
-    split_by_row,
 )
 from heap.benchmark.results.estimate import Values
 
@@ -64,10 +63,7 @@ class Retrieval(SegmentProtocol):
         labels = np.array([majority_class(segment["pixels"]) for segment in known], dtype=np.int64)
         bank = embeddings_of(memory)[labels > 0]
         names = self._nearest(bank, labels[labels > 0], embeddings_of(query))
-        named_query = iter(
-            name_segments(row, labels_of)
-            for row, labels_of in zip(query, split_by_row(query, names), strict=True)
-        )
+        named_query = iter(name_segments(query, names))
         finished = [
             next(named_query) if row["split"] == self.query else {"memory": len(row["segments"])}
             for row in rows

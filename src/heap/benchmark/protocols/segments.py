@@ -6,7 +6,7 @@ gets later; so a row holds these counts and no masks.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
@@ -159,22 +159,25 @@ def majority_class(pixels: Pixels) -> int:
     return max(objects, key=lambda number: (objects[number], -number), default=0)
 
 
-def name_segments(row: Row, names: Sequence[Sequence[int]]) -> Row:
-    """Replace embeddings by names: every segment has a list with a name for every naming."""
-    pairs = zip(names, row["segments"], strict=True)
-    return {"segments": [[list(n), s["pixels"]] for n, s in pairs], "rest": row["rest"]}
-
-
 def embeddings_of(rows: Sequence[Row]) -> Float64[np.ndarray, "segment dim"]:
     """Embeddings of all segments of unfinished rows, in their order."""
     embeddings = [segment["embedding"] for row in rows for segment in row["segments"]]
     return np.array(embeddings, dtype=np.float64) if embeddings else np.zeros((0, 0))
 
 
-def split_by_row(rows: Sequence[Row], values: Sequence[Any]) -> list[list[Any]]:
-    """Split values of all segments by row."""
-    remaining = iter(values)
-    return [[next(remaining) for _ in row["segments"]] for row in rows]
+def name_segments(rows: Sequence[Row], names: Iterable[Sequence[int]]) -> list[Row]:
+    """Replace embeddings by names: every segment of the rows has a list, a name for every naming.
+
+    `names` are those of all segments, in their order.
+    """
+    remaining = iter(names)
+    return [
+        {
+            "segments": [[list(next(remaining)), s["pixels"]] for s in row["segments"]],
+            "rest": row["rest"],
+        }
+        for row in rows
+    ]
 
 
 def _add(counts: Int64[np.ndarray, "t p"], pixels: Mapping[str, int], prediction: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from heap.base.lookup import group_by
 from heap.benchmark.tables import words
 from heap.benchmark.tables.about import describe_data
 from heap.benchmark.tables.groups import Group, base_of, changed_settings, is_ablation
@@ -20,11 +21,9 @@ UNCHANGED = "nothing"
 
 def ablation_tables(groups: Sequence[Group]) -> list[Table]:
     """Make a table for every method, encoder and data set with several settings."""
-    families: dict[tuple[str, ...], list[Group]] = {}
-    for group in groups:
-        about = group.first
-        key = (about.method.name, about.encoder.label, *map(str, group.data))
-        families.setdefault(key, []).append(group)
+    families = group_by(
+        groups, lambda group: (group.first.method.name, group.first.encoder.label, group.data)
+    )
     tables = (_table(family) for family in families.values())
     return [table for table in tables if len(table.lines) > 1]
 

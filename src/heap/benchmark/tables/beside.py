@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from heap.base.lookup import group_by
 from heap.benchmark.results.published import Published, read_published
 from heap.benchmark.tables import words
 from heap.benchmark.tables.groups import Group
@@ -40,11 +41,10 @@ def published_lines(
         places: The columns; protocols are without their variants if `tell_variant`.
         tell_variant: Whether lines say which variant they are of.
     """
-    by_line: dict[tuple[str, str, str], list[Published]] = {}
-    for row in rows:
-        variant = words.split_name(row.protocol)[1]
-        encoder = row.encoder or NOT_STATED
-        by_line.setdefault((row.method, encoder, variant), []).append(row)
+    by_line = group_by(
+        rows,
+        lambda row: (row.method, row.encoder or NOT_STATED, words.split_name(row.protocol)[1]),
+    )
     return [
         _line(about, same, places, tell_variant=tell_variant) for about, same in by_line.items()
     ]

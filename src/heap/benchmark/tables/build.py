@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from heap.base.errors import InputError
+from heap.base.lookup import group_by
 from heap.benchmark.results import Results
 from heap.benchmark.results.published import Published
 from heap.benchmark.tables import words
@@ -19,7 +20,6 @@ from heap.benchmark.tables.beside import (
 )
 from heap.benchmark.tables.cost import cost_tables
 from heap.benchmark.tables.groups import (
-    DataKey,
     Group,
     Named,
     by_encoder,
@@ -66,9 +66,7 @@ def _make(kind: Kind, groups: Sequence[Group]) -> list[Table]:
 
 
 def _measured_tables(kind: Kind, groups: Sequence[Named]) -> list[Table]:
-    by_data: dict[DataKey, list[Named]] = {}
-    for label, group in groups:
-        by_data.setdefault(group.data, []).append((label, group))
+    by_data = group_by(groups, lambda named: named[1].data)
     tables = [
         _measured(kind, variant, same)
         for same in by_data.values()

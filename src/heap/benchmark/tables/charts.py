@@ -8,6 +8,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from heap.base.files import replacing
+from heap.base.lookup import group_by
 from heap.benchmark.results import Results
 from heap.benchmark.tables import Cell, Column, Line, Table, make_tables
 
@@ -138,9 +139,7 @@ def _colours(lines: Sequence[Line]) -> dict[str, str]:
 
 def _place_lines(lines: Sequence[Line]) -> tuple[list[Line], list[float]]:
     """Lines with those of a method together, and the places of their bars."""
-    groups: dict[str, list[Line]] = {}
-    for line in lines:
-        groups.setdefault(_name(line), []).append(line)
+    groups = group_by(lines, _name)
     ordered, places, place = [], [], 0.0
     for group in groups.values():
         for line in group:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from heap.base.lookup import group_by
 from heap.benchmark.results import Results
 from heap.benchmark.tables.about import describe_data
 from heap.benchmark.tables.groups import Named, by_encoder
@@ -25,10 +26,9 @@ _AMOUNTS: tuple[Callable[[Results], float | None], ...] = (
 
 def cost_tables(groups: Sequence[Named]) -> list[Table]:
     """Make a table for every data set and machine: times of different machines do not compare."""
-    places: dict[tuple[object, ...], list[Named]] = {}
-    for label, group in groups:
-        key = (group.data, *sorted(map(str, group.first.machine.items())))
-        places.setdefault(key, []).append((label, group))
+    places = group_by(
+        groups, lambda named: (named[1].data, *sorted(map(str, named[1].first.machine.items())))
+    )
     return [_table(same) for same in places.values()]
 
 

@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from heap.base.errors import InputError
+from heap.base.lookup import group_by
 from heap.benchmark.results import AboutData, Metric, Results
 from heap.benchmark.tables.layout import Cell
 from heap.config import differing_keys
@@ -76,9 +77,7 @@ def group_results(everything: Sequence[Results]) -> list[Group]:
     Raises:
         InputError: if two results are of the same seed and protocol.
     """
-    by_key: dict[str, list[Results]] = {}
-    for results in everything:
-        by_key.setdefault(_key(results), []).append(results)
+    by_key = group_by(everything, _key)
     for seeds in by_key.values():
         _check_seeds(seeds)
     return [Group(tuple(seeds)) for seeds in by_key.values()]
@@ -107,11 +106,9 @@ def name_groups(groups: Sequence[Group]) -> list[Named]:
 
     Ablations have a table of their own; where other settings differ, the name says which.
     """
-    families: dict[tuple[str, ...], list[Group]] = {}
-    for member in groups:
-        about = member.first
-        alike = (about.method.label, about.encoder.label, *map(str, member.data))
-        families.setdefault(alike, []).append(member)
+    families = group_by(
+        groups, lambda group: (group.first.method.label, group.first.encoder.label, group.data)
+    )
     shown = []
     for family in families.values():
         base = base_of(family)
@@ -125,10 +122,7 @@ def name_groups(groups: Sequence[Group]) -> list[Named]:
 
 def by_encoder(groups: Sequence[Named]) -> list[list[Named]]:
     """Groups of every encoder together."""
-    by_label: dict[str, list[Named]] = {}
-    for label, member in groups:
-        by_label.setdefault(member.first.encoder.label, []).append((label, member))
-    return list(by_label.values())
+    return list(group_by(groups, lambda named: named[1].first.encoder.label).values())
 
 
 def _cell(metrics: Sequence[Metric]) -> Cell | None:

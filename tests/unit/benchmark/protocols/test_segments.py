@@ -17,7 +17,6 @@ from heap.benchmark.protocols.segments import (
     embeddings_of,
     majority_class,
     name_segments,
-    split_by_row,
 )
 from heap.benchmark.truth import VOID
 from heap.methods.finding import Finding, GridObject
@@ -209,13 +208,17 @@ class TestNaming:
         assert majority_class(counted) == number
 
     def test_names_take_the_place_of_embeddings(self) -> None:
-        assert name_segments(ROW, [(8, 7), (15, 0)]) == {
+        rows = [ROW, ROW | {"segments": []}, ROW]
+        first, none, last = name_segments(rows, iter([(8, 7), (15, 0), (1, 2), (3, 4)]))
+        assert first == {
             "segments": [[[8, 7], {"8": 3, "0": 1}], [[15, 0], {"15": 2}]],
             "rest": {"0": 10, "8": 1},
         }
+        assert none["segments"] == []
+        assert [names for names, _ in last["segments"]] == [[1, 2], [3, 4]]
 
     def test_confusion_by_hand(self) -> None:
-        row = name_segments(ROW, [(8, 7), (15, 0)])
+        (row,) = name_segments([ROW], [(8, 7), (15, 0)])
         first, second = confusion(row, 0), confusion(row, 1)
         assert first.shape == (21, 21)
         assert {(t, p): first[t, p] for t, p in np.argwhere(first).tolist()} == {
@@ -228,9 +231,6 @@ class TestNaming:
     def test_embeddings_are_in_the_order_of_the_segments(self) -> None:
         assert embeddings_of([ROW, {"segments": []}, ROW]).tolist() == [
             [1, 0], [0, 1], [1, 0], [0, 1]
-        ]  # fmt: skip
-        assert split_by_row([ROW, {"segments": []}, ROW], "abcd") == [
-            ["a", "b"], [], ["c", "d"]
         ]  # fmt: skip
 
     def test_there_may_be_no_segment_at_all(self) -> None:
