@@ -67,8 +67,16 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # Without "local" Ray would join a cluster that it knows of on this machine.
+    where: dict[str, Any] = {"address": "local", "include_dashboard": False}
+    if cluster.address is not None:
+        where = {"address": cluster.address}
     try:
-        ray.init(address=cluster.address, include_dashboard=None, logging_level=logging.ERROR)
+        with warnings.catch_warnings():
+            # The processes that it starts here are other programs at once.
+            warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+            ray.init(**where, logging_level=logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
             f"no cluster of Ray at {cluster.address or 'this machine'!r}: {first_line(error)}; "
@@ -109,7 +117,12 @@ def spread(
             batch_format="pyarrow",
             num_cpus=cluster.cpus,
             num_gpus=cluster.gpus or None,
-            compute=ActorPoolStrategy(min_size=1, max_size=cluster.workers),
+            compute=ActorPoolStrategy(
+                min_size=1,
+                max_size=cluster.workers,
+                # A portion that waits for a worker is lost with it: of images alone none waits.
+                max_tasks_in_flight_per_actor=1 if listed.alone else None,
+            ),
             max_task_retries=_TRIES,
         )
         batches = rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
