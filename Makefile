@@ -117,8 +117,8 @@ lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch
 	$(LOWEST)/bin/pip install --quiet uv
 	echo "$(firstword $(subst +, ,$(TORCH)))" > $(LOWEST)/torch.txt
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --override $(LOWEST)/torch.txt \
-		--no-emit-package torch --extra eval --extra heic --extra ray --extra s3 --extra serve pyproject.toml \
-		--output-file $(LOWEST)/lowest.txt
+		--no-emit-package torch --extra eval --extra heic --extra onnx --extra openvino \
+		--extra ray --extra s3 --extra serve pyproject.toml --output-file $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --extra-index-url $(TORCH_INDEX) \
 		"$(TORCH)"
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --override $(LOWEST)/torch.txt \

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 
 from no_heavy_dependencies import closure
 
-EXTRAS = ("eval", "heic", "serve", "")
+EXTRAS = ("eval", "heic", "onnx", "openvino", "serve", "")
 ALLOWED = {
     *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0"),
     *("CNRI-Python", "ISC", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib"),
@@ -23,7 +23,7 @@ WORDS = {
     r"apache( software)?( license)?(,? (version )?2(\.0)?)?( license)?": "Apache-2.0",
     r"mit( license)?": "MIT",
     r"(bsd|new bsd|bsd license)": "BSD",
-    r"bsd[ -]3-clause( license)?": "BSD-3-Clause",
+    r"(bsd[ -]3-clause|3-clause bsd)( license)?": "BSD-3-Clause",
     r"isc license( \(iscl\))?": "ISC",
     r"mozilla public license 2\.0 \(mpl 2\.0\)": "MPL-2.0",
     r"(python software foundation license|psfl)": "PSF-2.0",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heap.encoder.base import Encoder
     from heap.encoder.load import load_encoder
     from heap.fitting.command import fit
+    from heap.model.exporting import export_model
     from heap.model.heap import Heap
     from heap.pretraining.command import pretrain
     from heap.results import ImageResult, Objects, Regions
@@ -39,6 +40,7 @@ __all__ = [
     "Run",
     "discover",
     "evaluate",
+    "export_model",
     "fit",
     "load_encoder",
     "pretrain",
@@ -59,6 +61,7 @@ _HOMES = {
     "Run": "heap.run",
     "discover": "heap.discovery.command",
     "evaluate": "heap.benchmark.run.command",
+    "export_model": "heap.model.exporting",
     "fit": "heap.fitting.command",
     "load_encoder": "heap.encoder.load",
     "pretrain": "heap.pretraining.command",

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from heap.benchmark.run.bench import Bench
 
 
+ModelFormat = Literal["onnx", "openvino", "torch"]
+"""Formats of `heap.model.exporting`, which imports torch."""
 Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_400))]
 
 

@@ -75,6 +75,8 @@ class Encoder(nn.Module, ABC):
     """Attention heads, the rows of CLS attention."""
     embedding_dim: int
     """Width of the embeddings that `embed` gives."""
+    least_side: int
+    """Side in pixels below which images are continued by their edge; the patch, if none are."""
 
     def __init__(self, model: nn.Module, origin: Origin) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from heap.base.errors import ConfigError, WeightsError, first_line
 from heap.config import Facet
 from heap.encoder.base import Encoder, Features, Origin, Outputs
-from heap.encoder.stages import STRIDE, join_stages, pool
+from heap.encoder.stages import STRIDE, choose_stages, join_maps, pool
 
 _PROBE = 64
 """Side in pixels of the image that shows which maps there are: no stride may be larger."""
@@ -29,14 +29,14 @@ class Pyramid(Encoder):
         super().__init__(model, origin)
         # On a CPU, convolutions are quicker with the channels of a pixel side by side.
         convert_conv2d_weight_memory_format(self.model, torch.channels_last)
-        self._coarsest, self.dim = self._probe()
+        self.least_side, self._stages, self.dim = self._probe()
         self.embedding_dim = self.embed(torch.zeros(1, 3, _PROBE, _PROBE)).shape[1]
 
     @torch.no_grad()
     def forward(
         self, pixels: Float[Tensor, "batch 3 height width"], layer: int = -1, facet: Facet = "key"
     ) -> Features:
-        """Joined maps, see `join_stages`: each patch has unit length.
+        """Joined maps, see `join_maps`: each patch has unit length.
 
         There is no CLS token, so the mean patch stands for it: CLS attention is the softmax over
         patches of cos(patch, mean patch) / 0.1. `pixels` are colours in [0, 1]; they are
@@ -59,15 +59,17 @@ class Pyramid(Encoder):
         Images slimmer than the coarsest stride are continued as in `forward`.
         """
         self._grid(pixels)  # refuses sides that are no multiples of the patch
-        return pool(self._output(_pad_to(self._normalise(pixels), self._coarsest))).float()
+        return pool(self._output(_pad_to(self._normalise(pixels), self.least_side))).float()
 
     @torch.no_grad()
     def outputs(self, pixels: Float[Tensor, "batch 3 height width"]) -> Outputs:
         """Joined maps and the pooled output; see `Encoder.outputs`."""
         rows, cols = self._grid(pixels)
-        pixels = _pad_to(self._normalise(pixels), self._coarsest)
+        pixels = _pad_to(self._normalise(pixels), self.least_side)
         output = self._output(pixels)
-        joined = join_stages(output.hidden_states, *pixels.shape[-2:])[..., :rows, :cols]
+        # Chosen once and not by the sizes of these maps, so that an exported graph takes any size.
+        maps = [output.hidden_states[stage] for stage in self._stages]
+        joined = join_maps(maps, *pixels.shape[-2:])[..., :rows, :cols]
         return Outputs(joined.flatten(2).transpose(1, 2), pool(output).float())
 
     def _maps(self, pixels: Float32[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
@@ -80,27 +82,28 @@ class Pyramid(Encoder):
             return self.model(pixels, output_hidden_states=True)
 
     @torch.no_grad()
-    def _probe(self) -> tuple[int, int]:
-        """Coarsest stride, and width of the joined maps, by a few images of zeros.
+    def _probe(self) -> tuple[int, list[int], int]:
+        """Coarsest stride, joined maps and their width, by a few images of zeros.
 
         Raises:
             WeightsError: if the network cannot serve as a pyramid.
         """
         try:
-            coarsest = _PROBE // self._maps(torch.zeros(1, 3, _PROBE, _PROBE))[-1].shape[-1]
-            # Of several sizes, because the width must not depend on the size of the image.
-            sides = (coarsest, _PROBE, 2 * _PROBE)
-            joined = [
-                join_stages(self._maps(torch.zeros(1, 3, side, side)), side, side) for side in sides
-            ]
+            maps = self._maps(torch.zeros(1, 3, _PROBE, _PROBE))
+            coarsest = _PROBE // maps[-1].shape[-1]
+            stages = choose_stages([plane.shape[-2:] for plane in maps], _PROBE, _PROBE)
+            # Of several sizes, because neither may depend on the size of the image.
+            for side in (coarsest, 2 * _PROBE):
+                others = self._maps(torch.zeros(1, 3, side, side))
+                others_stages = choose_stages([plane.shape[-2:] for plane in others], side, side)
+                if others_stages != stages:
+                    raise self._unfit(f"images of {side} pixels have other strides than {_PROBE}")
+            joined = join_maps([maps[stage] for stage in stages], _PROBE, _PROBE)
         except (RuntimeError, ValueError) as error:
             raise self._unfit(first_line(error)) from error
-        widths = [features.shape[1] for features in joined]
-        if len(set(widths)) > 1:
-            raise self._unfit(f"images of {sides} pixels give {widths} channels")
-        if not joined[-1].isfinite().all():
+        if not joined.isfinite().all():
             raise self._unfit("its features are not finite")
-        return coarsest, widths[0]
+        return coarsest, stages, joined.shape[1]
 
     def _unfit(self, reason: str) -> WeightsError:
         return WeightsError(
@@ -121,6 +124,8 @@ def _pad_to(
 ) -> Float32[Tensor, "batch 3 rows cols"]:
     """Continue images by their edge, to the right and downwards, up to a least side."""
     height, width = pixels.shape[-2:]
+    if height >= side and width >= side:
+        return pixels  # Exporters get the sizes wrong that follow from a padding by nothing.
     return F.pad(pixels, (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")
 
 

@@ -50,7 +50,7 @@ class VisionTransformer(Encoder):
         super().__init__(model, origin)
         use_training_grid(model, architecture)
         self._layout = _LAYOUTS[architecture.model_type]
-        self.patch = architecture.patch_size
+        self.patch = self.least_side = architecture.patch_size
         self.dim = self.embedding_dim = architecture.hidden_size
         self.layers = architecture.num_hidden_layers
         self.heads = architecture.num_attention_heads

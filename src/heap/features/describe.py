@@ -52,10 +52,7 @@ def feature_dim(encoder: Encoder, config: FeatureConfig) -> int:
 
 def geometry(picture: Picture, encoder: Encoder, config: FeatureConfig) -> Geometry:
     """Geometry of the picture as it is resized for the encoder."""
-    make = Geometry.of_area
-    if config.square or config.native:
-        make = Geometry.of_square if config.square else Geometry.of_native
-    return make(picture.width, picture.height, config.resolution, encoder.patch)
+    return Geometry.of_features(picture.width, picture.height, config, encoder.patch)
 
 
 def describe(

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 from PIL import Image
 
+from heap.config import FeatureConfig
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -25,6 +27,14 @@ class Geometry:
     """Input of the model, in pixels: multiples of `patch`."""
     patch: int
     """Side of a patch, in pixels of the input."""
+
+    @classmethod
+    def of_features(cls, width: int, height: int, config: FeatureConfig, patch: int) -> "Geometry":
+        """Resize as features of this configuration are asked for."""
+        make = cls.of_area
+        if config.native or config.square:
+            make = cls.of_square if config.square else cls.of_native
+        return make(width, height, config.resolution, patch)
 
     @classmethod
     def of_area(cls, width: int, height: int, resolution: int, patch: int) -> "Geometry":

@@ -166,7 +166,7 @@ class GroupingHead(nn.Module):
     ) -> Float[Tensor, "batch group dim"]:
         """Adapt the group tokens to the patches, and project them to the space of the features."""
         patches = self.input(features)
-        tokens = self.tokens.expand(len(features), -1, -1)
+        tokens = self.tokens.expand(features.shape[0], -1, -1)
         for block in self.blocks:
             tokens = block(tokens, patches)
         adapted: Tensor = self.output(tokens)

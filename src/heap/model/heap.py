@@ -32,7 +32,8 @@ from heap.images import Picture
 from heap.images.failures import attempt, attempt_all
 from heap.images.held import is_single, to_picture, to_pictures
 from heap.images.prefetch import chunks
-from heap.model.analysis import Analysis, analyse
+from heap.model.analysing import analyse
+from heap.model.analysis import Analysis
 from heap.model.card import model_card
 from heap.model.embedding import Box, embed
 from heap.model.head import Grouping, GroupingHead

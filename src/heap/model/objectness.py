@@ -43,8 +43,8 @@ class Objectness(nn.Module):
         return torch.where(self.share > 0, self._logits(whitened).sigmoid(), 1.0)
 
     def blend(
-        self, saliency: Float[Tensor, " patch"], whitened: Float[Tensor, "patch dim"]
-    ) -> Float[Tensor, " patch"]:
+        self, saliency: Float[Tensor, "*any patch"], whitened: Float[Tensor, "*any patch dim"]
+    ) -> Float[Tensor, "*any patch"]:
         """Saliency of patches by the head, blended with their objectness by its share."""
         return saliency.lerp((self._logits(whitened) + self.lift).sigmoid(), self.share)
 

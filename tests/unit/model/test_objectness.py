@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from heap.config import HeadConfig
 from heap.features.describe import PatchFeatures
-from heap.model.analysis import analyse
+from heap.model.analysing import analyse
 from heap.model.head import GroupingHead
 from heap.model.objectness import PENALTY, SHARE, Objectness
 
