@@ -72,7 +72,15 @@ MATCHED: dict[str, Any] = {"encoder": "embedded", "picture": 0, "object": 7} | d
     MATCHING, True
 )
 TIMED: dict[str, Any] = {"encoder": "ViT-S/14", "repeat": 0}
+PASS: dict[str, Any] = {"image": "a.jpg", "backend": "torch fp32", "objects": 1, "hit": True}
+EMPTY = PASS | {"image": "b.jpg", "objects": 0, "hit": False, "iou": None}
 MINIATURES: dict[str, list[dict[str, Any]]] = {
+    "backends": [
+        PASS | {"ms": 900.0, "iou": 1.0},
+        EMPTY | {"ms": 700.0},
+        PASS | {"ms": 500.0, "iou": 0.75, "backend": "onnxruntime int8"},
+        EMPTY | {"ms": 400.0, "backend": "onnxruntime int8"},
+    ],
     "matching": [MATCHED, MATCHED | {"box": False}],
     "start": [
         {"command": command, "state": state, "repeat": repeat, "cpu_seconds": seconds}
@@ -423,6 +431,14 @@ class TestSummariesByHand:
         ahead = {name: gap["iou"]["mean"] for name, gap in summary["student_ahead_of"].items()}
         assert ahead == pytest.approx({"embedded": -0.125, "embedded-small": 0.375})
         assert summary["neighbour"] == {"embedded": 1.0, "embedded-small": 0.0, "student": 0.5}
+
+    def test_back_ends_are_compared_by_their_masks(self) -> None:
+        summary = self.summary("backends")
+        assert summary["torch fp32"] == {
+            "images": 2, "ms": 800, "iou": 1, "same": 1, "corloc": 0.5, "objects": 0.5,
+        }  # fmt: skip
+        rounded = summary["onnxruntime int8"]
+        assert (rounded["ms"], rounded["iou"], rounded["same"]) == (450, 0.75, 0.5)
 
     def test_throughput_is_the_share_of_the_bare_encoder(self) -> None:
         found = self.summary("throughput")["ViT-S/14"]
