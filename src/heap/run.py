@@ -20,7 +20,7 @@ from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
 from heap.store import schema
 from heap.store.columns import read_rows
-from heap.store.condition import quote
+from heap.store.condition import is_storable, quote
 from heap.store.database import reading
 from heap.store.history import Entry, read_history
 from heap.store.objects import ObjectTable
@@ -30,6 +30,7 @@ from heap.store.search import Hits, nearest, vector_of
 from heap.store.store import RunStore
 
 if TYPE_CHECKING:
+    from heap.categories.drawing import EditedMasks
     from heap.export.command import Exported
     from heap.export.formats import FormatName, ImageMode
     from heap.images import Picture
@@ -248,6 +249,54 @@ class Run:
             listed, apart = categories(editor.store), count_apart(editor.store)
         return EditedCategories(listed, apart, count_sorted, gallery)
 
+    def edit_masks(
+        self,
+        *,
+        replace: Mapping[str, Any] | None = None,
+        add: Mapping[str, Sequence[Any]] | None = None,
+        split: Mapping[str, Any] | None = None,
+        who: str | None = None,
+        on_progress: OnProgress = silent,
+    ) -> "EditedMasks":
+        """Correct masks of objects, and add objects that were missed.
+
+        Objects get the masks in `replace`, by their ids; images get more objects, by a list of
+        masks for a key in `add`; and objects in `split` become several, by the masks of their
+        parts, by "parts" where they are not connected, or by "regions". The first, or largest, part
+        keeps the id. A mask is an array of the shape (height, width) of the upright original, an
+        `Rle`, or COCO's size and counts. Boxes, regions and embeddings follow; where the model or
+        the photo is not at hand, embeddings are `outdated`. All is done, or nothing if any of it
+        cannot be done; the gallery is written again. See `heap.categories.drawing.edit_masks`.
+
+        Raises:
+            InputError: if something of this cannot be done, saying why.
+            BusyError: if another process is writing to the run.
+            StoreError: if the store is damaged or cannot be written.
+        """
+        from heap.categories.drawing import MaskEdits, edit_masks
+        from heap.store.editing import Editor
+
+        edits = MaskEdits(dict(replace or {}), dict(add or {}), dict(split or {}))
+        with Editor(self.store.run) as editor:
+            edited = edit_masks(editor, edits, self.embed, _user() if who is None else who)
+            self._write_gallery(editor.store, on_progress)
+        return edited
+
+    def embed(
+        self, key: str, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> Float32[np.ndarray, "box dim"]:
+        """Embeddings of boxes of an image of the run, by its model.
+
+        Raises:
+            InputError: if there is no such image, or the model is not where it was.
+            ImageError: if the photo cannot be read again.
+        """
+        model, config = self.model(), self.discovered_with
+        picture = self._picture_again(key)
+        if picture is None:
+            raise InputError(f"{self.store.run} has no image {key!r}")
+        return np.asarray(model.embed([(picture, box) for box in boxes], config))
+
     def undo(self, *, on_progress: OnProgress = silent) -> Entry:
         """Take back the last correction that stands; the gallery is written again.
 
@@ -347,17 +396,26 @@ class Run:
 
     def _picture_of(self, image: Any) -> "Picture":
         """Picture of an image that a program holds, or of one of the run by its key."""
-        from heap.images import decode_bytes
         from heap.images.held import is_single, to_picture
 
-        if isinstance(image, str) and not os.path.lexists(image):
-            table = self.store.table(schema.IMAGES)
-            for row in read_rows(table, ["source", "digest"], f"key = {quote(image)}").to_pylist():
-                photo = self.photos.read(image, row["source"], row["digest"])
-                return decode_bytes(image, photo.data)
+        named = isinstance(image, str) and not os.path.lexists(image)
+        if named and (picture := self._picture_again(image)) is not None:
+            return picture
         if not is_single(image):
             raise InputError("search takes one image; ask for each of several by itself")
         return to_picture(image)
+
+    def _picture_again(self, key: str) -> "Picture | None":
+        """Picture of an image of the run, read again; None if there is no such image."""
+        from heap.images import decode_bytes
+
+        if not is_storable(key):
+            return None
+        table = self.store.table(schema.IMAGES)
+        for row in read_rows(table, ["source", "digest"], f"key = {quote(key)}").to_pylist():
+            photo = self.photos.read(key, row["source"], row["digest"])
+            return decode_bytes(key, photo.data)
+        return None
 
 
 def _categories(numbers: Iterable[Any]) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 import heap
-from heap.store.history import State
+from heap.store.state import State
 from heap.store.store import RunStore
 
 from .opening import choose, open_page

@@ -1,19 +1,57 @@
 """Sorting: categories are made, and objects that have none get theirs."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from heap.base.errors import InputError
 from heap.categories.cluster import CRITERION, Clusters, cluster, match_clusters
 from heap.categories.listing import NONE
 from heap.categories.members import Members, read_members, write_members
 from heap.store import schema
+from heap.store.columns import unit_vectors
+from heap.store.database import reading
 from heap.store.editing import Editor
+from heap.store.store import RunStore
 
 _LAST_SEED = 2**32 - 1
 """Largest seed that scikit-learn takes."""
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The categories of a run, as objects are sorted by them."""
+
+    numbers: Int64[np.ndarray, " category"]
+    clusters: Clusters
+
+    def sort(
+        self, vectors: Float32[np.ndarray, "object dim"]
+    ) -> tuple[Int64[np.ndarray, " object"], Float32[np.ndarray, " object"]]:
+        """Category of each vector, `NONE` where it fits into none, and its similarity."""
+        places, similarity = self.clusters.assign(vectors)
+        return np.append(self.numbers, NONE)[places], similarity
+
+    def similarity(self, vector: Float32[np.ndarray, " dim"], category: int) -> float | None:
+        """Cosine with the prototype of a category; None where there is no such category."""
+        (places,) = np.nonzero(self.numbers == category)
+        if not len(places):
+            return None
+        return float(unit_vectors(vector[None])[0] @ self.clusters.prototypes[places[0]])
+
+
+def read_prototypes(store: RunStore) -> Prototypes | None:
+    """Read the categories of a run; None where there are none."""
+    table = store.find(schema.CATEGORIES)
+    if table is None:
+        return None
+    with reading(store.run):
+        listed = table.to_arrow().sort_by("id")
+    prototypes = np.array(listed["prototype"].to_pylist(), dtype=np.float32)
+    return Prototypes(listed["id"].to_numpy(), Clusters(prototypes, listed["least"].to_numpy()))
 
 
 def sort_objects(
@@ -96,12 +134,8 @@ def _make_rows(
 
 def _sort_waiting(editor: Editor, objects: Members) -> int:
     waiting = np.flatnonzero(objects.categories < 0)
-    if not len(waiting):
+    prototypes = read_prototypes(editor.store)
+    if not len(waiting) or prototypes is None:
         return 0
-    listed = editor.store.table(schema.CATEGORIES).to_arrow().sort_by("id")
-    prototypes = np.array(listed["prototype"].to_pylist(), dtype=np.float32)
-    clusters = Clusters(prototypes, listed["least"].to_numpy())
-    places, similarity = clusters.assign(objects.vectors[waiting])
-    numbers = np.append(listed["id"].to_numpy(), NONE)[places]
-    write_members(editor, objects, waiting, numbers, similarity)
+    write_members(editor, objects, waiting, *prototypes.sort(objects.vectors[waiting]))
     return len(waiting)

@@ -167,6 +167,11 @@ def search(
     )
     if hits.searched_with is not None:
         _say_recall(hits.searched_with)
+    if hits.outdated:
+        err_console.print(
+            f"{hits.outdated} objects with corrected masks have no embedding of these yet; repeat "
+            "heap discover with the same images",
+        )
     if as_json:
         print_json([asdict(hit) for hit in hits])
         return

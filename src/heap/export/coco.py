@@ -23,6 +23,9 @@ from heap.store.records import Finished
 Annotation = Callable[[Labelled, int], dict[str, Any]]
 """Function from an object and the number of its class to COCO's annotation."""
 
+_BY_PERSON = {"source": "person"}
+"""Extra member, beside the score, of an annotation whose mask a person has corrected."""
+
 
 class CocoFile:
     """A COCO file that takes its images one by one; ids count from 1 in that order."""
@@ -87,7 +90,10 @@ def write_coco(records: Iterable[Finished], path: Path | str) -> None:
         for record in records:
             result, objects = record.result, record.result.objects
             columns = objects.boxes.tolist(), objects.scores.tolist(), objects.masks
-            annotations = (coco_annotation(1, *row) for row in zip(*columns, strict=True))
+            annotations = (
+                coco_annotation(1, *row) | (_BY_PERSON if place in record.drawn else {})
+                for place, row in enumerate(zip(*columns, strict=True))
+            )
             name = name_of(result.key)
             file.add(name, result.width, result.height, annotations, record.note)
 
@@ -137,7 +143,8 @@ def _coco(
 
 
 def _run_lengths(labelled: Labelled, number: int) -> dict[str, Any]:
-    return coco_annotation(number, labelled.box, labelled.score, labelled.mask)
+    annotation = coco_annotation(number, labelled.box, labelled.score, labelled.mask)
+    return annotation | (_BY_PERSON if labelled.drawn else {})
 
 
 def _polygons(labelled: Labelled, number: int) -> dict[str, Any]:

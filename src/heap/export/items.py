@@ -35,6 +35,8 @@ class Labelled:
     mask: Rle
     label: str
     vector: Float32[np.ndarray, " dim"]
+    drawn: bool = False
+    """Whether the mask is by a person."""
 
     @property
     def index(self) -> int:
@@ -195,7 +197,10 @@ def _item(record: Finished, name: str, labels: Labels, min_score: float) -> Item
         label = labels.of(object_id)
         if label is not None and score >= min_score:
             mask, vector = objects.masks[index], objects.embeddings[index]
-            kept.append(Labelled(object_id, tuple(box), score, mask, label, vector))
+            drawn = index in record.drawn
+            kept.append(Labelled(object_id, tuple(box), score, mask, label, vector, drawn))
+    # Those that a person has added are the last of their image, and sure.
+    kept.sort(key=lambda labelled: -labelled.score)
     return Item(
         result.key, name, result.width, result.height, record.source, record.digest, tuple(kept)
     )

@@ -21,7 +21,8 @@ def labelme_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) 
 
     Pieces of one object share a `group_id`, which is LabelMe's way. Holes are joined to the outline
     as `heap.masks.outlines` says: shapes of type `mask` would keep them too, but LabelMe reads
-    them only from 5.4 on, and nobody can move their edges. `description` says the id and the score.
+    them only from 5.4 on, and nobody can move their edges. `description` says the id, the score,
+    and whether a person has corrected it.
     """
     for split in splits:
         (folder / split).mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,8 @@ def _shapes(labelled: Labelled, number: int) -> list[dict[str, Any]]:
             "label": labelled.label,
             "points": (ring + CENTRE).round(2).tolist(),
             "group_id": number if len(rings) > 1 else None,
-            "description": f"{labelled.id}, score {labelled.score:.3f}",
+            "description": f"{labelled.id}, score {labelled.score:.3f}"
+            + (", corrected by a person" if labelled.drawn else ""),
             "shape_type": "polygon",
             "flags": {},
             "mask": None,

@@ -22,6 +22,7 @@ _SCHEMA = pa.schema(
         pa.field("split", pa.string()),  # may be empty
         pa.field("label", pa.string()),
         pa.field("score", pa.float32()),
+        pa.field("drawn", pa.bool_()),  # the mask is by a person
         pa.field("area", pa.int64()),  # pixels of the object
         pa.field("visible", pa.int64()),  # those of them that no better object covers
     ]
@@ -57,6 +58,7 @@ def map_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> I
                         "id": labelled.id,
                         "label": labelled.label,
                         "score": labelled.score,
+                        "drawn": labelled.drawn,
                         "area": int(dense[number - 1].sum()),
                         "visible": visible[number],
                     }

@@ -26,6 +26,7 @@ _COLUMNS = [
     pa.field("split", pa.string()),  # may be empty
     pa.field("label", pa.string()),
     pa.field("score", pa.float32()),
+    pa.field("drawn", pa.bool_()),  # the mask is by a person
     pa.field("x1", pa.float32()),  # xyxy pixel edges, from 0, x2 and y2 exclusive
     pa.field("y1", pa.float32()),
     pa.field("x2", pa.float32()),
@@ -114,6 +115,7 @@ def _object_cells(labelled: Labelled) -> Row:
         "id": labelled.id,
         "label": labelled.label,
         "score": labelled.score,
+        "drawn": labelled.drawn,
         **dict(zip(("x1", "y1", "x2", "y2"), labelled.box, strict=True)),
         "area": int(labelled.pixels.sum()),
         "mask_counts": labelled.mask.counts,

@@ -24,9 +24,9 @@ _MOST = 254
 def voc_writer(folder: Path, classes: Sequence[str], splits: Sequence[str]) -> Iterator[Add]:
     """Writer of Annotations, Segmentation{Class,Object}, ImageSets and labelmap.txt; see `Writer`.
 
-    Boxes are 1-based and inclusive, as VOC's are, and polygons 1-based. The elements `score` and
-    `polygon` are additions. In the label maps a better score covers a lower one; objects after the
-    254th of an image are in the XML only.
+    Boxes are 1-based and inclusive, as VOC's are, and polygons 1-based. The elements `score`,
+    `polygon` and, where a person has corrected the mask, `source` are additions. In the label maps
+    a better score covers a lower one; objects after the 254th of an image are in the XML only.
 
     Raises:
         InputError: if there are more than 254 classes.
@@ -108,6 +108,8 @@ def _object(root: Element, labelled: Labelled) -> None:
     _text(element, "truncated", int(at_border))
     _text(element, "difficult", 0)
     _text(element, "score", f"{labelled.score:.6g}")
+    if labelled.drawn:
+        _text(element, "source", "person")
     box = SubElement(element, "bndbox")
     corners = {"xmin": left + 1, "ymin": top + 1, "xmax": right, "ymax": bottom}
     for name, value in corners.items():

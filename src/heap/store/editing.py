@@ -1,6 +1,6 @@
 """Corrections of the categories of a run and of its objects, by one writer at a time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from heap.store.checked import replace_columns
 from heap.store.columns import read_rows
 from heap.store.database import Database, Table, writing
 from heap.store.index import refresh_index
+from heap.store.redrawing import redraw
+from heap.store.state import State
 from heap.store.store import RunStore
 
 
 class Editor(Closing):
-    """Writes categories and what belongs to them; results of images stay as they are.
+    """Writes categories and what belongs to them, and masks that a person corrects.
 
     A context manager: it holds the lock of the run until it is closed. Each call is one step that
     a kill does or does not let happen; those inside `correct` are one together. All of them raise
@@ -46,19 +48,20 @@ class Editor(Closing):
             self._lock.close()
 
     @contextmanager
-    def correct(self, what: str, who: str = "") -> Iterator[None]:
+    def correct(self, what: str, who: str = "", *, redrawn: Collection[str] = ()) -> Iterator[None]:
         """Make what is written inside one correction: all of it or nothing, for a kill too.
 
-        The history keeps `what` was done, and `who` did it.
+        The history keeps `what` was done, and `who` did it. Masks are corrected only of the images
+        in `redrawn`.
         """
         database = self.store.database
         with writing(self.store.run):
-            before = history.State.read(database)
+            before = State.read(database, redrawn)
             number = history.begin(database, what, who)
         try:
             yield
             with writing(self.store.run):
-                history.finish(database, number, before)
+                history.finish(database, number, before, redrawn)
         except BaseException:
             with writing(self.store.run):
                 history.roll_back(database)
@@ -98,6 +101,11 @@ class Editor(Closing):
         """Replace the given columns of the objects whose `id` is in `columns`, each once."""
         with writing(self.store.run):
             replace_columns(self._objects(), columns)
+
+    def redraw(self, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replace whole rows of objects of an image by their `id`, and add those that are new."""
+        with writing(self.store.run):
+            redraw(self.store.database, key, rows)
 
     def update_objects(self, where: str, values: Mapping[str, Any]) -> None:
         """Set columns of the objects that fit the filter `where`."""

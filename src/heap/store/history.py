@@ -9,7 +9,7 @@ short is rolled back to these by the next process that writes to the run. All fu
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,18 +18,15 @@ import pyarrow as pa
 
 from heap.store import schema
 from heap.store.checked import replace_columns
-from heap.store.columns import decode_texts, embedding_dim, read_rows
+from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Database, find_table, put_table
+from heap.store.redrawing import Rows, redraw_back
+from heap.store.state import CORRECTED, State
 
 Side = Literal["before", "after"]
-Rows = dict[str, dict[str, Any]]
-"""Rows by their `id`, as text."""
-
-_CORRECTED = ["id", "category", "similarity", "rejected", "reviewed"]
-"""Columns of objects that corrections change."""
 _LONGEST = 300
 """Characters of what was done that are kept."""
-_CHANGED = (schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
+_CHANGED = (schema.IMAGES, schema.OBJECTS, schema.CATEGORIES, schema.INDEX)
 """Tables that corrections change."""
 
 
@@ -47,40 +44,6 @@ class Entry:
     """What was done, in words."""
     undone: bool
     """Whether it was taken back."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What corrections change: some columns of the objects, and the categories."""
-
-    objects: Rows
-    categories: Rows
-
-    @classmethod
-    def read(cls, database: Database) -> "State":
-        """Read the run as it is now."""
-        objects = find_table(database, schema.OBJECTS)
-        categories = find_table(database, schema.CATEGORIES)
-        return cls(
-            {} if objects is None else _by_id(read_rows(objects, _CORRECTED)),
-            {} if categories is None else _by_id(categories.to_arrow()),
-        )
-
-    def unlike(self, other: "State") -> "State":
-        """Rows that the other state has not, or not so."""
-        return State(
-            {id: row for id, row in self.objects.items() if other.objects.get(id) != row},
-            {id: row for id, row in self.categories.items() if other.categories.get(id) != row},
-        )
-
-    def to_json(self) -> str:
-        """Text that `from_json` reads; 32-bit floats come back bit for bit."""
-        return json.dumps({"objects": self.objects, "categories": self.categories})
-
-    @classmethod
-    def from_json(cls, text: str) -> "State":
-        """Read the text of `to_json`."""
-        return cls(**json.loads(text))
 
 
 def read_history(database: Database) -> list[Entry]:
@@ -110,12 +73,14 @@ def begin(database: Database, what: str, who: str) -> int:
     return number
 
 
-def finish(database: Database, number: int, before: State) -> None:
+def finish(database: Database, number: int, before: State, redrawn: Collection[str] = ()) -> None:
     """Keep what the entry `number` has changed since `before`; an entry without a change goes.
+
+    `redrawn` are the images whose masks may have changed.
 
     So do those that were taken back: what they would change again is no longer there.
     """
-    after, table = State.read(database), database.open_table(schema.HISTORY)
+    after, table = State.read(database, redrawn), database.open_table(schema.HISTORY)
     old, new = before.unlike(after), after.unlike(before)
     if old == new:  # both are empty
         table.delete(f"number = {number}")
@@ -163,6 +128,7 @@ def _travel(database: Database, entry: Entry, side: Side) -> Entry:
     # What has changed otherwise since, such as objects of a photo that was worked on again, stays.
     objects = {id: row for id, row in new.objects.items() if now.objects.get(id) == old.objects[id]}
     _write_objects(database, objects)
+    redraw_back(database, old.redrawn, new.redrawn)
     others = {id: row for id, row in now.categories.items() if id not in old.categories}
     _restore_categories(database, others | new.categories)
     undone = side == "before"
@@ -173,7 +139,7 @@ def _travel(database: Database, entry: Entry, side: Side) -> Entry:
 def _write_objects(database: Database, rows: Rows) -> None:
     if rows:
         table = database.open_table(schema.OBJECTS)
-        columns = pa.schema([table.schema.field(name) for name in _CORRECTED])
+        columns = pa.schema([table.schema.field(name) for name in CORRECTED])
         changed = pa.Table.from_pylist(list(rows.values()), schema=columns)
         replace_columns(table, changed)
 
@@ -216,10 +182,3 @@ def _go_back(database: Database, versions: Mapping[str, int | None]) -> None:
 def _plain(text: str) -> str:
     """Text that can be stored and listed: names in it are not yet known to be usable ones."""
     return text.encode(errors="replace").decode()[:_LONGEST]
-
-
-def _by_id(table: pa.Table) -> Rows:
-    ids = table["id"]
-    if pa.types.is_string(ids.type):  # After flipped bits it may be no UTF-8.
-        table = table.set_column(table.column_names.index("id"), "id", pa.array(decode_texts(ids)))
-    return {str(row["id"]): row for row in table.to_pylist()}

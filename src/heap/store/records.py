@@ -22,6 +22,8 @@ class Finished:
     read again."""
     stamp: str = field(default="", compare=False)
     """`Source.stamp` of the image before it was read."""
+    drawn: tuple[int, ...] = ()
+    """Places of the objects whose masks are by a person."""
 
     @property
     def key(self) -> str:

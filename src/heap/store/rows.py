@@ -51,9 +51,9 @@ def image_row(record: Finished | Failure) -> dict[str, Any]:
     }
 
 
-def object_rows(result: ImageResult) -> list[dict[str, Any]]:
+def object_rows(record: Finished) -> list[dict[str, Any]]:
     """The rows of the object table for one image."""
-    key, objects = result.key, result.objects
+    key, objects = record.key, record.result.objects
     return [
         {
             "id": f"{key}#{index}",
@@ -62,17 +62,22 @@ def object_rows(result: ImageResult) -> list[dict[str, Any]]:
             **dict(zip(("x1", "y1", "x2", "y2"), objects.boxes[index], strict=True)),
             "score": objects.scores[index],
             "region": objects.regions[index],
-            "mask_height": mask.height,
-            "mask_width": mask.width,
-            "mask_counts": mask.counts,
+            **mask_cells(mask),
             "vector": objects.embeddings[index],
             "category": None,
             "similarity": None,
             "rejected": False,
             "reviewed": False,
+            "drawn": index in record.drawn,
+            "outdated": False,
         }
         for index, mask in enumerate(objects.masks)
     ]
+
+
+def mask_cells(mask: Rle) -> dict[str, Any]:
+    """Cells of the row of an object that hold its mask."""
+    return {"mask_height": mask.height, "mask_width": mask.width, "mask_counts": mask.counts}
 
 
 def to_failure(row: Row) -> Failure:
@@ -89,9 +94,29 @@ def to_finished(row: Row, objects: Sequence[Row], dim: int) -> Finished:
     Raises:
         ValueError: if any of them is damaged or missing.
     """
+    result = _to_result(row, objects, dim)
+    ids = [f"{result.key}#{index}" for index in range(row["objects"])]
+    if row["checksum"] != _checksum(result) or ids != [part["id"] for part in objects]:
+        raise ValueError(f"the rows of {result.key!r} have changed")
+    source, stamp = row["source"] or "", row["stamp"] or ""
+    drawn = tuple(index for index, part in enumerate(objects) if part["drawn"])
+    return Finished(result, row["thumbnail"], row["digest"], row["note"], source, stamp, drawn)
+
+
+def redrawn_cells(row: Row, objects: Sequence[Row], dim: int) -> dict[str, Any]:
+    """Cells of the row of an image that depend on its objects, for other objects than it had."""
+    return {
+        "key": row["key"],
+        "status": "done" if objects else "empty",
+        "checksum": _checksum(_to_result(row, objects, dim)),
+        "objects": len(objects),
+    }
+
+
+def _to_result(row: Row, objects: Sequence[Row], dim: int) -> ImageResult:
     grid = (row["grid_h"], row["grid_w"])
     region_dim = len(row["foreground"])
-    result = ImageResult(
+    return ImageResult(
         key=row["key"],
         width=row["width"],
         height=row["height"],
@@ -106,11 +131,6 @@ def to_finished(row: Row, objects: Sequence[Row], dim: int) -> Finished:
         foreground=np.asarray(row["foreground"], dtype=np.float32),
         background=np.asarray(row["background"], dtype=np.float32),
     )
-    ids = [f"{result.key}#{index}" for index in range(row["objects"])]
-    if row["checksum"] != _checksum(result) or ids != [part["id"] for part in objects]:
-        raise ValueError(f"the rows of {result.key!r} have changed")
-    source, stamp = row["source"] or "", row["stamp"] or ""
-    return Finished(result, row["thumbnail"], row["digest"], row["note"], source, stamp)
 
 
 def _to_objects(rows: Sequence[Row], dim: int) -> Objects:

@@ -7,7 +7,7 @@ fixed-size list, the form that vector search needs.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 CONFIG = "config"
 IMAGES = "images"
@@ -86,6 +86,9 @@ def objects_schema(dim: int) -> pa.Schema:
             pa.field("checksum", pa.int64()),  # of the row, see `heap.store.checked`
             # Since version 5.
             pa.field("reviewed", pa.bool_(), nullable=False),  # a person has decided about it
+            # Since version 6.
+            pa.field("drawn", pa.bool_(), nullable=False),  # its mask is by a person
+            pa.field("outdated", pa.bool_(), nullable=False),  # its vector is of an earlier mask
         ]
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import numpy as np
 from jaxtyping import Float32
@@ -37,8 +38,13 @@ class Hit:
 class Hits(list[Hit]):
     """Objects that a search found, most alike first."""
 
-    def __init__(self, hits: Iterable[Hit] = (), searched_with: Index | None = None) -> None:
+    def __init__(
+        self, hits: Iterable[Hit] = (), searched_with: Index | None = None, outdated: int = 0
+    ) -> None:
         super().__init__(hits)
+        self.outdated = outdated
+        """Objects of the run whose masks were corrected where the model was not at hand: they are
+        compared by their earlier embeddings, and new ones are not found."""
         self.searched_with = searched_with
         """The index that was used, with its recall; None: every object was compared."""
 
@@ -75,6 +81,7 @@ def nearest(
     _check(store, vector, embedding_dim(objects.table))
     with reading(store.run):
         fitting = objects.count(*conditions)
+        outdated = objects.count(f"outdated AND {FINDABLE}")
     condition = objects.condition(
         *conditions, FINDABLE, *category_condition(rejected_categories(store))
     )
@@ -95,9 +102,10 @@ def nearest(
             row["category"], 1 - row["_distance"],
         )
         for row in matches
-        if row["id"] not in without
+        # An object that was never embedded has no cosine with anything.
+        if row["id"] not in without and isfinite(row["_distance"])
     ]  # fmt: skip
-    return Hits(hits[:count], index)
+    return Hits(hits[:count], index, outdated)
 
 
 def _check(store: RunStore, vector: Float32[np.ndarray, " _"], dim: int) -> None:

@@ -51,10 +51,10 @@ class Writer:
         known = latest.keys() & self._begun
         self._remove(known)
         self._begun |= latest.keys()
-        results = [record.result for record in latest.values() if isinstance(record, Finished)]
-        objects = [row for result in results for row in object_rows(result)]
+        finished = [record for record in latest.values() if isinstance(record, Finished)]
+        objects = [row for record in finished for row in object_rows(record)]
         if objects:
-            table = self._objects_table(results[0].objects.embeddings.shape[1])
+            table = self._objects_table(finished[0].result.objects.embeddings.shape[1])
             table.add(with_checksums(pa.Table.from_pylist(objects, schema=table.schema)))
         images = [image_row(record) for record in latest.values()]
         self._images.add(pa.Table.from_pylist(images, schema=schema.IMAGES_SCHEMA))

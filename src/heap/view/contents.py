@@ -13,6 +13,9 @@ from heap.report.outlines import canvas_of, svg_path
 from heap.results import ImageResult
 from heap.view.snapshot import Snapshot
 
+_VERSION = 8
+"""Digits of the checksum of an image that tell one version of it from the next."""
+
 
 class About(BaseModel):
     """The run as a whole."""
@@ -54,6 +57,8 @@ class ImageColumns(BaseModel):
     width: list[int]
     height: list[int]
     note: list[str]
+    version: list[str]
+    """Another text whenever the objects of the image have other masks."""
 
 
 class ObjectColumns(BaseModel):
@@ -72,6 +77,8 @@ class ObjectColumns(BaseModel):
     """Rows of the objects that a person has rejected."""
     reviewed: list[int]
     """Rows of the objects that a person has accepted or rejected one by one."""
+    drawn: list[int]
+    """Rows of the objects whose masks are by a person."""
 
 
 class FailedImage(BaseModel):
@@ -144,6 +151,7 @@ def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -
             width=images["width"].to_pylist(),
             height=images["height"].to_pylist(),
             note=images["note"].fill_null("").to_pylist(),
+            version=[checksum.hex()[:_VERSION] for checksum in images["checksum"].to_pylist()],
         ),
         objects=ObjectColumns.model_construct(
             image=row_of[now.objects["image"].to_numpy()].tolist(),
@@ -153,6 +161,7 @@ def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -
             similarity=_round(now.objects["similarity"]),
             rejected=np.flatnonzero(rejected).tolist(),
             reviewed=np.flatnonzero(now.objects["reviewed"].to_numpy()).tolist(),
+            drawn=np.flatnonzero(now.objects["drawn"].to_numpy()).tolist(),
         ),
         failures=[
             FailedImage(key=row["key"], stage=row["stage"], reason=row["reason"])

@@ -5,7 +5,6 @@ import json
 import mmap
 import re
 from base64 import b64encode
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
@@ -106,19 +105,16 @@ def _open_earlier(path: Path | str, start: bytes) -> Iterator[_Earlier]:
 
 
 def _origins(now: Snapshot, data: Contents) -> dict[str, str]:
-    """Digest of what the drawing of each image depends on, by key; those that failed have none.
-
-    One run has one model: with the content of a file and its boxes all else is the same.
-    """
-    digest_of = dict(
-        zip(*(now.images[name].to_pylist() for name in ("key", "digest")), strict=True)
-    )
-    images, boxes = data.images, defaultdict(list)
-    for row, box in zip(data.objects.image, data.objects.box, strict=True):
-        boxes[row].append(box)
+    """Digest of what the drawing of each image depends on, by key; those that failed have none."""
+    stored = {
+        key: (digest, checksum.hex())
+        for key, digest, checksum in zip(
+            *(now.images[name].to_pylist() for name in ("key", "digest", "checksum")), strict=True
+        )
+    }
     origins = {}
-    for row, (key, *size) in enumerate(zip(images.key, images.width, images.height, strict=True)):
-        drawn = json.dumps([key, digest_of[key], size, boxes[row]])
+    for key in data.images.key:
+        drawn = json.dumps([key, *stored[key]])
         origins[key] = hashlib.blake2b(drawn.encode(), digest_size=16).hexdigest()
     return origins
 

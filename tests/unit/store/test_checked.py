@@ -37,7 +37,9 @@ def run(tmp_path: Path) -> Path:
 
 def rows() -> pa.Table:
     """Rows of objects with and without a category."""
-    table = pa.Table.from_pylist(object_rows(example("a", 3)), schema=schema.objects_schema(DIM))
+    table = pa.Table.from_pylist(
+        object_rows(Finished(example("a", 3))), schema=schema.objects_schema(DIM)
+    )
     for name, cells in (("category", [4, None, 0]), ("similarity", [0.5, None, None])):
         place = table.column_names.index(name)
         table = table.set_column(place, name, pa.array(cells, table[name].type))

@@ -13,7 +13,7 @@ from heap.categories import edit
 from heap.categories.sorting import sort_objects
 from heap.store.database import find_table
 from heap.store.editing import Editor
-from heap.store.history import State
+from heap.store.state import State
 from heap.store.store import RunStore
 
 from .runs import add, around

@@ -12,7 +12,7 @@ import pytest
 
 import heap
 from heap.store.editing import Editor
-from heap.store.history import State
+from heap.store.state import State
 from heap.store.store import RunStore
 
 from .runs import add, around
