@@ -282,10 +282,8 @@ class Run:
             self._write_gallery(editor.store, on_progress)
         return edited
 
-    def embed(
-        self, key: str, boxes: Sequence[tuple[float, float, float, float]]
-    ) -> Float32[np.ndarray, "box dim"]:
-        """Embeddings of boxes of an image of the run, by its model.
+    def embed(self, key: str, boxes: Iterable[Any]) -> Float32[np.ndarray, "box dim"]:
+        """Embeddings of boxes of an image of the run, by its model; boxes are as in `search`.
 
         Raises:
             InputError: if there is no such image, or the model is not where it was.
@@ -295,7 +293,7 @@ class Run:
         picture = self._picture_again(key)
         if picture is None:
             raise InputError(f"{self.store.run} has no image {key!r}")
-        return np.asarray(model.embed([(picture, box) for box in boxes], config))
+        return np.asarray(model.embed([(picture, box_of(box)) for box in boxes], config))
 
     def undo(self, *, on_progress: OnProgress = silent) -> Entry:
         """Take back the last correction that stands; the gallery is written again.

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from profiles import swapped_profile
 
+import heap as package
 from heap.base.errors import ConfigError, InputError
 from heap.base.files import file_stem
 from heap.categories.edit import reject_objects
@@ -181,3 +182,30 @@ def test_a_photo_with_a_profile_has_its_colours_in_the_gallery_and_the_overlays(
         with Image.open(file) as image:
             shown = np.asarray(image.convert("RGB")).astype(int)
         assert np.abs(shown - [0, 250, 0]).max() <= 4
+
+
+def test_corrected_masks_stay_and_get_their_embeddings(
+    heap: Heap, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    discover(photos, out, model=heap, config=CONFIG, limit=5)
+    collection = package.open(out)
+    first = next(result for result in collection.results() if len(result.objects))
+    mask = np.zeros((first.height, first.width), dtype=bool)
+    mask[3:40, 5:60] = True
+    # The model has no name here, so that the run cannot load it.
+    edited = collection.edit_masks(replace={f"{first.key}#0": mask}, add={first.key: [mask]})
+    assert edited.outdated == edited.ids
+    again = discover(photos, out, model=heap, config=CONFIG, limit=5)
+    assert again.images == 0
+    objects = next(result for result in collection.results() if result.key == first.key).objects
+    assert (objects.masks[0].decode() == mask).all()
+    assert (objects.masks[-1].decode() == mask).all()
+    assert len(objects) == len(first.objects) + 1
+    assert collection.search(object_id=edited.ids[0]).outdated == 0
+    # Both have one box, and so one embedding.
+    np.testing.assert_array_equal(objects.embeddings[0], objects.embeddings[-1])
+    assert np.linalg.norm(objects.embeddings[0]) > 0
+    collection.undo()
+    (back,) = (result for result in collection.results() if result.key == first.key)
+    assert back == first

@@ -69,8 +69,9 @@ def from_counts(counts: Iterable[int], shape: tuple[int, int]) -> Mask:
     Raises:
         ValueError: unless they are as many as the pixels of `shape` (height, width).
     """
-    lengths = np.fromiter(counts, dtype=np.int64)
-    if (lengths < 0).any() or lengths.sum() != shape[0] * shape[1]:
+    lengths, pixels = list(counts), shape[0] * shape[1]
+    # As Python's numbers, which cannot overflow.
+    if any(not 0 <= length <= pixels for length in lengths) or sum(lengths) != pixels:
         raise ValueError(f"the run lengths do not make {shape[0]} x {shape[1]} pixels")
     runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return np.asarray(runs.reshape(shape, order="F"))

@@ -112,6 +112,7 @@ def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> Out
         store.add(fresh)
         done, worked = done + len(chunk), worked + len(fresh)
         work.report("objects", done, len(sources))
+    embed_outdated(work, sources)
     failed = {failure.key for failure in store.failures()}
     usable = len({source.key for source in sources} - failed)
     return Outcome(worked, usable, matched.changed, len(matched.places), matched.gone)
@@ -133,6 +134,23 @@ def chunks_left(matched: Matched, size: int) -> list[list[Source]]:
 def is_news(record: Finished | Failure, failed_before: Collection[Failure]) -> bool:
     """Whether a record has to be stored; most of those that failed before fail again alike."""
     return isinstance(record, Finished) or record not in failed_before
+
+
+def embed_outdated(work: Work, sources: Sequence[Source]) -> None:
+    """Embed the objects whose masks were corrected where the model was not at hand.
+
+    Those of photos that cannot be read wait on.
+    """
+    waiting = work.store.outdated()
+    for source in sources:
+        objects = waiting.get(source.key, ())
+        picture = read_picture(source, limits=work.limits) if objects else None
+        if isinstance(picture, Picture):
+            crops = [(picture, box) for _, box in objects]
+            vectors = work.heap.embed(crops, work.config)
+            ids = [id for id, _ in objects]
+            work.store.update_vectors(source.key, dict(zip(ids, vectors, strict=True)))
+        work.stop.check()
 
 
 class Places:

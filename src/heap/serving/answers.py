@@ -10,6 +10,11 @@ Box = tuple[float, float, float, float]
 _MOST = 10_000
 """Most categories or objects of one correction, so that none holds up all others."""
 
+_MOST_MASKS = 64
+"""Most masks of one correction."""
+_MOST_RUNS = 1_000_000
+"""Most run lengths of a mask."""
+
 
 class CategoryAnswer(BaseModel):
     """A category."""
@@ -113,6 +118,36 @@ class Corrected(BaseModel):
     categories: list[CategoryAnswer]
 
 
+class Redrawn(Corrected):
+    """The run after a correction of masks."""
+
+    ids: list[str]
+    """Objects whose masks are others now, and those that are new."""
+    outdated: int
+    """Those of them whose embedding could not be made again."""
+    reason: str
+    """Reason why not."""
+
+
+class Shapes(BaseModel):
+    """Masks of an image, as COCO's plain run lengths: outside, inside and so on, by columns."""
+
+    size: tuple[int, int]
+    """Height and width; no side is over 1600 pixels."""
+    masks: list[list[int]]
+    """Those of the objects, best first, rejected ones included."""
+    regions: list[list[int]]
+    """Connected pieces of the regions of the image."""
+
+
+class PlainMask(BaseModel):
+    """A mask as COCO's plain run lengths."""
+
+    size: tuple[int, int]
+    """Height and width, as `Shapes` has them."""
+    counts: list[int] = Field(max_length=_MOST_RUNS)
+
+
 class Correction(BaseModel):
     """A change that somebody makes."""
 
@@ -171,6 +206,19 @@ class Move(Correction):
     """0: they get no category; null: a new category is made of them."""
     name: str = ""
     """Name of the new category; empty: it has none yet."""
+
+
+class MaskCorrection(Correction):
+    """Masks of objects of an image."""
+
+    key: str
+    """Name of the image."""
+    replaced: dict[str, PlainMask] = Field(default={}, max_length=_MOST_MASKS)
+    """Masks by the ids of the objects that get them."""
+    added: list[PlainMask] = Field(default=[], max_length=_MOST_MASKS)
+    """Objects that were missed."""
+    split: dict[str, list[PlainMask]] = Field(default={}, max_length=_MOST_MASKS)
+    """Masks of the parts of objects, by the ids of these; the first part keeps the id."""
 
 
 class Merging(Correction):

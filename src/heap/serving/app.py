@@ -26,7 +26,7 @@ from heap.base.errors import (
 )
 from heap.report.outlines import load_drawing
 from heap.run import Run
-from heap.serving import browsing, correcting, exporting, pictures, searching
+from heap.serving import browsing, correcting, exporting, masking, pictures, searching
 from heap.serving.access import Access
 from heap.serving.exporting import Exporter
 from heap.serving.guard import Guard
@@ -36,7 +36,7 @@ from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
-PARTS = (browsing, pictures, searching, correcting, exporting)
+PARTS = (browsing, pictures, searching, correcting, masking, exporting)
 """Modules that have the routes of the interface, in the order of its description."""
 _TEXT_BYTES = 2**20
 """Most bytes in the body of a request that brings no image."""

@@ -1,11 +1,14 @@
 """A run that is being served: its snapshot, its model, and one change at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.run import Run
@@ -111,6 +114,13 @@ class ServedRun:
         """
         with self._loading:
             return self.collection.model(self._model, encoder=self._encoder)
+
+    def embed(
+        self, key: str, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> Float32[np.ndarray, "box dim"]:
+        """Embeddings of boxes of an image of the run, see `Run.embed`."""
+        self.model()
+        return self.collection.embed(key, boxes)
 
     @contextmanager
     def editing(self, version: str | None) -> Iterator[Editor]:

@@ -1,11 +1,14 @@
 """The store of a run: results go in by chunks, survive a kill, and come out in key order."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
 
 from heap.base.errors import ConfigError, StoreError
 from heap.base.lock import Closing, RunLock
@@ -32,6 +35,7 @@ from heap.store.history import roll_back
 from heap.store.index import refresh_index
 from heap.store.migration import migrate
 from heap.store.records import Counts, Finished, Stored
+from heap.store.redrawing import read_objects, redraw
 from heap.store.rows import to_failure, to_finished
 from heap.store.writer import Writer, find_objects
 
@@ -183,6 +187,30 @@ class RunStore(Closing):
         """
         with writing(self.run):
             self._writing().move(places)
+
+    def outdated(self) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
+        """Objects whose embedding is of an earlier mask, with their boxes, by their images."""
+        objects, boxes = self.checked_objects(), defaultdict[str, list[Any]](list)
+        if objects is not None:
+            columns = ["id", "key", "x1", "y1", "x2", "y2"]
+            with reading(self.run):
+                for id, key, *box in zip(
+                    *objects.read(columns, "outdated").to_pydict().values(), strict=True
+                ):
+                    boxes[key].append((id, tuple(box)))
+        return dict(boxes)
+
+    def update_vectors(self, key: str, vectors: Mapping[str, Float32[np.ndarray, " dim"]]) -> None:
+        """Set the embeddings of objects of an image, by their ids; they are up to date then.
+
+        Raises:
+            WriteError, StoreError: if they cannot be written.
+        """
+        with writing(self.run):
+            self._writing()
+            rows = read_objects(self.database, [key])
+            fresh = {id: {"vector": row.tolist(), "outdated": False} for id, row in vectors.items()}
+            redraw(self.database, key, [rows[id] | cells for id, cells in fresh.items()])
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove images with their objects.

@@ -24,6 +24,9 @@ from heap.run import Run
 from heap.store.editing import Editor
 from heap.store.lance import lancedb
 
+import numpy as np
+from heap.categories.drawing import MaskEdits, edit_masks
+
 runs, task = json.loads(sys.argv[1])
 left = 0
 
@@ -43,8 +46,12 @@ def correct(run):
                 edit.merge(editor, [1, 2])
                 edit.reject(editor, [3])
                 edit.reject_objects(editor, ["c#0"])
+        elif task == "masks":
+            whole = np.ones((6, 8), dtype=bool)
+            edits = MaskEdits({"a#0": whole}, {"a": [whole], "b": [whole]})
+            edit_masks(editor, edits, lambda key, boxes: np.ones((len(boxes), 3), np.float32))
         else:
-            getattr(editor, task)()
+            getattr(editor, task.split()[0])()
 
 for number, run in enumerate(runs):
     # Forked before LanceDB has any thread, so that it is imported once for all.
@@ -65,7 +72,7 @@ for number, run in enumerate(runs):
 """
 
 
-@pytest.fixture(params=["correct", "undo", "redo"])
+@pytest.fixture(params=["correct", "masks", "undo", "redo", "undo masks"])
 def task(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -77,8 +84,11 @@ def before(task: str, tmp_path: Path) -> Path:
     for key, direction, count in (("a", (1, 0, 0), 6), ("b", (0, 1, 0), 4), ("c", (0, 0, 1), 3)):
         add(run, {key: around(direction, count, count)})
     heap.open(run).edit_categories(count=3)
-    if task != "correct":
+    if task in ("undo", "redo"):
         heap.open(run).edit_categories(merge=[[1, 2]], reject=[3])
+    if task == "undo masks":
+        whole = np.ones((6, 8), dtype=bool)
+        heap.open(run).edit_masks(add={"a": [whole], "b": [whole]}, replace={"a#0": whole})
     if task == "redo":
         heap.open(run).undo()
     return run
@@ -86,7 +96,7 @@ def before(task: str, tmp_path: Path) -> Path:
 
 def states(run: Path) -> tuple[State, list[tuple[int, bool]]]:
     opened = heap.open(run)
-    return State.read(RunStore.open(run).database), [
+    return State.read(RunStore.open(run).database, ["a", "b"]), [
         (entry.number, entry.undone) for entry in opened.history
     ]
 

@@ -29,6 +29,8 @@ STORE_3 = Path(__file__).with_name("store-v3.zip")
 
 STORE_4 = Path(__file__).with_name("store-v4.zip")
 """The same; a#1 is rejected, and so was b#0, which was taken back."""
+STORE_5 = Path(__file__).with_name("store-v5.zip")
+"""The same; a#1 is accepted, and b#0 was rejected, which was taken back."""
 
 
 @pytest.fixture
@@ -153,6 +155,24 @@ def test_version_4_has_nothing_reviewed_and_its_history_goes_on(tmp_path: Path) 
             edit.review_objects(editor, ["b#0"], rejected=False)
         assert marks(store)["b#0"] == (False, True)
         for _ in range(3):
+            editor.undo()
+    assert set(marks(store).values()) == {(False, False)}
+
+
+def test_version_5_has_no_mask_by_a_person_and_its_history_goes_on(tmp_path: Path) -> None:
+    with zipfile.ZipFile(STORE_5) as archive:
+        archive.extractall(tmp_path)
+    assert version_of(tmp_path) == 5
+    store = RunStore.open(tmp_path)
+    assert version_of(tmp_path) == schema.SCHEMA_VERSION
+    objects = store.checked_objects()
+    assert objects is not None
+    assert (objects.damaged, objects.count("drawn OR outdated")) == ((), 0)
+    assert contents(tmp_path) == [plain(example("a", 2)), plain(example("b", 1, seed=1))]
+    with Editor(tmp_path) as editor:
+        editor.redo()
+        assert marks(store)["b#0"] == (True, False)
+        for _ in range(2):
             editor.undo()
     assert set(marks(store).values()) == {(False, False)}
 
