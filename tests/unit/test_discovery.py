@@ -13,6 +13,7 @@ from profiles import swapped_profile
 import heap as package
 from heap.base.errors import ConfigError, InputError
 from heap.base.files import file_stem
+from heap.categories.drawing import MaskEdits, edit_masks
 from heap.categories.edit import reject_objects
 from heap.categories.sorting import sort_objects
 from heap.config import DiscoverConfig
@@ -193,8 +194,14 @@ def test_corrected_masks_stay_and_get_their_embeddings(
     first = next(result for result in collection.results() if len(result.objects))
     mask = np.zeros((first.height, first.width), dtype=bool)
     mask[3:40, 5:60] = True
-    # The model has no name here, so that the run cannot load it.
-    edited = collection.edit_masks(replace={f"{first.key}#0": mask}, add={first.key: [mask]})
+
+    def unable(key: str, boxes: object) -> np.ndarray:
+        raise InputError("the model is elsewhere")
+
+    with Editor(out) as editor:
+        edits = MaskEdits({f"{first.key}#0": mask}, {first.key: [mask]})
+        edited = edit_masks(editor, edits, unable)
+    assert edited.reason == "the model is elsewhere"
     assert edited.outdated == edited.ids
     again = discover(photos, out, model=heap, config=CONFIG, limit=5)
     assert again.images == 0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Response
+from jaxtyping import Bool
 
 from heap.base.errors import InputError
 from heap.categories.drawing import EditedMasks, MaskEdits, edit_masks
@@ -24,6 +25,8 @@ from heap.serving.wording import without_folders
 
 router = APIRouter(prefix="/api", tags=["masks"])
 
+Shown = Bool[np.ndarray, "shown_height shown_width"]
+"""Mask at the size at which it is shown."""
 _MASKS_BYTES = 16 * 2**20
 """Most bytes of a correction: run lengths of many masks with ragged edges are long."""
 _FEWEST = 1 / 2000
@@ -112,16 +115,19 @@ def _at_full_size(result: ImageResult, wanted: MaskCorrection) -> MaskEdits:
     )
 
 
-def _enlarged(mask: Mask, old: Mask, size: tuple[int, int]) -> Mask:
-    """Mask at full size, with the edges of the old one where it was not changed."""
-    if mask.shape == old.shape:
-        return mask
+def _enlarged(mask: Shown, old: Mask, size: tuple[int, int]) -> Mask:
+    """Mask at full size, with the edges of the old one where it was not changed.
+
+    An empty one stays empty.
+    """
+    if mask.shape == old.shape or not mask.any():
+        return np.resize(mask, old.shape)
     shown = (mask.shape[1], mask.shape[0])
     changed = scale_mask(mask ^ scale_mask(old, shown), size)
     return np.where(changed, scale_mask(mask, size), old)
 
 
-def _enlarged_parts(parts: Sequence[Mask], old: Mask, size: tuple[int, int]) -> list[Mask]:
+def _enlarged_parts(parts: Sequence[Shown], old: Mask, size: tuple[int, int]) -> list[Mask]:
     """Parts at full size; a pixel at their borders belongs to the first that covers it."""
     whole = _enlarged(np.any(parts, axis=0), old, size) if len(parts) else old
     left, enlarged = whole.copy(), list[Mask]()
@@ -133,7 +139,7 @@ def _enlarged_parts(parts: Sequence[Mask], old: Mask, size: tuple[int, int]) -> 
     return enlarged
 
 
-def _decoded(mask: PlainMask) -> Mask:
+def _decoded(mask: PlainMask) -> Shown:
     height, width = mask.size
     if max(height, width) > PHOTO_SIDE:
         raise HTTPException(422, f"a mask has no side over {PHOTO_SIDE} pixels here")

@@ -32,6 +32,8 @@ class About(BaseModel):
     objects: int
     """Objects that nobody has rejected, nor their category."""
     rejected: int
+    outdated: int
+    """Objects whose embedding is of an earlier mask."""
     read_only: bool = True
     searchable: bool = False
     """Whether it is known where the model of the run is."""
@@ -121,6 +123,7 @@ def describe_run(now: Snapshot, name: str, encoder: str) -> About:
         failed=int(failed.sum()),
         objects=accepted,
         rejected=now.objects.num_rows - accepted,
+        outdated=int((now.objects["outdated"].to_numpy() & now.accepted).sum()),
     )
 
 

@@ -27,7 +27,7 @@ _IMAGE = [
 ]
 _OBJECT = [
     *("id", "key", "index", "x1", "y1", "x2", "y2"),
-    *("score", "category", "similarity", "rejected", "reviewed", "drawn"),
+    *("score", "category", "similarity", "rejected", "reviewed", "drawn", "outdated"),
 ]
 
 

@@ -253,7 +253,7 @@ def test_a_store_of_another_schema_is_refused(
     with monkeypatch.context() as later:
         later.setattr(schema, "SCHEMA_VERSION", 7)
         RunStore.create_or_open(tmp_path, CONFIG).close()
-    with pytest.raises(StoreError, match=r"version 7.*reads versions 1 to 5.*--out"):
+    with pytest.raises(StoreError, match=r"version 7.*reads versions 1 to 6.*--out"):
         RunStore.open(tmp_path)
     with pytest.raises(StoreError, match="version 7"):
         RunStore.create_or_open(tmp_path, CONFIG)

@@ -8,9 +8,9 @@ export const COLOURS = 7;
 const BUDGET = 5; // milliseconds of each frame that drawing may take
 const MARGIN = 0.1, LEAST = 1 / 12; // of the box, and of the image: what a tile shows at least
 const held = new Map(); // by the key of an image: its drawing, and how many places show it
-const filled = new Map(); // by element: the key of the image in it
+const filled = new Map(); // by element: the drawing in it
 const waiting = new Map(); // by element: what draws it
-let pumping = false;
+let pumping = false, made = 0;
 
 // Draws soon, a few places in each frame, so that scrolling never waits.
 export function drawSoon(place, draw) {
@@ -31,18 +31,20 @@ function pump(end = performance.now() + BUDGET) {
   if (pumping) requestAnimationFrame(() => pump());
 }
 
+// After a mask was corrected there is another drawing, beside the one that is still shown.
 export function hold(image) {
   let drawing = held.get(image.key);
-  if (!drawing) held.set(image.key, drawing = { ...readDrawing(image), users: 0 });
+  if (drawing?.version !== image.version) {
+    held.set(image.key, drawing = { ...readDrawing(image), key: image.key, version: image.version, users: 0 });
+  }
   drawing.users += 1;
   return drawing;
 }
 
-export function release(key) {
-  const drawing = held.get(key);
+export function release(drawing) {
   drawing.users -= 1;
   if (drawing.users) return;
-  held.delete(key);
+  if (held.get(drawing.key) === drawing) held.delete(drawing.key);
   drawing.free();
 }
 
@@ -50,8 +52,8 @@ export function release(key) {
 export function fill(stage, image, objects) {
   drawSoon(stage, () => {
     if (filled.has(stage)) empty(stage);
-    filled.set(stage, image.key);
     const drawing = hold(image);
+    filled.set(stage, drawing);
     stage.replaceChildren(...layers(image, drawing, objects));
   });
 }
@@ -80,12 +82,15 @@ export function layers(image, drawing, objects) {
 export const picture = (kind, src, attributes = {}) =>
   el("img", { class: kind, alt: "", decoding: "async", draggable: "false", src, ...attributes });
 
-// Boxes at once; masks are added by `trace`.
+// Boxes at once; masks are added by `trace`. The veil covers all that no mask covers.
 export function outlines({ width, height }, objects) {
+  const whole = { x: 0, y: 0, width, height }, id = `holes-${made += 1}`;
+  const holes = objects.map(({ place }) => svg("path", { class: "hole", "data-hole": place }));
   return svg("svg", {
     class: "objects", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
     "aria-hidden": "true",
-  }, ...objects.map(({ place, box: [x1, y1, x2, y2] }) => {
+  }, svg("mask", { id, maskUnits: "userSpaceOnUse", ...whole }, svg("rect", { fill: "#fff", ...whole }), ...holes),
+  svg("rect", { class: "veil", mask: `url(#${id})`, ...whole }), ...objects.map(({ place, box: [x1, y1, x2, y2] }) => {
     const group = svg("g", { class: `c${place % COLOURS}`, "data-place": place });
     group.append(svg("path", { class: "mask" }),
       svg("rect", { class: "box", x: x1, y: y1, width: x2 - x1, height: y2 - y1 }));
@@ -96,11 +101,10 @@ export function outlines({ width, height }, objects) {
 // Outlines are pixels of a canvas that is as large as the image, with another number of pixels.
 export function trace(overlay, { canvas, paths }, { width, height }) {
   const scale = `scale(${width / canvas[0]} ${height / canvas[1]}) translate(.5 .5)`;
-  for (const group of overlay.children) {
-    const mask = group.querySelector(".mask");
-    if (!mask) continue;
-    mask.setAttribute("d", paths[group.dataset.place]);
-    mask.setAttribute("transform", scale);
+  overlay.classList.add("traced");
+  for (const path of overlay.querySelectorAll(".mask, .hole")) {
+    path.setAttribute("d", paths[path.dataset.hole ?? path.parentNode.dataset.place] ?? "");
+    path.setAttribute("transform", scale);
   }
 }
 

@@ -27,21 +27,56 @@ function setLayer(name, shown) {
   on[name] = shown;
   keep("layers", on);
   applyLayers();
+setLook(LOOKS[kept("look", "tint")] ? kept("look", "tint") : "tint");
+}
+
+// How masks are shown: a tint hides the colours of what it covers.
+const LOOKS = { tint: "Tint", outline: "Outline", dim: "Spotlight" };
+const HINTS = { tint: "a tint", outline: "only their outlines", dim: "what is around them in the dark" };
+
+export const lookNow = () => document.body.dataset.look;
+
+function setLook(look) {
+  document.body.dataset.look = look;
+  keep("look", look);
+  for (const each of document.querySelectorAll("button.look")) {
+    dress(each, look);
+  }
+}
+
+function nextLook() {
+  const names = Object.keys(LOOKS);
+  setLook(names[(names.indexOf(lookNow()) + 1) % names.length]);
+  dispatchEvent(new Event("heap:look"));
 }
 
 export function layerKey(key) {
+  if (key === "l") { nextLook(); return true; }
   const name = LAYERS[key];
   if (name) setLayer(name, !on[name]);
   return Boolean(name);
 }
 
 export const layerSwitches = () =>
-  el("div", { class: "layers", role: "group", "aria-label": "Layers" },
-    Object.entries(LAYERS).map(([key, name]) => el("label", { title: `Key ${key.toUpperCase()}` },
-      el("input", {
-        type: "checkbox", checked: on[name], data: { layer: name },
-        onchange: (event) => setLayer(name, event.target.checked),
-      }), el("span", {}, name[0].toUpperCase() + name.slice(1)))));
+  el("div", { class: "layers", role: "group", "aria-label": "Layers" }, ...switches(), lookButton());
+
+function lookButton() {
+  const button = el("button", { type: "button", class: "look", onclick: nextLook });
+  dress(button, lookNow());
+  return button;
+}
+
+function dress(button, look) {
+  button.textContent = LOOKS[look];
+  button.title = `Masks are shown by ${HINTS[look]} (L)`;
+  button.setAttribute("aria-label", `Masks: ${LOOKS[look]}`);
+}
+
+const switches = () => Object.entries(LAYERS).map(([key, name]) => el("label", { title: `Key ${key.toUpperCase()}` },
+  el("input", {
+    type: "checkbox", checked: on[name], data: { layer: name },
+    onchange: (event) => setLayer(name, event.target.checked),
+  }), el("span", {}, name[0].toUpperCase() + name.slice(1))));
 
 // The address says what a list is narrowed to and how it is ordered: it can be kept and sent.
 export function go(change) {
@@ -74,3 +109,4 @@ export const orderField = (orders, order) => select(
 
 setTheme(kept("theme", "auto"));
 applyLayers();
+setLook(LOOKS[kept("look", "tint")] ? kept("look", "tint") : "tint");

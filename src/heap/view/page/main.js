@@ -7,6 +7,7 @@ import { openExport } from "./exporting.js";
 import { openHistory, redo, undo } from "./history.js";
 import { showImages } from "./images.js";
 import { layerKey, nextTheme } from "./looks.js";
+import { editorKey, isEditing } from "./masks.js";
 import { showObjects } from "./objects.js";
 import { closeReview, reviewKey, showReview } from "./review.js";
 import { refresh, run } from "./run.js";
@@ -142,7 +143,10 @@ function focusFilter() {
 
 function key(event) {
   if (isTyping(event) || document.querySelector("dialog[open]") || !shown) return;
-  if (isTravel(event)) event.preventDefault();
+  // While a mask is edited all keys are for it, but the one that tells which there are.
+  if (isEditing() && event.key !== "?" && !(event.key === "l" && layerKey("l"))) {
+    if (editorKey(event)) event.preventDefault();
+  } else if (isTravel(event)) event.preventDefault();
   else if (focused() && tileKey(event, focused())) event.preventDefault();
   else if (!(event.ctrlKey || event.metaKey || event.altKey) && means(event)) event.preventDefault();
 }
@@ -167,7 +171,7 @@ function means({ key: pressed, shiftKey, target }) {
   else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
   else if (letter === "f" && run.about.searchable) find("file").click();
   else if (letter === "/") focusFilter();
-  else if (layerKey(letter) || viewerKey(pressed)) return true;
+  else if (layerKey(letter) || viewerKey(pressed, shiftKey)) return true;
   else if (ARROWS.test(pressed) && !target.closest?.("input, select")) return arrow(pressed, shiftKey);
   else return false;
   return true;

@@ -31,7 +31,7 @@ export function showReview(main, wanted) {
 }
 
 export function closeReview() {
-  if (open?.drawing) release(open.object.image.key);
+  if (open?.drawing) release(open.drawing);
   open = null;
 }
 
@@ -102,7 +102,7 @@ function update() {
 
 function take(object) {
   const { parts } = open;
-  if (open.drawing) release(open.object.image.key);
+  if (open.drawing) release(open.drawing);
   Object.assign(open, { object, drawing: hold(object.image) });
   parts.field.value = "";
   show(open.whole);
@@ -156,7 +156,7 @@ function listCategories() {
 
 function finish(total) {
   const { parts } = open;
-  if (open.drawing) release(open.object.image.key);
+  if (open.drawing) release(open.drawing);
   Object.assign(open, { object: null, drawing: null });
   parts.name.textContent = "";
   const scoped = open.id >= UNSORTED;

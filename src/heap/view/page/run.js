@@ -16,7 +16,7 @@ export const run = {
 
 function build({ run: about, categories, images, objects, failures }) {
   const rows = images.key.map((key, row) => ({
-    key, row, width: images.width[row], height: images.height[row], note: images.note[row],
+    key, row, width: images.width[row], height: images.height[row], note: images.note[row], version: images.version[row],
     objects: [],
   }));
   const special = [[APART, "In no category"], [UNSORTED, "Not sorted yet"]].map(
@@ -24,11 +24,13 @@ function build({ run: about, categories, images, objects, failures }) {
   const groups = new Map([...categories, ...special].map(
     (group) => [group.id, { ...group, members: [], coherence: null }]));
   const rejected = new Set(objects.rejected), reviewed = new Set(objects.reviewed);
+  const drawn = new Set(objects.drawn);
   const all = objects.image.map((row, at) => {
     const image = rows[row], place = image.objects.length, category = groups.get(objects.category[at]);
     const object = {
       id: `${image.key}#${place}`, image, place, category, box: objects.box[at],
       score: objects.score[at], similarity: objects.similarity[at], rejected: rejected.has(at), reviewed: reviewed.has(at),
+      drawn: drawn.has(at),
     };
     object.out = object.rejected || category.rejected;
     image.objects.push(object);

@@ -25,8 +25,6 @@ export function tiles(bed, layout = squares(140, 8), row = null) {
   function render(object) {
     const stage = el("span", { class: "stage" });
     const link = el("a", { href: addressOf(object.image, object), onclick: pressed }, stage);
-    crop(stage, object);
-    fill(stage, object.image, [object]);
     return el("figure", { class: "tile", data: { id: object.id } }, link,
       !run.about.read_only && el("label", { class: "choose" }, el("input", {
         type: "checkbox", tabindex: -1, onclick: ticked,
@@ -39,6 +37,11 @@ export function tiles(bed, layout = squares(140, 8), row = null) {
     const parts = [name.replaceAll(", ", "\n"), category.title,
       similarity !== null && category.id > 0 && `similarity ${similarity.toFixed(2)}`];
     const link = tile.firstChild, box = tile.querySelector("input"), on = isSelected(object.id);
+    if (tile.dataset.version !== image.version) {
+      crop(link.firstChild, object);
+      fill(link.firstChild, image, [object]);
+      tile.dataset.version = image.version;
+    }
     link.setAttribute("aria-label", `${place + 1} of ${board.items.length}: ${name}${on ? ", selected" : ""}`);
     link.title = parts.filter(Boolean).join("\n");
     tile.querySelector("figcaption").textContent = (likeness ?? similarity ?? score).toFixed(2);

@@ -1,22 +1,20 @@
 // One image, large: its objects, and what is like one of them or like what is in a box.
 
-import { squares } from "./board.js";
-import { objectKind, rejectObjects } from "./correcting.js";
-import { button, el, find, objectsIn, select, sign } from "./dom.js";
+import { rejectObjects } from "./correcting.js";
+import { button, el, icon, objectsIn, sign, svg } from "./dom.js";
 import { COLOURS, hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
+import { closeEditor, editMask, isEditing } from "./masks.js";
+import { closeNearest, fillNearest, findNearest, NEAREST, nearestPart, showNearest } from "./nearest.js";
 import { run } from "./run.js";
-import { setSelected } from "./selection.js";
-import { asAddress, ask, attempt, bring, isGallery, photoOf } from "./source.js";
-import { addressOf, sequence, tiles } from "./tiles.js";
+import { asAddress, attempt, bring, isGallery, photoOf } from "./source.js";
+import { addressOf, sequence } from "./tiles.js";
+import { isPinching, viewNow, zoomIn, zoomKey } from "./zoom.js";
 
-const NEAREST = 200; // objects that are looked for
-const FIRST = 24; // of them that are shown until a slider says otherwise
 const DRAG = 6; // pixels from which a press is a box and no click
 
 let list = null; // the address of that list
-let shown = null; // what is open: { image, file, photo, drawing, objects, chosen, box, near, board }
-let asked = null;
+let shown = null; // what is open: { image, file, photo, drawing, objects, chosen, box, near, world }
 
 export const rememberList = (address) => { list = address; };
 export const leave = () => { location.hash = list ?? "#/images"; };
@@ -29,10 +27,11 @@ export function showImage(main, wanted) {
       main.replaceChildren(el("div", { class: "empty" }, el("p", {}, `This run has no image “${key}”.`)));
       return;
     }
-    if (shown?.image.key !== key || shown.file) {
+    if (shown?.image.key !== key || shown.image.version !== image.version || shown.file) {
+      const view = shown?.image.key === key ? viewNow() : null;
       close();
       const drawing = hold(image);
-      open(main, { image, drawing, photo: photoOf(image) ?? drawing.thumbnail, regions: drawing.regions });
+      open(main, { image, drawing, view, photo: photoOf(image) ?? drawing.thumbnail, regions: drawing.regions });
       drawing.outlines().then((found) => { if (shown?.drawing === drawing) trace(shown.overlay, found, image); }, () => {});
     } else Object.assign(shown, { image });
     listObjects();
@@ -68,9 +67,9 @@ async function discover(main, file) {
 }
 
 export function close() {
-  asked?.abort();
-  shown?.board?.close();
-  if (shown?.drawing) release(shown.image.key);
+  closeEditor();
+  closeNearest();
+  if (shown?.drawing) release(shown.drawing);
   if (shown?.file) [shown.photo, shown.regions].filter(Boolean).forEach((each) => URL.revokeObjectURL(each));
   shown = null;
 }
@@ -83,11 +82,11 @@ function placeOf(objects, id) {
 
 function open(main, what) {
   shown = { chosen: -1, box: null, ...what };
-  const bed = el("div");
   main.replaceChildren(el("section", { class: "viewer", "aria-label": shown.image.key }, top(), stage(),
     el("aside", { class: "panel" }, el("ol", { class: "objects" }),
-      el("section", { id: "nearest", "aria-label": "Most alike" }, el("div", { class: "line" }), el("p", { class: "soft" }), bed))));
-  shown.board = tiles(bed, squares(84, 6));
+      mayEdit() && button([icon("more"), "Draw what was missed"], () => startEditing(null), { class: "quiet", title: "Key N" }),
+      nearestPart(shown.file))));
+  fillNearest();
   main.querySelector(".round").focus({ preventScroll: true });
 }
 
@@ -110,9 +109,9 @@ function stage() {
   const { image, regions, drawing, file } = shown;
   const photo = picture("photo", shown.photo), overlay = outlines(image, image.objects);
   shown.overlay = overlay;
-  overlay.append(document.createElementNS(overlay.namespaceURI, "rect"));
-  overlay.lastChild.classList.add("drawn");
-  const frame = el("div", { class: "frame" }, photo, regions && picture("regions", regions), overlay);
+  overlay.append(svg("rect", { class: "drawn" }));
+  const world = shown.world = el("div", { class: "world" }, photo, regions && picture("regions", regions), overlay);
+  const frame = el("div", { class: "frame" }, world);
   const setRatio = (width, height) => frame.style.setProperty("--ratio", width / height);
   setRatio(image.width, image.height);
   if (image.width === 1) photo.addEventListener("load", () => setRatio(photo.naturalWidth, photo.naturalHeight));
@@ -122,8 +121,8 @@ function stage() {
     photo.src = drawing.thumbnail;
     hint.textContent = "The photo is not where it was, or another one by now: this is its preview.";
   }, { once: true });
-  listen(frame);
-  return el("div", { class: "stage-of" }, frame, hint);
+  listen(frame, world);
+  return el("div", { class: "stage-of" }, frame, el("div", { class: "below" }, hint, zoomIn(frame, world, shown.view)));
 }
 
 function listObjects() {
@@ -131,22 +130,35 @@ function listObjects() {
   document.querySelector("ol.objects").replaceChildren(
     ...image.objects.filter(({ out }) => !(out && isGallery)).map(line));
   for (const { place, out } of image.objects) {
-    overlay.children[place].classList.toggle("out", Boolean(out));
+    for (const part of overlay.querySelectorAll(`[data-place="${place}"], [data-hole="${place}"]`)) {
+      part.classList.toggle("out", Boolean(out));
+    }
   }
 }
 
 function line(object) {
-  const { place, box, score, category, rejected, out } = object;
+  const { place, box, score, category, rejected, out, drawn } = object;
   const pick = button("", () => choose(place), { class: "pick", "aria-label": `Object ${place + 1}, score ${score.toFixed(2)}` });
-  pick.append(el("span", { class: "dot" }), el("span", {}, score.toFixed(2)),
-    el("span", { class: "soft box-of", title: "Box: x1 y1 x2 y2" }, box.map(Math.round).join(" ")));
+  pick.append(...[el("span", { class: "dot" }), el("span", {}, score.toFixed(2)),
+    drawn && el("span", { class: "soft", title: "A person has corrected its mask" }, icon("edit")),
+    el("span", { class: "soft box-of", title: "Box: x1 y1 x2 y2" }, box.map(Math.round).join(" "))].filter(Boolean));
   const row = el("li", { class: `c${place % COLOURS}`, data: { place } }, pick,
     category && !(category.special && !run.categories.length)
       && el("a", { class: "chip", href: `#/category/${category.id}` }, category.title),
-    !shown.file && !run.about.read_only && sign(
+    mayEdit() && sign(`Edit the mask of object ${place + 1}`, "edit", () => startEditing(place)),
+    mayEdit() && sign(
       `${rejected ? "Restore" : "Reject"} object ${place + 1}`, rejected ? "restore" : "reject", () => reject(place)));
   row.classList.toggle("out", Boolean(out));
   return row;
+}
+
+// A dropped image, and a run that is only looked at, stay as they are.
+const mayEdit = () => !shown.file && !run.about.read_only && !isGallery;
+
+// Without a place a new object is drawn.
+function startEditing(place) {
+  if (place !== null) choose(place);
+  editMask(shown.image, place, shown.world, document.querySelector(".viewer"));
 }
 
 const reject = (place) => rejectObjects([shown.image.objects[place].id], !shown.image.objects[place].rejected);
@@ -180,68 +192,22 @@ function mark() {
   }
 }
 
-async function findNearest(wanted, where = "") {
-  asked?.abort();
-  showNearest(wanted?.title ?? "", [], null, "", wanted && wanted.path !== "nearest/object" ? "Looking …" : "");
-  if (!wanted || isGallery) return;
-  asked = new AbortController();
-  const values = { ...wanted.values, where, count: NEAREST }, { signal } = asked;
-  const hits = await attempt(() => (wanted.path === "nearest/image"
-    ? bring(wanted.path, shown.file, values) : ask(wanted.path, values, { signal })));
-  if (signal.aborted || !shown) return;
-  showNearest(wanted.title, hits ?? [], (category) =>
-    findNearest(wanted, category === "" ? "" : `category = ${Number(category)}`), where);
-}
-
-function showNearest(title, hits, narrow = null, where = "", note = "Nothing was found.") {
-  const [head, soft] = find("nearest").children;
-  const options = [["", "in all categories"],
-    ...run.categories.filter((each) => !each.rejected).map((each) => [String(each.id), each.title])];
-  head.replaceChildren(...[title && el("h3", {}, title), el("span", { class: "push" }),
-    narrow && options.length > 1 && select(options, where.split(" = ")[1] ?? "", narrow, { "aria-label": "Only in" }),
-  ].filter(Boolean));
-  const all = hits.filter(({ id }) => run.byId.has(id))
-    .map(({ id, similarity }) => ({ ...run.byId.get(id), likeness: similarity }));
-  if (!all.length) shown.board.show([]);
-  soft.replaceChildren(...(all.length ? howAlike(all) : [note]));
-}
-
-// A slider for how alike objects must be to be shown, and a button that selects these.
-function howAlike(all) {
-  const least = (all[FIRST - 1] ?? all.at(-1)).likeness, told = el("output", {});
-  let near = [];
-  const slider = el("input", {
-    type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Least similarity", oninput: narrow,
-  });
-  const selects = !run.about.read_only && button("Select them",
-    () => setSelected(objectKind, near.map(({ id }) => id), true), { class: "link" });
-  function narrow(event) {
-    // Until it is moved: its steps are coarser than similarities.
-    const wanted = event ? Number(slider.value) : least;
-    near = all.filter(({ likeness }) => likeness >= wanted);
-    told.textContent = `${objectsIn(near.length)} at ${wanted.toFixed(2)} or more`;
-    shown.board.show(near);
-  }
-  slider.value = least;
-  narrow();
-  return [slider, told, selects].filter(Boolean);
-}
-
 // Boxes are drawn by dragging, objects are chosen by a click.
-function listen(frame) {
+function listen(frame, world) {
   let start = null;
   const at = (event) => {
-    const area = frame.getBoundingClientRect(), { width, height } = shown.image;
+    const area = world.getBoundingClientRect(), { width, height } = shown.image;
     const inside = (share, length) => Math.min(1, Math.max(0, share)) * length;
     return [inside((event.clientX - area.left) / area.width, width),
       inside((event.clientY - area.top) / area.height, height)];
   };
   frame.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
+    if (event.button || isEditing()) return;
     start = { at: at(event), x: event.clientX, y: event.clientY, target: event.target };
     frame.setPointerCapture(event.pointerId);
   });
   frame.addEventListener("pointermove", (event) => {
+    if (isPinching()) start = null;
     if (!start || !run.about.searchable) return;
     start.dragged ||= Math.hypot(event.clientX - start.x, event.clientY - start.y) > DRAG;
     if (!start.dragged) return;
@@ -281,13 +247,16 @@ function go(step) {
   location.replace(addressOf(object?.image ?? { key: entry }, object));
 }
 
-export function viewerKey(key) {
+export function viewerKey(key, shiftKey) {
   if (!shown) return false;
   const { objects } = shown.image;
+  if (zoomKey(key, shiftKey)) return true;
   if (key === "Escape") leave();
   else if (key === "ArrowRight") go(1);
   else if (key === "ArrowLeft") go(-1);
-  else if (key === "x" && objects[shown.chosen] && !shown.file && !run.about.read_only) reject(shown.chosen);
+  else if (key === "x" && objects[shown.chosen] && mayEdit()) reject(shown.chosen);
+  else if (key === "p" && objects[shown.chosen] && mayEdit()) startEditing(shown.chosen);
+  else if (key === "n" && mayEdit()) startEditing(null);
   else if (Number(key) && objects[Number(key) - 1]) choose(Number(key) - 1);
   else return false;
   return true;
