@@ -35,7 +35,6 @@ from heap.store.history import roll_back
 from heap.store.index import refresh_index
 from heap.store.migration import migrate
 from heap.store.records import Counts, Finished, Stored
-from heap.store.redrawing import read_objects, redraw
 from heap.store.rows import to_failure, to_finished
 from heap.store.writer import Writer, find_objects
 
@@ -207,10 +206,7 @@ class RunStore(Closing):
             WriteError, StoreError: if they cannot be written.
         """
         with writing(self.run):
-            self._writing()
-            rows = read_objects(self.database, [key])
-            fresh = {id: {"vector": row.tolist(), "outdated": False} for id, row in vectors.items()}
-            redraw(self.database, key, [rows[id] | cells for id, cells in fresh.items()])
+            self._writing().update_vectors(key, vectors)
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove images with their objects.

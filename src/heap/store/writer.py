@@ -7,7 +7,9 @@ worked on: objects that a kill left without an image are removed before the next
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
+from jaxtyping import Float32
 
 from heap.images.failures import Failure
 from heap.store import schema
@@ -16,6 +18,7 @@ from heap.store.columns import decode_texts, read_rows
 from heap.store.condition import quote
 from heap.store.database import Database, Table, find_table
 from heap.store.records import Finished
+from heap.store.redrawing import read_objects, redraw
 from heap.store.rows import image_row, object_rows
 
 _FIRST_COMPACTION = 2048
@@ -68,6 +71,16 @@ class Writer:
             changed = [(key, source, stamp) for key, (source, stamp) in places.items()]
             columns = dict(zip(("key", "source", "stamp"), zip(*changed, strict=True), strict=True))
             self._images.merge_insert("key").when_matched_update_all().execute(pa.table(columns))
+
+    def update_vectors(self, key: str, vectors: Mapping[str, Float32[np.ndarray, " dim"]]) -> None:
+        """Set the embeddings of objects of an image, by their ids."""
+        rows = read_objects(self._database, [key])
+        fresh = {id: {"vector": row.tolist(), "outdated": False} for id, row in vectors.items()}
+        redraw(self._database, key, [rows[id] | cells for id, cells in fresh.items()])
+        # These tables are open in an earlier version.
+        for table in (self._images, self._objects):
+            if table is not None:
+                table.checkout_latest()
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove images with their objects."""
