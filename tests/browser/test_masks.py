@@ -237,8 +237,9 @@ def test_a_run_to_be_looked_at_has_no_editor(page: Page, run: Path) -> None:
 
 
 def test_the_picture_of_the_documentation(editor: Page, at: Point) -> None:
-    editor.keyboard.press("l")
-    editor.keyboard.press("l")
+    for look in ("Outline", "Spotlight"):
+        editor.keyboard.press("l")
+        expect(editor.get_by_role("button", name=f"Masks: {look}")).to_be_visible()
     editor.keyboard.press("b")
     drag(editor, at(0.33, 0.33), at(0.42, 0.29))
     pixels(editor)

@@ -1,6 +1,6 @@
 """Bodies of requests and answers; boxes are xyxy, pixel edges in the upright original."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
@@ -12,6 +12,7 @@ _MOST = 10_000
 
 _MOST_MASKS = 64
 """Most masks of one correction."""
+_Side = Annotated[int, Field(ge=1)]
 _MOST_RUNS = 1_000_000
 """Most run lengths of a mask."""
 
@@ -143,7 +144,7 @@ class Shapes(BaseModel):
 class PlainMask(BaseModel):
     """A mask as COCO's plain run lengths."""
 
-    size: tuple[int, int]
+    size: tuple[_Side, _Side]
     """Height and width, as `Shapes` has them."""
     counts: list[int] = Field(max_length=_MOST_RUNS)
 

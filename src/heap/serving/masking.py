@@ -127,9 +127,11 @@ def _enlarged(mask: Shown, old: Mask, size: tuple[int, int]) -> Mask:
     return np.where(changed, scale_mask(mask, size), old)
 
 
-def _enlarged_parts(parts: Sequence[Shown], old: Mask, size: tuple[int, int]) -> list[Mask]:
+def _enlarged_parts(parts: Sequence[np.ndarray], old: Mask, size: tuple[int, int]) -> list[Mask]:
     """Parts at full size; a pixel at their borders belongs to the first that covers it."""
-    whole = _enlarged(np.any(parts, axis=0), old, size) if len(parts) else old
+    if len({part.shape for part in parts}) > 1:
+        raise HTTPException(422, "the masks of the parts of an object have one size")
+    whole = _enlarged(np.any(parts, axis=0), old, size) if parts else old
     left, enlarged = whole.copy(), list[Mask]()
     for part in parts:
         enlarged.append(scale_mask(part, size) & left)

@@ -78,9 +78,8 @@ class Writer:
         fresh = {id: {"vector": row.tolist(), "outdated": False} for id, row in vectors.items()}
         redraw(self._database, key, [rows[id] | cells for id, cells in fresh.items()])
         # These tables are open in an earlier version.
-        for table in (self._images, self._objects):
-            if table is not None:
-                table.checkout_latest()
+        self._images = self._database.open_table(schema.IMAGES)
+        self._objects = find_objects(self._database, self._images)
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove images with their objects."""

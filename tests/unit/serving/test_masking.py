@@ -126,6 +126,8 @@ def test_of_a_large_photo_only_what_was_changed_is_coarser(tmp_path: Path) -> No
         ({"replaced": {ID: {"size": [1, 2**40], "counts": [2**40]}}}, 422, "no side over"),
         ({"replaced": {ID: {"size": [2, 2], "counts": [2**70]}}}, 422, "do not make"),
         ({"split": {ID: [{"size": [2, 2], "counts": [0, 4]}]}}, 400, "at least two"),
+        ({"split": {ID: [{"size": [n, 2], "counts": [2 * n]} for n in (1, 2)]}}, 422, "one size"),
+        ({"replaced": {ID: {"size": [0, 0], "counts": []}}}, 422, "greater than"),
         ({"added": [{"size": [2, 2], "counts": [0, 4]}], "version": "1-1-1"}, 409, "meanwhile"),
     ],
 )

@@ -54,9 +54,9 @@ def same(mask: Rle, wanted: np.ndarray) -> bool:
     return bool((mask.decode() == wanted).all())
 
 
-def near(direction: Sequence[float]) -> Any:
+def near(direction: Sequence[float] | np.ndarray) -> Any:
     """A model that says the same of every box."""
-    return lambda key, boxes: np.tile(np.float32(direction), (len(boxes), 1))
+    return lambda key, boxes: np.tile(np.asarray(direction, dtype=np.float32), (len(boxes), 1))
 
 
 class TestReplacing:
@@ -198,7 +198,7 @@ class TestSplitting:
             labels = np.repeat([[0, 0, 1, 1]], 3, axis=0)
             two = np.zeros((2, 3), dtype=np.float32)
             regions = Regions(labels, two, two[:, 0], two[:, 0])
-            shown = replace(record.result, regions=regions, saliency=np.float32(labels))
+            shown = replace(record.result, regions=regions, saliency=labels.astype(np.float32))
             store.add([replace(record, result=shown)])
         wide = rectangle(30, 10, 60, 40)
         collection = heap.open(run)
@@ -219,7 +219,7 @@ def test_everything_is_taken_back_and_made_again(run: Path) -> None:
         {"add": {"a.png": [BLOCK], "c.png": [LEFT]}},
         {"split": {"a.png#0": [rectangle(10, 20, 30, 30), rectangle(10, 30, 30, 50)]}},
     ):
-        collection.edit_masks(**edits)  # type: ignore[arg-type]
+        collection.edit_masks(**edits)
         states.append(results(run))
     for expected in states[-2::-1]:
         collection.undo()

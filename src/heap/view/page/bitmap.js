@@ -1,5 +1,6 @@
 // Masks as pixels: a byte for each, row by row, of an image of `size`, [height, width].
 
+const EDGE = 2.2; // pixels of the page that an edge is thick
 const SPECK = 0.01; // of the largest part, below which another one is no part by itself
 
 // From COCO's run lengths: outside, inside and so on, column by column.
@@ -102,7 +103,7 @@ export function draw(canvas, shown, veil) {
   const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
   const colour = ([red, green, blue], opacity) => ((Math.round(255 * opacity) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   if (veil) pixels.fill(colour([0, 0, 0], veil));
-  const thick = Math.max(1, Math.round(Math.max(width, height) / 700));
+  const thick = Math.max(1, Math.round((EDGE * width) / canvas.clientWidth));
   for (const { mask, colour: ink, fill } of shown) {
     const edge = colour(ink, 1), inner = colour(ink, fill);
     for (let at = 0; at < mask.length; at += 1) {

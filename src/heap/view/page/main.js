@@ -144,7 +144,7 @@ function focusFilter() {
 function key(event) {
   if (isTyping(event) || document.querySelector("dialog[open]") || !shown) return;
   // While a mask is edited all keys are for it, but the one that tells which there are.
-  if (isEditing() && event.key !== "?" && !(event.key === "l" && layerKey("l"))) {
+  if (isEditing() && event.key !== "?") {
     if (editorKey(event)) event.preventDefault();
   } else if (isTravel(event)) event.preventDefault();
   else if (focused() && tileKey(event, focused())) event.preventDefault();

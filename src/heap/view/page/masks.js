@@ -4,7 +4,7 @@ import { area, connectedParts, cut, decode, draw, encode, paint, partsIn, same }
 import { button, el, objectsIn, sign } from "./dom.js";
 import { COLOURS } from "./draw.js";
 import { undoThis } from "./history.js";
-import { lookNow } from "./looks.js";
+import { layerKey, lookNow } from "./looks.js";
 import { correct } from "./run.js";
 import { say } from "./say.js";
 import { ask, attempt } from "./source.js";
@@ -282,7 +282,7 @@ export function editorKey({ key, shiftKey, ctrlKey, metaKey, altKey, target }) {
   else if (TOOLS[letter]) choose(TOOLS[letter][0]);
   else if (letter === "s" || letter === "r") split(letter.toUpperCase());
   else if (key === "[" || key === "]") resize(open.diameter * (key === "]" ? 1.25 : 0.8));
-  else return zoomKey(key, shiftKey) || step(key);
+  else return (letter === "l" && layerKey(letter)) || zoomKey(key, shiftKey) || step(key);
   return true;
 }
 
