@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from runs import blobs, make_run, sort_into
 from schemathesis.schemas import BaseSchema
 
-from heap.serving import browsing, correcting, exporting, pictures, searching
+from heap.serving import browsing, correcting, exporting, masking, pictures, searching
 from heap.serving.access import Access
 from heap.serving.app import make_app
 
 # The application's threads draw random numbers while schemathesis makes a request.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
-ROUTERS = (browsing, pictures, searching, correcting, exporting)
+ROUTERS = (browsing, pictures, searching, correcting, masking, exporting)
 ODD = ["", "-1", "0", "1", "nan", "inf", "1e308", "9" * 40, "a#0", "b#1", "a", "c", "\udce9", "\0",
        "é\u202f\U0001f600", "../../etc/passwd", "x" * 5000, "0,0,1e308,1e308", "-1e308,0,9,9",
        "nan,nan,nan,nan", "0,0,40,40", "score > 0.3 --", "1 = 1", "true", "name"]  # fmt: skip
@@ -30,6 +30,12 @@ BODIES = [
     b'{"ids": [1' + b"0" * 300 + b', 2], "rejected": true}',
     b'{"ids": ["a#0", "a#0"], "rejected": true}', b'{"ids": ["\\ud800"], "rejected": true}',
     b'{"format": "coco", "min_score": NaN}', b'{"format": "csv", "split": "a=nan,b=1e308"}',
+    b'{"key": "a", "added": [{"size": [60, 80], "counts": [0, 4800]}]}',
+    b'{"key": "a", "replaced": {"a#0": {"size": [2, 3], "counts": [1, 2, 3]}}}',
+    b'{"key": "a", "replaced": {"a#0": {"size": [1, 9' + b"9" * 40 + b'], "counts": [9]}}}',
+    b'{"key": "b", "split": {"b#0": [{"size": [1, 2], "counts": [1, 1]}, {"size": [2, 1], '
+    b'"counts": [0, 2]}]}}',
+    b'{"key": "a", "replaced": {"\\ud800": {"size": [1, 1], "counts": [0, 1]}}}',
     b'{"version": "\\ud800", "ids": [1, 2]}', b'{"rejected": false, "ids": [1], "version": null}',
 ]  # fmt: skip
 
