@@ -76,9 +76,8 @@ def begin(database: Database, what: str, who: str) -> int:
 def finish(database: Database, number: int, before: State, redrawn: Collection[str] = ()) -> None:
     """Keep what the entry `number` has changed since `before`; an entry without a change goes.
 
-    `redrawn` are the images whose masks may have changed.
-
-    So do those that were taken back: what they would change again is no longer there.
+    So do those that were taken back: what they would change again is no longer there. `redrawn`
+    are the images whose masks may have changed.
     """
     after, table = State.read(database, redrawn), database.open_table(schema.HISTORY)
     old, new = before.unlike(after), after.unlike(before)
