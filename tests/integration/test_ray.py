@@ -43,6 +43,27 @@ print(json.dumps([run.images, run.usable, dict(run.news.skipped)]))
 """
 
 
+# A model that ends its process, as the system does for want of memory; nothing is tried twice.
+DEADLY = """
+import os
+import heap, heap.discovery.cluster
+heap.discovery.cluster._TRIES = 0
+
+class Deadly(heap.Heap):
+    def examine(self, pictures, config=None):
+        if any(picture.key == "03.png" for picture in pictures):
+            os.kill(os.getpid(), 9)
+        return super().examine(pictures, config)
+
+load = heap.Heap.from_pretrained
+def load_deadly(*arguments, **options):
+    model = load(*arguments, **options)
+    model.__class__ = Deadly
+    return model
+heap.Heap.from_pretrained = load_deadly
+"""
+
+
 class Machines:
     """Cluster of Ray, and drivers that work on it."""
 
@@ -61,10 +82,11 @@ class Machines:
         self._process.stdin.flush()
         assert self._answer() == "done"
 
-    def start(self, images: str, out: str, model: Path) -> subprocess.Popen[str]:
+    def start(self, images: str, out: str, model: Path, first: str = "") -> "subprocess.Popen[str]":
+        """Start a driver, which runs some code first."""
         arguments = json.dumps([images, out, str(model), self.address, SETTINGS])
         return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, arguments],
+            [sys.executable, "-c", first + DRIVER, arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -164,6 +186,20 @@ def test_a_node_is_lost_and_the_driver_is_killed_and_starts_again(
     worked, usable, _ = _answer(second)
     assert (worked, usable) == (IMAGES - before, IMAGES - 1)
     _check_same(storage, "again", alone)
+
+
+def test_an_image_that_ends_its_worker_each_time_fails_alone(
+    machines: Machines, photos: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    driver = machines.start(str(photos), str(tmp_path / "run"), model_folder, DEADLY)
+
+    assert _answer(driver) == [12, 11, {}]
+
+    store = RunStore.open(tmp_path / "run")
+    (failure,) = store.failures()
+    assert (failure.key, failure.stage) == ("03.png", "worker")
+    assert failure.source == str(photos / "03.png")
+    assert len(list(store.records())) == 11
 
 
 def _check_same(storage: Storage, run: str, alone: Discovery) -> None:
