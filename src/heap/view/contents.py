@@ -1,6 +1,8 @@
 """Data that the page shows, but for pictures and outlines: columns, to be small and quick."""
 
+import json
 from dataclasses import asdict
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +15,7 @@ from heap.report.outlines import canvas_of, svg_path
 from heap.results import ImageResult
 from heap.view.snapshot import Snapshot
 
-_VERSION = 8
-"""Digits of the checksum of an image that tell one version of it from the next."""
+Rows = list[list[float]]
 
 
 class About(BaseModel):
@@ -127,6 +128,27 @@ def describe_run(now: Snapshot, name: str, encoder: str) -> About:
     )
 
 
+def _versions(now: Snapshot, boxes: Rows) -> list[str]:
+    """Digest for each image, failed ones included, that is another one when its masks change.
+
+    One run has one model: with the content of a file and its boxes all else is the same, until a
+    person draws a mask. It is not the checksum of all results, which differ by rounding where
+    batches were others.
+    """
+    image = now.objects["image"].to_numpy()
+    drawn = np.zeros(now.images.num_rows, dtype=bool)
+    drawn[image[now.objects["drawn"].to_numpy()]] = True
+    boxes_of: dict[int, Rows] = {}
+    for row, box in zip(image.tolist(), boxes, strict=True):
+        boxes_of.setdefault(row, []).append(box)
+    columns = (now.images[name].to_pylist() for name in ("key", "digest", "checksum"))
+    versions = []
+    for row, (key, digest, checksum) in enumerate(zip(*columns, strict=True)):
+        told = [key, digest, boxes_of.get(row, []), checksum.hex() if drawn[row] else ""]
+        versions.append(blake2b(json.dumps(told).encode(), digest_size=16).hexdigest())
+    return versions
+
+
 def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -> Contents:
     """Collect the data of a run that is described by `run`.
 
@@ -137,7 +159,8 @@ def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -
     images, lost = now.images.filter(pc.invert(failed)), now.images.filter(failed)
     # Failed images have no objects; rows of the others are counted without them.
     row_of = np.cumsum(~np.asarray(failed, dtype=bool)) - 1
-    boxes = [now.objects[edge].to_numpy() for edge in ("x1", "y1", "x2", "y2")]
+    edges = [now.objects[edge].to_numpy() for edge in ("x1", "y1", "x2", "y2")]
+    boxes: Rows = np.stack(edges, axis=1).astype(np.float64).round(2).tolist()
     rejected, category_of = now.objects["rejected"].to_numpy().astype(bool), now.category_of
     if not with_rejected:
         rejected, category_of = ~now.accepted, np.where(now.accepted, category_of, NONE)
@@ -154,11 +177,15 @@ def collect_contents(now: Snapshot, run: About, *, with_rejected: bool = True) -
             width=images["width"].to_pylist(),
             height=images["height"].to_pylist(),
             note=images["note"].fill_null("").to_pylist(),
-            version=[checksum.hex()[:_VERSION] for checksum in images["checksum"].to_pylist()],
+            version=[
+                version
+                for version, bad in zip(_versions(now, boxes), failed.to_pylist(), strict=True)
+                if not bad
+            ],
         ),
         objects=ObjectColumns.model_construct(
             image=row_of[now.objects["image"].to_numpy()].tolist(),
-            box=np.stack(boxes, axis=1).astype(np.float64).round(2).tolist(),
+            box=boxes,
             score=_round(now.objects["score"]),
             category=category_of.tolist(),
             similarity=_round(now.objects["similarity"]),

@@ -16,7 +16,7 @@ from heap.base.timing import timed
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import Contents, collect_contents, describe_run, trace_outlines
+from heap.view.contents import collect_contents, describe_run, trace_outlines
 from heap.view.snapshot import Snapshot
 
 GALLERY = "gallery.html"
@@ -56,11 +56,12 @@ def write_gallery(store: RunStore, path: Path | str, on_progress: OnProgress = s
     if now is not whole:
         run = run.model_copy(update={"sample_of": whole.images.num_rows})
     data = collect_contents(now, run, with_rejected=False)
+    origins = dict(zip(data.images.key, data.images.version, strict=True))
     start = _head().encode()
     # The application and the command line may write it at the same time.
     with replacing(path, shared=True) as file, _open_earlier(path, start) as earlier:
         file.write(start)
-        for block in _drawings(store, _origins(now, data), earlier, on_progress):
+        for block in _drawings(store, origins, earlier, on_progress):
             file.write(block)
         file.write(_END)
         file.write(_block("contents", json.dumps(data.model_dump())).encode())
@@ -102,21 +103,6 @@ def _open_earlier(path: Path | str, start: bytes) -> Iterator[_Earlier]:
                 file = stack.enter_context(path.open("rb"))
                 page = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         yield _Earlier(page, start)
-
-
-def _origins(now: Snapshot, data: Contents) -> dict[str, str]:
-    """Digest of what the drawing of each image depends on, by key; those that failed have none."""
-    stored = {
-        key: (digest, checksum.hex())
-        for key, digest, checksum in zip(
-            *(now.images[name].to_pylist() for name in ("key", "digest", "checksum")), strict=True
-        )
-    }
-    origins = {}
-    for key in data.images.key:
-        drawn = json.dumps([key, *stored[key]])
-        origins[key] = hashlib.blake2b(drawn.encode(), digest_size=16).hexdigest()
-    return origins
 
 
 def _drawings(

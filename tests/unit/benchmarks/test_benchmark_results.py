@@ -268,6 +268,12 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         {"box": "c#0", "hits": {"embedded": True, "embedded-small": False, "student": True}},
         {"box": "c#1", "hits": {"embedded": True, "embedded-small": False, "student": False}},
     ],
+    "cluster": [
+        {"workers": workers, "images": images, "seconds": images / workers, "failed": 0}
+        | {"driver_mb": 900.0, "worker_mb": 800.0}
+        for workers in (1, 2)
+        for images in (2, 8)
+    ],
     "demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},

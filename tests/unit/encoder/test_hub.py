@@ -277,11 +277,13 @@ def test_a_model_is_downloaded_once(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F52")
-def test_local_weights_and_the_cards_touch_no_socket(folder: Path, tmp_path: Path) -> None:
+def test_local_weights_and_the_cards_ask_no_network(folder: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
+# Not every socket: urllib3 binds one to this machine, to see whether it has IPv6.
+NETWORK = {{"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}}
 def refuse(event, arguments):
-    if event.startswith("socket."):
+    if event in NETWORK:
         raise SystemExit(f"{{event}} {{arguments}}")
 from heap.encoder.registry import CARDS, is_local
 from heap.encoder.load import load_encoder
