@@ -48,6 +48,7 @@ BASES: dict[tuple[str, ...], Line] = {
     ("pretrain",): ["photos", "--out", "out", "--steps", "1", "--batch", "2", "--settings",
                     "small.json"],
     ("pack",): ["photos", "--out", "out", "--side", "32"],
+    ("export-model",): ["missing", "--out", "out.onnx"],
     ("evaluate",): ["saliency-found-v1", "--data", "folder:data", "--method", "tokencut", "--out",
                     "out.json", "--encoder", "encoder", "--resolution", "32"],
     ("tune",): ["tokencut", "--data", "folder:data", "--out", "out", "--configurations", "1",

@@ -111,7 +111,8 @@ def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> Out
         fresh = [record for record in records if is_news(record, failed_before)]
         store.add(fresh)
         done, worked = done + len(chunk), worked + len(fresh)
-        work.report("objects", done, len(sources))
+        work.stop.check()
+        work.on_progress("objects", done, len(sources))
     embed_outdated(work, sources)
     failed = {failure.key for failure in store.failures()}
     usable = len({source.key for source in sources} - failed)
