@@ -40,7 +40,7 @@ def learn_things(heap: Heap, images: Collected, on_progress: OnProgress) -> None
     that small things, scaled up, are background.
     """
     things: dict[int, Tensor] = {}
-    background, masks = [], []
+    means, background, masks = [], [], []
     with_background = set(images.spread(_BACKGROUND_IMAGES))
     for index in range(len(images)):
         features = images[index]
@@ -48,6 +48,7 @@ def learn_things(heap: Heap, images: Collected, on_progress: OnProgress) -> None
         masks.append(mask)
         if thing is not None:
             things[index] = thing
+            means.append(_whiten(heap, features, thing).mean(dim=0))
         if index in with_background:
             background += list(_background(heap.analyse(features)))
         on_progress(STAGE, index + 1, len(images))
@@ -57,7 +58,6 @@ def learn_things(heap: Heap, images: Collected, on_progress: OnProgress) -> None
         _, thing = _foreground(heap, features)
         if thing is not None:
             background.append(_whiten(heap, features, thing).mean(dim=0))
-    means = [_whiten(heap, images[index], thing).mean(dim=0) for index, thing in things.items()]
     dim = len(heap.head.centre)
     heap.head.objectness.learn(_rows(means, dim), _rows(background, dim))
     _calibrate(heap, images, masks)
