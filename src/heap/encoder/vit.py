@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from heap.config import Facet
 from heap.encoder.architecture import TransformerArchitecture, TransformerKind
+from heap.encoder.attention import BY_HEAD
 from heap.encoder.base import Encoder, Features, Origin, Outputs
 from heap.encoder.positions import use_training_grid
 
@@ -48,6 +49,9 @@ class VisionTransformer(Encoder):
         self, model: nn.Module, origin: Origin, architecture: TransformerArchitecture
     ) -> None:
         super().__init__(model, origin)
+        if origin.precision == "bf16":
+            network: Any = model  # Any: a class of transformers, whatever the family
+            network.set_attn_implementation(BY_HEAD)
         use_training_grid(model, architecture)
         self._layout = _LAYOUTS[architecture.model_type]
         self.patch = self.least_side = architecture.patch_size
