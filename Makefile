@@ -35,19 +35,20 @@ demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 
 # Whole commands that are killed, fuzzed or fed what went wrong once, processes that are started in
 # every way, and the pages of the docs.
-LONG := tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
+# Longest first: workers take whole files, and none waits for the other at the end.
+LONG := tests/integration/test_ray.py tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
 	tests/faults/test_kills.py tests/faults/test_evaluate_kills.py \
 	tests/unit/store/test_killed_corrections.py tests/integration/test_bare_pretraining.py \
 	tests/integration/test_bench_encoders.py tests/integration/test_bench_paper.py \
 	tests/integration/test_tutorial.py tests/integration/test_python.py \
 	tests/integration/test_start.py tests/integration/test_moved_models.py \
-	tests/integration/test_no_network.py tests/integration/test_ray.py
+	tests/integration/test_no_network.py
 
 test: check ## Format, lint, types and tests, but for the long ones
 	$(BIN)/python $(PYTEST) $(addprefix --ignore=,$(LONG))
 
 test-long: $(VENV)/ready ## Kills, fuzzers, accidents of earlier versions, tutorials; CI runs them too
-	$(BIN)/python $(PYTEST) $(LONG)
+	$(BIN)/python $(PYTEST) --no-loadscope-reorder $(LONG)
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
 	$(BIN)/python $(PYTEST) tests/browser
