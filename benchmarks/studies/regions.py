@@ -30,6 +30,7 @@ VARIANTS: dict[str, Settings] = {
     "warm": {"head": {"temperature": 0.1}},
     "without-inter": {"losses": {"inter": 0.0}},
     "inter-1": {"losses": {"inter": 1.0}},
+    "intra-1": {"losses": {"intra": 1.0}},
     "without-negative": {"losses": {"negative": 0.0}},
     "without-intra": {"losses": {"intra": 0.0}},
 }

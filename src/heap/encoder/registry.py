@@ -43,7 +43,7 @@ class Recipe:
 OUTPUT = Recipe(
     FeatureConfig(facet="output"),
     head=HeadConfig(centred=False),
-    losses=LossConfig(inter=0.2),
+    losses=LossConfig(intra=3.0, inter=0.2),
     fit=FitConfig(steps=150, batch=24, patches=512),
 )
 """Recipe for networks whose patches are trained as they come out of the last LayerNorm: DINOv2 and
