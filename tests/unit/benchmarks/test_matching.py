@@ -1,6 +1,14 @@
 import numpy as np
 import pytest
-from benchmarks.studies.matching import WAYS, around, covered, features_of, hits
+from benchmarks.studies.matching import (
+    PLACES,
+    WAYS,
+    around,
+    covered,
+    features_of,
+    hits,
+    place_directions,
+)
 
 from heap.images import Picture
 from heap.model.heap import Heap
@@ -24,7 +32,9 @@ def test_a_box_grows_by_a_share_of_its_sides() -> None:
 def test_every_way_has_a_row_for_each_object(heap: Heap, pictures: list[Picture]) -> None:
     masks = np.zeros((2, *pictures[0].pixels.shape[:2]), dtype=bool)
     masks[0, 10:30, 20:60] = masks[1, 5:50, 5:20] = True
-    found = features_of(heap, pictures[0], list(masks))
+    directions = place_directions(heap)
+    assert (directions @ directions.T).numpy() == pytest.approx(np.eye(PLACES), abs=1e-5)
+    found = features_of(heap, pictures[0], list(masks), directions)
     assert list(found) == WAYS
     assert all(len(each) == 2 and np.isfinite(each).all() for each in found.values())
     assert not np.allclose(found["box"], found["box + 0.1"], rtol=1e-3)
