@@ -1,6 +1,7 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
 import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
+import { exportCategories, exportObjects } from "./exporting.js";
 import { undoThis } from "./history.js";
 import { APART, correct, run } from "./run.js";
 import { say } from "./say.js";
@@ -71,6 +72,7 @@ export const objectKind = {
   actions: [
     { text: () => "Move …", key: "v", fits: (ids) => !areOut(ids), run: openMove },
     { text: () => "Reject", key: "x", fits: (ids) => !areOut(ids), run: finish((ids) => rejectObjects(ids, true)) },
+    { text: () => "Export …", key: "o", fits: (ids) => !areOut(ids), run: exportObjects },
     { text: () => "Restore", key: "x", fits: areOut, run: finish((ids) => rejectObjects(ids, false)) },
   ],
 };
@@ -80,6 +82,7 @@ export const categoryKind = {
   actions: [
     { text: (ids) => `Merge into “${titleOf(ids[0])}”`, fits: (ids) => ids.length > 1, run: finish(merge) },
     { text: () => "Reject", key: "x", run: finish((ids) => rejectCategories(ids, true)) },
+    { text: () => "Export …", key: "o", run: exportCategories },
   ],
 };
 

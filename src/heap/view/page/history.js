@@ -23,7 +23,7 @@ export async function redo(steps = 1) {
 // What takes back the correction that was just made; if another one has followed, the list says so.
 export function undoThis() {
   const { seen } = run;
-  return () => (run.seen === seen ? undo() : openHistory());
+  return { text: "Undo", run: () => (run.seen === seen ? undo() : openHistory()) };
 }
 
 export async function openHistory() {

@@ -170,6 +170,7 @@ function means({ key: pressed, shiftKey, target }) {
   else if (letter === "i") location.hash = "#/images";
   else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
   else if (letter === "f" && run.about.searchable) find("file").click();
+  else if (letter === "o" && !run.about.read_only) openExport();
   else if (letter === "/") focusFilter();
   else if (layerKey(letter) || viewerKey(pressed, shiftKey)) return true;
   else if (ARROWS.test(pressed) && !target.closest?.("input, select")) return arrow(pressed, shiftKey);
@@ -185,7 +186,7 @@ function arrow(pressed) {
 
 find("theme").addEventListener("click", nextTheme);
 find("keys").addEventListener("click", () => find("keys-sheet").showModal());
-find("export").addEventListener("click", openExport);
+find("export").addEventListener("click", () => openExport());
 find("undo").addEventListener("click", () => undo());
 find("history").addEventListener("click", openHistory);
 find("changed").addEventListener("click", async () => { if (await attempt(refreshed)) update(); });
