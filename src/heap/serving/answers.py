@@ -85,6 +85,8 @@ class ExportAnswer(BaseModel):
     """State of an export, and its contents when it is done."""
 
     state: Literal["none", "running", "done", "failed"]
+    number: int = 0
+    """Exports that were begun so far: another one has another number."""
     format: str = ""
     done: int = 0
     total: int = 0

@@ -42,7 +42,8 @@ class Exporter:
         with self._lock:
             if self.answer.state == "running":
                 raise HTTPException(409, f"an export to {self.answer.format} is running; wait")
-            self.answer = ExportAnswer(state="running", format=wanted.format)
+            number = self.answer.number + 1
+            self.answer = ExportAnswer(state="running", number=number, format=wanted.format)
         Thread(target=self._work, args=(run, wanted, choices), daemon=True).start()
         return self.answer
 
@@ -51,17 +52,17 @@ class Exporter:
         try:
             exported = export(run, name, None, choices, self._progress)
         except HeapError as error:
-            self.answer = ExportAnswer(state="failed", format=name, reason=message_of(error, run))
+            self._fail(message_of(error, run))
             return
         except Exception:
             logger.exception("an export failed")
-            reason = "heap serve has failed at this; it has printed why"
-            self.answer = ExportAnswer(state="failed", format=name, reason=reason)
+            self._fail("heap serve has failed at this; it has printed why")
             return
         folder = f"{run_name(run)}/{exported.folder.name}"
         self.folder = exported.folder
         self.answer = ExportAnswer(
             state="done",
+            number=self.answer.number,
             format=name,
             folder=folder,
             images=sum(split.images for split in exported.splits.values()),
@@ -71,6 +72,9 @@ class Exporter:
             unread=len(exported.failures),
             reader=FORMATS[name].reader.replace("OUT", folder),
         )
+
+    def _fail(self, reason: str) -> None:
+        self.answer = self.answer.model_copy(update={"state": "failed", "reason": reason})
 
     def _progress(self, stage: str, done: int, total: int | None) -> None:
         self.answer = self.answer.model_copy(update={"done": done, "total": total or 0})

@@ -191,7 +191,7 @@ export class Board {
 const idOf = (item) => item.id ?? item.key;
 const targetOf = (element) => element.querySelector("a");
 const barHeight = () => {
-  const heads = [...document.querySelectorAll(".bar, .line.sticky")];
+  const heads = [...document.querySelectorAll(".live, .bar, .line.sticky")];
   return heads.filter((head) => getComputedStyle(head).position === "sticky")
     .reduce((sum, head) => sum + head.offsetHeight, 0);
 };

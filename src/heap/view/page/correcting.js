@@ -1,6 +1,6 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
-import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
+import { button, categoriesIn, corrects, el, find, number, objectsIn } from "./dom.js";
 import { exportCategories, exportObjects } from "./exporting.js";
 import { undoThis } from "./history.js";
 import { APART, correct, run } from "./run.js";
@@ -39,7 +39,7 @@ function openMove(ids) {
   });
   const choice = (text, count, category, name) => button(
     [el("bdi", {}, text), el("span", { class: "soft" }, count)],
-    () => { sheet.close(); clear(); move(ids, category, name); }, { class: "choice" });
+    () => { sheet.close(); clear(); move(ids, category, name); }, { class: "choice", ...corrects });
 
   function narrow() {
     const text = field.value.trim(), groups = [...run.groups.values()].filter(({ id, rejected }) => id >= APART && !rejected);
@@ -72,7 +72,7 @@ export const objectKind = {
   actions: [
     { text: () => "Move …", key: "v", fits: (ids) => !areOut(ids), run: openMove },
     { text: () => "Reject", key: "x", fits: (ids) => !areOut(ids), run: finish((ids) => rejectObjects(ids, true)) },
-    { text: () => "Export …", key: "o", fits: (ids) => !areOut(ids), run: exportObjects },
+    { text: () => "Export …", key: "o", fits: (ids) => !areOut(ids), run: exportObjects, isHarmless: true },
     { text: () => "Restore", key: "x", fits: areOut, run: finish((ids) => rejectObjects(ids, false)) },
   ],
 };
@@ -82,7 +82,7 @@ export const categoryKind = {
   actions: [
     { text: (ids) => `Merge into “${titleOf(ids[0])}”`, fits: (ids) => ids.length > 1, run: finish(merge) },
     { text: () => "Reject", key: "x", run: finish((ids) => rejectCategories(ids, true)) },
-    { text: () => "Export …", key: "o", run: exportCategories },
+    { text: () => "Export …", key: "o", run: exportCategories, isHarmless: true },
   ],
 };
 
@@ -91,7 +91,7 @@ export function nameField(category) {
   if (run.about.read_only || category.special) return el("h2", {}, el("bdi", {}, category.title));
   const field = el("input", {
     class: "name", value: category.name, placeholder: category.title, maxlength: 120, title: "Write a name",
-    "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off",
+    "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off", ...corrects,
   });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter") field.blur();
@@ -118,7 +118,7 @@ export function openSorting() {
     "aria-label": "Number of categories",
   });
   auto.addEventListener("change", () => { count.disabled = auto.checked; });
-  const start = el("button", { class: "strong" }, length ? "Make them again" : "Sort");
+  const start = el("button", { class: "strong", ...corrects }, length ? "Make them again" : "Sort");
   const form = el("form", { method: "dialog" },
     el("h2", { id: "sort-title" }, "Sort the objects into categories"),
     el("p", { class: "soft" }, length

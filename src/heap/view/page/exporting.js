@@ -2,8 +2,9 @@
 
 import { button, el, find, number, objectsIn } from "./dom.js";
 import { APART, run } from "./run.js";
+import { live } from "./live.js";
 import { say } from "./say.js";
-import { ask, attempt, tell } from "./source.js";
+import { attempt, tell } from "./source.js";
 
 // Name, title, what is written, and whether photos usually come with it.
 const FORMATS = [
@@ -19,10 +20,9 @@ const FORMATS = [
 ];
 const SPLITS = [["", "none"], ["train=0.8,val=0.2", "80 % train, 20 % val"],
   ["train=0.8,val=0.1,test=0.1", "80 % train, 10 % val, 10 % test"]];
-const PAUSE = 300;
 const ALL = { title: "Export", selection: {} };
 
-let following = false; // whether the page waits for the end of an export
+let following = null; // the number of the export whose end the page waits for
 let asked = ALL; // what the form was last opened for
 
 const sheet = () => find("export-sheet");
@@ -38,7 +38,7 @@ export function exportCategories(ids) {
 
 // `what` is a title, and the selection as the server takes it.
 export function openExport(what = ALL) {
-  if (following) showProgress();
+  if (following || live.export?.state === "running") follow(following ?? live.export.number);
   else showForm(what);
   if (!sheet().open) sheet().showModal();
 }
@@ -80,7 +80,8 @@ async function start(form) {
     images: form.photos.checked ? "copy" : "none", split: form.split.value, min_score: Number(form.score.value),
   };
   const refuse = (reason) => { form.querySelector(".bad").textContent = reason; };
-  if (await attempt(() => tell("export", wanted), refuse)) follow();
+  const begun = await attempt(() => tell("export", wanted), refuse);
+  if (begun) follow(begun.number);
 }
 
 function showProgress(now = {}) {
@@ -98,22 +99,25 @@ function showProgress(now = {}) {
   }
 }
 
-async function follow() {
-  following = true;
-  showProgress();
-  let now = null;
-  do {
-    await new Promise((go) => { setTimeout(go, PAUSE); });
-    now = await attempt(() => ask("export"));
-    if (now?.state === "running") showProgress(now);
-  } while (now?.state === "running");
-  following = false;
+function follow(number) {
+  following = number;
+  showProgress(live.export?.number === number ? live.export : {});
+  heed();
+}
+
+// Shows the progress and the end of an export, by the last event.
+function heed() {
+  const now = live.export;
+  if (!following || !(now?.number >= following)) return;
+  if (now.state === "running") { showProgress(now); return; }
+  following = null;
   delete sheet().dataset.state;
-  if (!now) sheet().close();
-  else if (sheet().open) tellEnd(now);
+  if (sheet().open) tellEnd(now);
   else if (now.state === "done") say("The export is done", "good", { text: "Show", run: () => { tellEnd(now); sheet().showModal(); } });
   else say(now.reason, "bad");
 }
+
+addEventListener("heap:live", heed);
 
 function tellEnd(now) {
   const close = button("Close", () => sheet().close(), { class: "quiet" });

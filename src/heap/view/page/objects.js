@@ -2,7 +2,7 @@
 
 import { empty, meter } from "./categories.js";
 import { nameField, rejectCategories } from "./correcting.js";
-import { button, el, icon, objectsIn, part } from "./dom.js";
+import { button, corrects, el, icon, objectsIn, part } from "./dom.js";
 import { exportCategories } from "./exporting.js";
 import { filterField, layerSwitches, orderField } from "./looks.js";
 import { matching, ORDERS, run } from "./run.js";
@@ -29,7 +29,7 @@ export function showObjects(main, wanted) {
         group.members.length > 0 && !group.rejected
           && button("Export …", () => exportCategories([id]), { class: "quiet" }),
         !group.special && button(group.rejected ? "Restore category" : "Reject category",
-          () => rejectCategories([id], !group.rejected), { class: "quiet" }))] : []);
+          () => rejectCategories([id], !group.rejected), { class: "quiet", ...corrects }))] : []);
     board.title = group?.title ?? "Rejected";
     board.show(lost ? [] : shown);
     nothing.replaceChildren(...lost ? [empty(`There is no category ${id} any more.`)]

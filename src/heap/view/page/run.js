@@ -1,6 +1,7 @@
 // The run as it was last read: its images, objects and categories, and how it is corrected.
 
 import { kept } from "./dom.js";
+import { reason } from "./live.js";
 import { isDrawn, readContents, Refused, tell } from "./source.js";
 
 const LOW = 0.25; // An image whose best object scores less has none that is certain.
@@ -99,8 +100,14 @@ export function correct(path, body) {
   return now;
 }
 
+// Whether a correction of this page is on its way: the run is not changed by somebody else then.
+export const isCorrecting = () => waiting > 0;
+let waiting = 0;
+
 async function send(path, body) {
+  waiting += 1;
   try {
+    if (reason()) throw new Refused(reason());
     const done = await tell(path, { ...body, who: kept("who", ""), version: run.seen });
     await refresh();
     return done;
@@ -108,6 +115,7 @@ async function send(path, body) {
     if (error instanceof Refused && error.version) await refresh();
     throw error;
   } finally {
+    waiting -= 1;
     dispatchEvent(new Event("heap:changed"));
   }
 }
