@@ -211,15 +211,6 @@ def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
     assert "mine" in [each.name for each in heap.open(run).categories]
 
 
-def test_what_another_process_changes_is_offered(page: Page, address: str, run: Path) -> None:
-    open_page(page, address)
-    with Editor(run) as editor:
-        rename(editor, {2: "elsewhere"})
-    page.locator("#changed").click(timeout=20_000)
-    expect(page.locator(".name").nth(1)).to_have_value("elsewhere")
-    expect(page.locator("#changed")).to_be_hidden()
-
-
 def test_while_another_process_writes_a_change_is_refused_and_undone(
     browser: Browser, run: Path
 ) -> None:

@@ -48,8 +48,10 @@ class Closing(ABC):
 
 @dataclass(frozen=True)
 class Holder:
-    """Process that writes to a run, as the file of its lock tells; a process that was killed leaves
-    the file behind."""
+    """Process that writes to a run, as the file of its lock tells.
+
+    One that was killed leaves the file behind.
+    """
 
     pid: int
     host: str

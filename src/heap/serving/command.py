@@ -55,6 +55,7 @@ class Serving:
             app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
             timeout_graceful_shutdown=3, root_path=root_path, proxy_headers=False,
         )  # fmt: skip
+
         class Server(uvicorn.Server):
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
                 # Streams have no end of their own, and would be waited for.
