@@ -49,8 +49,8 @@ def test_while_discover_runs_its_progress_is_shown_and_corrections_wait(
     choose(page, page.locator(".strips .strip header").first)
     with RunLock(run) as lock:
         lock.tell({"stage": "objects", "done": 120, "total": 300, "rate": 1.5})
-        expect(bar).to_contain_text("heap discover is at work on this run (it looks for objects")
-        expect(bar).to_contain_text("1.5 images a second, about 2 minutes left")
+        expect(bar).to_contain_text("heap discover is at work on this run")
+        expect(bar).to_contain_text("120 of 300 images, 1.5 images a second, about 2 minutes left")
         expect(bar.locator("progress")).to_have_js_property("value", 120)
         again = page.get_by_role("button", name="Sort again")
         expect(again).to_be_disabled()

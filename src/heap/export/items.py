@@ -86,7 +86,7 @@ class Labels:
     """The class of every object of a run."""
 
     classes: tuple[str, ...]
-    """All classes, those without objects too, in the order of their numbers."""
+    """All classes in the order of their numbers, those without objects too if they have a name."""
     usual: str | None
     """Class of the objects that are not in `special`; None: they are left out."""
     special: Mapping[str, str | None]
@@ -139,7 +139,13 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
                     unsorted.add(name)
     if not by_category:
         return Labels((OBJECT,), OBJECT, special)
-    named = dict.fromkeys(title for title in titles.values() if title is not None)
+    present = set(special.values())
+    named = dict.fromkeys(
+        title
+        for number, title in titles.items()
+        # What was moved into other categories leaves one behind that nobody has named.
+        if title is not None and (title in present or title != title_of(number))
+    )
     if others or not named:
         named[OTHER] = None
     return Labels(tuple(named), OTHER, special, frozenset(unsorted))

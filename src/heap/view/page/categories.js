@@ -36,7 +36,9 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     list.querySelector(".empty")?.remove();
     const special = [groups.get(APART), groups.get(UNSORTED)].filter(({ members }) => members.length);
     const taken = categories.filter((category) => category.rejected);
-    showStrips([...categories.filter((category) => !category.rejected), ...special], list, words, order);
+    // What was moved elsewhere leaves a category without a name or a member behind.
+    const standing = categories.filter(({ rejected, name, members }) => !rejected && (name || members.length));
+    showStrips([...standing, ...special], list, words, order);
     showStrips(taken, rejected, words, order);
     const single = run.objects.filter((object) => object.rejected).length;
     rejected.hidden = isGallery || !(taken.length || single);
@@ -46,7 +48,7 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     const objects = visible.flatMap(({ board }) => board.items), named = visible.filter(({ id }) => id > 0);
     const all = run.objects.filter(({ out }) => !out).length;
     count.textContent = `${part(objects.length, all, objectsIn)} in ${
-      part(named.length, categories.length - taken.length, categoriesIn)}`;
+      part(named.length, standing.length, categoriesIn)}`;
   }
 
   function showStrips(groups, place, words, order) {

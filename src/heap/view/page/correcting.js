@@ -3,7 +3,7 @@
 import { button, categoriesIn, corrects, el, find, number, objectsIn } from "./dom.js";
 import { exportCategories, exportObjects } from "./exporting.js";
 import { undoThis } from "./history.js";
-import { APART, correct, run } from "./run.js";
+import { APART, correct, meant, run } from "./run.js";
 import { say } from "./say.js";
 import { clear } from "./selection.js";
 import { attempt } from "./source.js";
@@ -43,11 +43,10 @@ function openMove(ids) {
 
   function narrow() {
     const text = field.value.trim(), groups = [...run.groups.values()].filter(({ id, rejected }) => id >= APART && !rejected);
-    const fitting = groups.filter(({ title }) => title.toLowerCase().includes(text.toLowerCase()));
-    const isNew = !groups.some(({ title }) => title === text);
-    list.replaceChildren(
-      ...fitting.map(({ id, title, members }) => choice(title, objectsIn(members.length), id)),
-      ...isNew ? [choice(text ? `New category “${text}”` : "New category", "", null, text)] : []);
+    const { first, last, isNew } = meant(groups, text);
+    const choices = (fitting) => fitting.map(({ id, title, members }) => choice(title, objectsIn(members.length), id));
+    list.replaceChildren(...choices(first),
+      ...isNew ? [choice(text ? `New category “${text}”` : "New category", "", null, text)] : [], ...choices(last));
   }
 
   narrow();
@@ -94,11 +93,25 @@ export function nameField(category) {
     "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off", ...corrects,
   });
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") field.blur();
-    if (event.key === "Escape") { field.value = category.name; field.blur(); }
+    if (event.key === "Escape") field.value = category.name;
+    if (event.key === "Enter" || event.key === "Escape") leaveField(field);
   });
   field.addEventListener("change", () => rename(category, field));
   return el("h2", {}, field);
+}
+
+// Back to the objects of the category, so that keys go on there.
+function leaveField(field) {
+  const near = field.closest(".strip, main")?.querySelector(".tile a[tabindex='0']");
+  field.blur();
+  near?.focus();
+}
+
+// The name of the category that has the focus; whether there is one to be changed.
+export function focusName() {
+  const field = (document.activeElement.closest(".strip") ?? document.querySelector("main > .line"))?.querySelector(".name");
+  field?.select();
+  return Boolean(field);
 }
 
 async function rename({ id, name }, field) {

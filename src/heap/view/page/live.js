@@ -4,7 +4,6 @@
 import { el, find, number, timeLeft } from "./dom.js";
 
 const AGAIN = 3000; // milliseconds until the next try, where the browser makes none
-const STAGES = { objects: "looks for objects", match: "compares the photos with the run", gallery: "writes the gallery" };
 
 // The last event: the version of the run, the work of another process, and the export; `isLost`
 // says that none comes.
@@ -50,20 +49,18 @@ function take(news) {
 // Why nothing can be corrected now; empty if it can.
 export function reason() {
   if (live.isLost) return "heap serve does not answer. Start it again if it has ended: this page comes back by itself.";
-  if (!live.work) return "";
-  const { stage, done, total } = live.work;
-  const part = total ? `, ${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
-  return ["heap discover is at work on this run", STAGES[stage] && ` (it ${STAGES[stage]}${part})`,
-    ". Corrections wait until it has ended."].filter(Boolean).join("");
+  return live.work ? "heap discover is at work on this run. Corrections wait until it has ended." : "";
 }
 
+// How far another process is, how fast, and how long the rest takes about.
 function progress() {
-  if (live.isLost || !live.work?.total) return [];
-  const { done, total, rate } = live.work;
-  const seconds = rate ? (total - done) / rate : null;
+  if (live.isLost || !live.work) return [];
+  const { stage, done, total, rate } = live.work;
+  if (stage !== "objects" || !total) return [];
+  const pace = rate && (rate < 0.95 ? `${number(Math.round(60 * rate), "image")} a minute` : `${rate.toFixed(1)} images a second`);
+  const left = rate && done < total && timeLeft((total - done) / rate);
   return [el("progress", { max: total, value: done, "aria-label": "Done" }),
-    rate && el("span", {}, [rate < 0.95 ? `${number(Math.round(60 * rate), "image")} a minute` : `${rate.toFixed(1)} images a second`,
-      done < total && timeLeft(seconds)].filter(Boolean).join(", "))].filter(Boolean);
+    el("span", {}, [`${done.toLocaleString("en")} of ${number(total, "image")}`, pace, left].filter(Boolean).join(", "))];
 }
 
 // What corrects is disabled with the reason meanwhile.

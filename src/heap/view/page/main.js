@@ -2,6 +2,7 @@
 
 import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
 import { showCategories } from "./categories.js";
+import { focusName } from "./correcting.js";
 import { el, find, isTyping, number, objectsIn } from "./dom.js";
 import { openExport } from "./exporting.js";
 import { openHistory, redo, undo } from "./history.js";
@@ -159,6 +160,7 @@ function means({ key: pressed, shiftKey, target }) {
   else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
   else if (letter === "f" && run.about.searchable) find("file").click();
   else if (letter === "o" && !run.about.read_only) openExport();
+  else if (letter === "t" && focusName()) return true;
   else if (letter === "/") focusFilter();
   else if (layerKey(letter) || viewerKey(pressed, shiftKey)) return true;
   else if (ARROWS.test(pressed) && !target.closest?.("input, select")) return arrow(pressed, shiftKey);

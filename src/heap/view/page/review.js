@@ -3,7 +3,7 @@
 import { button, corrects, el, objectsIn, select, timeLeft } from "./dom.js";
 import { hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
-import { correct, run, UNSORTED } from "./run.js";
+import { correct, meant, run, UNSORTED } from "./run.js";
 import { attempt, photoOf } from "./source.js";
 
 const AROUND = 0.6; // of the box, on each side: what is shown of the photo around an object
@@ -139,17 +139,16 @@ function show(whole) {
 function listCategories() {
   const { parts, object } = open, text = parts.field.value.trim();
   const groups = run.categories.filter(({ rejected }) => !rejected).sort((a, b) => b.members.length - a.members.length || a.id - b.id);
-  const fitting = groups.filter(({ title }) => title.toLowerCase().includes(text.toLowerCase()));
-  const isNew = text && !groups.some(({ title }) => title === text);
+  const { first, last, isNew: mayBeNew } = meant(groups, text), isNew = text && mayBeNew;
   const had = parts.choices.contains(document.activeElement);
-  open.typed = fitting[0] ? { category: fitting[0].id } : isNew ? { category: null, name: text } : null;
-  parts.choices.replaceChildren(
-    ...fitting.map((group) => button(
-      [el("span", {}, groups.indexOf(group) < 9 && el("kbd", {}, groups.indexOf(group) + 1), el("bdi", {}, group.title)),
-        el("span", { class: "soft" }, group.members.length)],
-      () => decide({ category: group.id }),
-      { class: "choice", "aria-pressed": String(object.category.id === group.id) })),
-    ...isNew ? [button(`New category “${text}”`, () => decide({ category: null, name: text }), { class: "choice", ...corrects })] : []);
+  const choice = (group) => button(
+    [el("span", {}, groups.indexOf(group) < 9 && el("kbd", {}, groups.indexOf(group) + 1), el("bdi", {}, group.title)),
+      el("span", { class: "soft" }, group.members.length)],
+    () => decide({ category: group.id }),
+    { class: "choice", "aria-pressed": String(object.category.id === group.id), ...corrects });
+  open.typed = first[0] ? { category: first[0].id } : isNew ? { category: null, name: text } : last[0] ? { category: last[0].id } : null;
+  parts.choices.replaceChildren(...first.map(choice),
+    ...isNew ? [button(`New category “${text}”`, () => decide({ category: null, name: text }), { class: "choice", ...corrects })] : [], ...last.map(choice));
   open.keys = groups.slice(0, 9);
   if (had) parts.stage.focus({ preventScroll: true });
 }

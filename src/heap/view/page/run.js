@@ -84,6 +84,17 @@ export function matching(objects, words, order) {
   return chosen.sort(ORDERS[order]?.[1] ?? byTypical);
 }
 
+// Categories that a text may mean: `first` are those that Enter takes before a new one of this
+// name, its own title at the head, then titles that begin with it; `last` only contain it, or have
+// no name: who types "cat" does not mean category-1.
+export function meant(groups, text) {
+  const wanted = text.toLowerCase(), isExact = ({ title }) => title.toLowerCase() === wanted;
+  const fitting = groups.filter(({ title }) => title.toLowerCase().includes(wanted));
+  const begins = ({ title, name, special }) => title.toLowerCase().startsWith(wanted) && Boolean(!wanted || name || special);
+  const first = [...fitting.filter(isExact), ...fitting.filter((group) => !isExact(group) && begins(group))];
+  return { first, last: fitting.filter((group) => !first.includes(group)), isNew: !groups.some(({ title }) => title === text) };
+}
+
 export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 export async function refresh() {
