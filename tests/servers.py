@@ -25,5 +25,5 @@ def serving(run: Path, *options: str, python: Sequence[str] = (sys.executable,))
         assert child.poll() is None, "heap serve has ended"
     finally:
         child.terminate()
-        _, complaints = child.communicate(timeout=20)
+        _, complaints = child.communicate(timeout=120)
     assert not complaints, complaints

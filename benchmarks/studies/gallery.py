@@ -2,29 +2,26 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.browsing import browser_version, chromium
 from benchmarks.common import RUNS
 from benchmarks.many_objects import make_run
 from benchmarks.report import Row
 from benchmarks.study import Measured, Study
-from heap.base.errors import InputError
 from heap.store.store import RunStore
 from heap.view.gallery import GALLERY, write_gallery
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 NO_ENCODER = {"name": "none", "fingerprint": "0" * 16}
 """The run is made up."""
 _LIMIT = 100
 """Milliseconds of processor time that no task may take while scrolling."""
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TASK, _THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
 """Names in Chromium's traces of a task, and of the thread that must be free to answer."""
 _AT_THE_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
@@ -64,7 +61,7 @@ def bench(
             "page_mb": page.stat().st_size / 1e6,
             "seconds_to_write": seconds,
             "cpu_seconds_to_write": cpu_seconds,
-            "browser": _version(),
+            "browser": browser_version(),
             "load": os.getloadavg()[0],
         },
     )
@@ -92,7 +89,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 def _used(path: Path, repeat: int) -> Iterator[Row]:
     """A row for each step in one browser."""
-    with _browser() as browser:
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         for step, act in {"load": _load(path), **_STEPS}.items():
             browser.start_tracing(page=page, categories=["toplevel"])
@@ -190,34 +187,6 @@ _STEPS: dict[str, Callable[["Page"], None]] = {
     "filter categories": _filter("1", "12", "first", ""),
     "images": lambda page: page.click("nav [data-view=images]"),
 }
-
-
-@contextmanager
-def _browser() -> Iterator["Browser"]:
-    """The Chromium of the system.
-
-    Raises:
-        InputError: if it or what drives it is missing.
-    """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise InputError(f"playwright is missing; pip install 'heap[dev]' ({error})") from error
-    browser_path = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, _BROWSERS)), None
-    )
-    if browser_path is None:
-        raise InputError("there is no Chromium here; install one, or name it in CHROMIUM")
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=browser_path, args=options)
-        yield browser
-        browser.close()
-
-
-def _version() -> str:
-    with _browser() as browser:
-        return f"Chromium {browser.version}"
 
 
 STUDY = Study("gallery-v1", bench, summarise)

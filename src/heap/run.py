@@ -341,6 +341,8 @@ class Run:
         *,
         categories: bool = False,
         min_score: SupportsFloat = 0.0,
+        where: str | None = None,
+        objects: Iterable[str] | None = None,
         split: str | None = None,
         seed: SupportsIndex = 0,
         crops: bool = False,
@@ -349,7 +351,9 @@ class Run:
     ) -> "Exported":
         """Write the objects for other tools, to `out` or to `export-FORMAT` in the run.
 
-        With `categories` these are the classes; otherwise there is one, `object`. `split` has
+        With `categories` these are the classes; otherwise there is one, `object`. Of a run with
+        `where`, a condition such as `category = 3`, or `objects`, a list of ids, only these are
+        written, with the images they are in, by default to `export-FORMAT-selection`. `split` has
         shares of the images by name, such as `train=0.8,val=0.2`; another `seed` gives other
         splits. With `crops` every object is cut out too. `images` brings the
         original images along as copies or links, or not; by default as the format needs them. They
@@ -361,11 +365,17 @@ class Run:
             StoreError: if the store is damaged.
         """
         from heap.export.command import Choices, export
+        from heap.export.selection import Selection
         from heap.export.splits import Splits
 
+        selection = Selection(
+            None if where is None else text("where", where),
+            None if objects is None else frozenset(_ids(objects)),
+        )
         choices = Choices(
             categories=categories,
             min_score=real_number("min_score", min_score),
+            selection=selection,
             splits=Splits()
             if split is None
             else Splits.parse(text("split", split), whole_number("seed", seed)),
@@ -421,6 +431,13 @@ def _categories(numbers: Iterable[Any]) -> list[int]:
         return [whole_number("a category", number) for number in numbers]
     except TypeError:
         raise InputError(f"categories are {numbers!r}; give a list of their numbers") from None
+
+
+def _ids(objects: Iterable[Any]) -> list[str]:
+    # A text is a list of letters to Python.
+    if isinstance(objects, str) or not isinstance(objects, Iterable):
+        raise InputError(f"objects are {objects!r}; give a list of their ids")
+    return [text("an object", id) for id in objects]
 
 
 def _arguments(

@@ -1,6 +1,5 @@
 """`heap serve` in a real browser, over a run of the demo photos; it takes the pictures of docs."""
 
-import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,24 +199,6 @@ def test_an_image_is_dropped(page: Page, looked_at: str) -> None:
     expect(page.locator(".strip").first).to_be_visible()
 
 
-def test_a_run_is_exported(page: Page, address: str, tmp_path: Path) -> None:
-    open_page(page, address)
-    page.locator("#export").click()
-    page.get_by_text("YOLO", exact=True).click()
-    page.locator("select[name=split]").select_option("train=0.8,val=0.2")
-    page.locator("#export-sheet").get_by_role("button", name="Export").click()
-    expect(page.locator("#export-title")).to_have_text("Exported")
-    expect(page.locator("#export-sheet")).to_contain_text("17 images")
-    with page.expect_download() as download:
-        page.locator("#archive").click()
-    download.value.save_as(tmp_path / "export.zip")
-    assert download.value.suggested_filename == "holiday photos-yolo.zip"
-    with zipfile.ZipFile(tmp_path / "export.zip") as archive:
-        names = archive.namelist()
-        assert "animals" in archive.read("data.yaml").decode()
-    assert sum(name.startswith("images/") and name.endswith(".jpg") for name in names) == 17
-
-
 def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
     with Editor(run) as editor:
         rename(editor, {1: "mine"})
@@ -228,15 +209,6 @@ def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
     page.get_by_role("button", name="Make them again").click()
     expect(page.locator(".strips .strip")).to_have_count(6, timeout=60_000)
     assert "mine" in [each.name for each in heap.open(run).categories]
-
-
-def test_what_another_process_changes_is_offered(page: Page, address: str, run: Path) -> None:
-    open_page(page, address)
-    with Editor(run) as editor:
-        rename(editor, {2: "elsewhere"})
-    page.locator("#changed").click(timeout=20_000)
-    expect(page.locator(".name").nth(1)).to_have_value("elsewhere")
-    expect(page.locator("#changed")).to_be_hidden()
 
 
 def test_while_another_process_writes_a_change_is_refused_and_undone(

@@ -1,12 +1,15 @@
 """Lock of a run, for one writer at a time: a lock of the system, which ends with its process.
 
-So no lock is ever stale, whatever is in its file: the file only tells others who the writer is.
+So no lock is ever stale, whatever is in its file: the file only tells others who the writer is, and
+how far it is.
 """
 
+import json
 import os
 import socket
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -43,6 +46,19 @@ class Closing(ABC):
         """Release it."""
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Process that writes to a run, as the file of its lock tells.
+
+    One that was killed leaves the file behind.
+    """
+
+    pid: int
+    host: str
+    progress: str = ""
+    """JSON that it has told by `RunLock.tell`; empty until then."""
+
+
 class RunLock(Closing):
     """Right to write to the run in a folder; a context manager that holds it.
 
@@ -70,8 +86,16 @@ class RunLock(Closing):
             raise InputError(
                 f"{folder} cannot be written ({error.strerror}); choose a folder that can be"
             ) from error
-        about = f"{os.getpid()}\n{socket.gethostname()}\n"
+        self._write("")
+
+    def tell(self, progress: object) -> None:
+        """Tell others how far the work is, by something that JSON can hold."""
+        self._write(json.dumps(progress))
+
+    def _write(self, progress: str) -> None:
+        about = f"{os.getpid()}\n{socket.gethostname()}\n{progress}\n"
         with suppress(OSError):  # On a full disk it is still locked.
+            # In place: another file of this name would be another lock.
             self._path.write_text(about, encoding="utf-8")
 
     def close(self) -> None:
@@ -92,9 +116,15 @@ def refuse_busy(folder: Path) -> None:
         RunLock(folder).close()
 
 
-def _holder(path: Path) -> str:
+def read_holder(folder: Path) -> Holder | None:
+    """Process that says that it writes to the run in a folder; None if none does."""
     try:
-        pid, host, *_ = path.read_text(encoding="utf-8").splitlines()
+        pid, host, *rest = (folder / LOCK_NAME).read_text(encoding="utf-8").splitlines()
+        return Holder(int(pid), host, "".join(rest))
     except (OSError, ValueError):
-        return "another process"
-    return f"process {pid} on {host}"
+        return None
+
+
+def _holder(path: Path) -> str:
+    holder = read_holder(path.parent)
+    return f"process {holder.pid} on {holder.host}" if holder else "another process"

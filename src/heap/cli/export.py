@@ -30,6 +30,7 @@ def export(
     min_score: Annotated[
         float, Parameter(validator=cyclopts.validators.Number(gte=0, lte=1))
     ] = 0.0,
+    where: str | None = None,
     split: str | None = None,
     seed: int = 0,
     crops: bool = False,
@@ -56,6 +57,8 @@ def export(
         out: Folder of the export; by default export-FORMAT in the run.
         categories: The categories of the run are the classes; otherwise there is one, `object`.
         min_score: Leave out objects that score lower.
+        where: Write only objects that fit a condition, such as "category = 3 AND reviewed", with
+            the images that they are in, by default to export-FORMAT-selection in the run.
         split: Shares of the images, by name; an image stays in its split when others are added. A
             split without any image is refused.
         seed: Another seed gives other splits.
@@ -74,6 +77,7 @@ def export(
             out,
             categories=categories,
             min_score=min_score,
+            where=where,
             split=split,
             seed=seed,
             crops=crops,

@@ -18,6 +18,7 @@ from heap.base.numbers import real_number, whole_number
 from heap.base.progress import OnProgress, silent
 from heap.base.timing import timed
 from heap.config import ClusterConfig, DiscoverConfig, Engine, Precision, from_dict
+from heap.discovery.announcing import Announced
 from heap.discovery.listed import Outcome, Work, work_on_listing
 from heap.discovery.portions import Listed
 from heap.discovery.streaming import work_on_stream
@@ -174,6 +175,7 @@ def discover(
         Interruptible() as stop,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
+        on_progress = Announced(on_progress, store)
         work = Work(heap, config, out, pool, limits, store, stop, on_progress)
         skipped: Mapping[str, int] = {}
         if pairs is not None:

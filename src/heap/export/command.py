@@ -17,6 +17,7 @@ from heap.export.maps import map_writer
 from heap.export.names import file_names, folder_names, stem_of
 from heap.export.originals import read_original, write_crops
 from heap.export.phototable import PHOTOS, photo_writer
+from heap.export.selection import Selection, keys_of, select
 from heap.export.splits import Splits
 from heap.export.tables import csv_writer, parquet_writer
 from heap.export.voc import voc_writer
@@ -48,6 +49,8 @@ class Choices:
     """Categories are classes; otherwise every object is of one class."""
     min_score: float = 0.0
     """Objects that score lower are left out."""
+    selection: Selection = field(default_factory=Selection)
+    """Objects that are exported, with their images and classes only; by default all of the run."""
     splits: Splits = field(default_factory=Splits)
     crops: bool = False
     """Whether every object is also cut out of its image."""
@@ -99,24 +102,30 @@ def export(
 ) -> Exported:
     """Write the objects of a run for other tools, to `out` or to `export-FORMAT` in the run.
 
+    A selection goes to `export-FORMAT-selection`, so that it takes the place of no whole export.
     The folder appears when it is complete; one that is there already stays, and gets its contents
     then. An earlier export there is replaced, unless it holds more, and the new one less only
     because original images could not be read again.
 
     Raises:
         InputError: if `out` cannot be used or written, there are no categories where they are
-            wanted, a split would have no image, the format cannot hold so many classes, or the
-            export would hold less than an earlier one, or nothing, for want of original images.
+            wanted, nothing is selected, a split would have no image, the format cannot hold so many
+            classes, or the export would hold less than an earlier one, or nothing, for want of
+            original images.
         ConfigError: if there is no such format.
         StoreError: if there is no run, or a damaged one.
     """
     if format not in FORMATS:
         raise ConfigError(f"{format!r} is no format; choose one of {', '.join(FORMATS)}")
     choices = choices or Choices()
-    target = _target(run, format, out)
+    target = _target(run, format, out, choices)
     with RunStore.open(run) as store:
         labels = read_labels(store, by_category=choices.categories)
         keys = read_keys(store)
+        if choices.selection:
+            labels = select(store, labels, choices.selection)
+            selected = keys_of(labels.special)
+            keys = [key for key in keys if key in selected]
         choices.splits.check(keys)
         names = _names(keys, FORMATS[format], choices)
         total = len(keys)
@@ -134,7 +143,7 @@ def export(
             exported = Exported(
                 target,
                 labels.classes,
-                labels.unsorted,
+                len(labels.unsorted),
                 job.counts,
                 job.crops,
                 job.renamed,
@@ -211,13 +220,13 @@ def _names(keys: Sequence[str], format: Format, choices: Choices) -> dict[str, s
     return file_names(keys, format.reserved, as_they_are=apart)
 
 
-def _target(run: Path | str, format: FormatName, out: Path | None) -> Path:
+def _target(run: Path | str, format: FormatName, out: Path | None, choices: Choices) -> Path:
     if out is not None:
         return out
     folder = folder_of(run)
     if folder is None:
         raise InputError(f"{run} is not on this machine; say with --out where the export is to go")
-    return folder / f"export-{format}"
+    return folder / f"export-{format}{'-selection' if choices.selection else ''}"
 
 
 def _describe(exported: Exported, format: FormatName, folder: Path) -> None:

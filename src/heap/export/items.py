@@ -86,16 +86,16 @@ class Labels:
     """The class of every object of a run."""
 
     classes: tuple[str, ...]
-    """All classes, those without objects too, in the order of their numbers."""
-    usual: str
-    """Class of the objects that are not in `special`."""
+    """All classes in the order of their numbers, those without objects too if they have a name."""
+    usual: str | None
+    """Class of the objects that are not in `special`; None: they are left out."""
     special: Mapping[str, str | None]
     """Class by the id of an object, or None if it is rejected."""
-    unsorted: int
+    unsorted: frozenset[str] = frozenset()
     """Objects that have the class `OTHER` because `heap categories` has not seen them yet."""
 
     def of(self, object_id: str) -> str | None:
-        """Class of an object; None if it is rejected."""
+        """Class of an object; None if it is left out."""
         return self.special.get(object_id, self.usual)
 
 
@@ -121,7 +121,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
         kept = {number: title for number, title in titles.items() if title is not None}
         check_titles(kept, kept)
     special: dict[str, str | None] = {}
-    others, unsorted = False, 0
+    others, unsorted = False, set[str]()
     if objects is not None:
         with reading(store.run):
             stored = objects.read(["id", "category", "rejected"])
@@ -135,13 +135,20 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
                 special[name] = title
             else:
                 others = True
-                unsorted += by_category and category is None
+                if by_category and category is None:
+                    unsorted.add(name)
     if not by_category:
-        return Labels((OBJECT,), OBJECT, special, unsorted)
-    named = dict.fromkeys(title for title in titles.values() if title is not None)
+        return Labels((OBJECT,), OBJECT, special)
+    present = set(special.values())
+    named = dict.fromkeys(
+        title
+        for number, title in titles.items()
+        # What was moved into other categories leaves one behind that nobody has named.
+        if title is not None and (title in present or title != title_of(number))
+    )
     if others or not named:
         named[OTHER] = None
-    return Labels(tuple(named), OTHER, special, unsorted)
+    return Labels(tuple(named), OTHER, special, frozenset(unsorted))
 
 
 def read_keys(store: RunStore) -> list[str]:
@@ -158,20 +165,18 @@ def read_keys(store: RunStore) -> list[str]:
 def read_items(
     store: RunStore, labels: Labels, names: Mapping[str, str], min_score: float = 0.0
 ) -> Iterator[Item]:
-    """Yield the images of a run in the order of keys, a block at a time in memory.
+    """Yield images of a run in the order of keys, a block at a time in memory.
 
-    `names` has `Item.name` by key; an image without a name was added meanwhile, and is left out.
-    So are failed images, and objects that are rejected or score below `min_score`.
+    `names` has `Item.name` by the key of each that is wanted. Failed images are left out, and
+    objects that have no class or score below `min_score`.
 
     Raises:
         StoreError: if the store is damaged.
     """
-    for record in store.records():
-        key = record.result.key
-        if key in names:
-            copy = copy_in_run(store.run, record.source)
-            placed = record if copy is None else replace(record, source=str(copy))
-            yield _item(placed, names[key], labels, min_score)
+    for record in store.records(names):
+        copy = copy_in_run(store.run, record.source)
+        placed = record if copy is None else replace(record, source=str(copy))
+        yield _item(placed, names[record.result.key], labels, min_score)
 
 
 def _titles(store: RunStore) -> dict[int, str | None] | None:

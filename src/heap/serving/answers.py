@@ -4,12 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
+from heap.store.condition import LENGTH
 from heap.store.search import Hit
 
 Box = tuple[float, float, float, float]
 _MOST = 10_000
 """Most categories or objects of one correction, so that none holds up all others."""
 
+_MOST_EXPORTED = 100_000
+"""Most objects of an export that are named one by one."""
 _MOST_MASKS = 64
 """Most masks of one correction."""
 _Side = Annotated[int, Field(ge=1)]
@@ -82,6 +85,8 @@ class ExportAnswer(BaseModel):
     """State of an export, and its contents when it is done."""
 
     state: Literal["none", "running", "done", "failed"]
+    number: int = 0
+    """Exports that were begun so far: another one has another number."""
     format: str = ""
     done: int = 0
     total: int = 0
@@ -243,6 +248,12 @@ class ExportRequest(BaseModel):
     format: str
     categories: bool = False
     """Categories are the classes."""
+    where: str | None = Field(default=None, max_length=LENGTH)
+    """A condition, such as `category = 3`: only objects that fit it, and their images."""
+    ids: list[str] | None = Field(default=None, max_length=_MOST_EXPORTED)
+    """Only these objects, and their images."""
+    images: Literal["copy", "none"] | None = None
+    """Whether the photos are in it; null: as the format is used."""
     min_score: float = Field(default=0.0, ge=0, le=1)
     split: str = ""
     """Such as train=0.8,val=0.2."""

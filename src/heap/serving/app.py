@@ -26,17 +26,18 @@ from heap.base.errors import (
 )
 from heap.report.outlines import load_drawing
 from heap.run import Run
-from heap.serving import browsing, correcting, exporting, masking, pictures, searching
+from heap.serving import browsing, correcting, exporting, live, masking, pictures, searching
 from heap.serving.access import Access
 from heap.serving.exporting import Exporter
 from heap.serving.guard import Guard
+from heap.serving.live import Ending
 from heap.serving.served import ServedRun, StaleError
 from heap.serving.wording import message_of
 from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
-PARTS = (browsing, pictures, searching, correcting, masking, exporting)
+PARTS = (browsing, live, pictures, searching, correcting, masking, exporting)
 """Modules that have the routes of the interface, in the order of its description."""
 _TEXT_BYTES = 2**20
 """Most bytes in the body of a request that brings no image."""
@@ -51,8 +52,11 @@ def make_app(
     read_only: bool = False,
     photos: Path | None = None,
     urls: bool = False,
+    ending: Ending | None = None,
 ) -> ASGIApp:
     """Make the application for a run; without `access` for this machine only.
+
+    `ending` is told when the application ends, before its connections are closed.
 
     Photos are read where they were, or below the folder `photos`; from URLs only with `urls`.
 
@@ -75,6 +79,7 @@ def make_app(
     )
     app.state.served = served
     app.state.exporter = Exporter()
+    app.state.ending = ending or Ending()
     for part in PARTS:
         app.include_router(part.router)
     app.add_exception_handler(HeapError, _explain)

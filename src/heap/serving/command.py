@@ -16,6 +16,8 @@ from heap.base.numbers import whole_number
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from heap.serving.live import Ending
+
 
 @dataclass(frozen=True)
 class Address:
@@ -35,7 +37,12 @@ class Serving:
     """An application that is being served."""
 
     def __init__(
-        self, app: "ASGIApp", listener: socket.socket, address: Address, root_path: str
+        self,
+        app: "ASGIApp",
+        listener: socket.socket,
+        address: Address,
+        root_path: str,
+        ending: "Ending",
     ) -> None:
         import uvicorn
 
@@ -48,7 +55,14 @@ class Serving:
             app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
             timeout_graceful_shutdown=3, root_path=root_path, proxy_headers=False,
         )  # fmt: skip
-        self._server, self._listener = uvicorn.Server(config), listener
+
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                # Streams have no end of their own, and would be waited for.
+                ending.begin()
+                await super().shutdown(sockets)
+
+        self._server, self._listener = Server(config), listener
         self._thread: Thread | None = None
 
     def __repr__(self) -> str:
@@ -121,6 +135,7 @@ def serve(
 
         from heap.serving.access import Access, address_of
         from heap.serving.app import make_app
+        from heap.serving.live import Ending
         from heap.serving.proxy import Proxied, clean_root_path, networks_of
     except ModuleNotFoundError as error:
         raise InputError(
@@ -130,6 +145,7 @@ def serve(
     number, names = whole_number("port", port, 0, 65_535), list(allow_hosts)
     root_path, networks = clean_root_path(root_path), networks_of(proxies)
     access = Access.at(host, names, through_proxy=bool(networks))
+    ending = Ending()
     app = make_app(
         run,
         model=model,
@@ -138,12 +154,13 @@ def serve(
         read_only=read_only,
         photos=None if photos is None else Path(photos),
         urls=urls,
+        ending=ending,
     )
     listener = _listen(host, number)
     try:
         shown = () if networks else names
         address = Address(address_of(host, listener.getsockname()[1], shown), access.token)
-        serving = Serving(Proxied(app, networks), listener, address, root_path)
+        serving = Serving(Proxied(app, networks), listener, address, root_path, ending)
         on_ready(address)
         if browser:
             import webbrowser

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from heap.base.errors import HeapError, InputError
 from heap.export.command import Choices, export
 from heap.export.formats import FORMATS, FormatName
+from heap.export.selection import Selection
 from heap.export.splits import Splits
 from heap.serving.answers import ExportAnswer, ExportRequest
 from heap.serving.browsing import Served
@@ -23,6 +24,8 @@ from heap.serving.wording import message_of, run_name
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["export"])
 _PIECE = 2**20
+_IDS_BYTES = 16 * 2**20
+"""Most bytes of a request, which may name many objects."""
 
 
 class Exporter:
@@ -39,7 +42,8 @@ class Exporter:
         with self._lock:
             if self.answer.state == "running":
                 raise HTTPException(409, f"an export to {self.answer.format} is running; wait")
-            self.answer = ExportAnswer(state="running", format=wanted.format)
+            number = self.answer.number + 1
+            self.answer = ExportAnswer(state="running", number=number, format=wanted.format)
         Thread(target=self._work, args=(run, wanted, choices), daemon=True).start()
         return self.answer
 
@@ -48,17 +52,17 @@ class Exporter:
         try:
             exported = export(run, name, None, choices, self._progress)
         except HeapError as error:
-            self.answer = ExportAnswer(state="failed", format=name, reason=message_of(error, run))
+            self._fail(message_of(error, run))
             return
         except Exception:
             logger.exception("an export failed")
-            reason = "heap serve has failed at this; it has printed why"
-            self.answer = ExportAnswer(state="failed", format=name, reason=reason)
+            self._fail("heap serve has failed at this; it has printed why")
             return
         folder = f"{run_name(run)}/{exported.folder.name}"
         self.folder = exported.folder
         self.answer = ExportAnswer(
             state="done",
+            number=self.answer.number,
             format=name,
             folder=folder,
             images=sum(split.images for split in exported.splits.values()),
@@ -69,18 +73,28 @@ class Exporter:
             reader=FORMATS[name].reader.replace("OUT", folder),
         )
 
+    def _fail(self, reason: str) -> None:
+        self.answer = self.answer.model_copy(update={"state": "failed", "reason": reason})
+
     def _progress(self, stage: str, done: int, total: int | None) -> None:
         self.answer = self.answer.model_copy(update={"done": done, "total": total or 0})
 
 
-@router.post("/export", status_code=202, dependencies=[Depends(writable)])
+@router.post(
+    "/export", status_code=202, dependencies=[Depends(writable)], max_body_size=_IDS_BYTES
+)  # fmt: skip
 def start(request: Request, served: Served, wanted: ExportRequest) -> ExportAnswer:
-    """Begin an export to `export-FORMAT` in the run; it takes the place of an earlier one there."""
+    """Begin an export to `export-FORMAT` in the run; it takes the place of an earlier one there.
+
+    A selection, by `where` or `ids`, goes to `export-FORMAT-selection`.
+    """
     if wanted.format not in FORMATS:
         raise InputError(f"{wanted.format!r} is no format; choose one of {', '.join(FORMATS)}")
     choices = Choices(
         categories=wanted.categories,
         min_score=wanted.min_score,
+        selection=Selection(wanted.where, None if wanted.ids is None else frozenset(wanted.ids)),
+        images=wanted.images,
         splits=Splits.parse(wanted.split) if wanted.split else Splits(),
         crops=wanted.crops,
         photos=served.collection.photos.root,
@@ -104,7 +118,7 @@ async def archive(request: Request, served: Served) -> StreamingResponse:
     answer = exporter.answer
     if answer.state != "done":
         raise HTTPException(404, "there is no export that is done; begin one first")
-    name = f"{run_name(served.run)}-{answer.format}.zip"
+    name = f"{run_name(served.run)}-{exporter.folder.name.removeprefix('export-')}.zip"
     # Headers are ASCII, and a quotation mark would end the name.
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
     headers = {"Content-Disposition": f'attachment; filename="{safe}"'}

@@ -161,6 +161,11 @@ class RunStore(Closing):
         self.checked_objects()
         self._writer = writer
 
+    def tell(self, progress: object) -> None:
+        """Tell other processes how far the work is, if this store holds a lock."""
+        if self._lock is not None:
+            self._lock.tell(progress)
+
     def close(self) -> None:
         """Release the lock, if this store holds one; it cannot be written any more."""
         self._writer = None

@@ -274,6 +274,16 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         for workers in (1, 2)
         for images in (2, 8)
     ],
+    "workbench": [
+        {"way": way} | row
+        for way in ("mouse", "keyboard")
+        for row in (
+            {"when": "named", "labels": 8, "hits": 4, "boxed": 6, "right": 3, "truth": 10},
+            {"when": "looked through", "labels": 5, "hits": 4, "boxed": 5, "right": 5, "truth": 10},
+            {"step": "sort", "clicks": 3, "keys": 2, "seconds": 1.5},
+            {"step": "export", "clicks": 2, "keys": 0, "seconds": 2.0},
+        )
+    ],
     "demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},
         {"image": "b.jpg", "main": "dog", "objects": 2, "iou": 0.49},
@@ -392,6 +402,14 @@ class TestSummariesByHand:
         assert (crowd["unexpected"], crowd["refused_for_now"]) == ({"500": 1}, 1)
         assert crowd["ended_well"]
         assert not found["passed"]
+
+    def test_workbench_counts_actions_and_compares_labels(self) -> None:
+        found = self.summary("workbench")["keyboard"]
+        assert (found["clicks"], found["keys"], found["seconds"]) == (5, 2, 3.5)
+        assert found["named"] == {
+            "labels": 8, "precision": 0.5, "recall": 0.4, "right_class": 0.5,
+        }  # fmt: skip
+        assert found["looked through"]["right_class"] == 1
 
     def test_gallery_takes_the_longest_task_of_all_repeats(self) -> None:
         found = self.summary("gallery")

@@ -70,7 +70,7 @@ def test_categories_are_classes_in_the_order_of_their_numbers(run: Path) -> None
         "a/1.jpg#2": "other",
         "b.jpg#0": "other",  # It was not sorted yet.
     }
-    assert labels.unsorted == 1
+    assert labels.unsorted == {"b.jpg#0"}
 
 
 def test_categories_of_one_name_are_refused_and_not_joined(run: Path) -> None:
@@ -100,5 +100,5 @@ def test_a_run_without_objects_has_images_and_a_class(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"a.jpg": []}, SIZE)
     assert read(run, by_category=True)[0].classes == ("other",)
     labels, found = read(run)
-    assert (labels.classes, labels.unsorted) == (("object",), 0)
+    assert (labels.classes, labels.unsorted) == (("object",), frozenset())
     assert [item.objects for item in found] == [()]

@@ -76,3 +76,21 @@ def test_an_export_that_cannot_be_is_refused(client: TestClient, body: dict[str,
     answer = client.post("/api/export", json=body)
     assert answer.status_code == 400
     assert answer.json()["detail"]
+
+
+def test_a_selection_is_exported_beside_the_whole(client: TestClient, run: Path) -> None:
+    whole = exported(client, format="coco")
+    told = exported(client, format="coco", ids=["cat.jpg#0"], images="copy")
+    assert (told["folder"], told["images"], told["objects"]) == (
+        "run/export-coco-selection", 1, 1,
+    )  # fmt: skip
+    answer = client.get("/api/export/archive")
+    assert 'filename="run-coco-selection.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert "images/default/cat.jpg" in archive.namelist()
+    told = exported(client, format="coco", where="category = 1", categories=True)
+    assert told["classes"] == ["category-1"]
+    assert told["objects"] == len(heap.open(run).objects.to_pandas("category = 1"))
+    assert whole["objects"] == len(heap.open(run).objects)
+    told = exported(client, format="coco", ids=["nothing.jpg#0"])
+    assert (told["state"], "no object 'nothing.jpg#0'" in told["reason"]) == ("failed", True)

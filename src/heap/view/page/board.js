@@ -73,12 +73,15 @@ export class Board {
     this.width = this.bed.clientWidth;
     this.laid = this.layout(this.items, this.width);
     this.bed.style[this.row ? "width" : "height"] = `${Math.max(0, this.laid.extent)}px`;
+    const here = focused(), lost = here?.board === this && !this.places.has(document.activeElement.closest(".bed > *").dataset.id);
     for (const [id, element] of this.drawn) {
       if (this.places.has(id)) this.set(element, this.places.get(id));
       else this.forget(id, element);
     }
     this.arrange();
     this.draw();
+    // What had the focus is gone: who goes by keys goes on with what has taken its place.
+    if (lost && this.items.length) this.focus(Math.min(here.place, this.items.length - 1));
   }
 
   // Elements follow each other as they are seen, for those who hear the page and for Tab.
@@ -191,7 +194,7 @@ export class Board {
 const idOf = (item) => item.id ?? item.key;
 const targetOf = (element) => element.querySelector("a");
 const barHeight = () => {
-  const heads = [...document.querySelectorAll(".bar, .line.sticky")];
+  const heads = [...document.querySelectorAll(".live, .bar, .line.sticky")];
   return heads.filter((head) => getComputedStyle(head).position === "sticky")
     .reduce((sum, head) => sum + head.offsetHeight, 0);
 };

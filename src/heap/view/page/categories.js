@@ -2,7 +2,7 @@
 
 import { strip } from "./board.js";
 import { categoryKind, nameField, openSorting, rejectCategories, sortNew } from "./correcting.js";
-import { button, categoriesIn, el, objectsIn, part } from "./dom.js";
+import { button, categoriesIn, corrects, el, objectsIn, part } from "./dom.js";
 import { filterField, layerSwitches, orderField } from "./looks.js";
 import { APART, matching, ORDERS, run, UNSORTED, wordsOf } from "./run.js";
 import { setSelected } from "./selection.js";
@@ -23,8 +23,8 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     field.value = order;
     tools.replaceChildren(...about.read_only || !categories.length ? [] : [
       groups.get(UNSORTED).members.length > 0 && button(
-        `Sort ${objectsIn(groups.get(UNSORTED).members.length)} more`, sortNew, { class: "strong" }),
-      button("Sort again …", openSorting, { class: "quiet" }),
+        `Sort ${objectsIn(groups.get(UNSORTED).members.length)} more`, sortNew, { class: "strong", ...corrects }),
+      button("Sort again …", openSorting, { class: "quiet", ...corrects }),
     ].filter(Boolean));
     if (!categories.length) {
       for (const each of strips.values()) each.remove();
@@ -36,7 +36,9 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     list.querySelector(".empty")?.remove();
     const special = [groups.get(APART), groups.get(UNSORTED)].filter(({ members }) => members.length);
     const taken = categories.filter((category) => category.rejected);
-    showStrips([...categories.filter((category) => !category.rejected), ...special], list, words, order);
+    // What was moved elsewhere leaves a category without a name or a member behind.
+    const standing = categories.filter(({ rejected, name, members }) => !rejected && (name || members.length));
+    showStrips([...standing, ...special], list, words, order);
     showStrips(taken, rejected, words, order);
     const single = run.objects.filter((object) => object.rejected).length;
     rejected.hidden = isGallery || !(taken.length || single);
@@ -46,7 +48,7 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     const objects = visible.flatMap(({ board }) => board.items), named = visible.filter(({ id }) => id > 0);
     const all = run.objects.filter(({ out }) => !out).length;
     count.textContent = `${part(objects.length, all, objectsIn)} in ${
-      part(named.length, categories.length - taken.length, categoriesIn)}`;
+      part(named.length, standing.length, categoriesIn)}`;
   }
 
   function showStrips(groups, place, words, order) {
@@ -95,7 +97,7 @@ function headOf(group, shown) {
     nameField(group),
     el("a", { class: "all", href: `#/category/${id}`, "aria-label": `All of ${title}` }, part(shown, members.length, objectsIn)),
     coherence !== null && meter(coherence),
-    group.rejected && !readOnly && button("Restore", () => rejectCategories([id], false), { class: "quiet" }),
+    group.rejected && !readOnly && button("Restore", () => rejectCategories([id], false), { class: "quiet", ...corrects }),
   ].filter(Boolean);
 }
 
@@ -110,6 +112,6 @@ function invitation() {
   const box = empty("The objects of this run were not sorted yet.",
     run.about.read_only ? "heap categories brings alike objects of all images together."
       : "Alike objects of all images come together; what fits nowhere is kept apart.");
-  if (!run.about.read_only) box.append(button("Sort the objects", openSorting, { class: "strong" }));
+  if (!run.about.read_only) box.append(button("Sort the objects", openSorting, { class: "strong", ...corrects }));
   return box;
 }

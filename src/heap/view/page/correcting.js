@@ -1,8 +1,9 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
-import { button, categoriesIn, el, find, number, objectsIn } from "./dom.js";
+import { button, categoriesIn, corrects, el, find, number, objectsIn } from "./dom.js";
+import { exportCategories, exportObjects } from "./exporting.js";
 import { undoThis } from "./history.js";
-import { APART, correct, run } from "./run.js";
+import { APART, correct, meant, run } from "./run.js";
 import { say } from "./say.js";
 import { clear } from "./selection.js";
 import { attempt } from "./source.js";
@@ -38,15 +39,14 @@ function openMove(ids) {
   });
   const choice = (text, count, category, name) => button(
     [el("bdi", {}, text), el("span", { class: "soft" }, count)],
-    () => { sheet.close(); clear(); move(ids, category, name); }, { class: "choice" });
+    () => { sheet.close(); clear(); move(ids, category, name); }, { class: "choice", ...corrects });
 
   function narrow() {
     const text = field.value.trim(), groups = [...run.groups.values()].filter(({ id, rejected }) => id >= APART && !rejected);
-    const fitting = groups.filter(({ title }) => title.toLowerCase().includes(text.toLowerCase()));
-    const isNew = !groups.some(({ title }) => title === text);
-    list.replaceChildren(
-      ...fitting.map(({ id, title, members }) => choice(title, objectsIn(members.length), id)),
-      ...isNew ? [choice(text ? `New category “${text}”` : "New category", "", null, text)] : []);
+    const { first, last, isNew } = meant(groups, text);
+    const choices = (fitting) => fitting.map(({ id, title, members }) => choice(title, objectsIn(members.length), id));
+    list.replaceChildren(...choices(first),
+      ...isNew ? [choice(text ? `New category “${text}”` : "New category", "", null, text)] : [], ...choices(last));
   }
 
   narrow();
@@ -71,6 +71,7 @@ export const objectKind = {
   actions: [
     { text: () => "Move …", key: "v", fits: (ids) => !areOut(ids), run: openMove },
     { text: () => "Reject", key: "x", fits: (ids) => !areOut(ids), run: finish((ids) => rejectObjects(ids, true)) },
+    { text: () => "Export …", key: "o", fits: (ids) => !areOut(ids), run: exportObjects, isHarmless: true },
     { text: () => "Restore", key: "x", fits: areOut, run: finish((ids) => rejectObjects(ids, false)) },
   ],
 };
@@ -80,6 +81,7 @@ export const categoryKind = {
   actions: [
     { text: (ids) => `Merge into “${titleOf(ids[0])}”`, fits: (ids) => ids.length > 1, run: finish(merge) },
     { text: () => "Reject", key: "x", run: finish((ids) => rejectCategories(ids, true)) },
+    { text: () => "Export …", key: "o", run: exportCategories, isHarmless: true },
   ],
 };
 
@@ -88,14 +90,28 @@ export function nameField(category) {
   if (run.about.read_only || category.special) return el("h2", {}, el("bdi", {}, category.title));
   const field = el("input", {
     class: "name", value: category.name, placeholder: category.title, maxlength: 120, title: "Write a name",
-    "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off",
+    "aria-label": `Name of ${category.title}`, spellcheck: "false", autocomplete: "off", ...corrects,
   });
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") field.blur();
-    if (event.key === "Escape") { field.value = category.name; field.blur(); }
+    if (event.key === "Escape") field.value = category.name;
+    if (event.key === "Enter" || event.key === "Escape") leaveField(field);
   });
   field.addEventListener("change", () => rename(category, field));
   return el("h2", {}, field);
+}
+
+// Back to the objects of the category, so that keys go on there.
+function leaveField(field) {
+  const near = field.closest(".strip, main")?.querySelector(".tile a[tabindex='0']");
+  field.blur();
+  near?.focus();
+}
+
+// The name of the category that has the focus; whether there is one to be changed.
+export function focusName() {
+  const field = (document.activeElement.closest(".strip") ?? document.querySelector("main > .line"))?.querySelector(".name");
+  field?.select();
+  return Boolean(field);
 }
 
 async function rename({ id, name }, field) {
@@ -115,7 +131,7 @@ export function openSorting() {
     "aria-label": "Number of categories",
   });
   auto.addEventListener("change", () => { count.disabled = auto.checked; });
-  const start = el("button", { class: "strong" }, length ? "Make them again" : "Sort");
+  const start = el("button", { class: "strong", ...corrects }, length ? "Make them again" : "Sort");
   const form = el("form", { method: "dialog" },
     el("h2", { id: "sort-title" }, "Sort the objects into categories"),
     el("p", { class: "soft" }, length

@@ -29,6 +29,9 @@ export function button(content, onclick, attributes = {}) {
   return el("button", { type: "button", onclick, ...attributes }, ...[content].flat());
 }
 
+// Attribute of what changes the run: it is disabled as long as nothing can be changed, see live.js.
+export const corrects = { "data-corrects": "" };
+
 // A round button that is only a sign; `name` is read aloud and shown as a hint.
 export const sign = (name, shape, onclick, attributes = {}) => button(icon(shape), onclick,
   { class: "round", "aria-label": name, title: name, ...attributes });
@@ -46,6 +49,12 @@ export function number(count, singular, plural = `${singular}s`) {
 
 export const objectsIn = (count) => number(count, "object");
 export const categoriesIn = (count) => number(count, "category", "categories");
+
+export function timeLeft(seconds) {
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1) return "less than a minute left";
+  return minutes < 90 ? `about ${number(minutes, "minute")} left` : `about ${number(Math.round(minutes / 60), "hour")} left`;
+}
 
 // "3 of 17 images", or "17 images" where that is all of them.
 export const part = (some, all, noun) =>

@@ -1,6 +1,6 @@
 // The corrections of the run: taking them back, making them again, and their list.
 
-import { button, el, find, keep, kept, number } from "./dom.js";
+import { button, corrects, el, find, keep, kept, number } from "./dom.js";
 import { correct, run } from "./run.js";
 import { say } from "./say.js";
 import { ask, attempt } from "./source.js";
@@ -23,7 +23,7 @@ export async function redo(steps = 1) {
 // What takes back the correction that was just made; if another one has followed, the list says so.
 export function undoThis() {
   const { seen } = run;
-  return () => (run.seen === seen ? undo() : openHistory());
+  return { text: "Undo", run: () => (run.seen === seen ? undo() : openHistory()) };
 }
 
 export async function openHistory() {
@@ -45,13 +45,13 @@ export async function openHistory() {
     el("div", {}, el("bdi", {}, entry.what),
       el("span", { class: "soft" }, [entry.who, whenOf(entry.time)].filter(Boolean).join(", "))),
     place === standing - 1 ? el("b", { class: "soft" }, "now")
-      : button("Back to here", () => go(place), { class: "quiet" }));
+      : button("Back to here", () => go(place), { class: "quiet", ...corrects }));
   const lines = entries.map(line).reverse().slice(0, MOST);
   sheet.replaceChildren(
     el("h2", { id: "history-title" }, "History"),
     lines.length ? el("ol", { class: "history", reversed: true }, ...lines,
       lines.length < MOST && el("li", {}, el("div", {}, "Before the first correction"),
-        standing ? button("Back to here", () => go(-1), { class: "quiet" })
+        standing ? button("Back to here", () => go(-1), { class: "quiet", ...corrects })
           : el("b", { class: "soft" }, "now")))
       : el("p", { class: "soft" }, "Nothing was corrected yet. What is, can be taken back here."),
     el("label", { class: "row" }, "Your name", who),

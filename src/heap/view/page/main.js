@@ -2,18 +2,19 @@
 
 import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
 import { showCategories } from "./categories.js";
+import { focusName } from "./correcting.js";
 import { el, find, isTyping, number, objectsIn } from "./dom.js";
 import { openExport } from "./exporting.js";
 import { openHistory, redo, undo } from "./history.js";
 import { showImages } from "./images.js";
+import { listen, live } from "./live.js";
 import { layerKey, nextTheme } from "./looks.js";
 import { editorKey, isEditing } from "./masks.js";
 import { showObjects } from "./objects.js";
 import { closeReview, reviewKey, showReview } from "./review.js";
-import { refresh, run } from "./run.js";
-import { say } from "./say.js";
+import { isCorrecting, refresh, run } from "./run.js";
 import { act, clear, keepOnly, selectedIds } from "./selection.js";
-import { ask, attempt, isGallery, Refused } from "./source.js";
+import { attempt, isGallery } from "./source.js";
 import { leafThrough, tileKey } from "./tiles.js";
 import { close, entryShown, leave, rememberList, showFile, showImage, viewerKey } from "./viewer.js";
 
@@ -21,7 +22,6 @@ const VIEWS = {
   categories: showCategories, category: showObjects, rejected: showObjects, images: showImages,
   image: showImage, file: showFile, review: showReview,
 };
-const PAUSE = 4000; // milliseconds between two looks at the run
 const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
 const main = find("main"), places = new Map(); // how far each list was scrolled, by its address
 let shown = null; // the view: its name, its address, and what updates it
@@ -89,25 +89,14 @@ function announce() {
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder, sample].filter(Boolean).join(" · ");
   for (const id of ["export", "undo", "history", "review"]) find(id).hidden = readOnly;
   find("find").hidden = !searchable;
-  find("changed").hidden = true;
+  offer();
 }
 
-// What another process has changed is offered, so that nothing moves under the pointer.
-async function watch() {
-  for (;;) {
-    await new Promise((done) => { setTimeout(done, PAUSE); });
-    if (document.hidden) continue;
-    try {
-      const { version } = await ask("run");
-      find("changed").hidden = version === run.seen;
-      document.body.classList.remove("lost");
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      // One message is enough where heap serve has ended.
-      if (!document.body.classList.contains("lost")) say(error.message, "bad");
-      document.body.classList.add("lost");
-    }
-  }
+// What another process or page has changed is offered, so that nothing moves under the pointer.
+// Versions of tables only rise: an event of before a correction of this page is no news.
+function offer() {
+  const seen = run.seen.split("-").map(Number), now = live.version?.split("-").map(Number) ?? [];
+  find("changed").hidden = isCorrecting() || !now.some((version, table) => version > seen[table]);
 }
 
 function dropping() {
@@ -170,6 +159,8 @@ function means({ key: pressed, shiftKey, target }) {
   else if (letter === "i") location.hash = "#/images";
   else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
   else if (letter === "f" && run.about.searchable) find("file").click();
+  else if (letter === "o" && !run.about.read_only) openExport();
+  else if (letter === "t" && focusName()) return true;
   else if (letter === "/") focusFilter();
   else if (layerKey(letter) || viewerKey(pressed, shiftKey)) return true;
   else if (ARROWS.test(pressed) && !target.closest?.("input, select")) return arrow(pressed, shiftKey);
@@ -185,7 +176,7 @@ function arrow(pressed) {
 
 find("theme").addEventListener("click", nextTheme);
 find("keys").addEventListener("click", () => find("keys-sheet").showModal());
-find("export").addEventListener("click", openExport);
+find("export").addEventListener("click", () => openExport());
 find("undo").addEventListener("click", () => undo());
 find("history").addEventListener("click", openHistory);
 find("changed").addEventListener("click", async () => { if (await attempt(refreshed)) update(); });
@@ -204,6 +195,7 @@ if (await attempt(refreshed)) {
   route();
   if (!isGallery) {
     dropping();
-    watch();
+    addEventListener("heap:live", offer);
+    listen();
   }
 } else main.append(el("div", { class: "empty" }, el("p", {}, "The run cannot be shown.")));

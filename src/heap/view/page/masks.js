@@ -88,7 +88,7 @@ function panel(number) {
     el("div", { class: "line" }, button(["Split parts", el("kbd", {}, "S")], () => split("S"), { class: "quiet", title: "Where it is not connected" }),
       button(["Split along regions", el("kbd", {}, "R")], () => split("R"), { class: "quiet" })),
     open.told,
-    el("div", { class: "line" }, open.apply, button("Cancel", closeEditor, { class: "quiet", title: "Key Esc" })));
+    el("div", { class: "line ends" }, open.apply, button("Cancel", closeEditor, { class: "quiet", title: "Key Esc" })));
   return open.panel;
 }
 

@@ -2,7 +2,8 @@
 
 import { empty, meter } from "./categories.js";
 import { nameField, rejectCategories } from "./correcting.js";
-import { button, el, icon, objectsIn, part } from "./dom.js";
+import { button, corrects, el, icon, objectsIn, part } from "./dom.js";
+import { exportCategories } from "./exporting.js";
 import { filterField, layerSwitches, orderField } from "./looks.js";
 import { matching, ORDERS, run } from "./run.js";
 import { leafThrough, tiles } from "./tiles.js";
@@ -24,9 +25,11 @@ export function showObjects(main, wanted) {
       group ? nameField(group) : el("h2", {}, lost ? `Category ${id}` : "Rejected objects"),
       el("p", { class: "soft", role: "status" }, part(shown.length, members.length, objectsIn)),
       ...group && group.coherence !== null ? [meter(group.coherence)] : [], el("span", { class: "push" }),
-      ...group && !group.special && !run.about.read_only ? [button(
-        group.rejected ? "Restore category" : "Reject category",
-        () => rejectCategories([id], !group.rejected), { class: "quiet" })] : []);
+      ...group && !run.about.read_only ? [el("span", { class: "tools" },
+        group.members.length > 0 && !group.rejected
+          && button("Export …", () => exportCategories([id]), { class: "quiet" }),
+        !group.special && button(group.rejected ? "Restore category" : "Reject category",
+          () => rejectCategories([id], !group.rejected), { class: "quiet", ...corrects }))] : []);
     board.title = group?.title ?? "Rejected";
     board.show(lost ? [] : shown);
     nothing.replaceChildren(...lost ? [empty(`There is no category ${id} any more.`)]

@@ -1,9 +1,9 @@
 // Review: one object after the other, large, the least sure first; a key decides about each.
 
-import { button, el, number, objectsIn, select } from "./dom.js";
+import { button, corrects, el, objectsIn, select, timeLeft } from "./dom.js";
 import { hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
-import { correct, run, UNSORTED } from "./run.js";
+import { correct, meant, run, UNSORTED } from "./run.js";
 import { attempt, photoOf } from "./source.js";
 
 const AROUND = 0.6; // of the box, on each side: what is shown of the photo around an object
@@ -41,10 +41,10 @@ function partsOf() {
     "aria-label": "Category", autocomplete: "off", spellcheck: "false", oninput: listCategories,
     onkeydown: fieldKey,
   });
-  const act = (text, key, work, kind) => button([text, el("kbd", {}, key)], work, { class: kind, "aria-keyshortcuts": key });
+  const act = (text, key, work, kind, more = corrects) => button([text, el("kbd", {}, key)], work, { class: kind, "aria-keyshortcuts": key, ...more });
   const accept = act("Accept", "A", () => decide({}), "strong");
   const reject = act("Reject", "X", () => decide({ rejected: true }), "quiet");
-  const skip = act("Later", "S", postpone, "quiet");
+  const skip = act("Later", "S", postpone, "quiet", {});
   const wide = el("label", { class: "layers", title: "Key W" },
     el("input", { type: "checkbox", onchange: (event) => show(event.target.checked) }), el("span", {}, "Whole photo"));
   const name = el("p", { class: "soft", role: "status" }), choices = el("div", { class: "formats" });
@@ -88,7 +88,7 @@ function update() {
   const options = [["", "All objects"], ...groups.map(({ id, title }) => [String(id), title])];
   parts.scope.replaceChildren(...run.categories.length ? [select(options, open.id >= UNSORTED ? String(open.id) : "",
     (id) => { location.hash = id ? `#/review/${id}` : "#/review"; }, { "aria-label": "Objects to review" })] : []);
-  parts.count.textContent = [`${done.toLocaleString("en")} of ${objectsIn(total)} reviewed`, timeLeft(waiting.length)]
+  parts.count.textContent = [`${done.toLocaleString("en")} of ${objectsIn(total)} reviewed`, rest(waiting.length)]
     .filter(Boolean).join(" · ");
   parts.progress.value = total ? done / total : 1;
   const next = waiting[0] ?? null;
@@ -139,17 +139,16 @@ function show(whole) {
 function listCategories() {
   const { parts, object } = open, text = parts.field.value.trim();
   const groups = run.categories.filter(({ rejected }) => !rejected).sort((a, b) => b.members.length - a.members.length || a.id - b.id);
-  const fitting = groups.filter(({ title }) => title.toLowerCase().includes(text.toLowerCase()));
-  const isNew = text && !groups.some(({ title }) => title === text);
+  const { first, last, isNew: mayBeNew } = meant(groups, text), isNew = text && mayBeNew;
   const had = parts.choices.contains(document.activeElement);
-  open.typed = fitting[0] ? { category: fitting[0].id } : isNew ? { category: null, name: text } : null;
-  parts.choices.replaceChildren(
-    ...fitting.map((group) => button(
-      [el("span", {}, groups.indexOf(group) < 9 && el("kbd", {}, groups.indexOf(group) + 1), el("bdi", {}, group.title)),
-        el("span", { class: "soft" }, group.members.length)],
-      () => decide({ category: group.id }),
-      { class: "choice", "aria-pressed": String(object.category.id === group.id) })),
-    ...isNew ? [button(`New category “${text}”`, () => decide({ category: null, name: text }), { class: "choice" })] : []);
+  const choice = (group) => button(
+    [el("span", {}, groups.indexOf(group) < 9 && el("kbd", {}, groups.indexOf(group) + 1), el("bdi", {}, group.title)),
+      el("span", { class: "soft" }, group.members.length)],
+    () => decide({ category: group.id }),
+    { class: "choice", "aria-pressed": String(object.category.id === group.id), ...corrects });
+  open.typed = first[0] ? { category: first[0].id } : isNew ? { category: null, name: text } : last[0] ? { category: last[0].id } : null;
+  parts.choices.replaceChildren(...first.map(choice),
+    ...isNew ? [button(`New category “${text}”`, () => decide({ category: null, name: text }), { class: "choice", ...corrects })] : [], ...last.map(choice));
   open.keys = groups.slice(0, 9);
   if (had) parts.stage.focus({ preventScroll: true });
 }
@@ -192,12 +191,10 @@ function postpone() {
   update();
 }
 
-function timeLeft(count) {
+function rest(count) {
   const recent = pauses.slice(-RECENT).sort((a, b) => a - b);
   if (recent.length < ENOUGH || !count) return "";
-  const minutes = Math.round((count * recent[Math.floor(recent.length / 2)]) / 60000);
-  if (minutes < 1) return "less than a minute left";
-  return minutes < 90 ? `about ${number(minutes, "minute")} left` : `about ${number(Math.round(minutes / 60), "hour")} left`;
+  return timeLeft((count * recent[Math.floor(recent.length / 2)]) / 1000);
 }
 
 function fieldKey(event) {

@@ -1,6 +1,7 @@
 // The run as it was last read: its images, objects and categories, and how it is corrected.
 
 import { kept } from "./dom.js";
+import { reason } from "./live.js";
 import { isDrawn, readContents, Refused, tell } from "./source.js";
 
 const LOW = 0.25; // An image whose best object scores less has none that is certain.
@@ -83,6 +84,17 @@ export function matching(objects, words, order) {
   return chosen.sort(ORDERS[order]?.[1] ?? byTypical);
 }
 
+// Categories that a text may mean: `first` are those that Enter takes before a new one of this
+// name, its own title at the head, then titles that begin with it; `last` only contain it, or have
+// no name: who types "cat" does not mean category-1.
+export function meant(groups, text) {
+  const wanted = text.toLowerCase(), isExact = ({ title }) => title.toLowerCase() === wanted;
+  const fitting = groups.filter(({ title }) => title.toLowerCase().includes(wanted));
+  const begins = ({ title, name, special }) => title.toLowerCase().startsWith(wanted) && Boolean(!wanted || name || special);
+  const first = [...fitting.filter(isExact), ...fitting.filter((group) => !isExact(group) && begins(group))];
+  return { first, last: fitting.filter((group) => !first.includes(group)), isNew: !groups.some(({ title }) => title === text) };
+}
+
 export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 export async function refresh() {
@@ -99,8 +111,14 @@ export function correct(path, body) {
   return now;
 }
 
+// Whether a correction of this page is on its way: the run is not changed by somebody else then.
+export const isCorrecting = () => waiting > 0;
+let waiting = 0;
+
 async function send(path, body) {
+  waiting += 1;
   try {
+    if (reason()) throw new Refused(reason());
     const done = await tell(path, { ...body, who: kept("who", ""), version: run.seen });
     await refresh();
     return done;
@@ -108,6 +126,7 @@ async function send(path, body) {
     if (error instanceof Refused && error.version) await refresh();
     throw error;
   } finally {
+    waiting -= 1;
     dispatchEvent(new Event("heap:changed"));
   }
 }

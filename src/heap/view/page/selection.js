@@ -1,9 +1,9 @@
 // What is selected in the view, objects or categories, and the bar of what can be done with it.
 
 import { redress } from "./board.js";
-import { button, el, find, sign } from "./dom.js";
+import { button, corrects, el, find, sign } from "./dom.js";
 
-let kind = null; // { tell(count), actions: [{ text(ids), key, fits(ids), run(ids) }] }
+let kind = null; // { tell(count), actions: [{ text(ids), key, fits(ids), run(ids), isHarmless }] }
 const chosen = new Set();
 let anchor = null; // the board and the place that Shift goes on from
 
@@ -58,8 +58,8 @@ function show() {
   if (bar.hidden) return;
   const fitting = kind.actions.filter(({ fits }) => !fits || fits(ids));
   bar.replaceChildren(el("span", {}, kind.tell(ids.length)),
-    ...fitting.map(({ text, run, key }) => button(text(ids), () => run(ids),
-      { title: key ? `Key ${key.toUpperCase()}` : null })),
+    ...fitting.map(({ text, run, key, isHarmless }) => button(text(ids), () => run(ids),
+      { title: key ? `Key ${key.toUpperCase()}` : null, ...isHarmless ? {} : corrects })),
     sign("Select nothing", "close", clear));
 }
 

@@ -45,13 +45,13 @@ export const bring = (path, file, values = {}) =>
   answer(fetch(`api/${path}?${query(values)}`, { method: "POST", body: file }));
 
 // Does something and shows why where it cannot be done.
-export async function attempt(work) {
+export async function attempt(work, show = (reason) => say(reason, "bad")) {
   try {
     return await work();
   } catch (error) {
     if (error.name === "AbortError") return undefined;
     if (!(error instanceof Refused)) throw error;
-    say(error.message, "bad");
+    show(error.message);
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 // One image, large: its objects, and what is like one of them or like what is in a box.
 
 import { rejectObjects } from "./correcting.js";
-import { button, el, icon, objectsIn, sign, svg } from "./dom.js";
+import { button, corrects, el, icon, objectsIn, sign, svg } from "./dom.js";
 import { COLOURS, hold, outlines, picture, release, trace } from "./draw.js";
 import { layerSwitches } from "./looks.js";
 import { closeEditor, editMask, isEditing } from "./masks.js";
@@ -84,7 +84,7 @@ function open(main, what) {
   shown = { chosen: -1, box: null, ...what };
   main.replaceChildren(el("section", { class: "viewer", "aria-label": shown.image.key }, top(), stage(),
     el("aside", { class: "panel" }, el("ol", { class: "objects" }),
-      mayEdit() && button([icon("more"), "Draw what was missed"], () => startEditing(null), { class: "quiet", title: "Key N" }),
+      mayEdit() && button([icon("more"), "Draw what was missed"], () => startEditing(null), { class: "quiet", title: "Key N", ...corrects }),
       nearestPart(shown.file))));
   fillNearest();
   main.querySelector(".round").focus({ preventScroll: true });
@@ -145,9 +145,9 @@ function line(object) {
   const row = el("li", { class: `c${place % COLOURS}`, data: { place } }, pick,
     category && !(category.special && !run.categories.length)
       && el("a", { class: "chip", href: `#/category/${category.id}` }, category.title),
-    mayEdit() && sign(`Edit the mask of object ${place + 1}`, "edit", () => startEditing(place)),
+    mayEdit() && sign(`Edit the mask of object ${place + 1}`, "edit", () => startEditing(place), corrects),
     mayEdit() && sign(
-      `${rejected ? "Restore" : "Reject"} object ${place + 1}`, rejected ? "restore" : "reject", () => reject(place)));
+      `${rejected ? "Restore" : "Reject"} object ${place + 1}`, rejected ? "restore" : "reject", () => reject(place), corrects));
   row.classList.toggle("out", Boolean(out));
   return row;
 }
