@@ -4,7 +4,7 @@ PYTHON ?= python3
 # The CPU build. For a GPU: make TORCH=torch==2.13.0 demo
 TORCH ?= torch==2.13.0$(if $(filter Linux,$(shell uname -s)),+cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-# Versions as they were tested last. Without them: make VENV=.venv-newest CONSTRAINTS= test
+# Versions as they were tested last. Without them: make newest
 CONSTRAINTS ?= --constraint constraints.txt
 # A worker takes about 1.5 GB. Each keeps whole files, so that what a file prepares is made once.
 WORKERS ?= 2
@@ -15,7 +15,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-browser test-readers audit package pins release docs properties mutants soak \
-	lowest check format bench-% clean
+	lowest newest versions check format bench-% clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -113,19 +113,39 @@ soak: $(VENV)/ready ## Kills, an hour of fuzzing, many clients; goes on where it
 	$(BIN)/python -m benchmarks soak
 
 LOWEST := .venv-lowest
+NEWEST := .venv-newest
+# What is tested with these versions; .ci/run takes less.
+TESTS ?= tests/unit
+
+# An environment $(1) without the pins, by uv, which does in a minute what takes pip ten. Only pip
+# looks for torch where it lies on this disk; uv leaves the one that is installed.
+define unpinned
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/pip install --quiet uv
+	$(1)/bin/pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	echo "$(firstword $(subst +, ,$(TORCH)))" > $(1)/torch.txt
+endef
+
 lowest: ## Unit tests with the lowest versions that pyproject.toml allows; torch stays as it is
-	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/pip install --quiet uv
-	echo "$(firstword $(subst +, ,$(TORCH)))" > $(LOWEST)/torch.txt
+	$(call unpinned,$(LOWEST))
+	# Of what users install. Tools of the tests are as new as these let them be.
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --override $(LOWEST)/torch.txt \
 		--no-emit-package torch --extra eval --extra heic --extra onnx --extra openvino \
 		--extra ray --extra s3 --extra serve pyproject.toml --output-file $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --extra-index-url $(TORCH_INDEX) \
-		"$(TORCH)"
-	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --override $(LOWEST)/torch.txt \
-		--constraint $(LOWEST)/lowest.txt --editable '.[dev]'
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+		--override $(LOWEST)/torch.txt --constraint $(LOWEST)/lowest.txt --editable '.[dev]'
 	$(LOWEST)/bin/pip install --quiet --no-deps pysodmetrics==1.6.2
-	$(LOWEST)/bin/python -m pytest tests/unit
+	$(LOWEST)/bin/python $(PYTEST) $(TESTS)
+
+newest: ## Unit tests with the newest versions instead of those of constraints.txt; torch stays
+	$(call unpinned,$(NEWEST))
+	$(NEWEST)/bin/uv pip install --quiet --python $(NEWEST)/bin/python \
+		--override $(NEWEST)/torch.txt --editable '.[dev]'
+	$(NEWEST)/bin/pip install --quiet --no-deps pysodmetrics==1.6.2
+	$(NEWEST)/bin/python $(PYTEST) $(TESTS)
+
+versions: lowest newest ## Both, and note for which files; CI repeats a short form if these change
+	sha256sum pyproject.toml constraints.txt > .ci/versions.sha256
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(LOWEST) $(READERS) $(RELEASE) runs build dist
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(READERS) $(RELEASE) runs build dist

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 
 from no_heavy_dependencies import closure
 
-EXTRAS = ("eval", "heic", "onnx", "openvino", "serve", "")
+EXTRAS = ("eval", "heic", "onnx", "openvino", "ray", "s3", "serve", "")
 ALLOWED = {
     *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0"),
     *("CNRI-Python", "ISC", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib"),

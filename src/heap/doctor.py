@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from heap.base.cache import cache_dir
@@ -40,8 +41,9 @@ def check(network: bool = False) -> list[Check]:
         Check("heap", metadata.version("heap")),
         *_processor(),
         *_codecs(),
+        _heic(),
         _embedded(),
-        _hub() if network else Check("hub", "not asked"),
+        _hub() if network else Check("hub", "not asked; --network asks it"),
         _cache(),
     ]
 
@@ -78,6 +80,11 @@ def _codecs() -> list[Check]:
         else Check(name, "no", False, f"install a Pillow that is built with {library}")
         for name, library in CODECS.items()
     ]
+
+
+def _heic() -> Check:
+    installed = find_spec("pillow_heif") is not None
+    return Check("HEIC", "yes" if installed else "no; phones write it: pip install 'heap[heic]'")
 
 
 def _embedded() -> Check:

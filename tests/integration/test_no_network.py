@@ -36,6 +36,17 @@ def test_a_run_looks_up_no_name_and_connects_to_nothing(
     assert (tmp_path / "run" / "objects.json").is_file()
 
 
+def test_an_export_for_openvino_tells_nobody(model_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the packages of heap[openvino] are not installed")
+    # OpenVINO sends from a process of its own, which only leaves a line; and none where CI is set.
+    program = "os.environ.pop('CI', None); runpy.run_module('heap', run_name='__main__')"
+    out = tmp_path / "model.xml"
+    done = run(program, "export-model", model_folder, "--format", "openvino", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.is_file()
+    assert "socket." not in done.stderr
+
+
 def test_the_process_ends_where_the_network_is_used() -> None:
     done = run("import socket; socket.create_connection(('127.0.0.1', 9))")
     assert done.returncode == 99

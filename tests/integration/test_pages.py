@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,29 @@ def test_the_first_lines_of_python_run(python: list[str], tmp_path: Path) -> Non
     file = tmp_path / "dataset" / "annotations" / "instances_default.json"
     annotations = json.loads(file.read_text("utf-8"))
     assert len(annotations["images"]) == 2
+
+
+QUICK = {
+    "discover": ["--model", "embedded-small"],
+    "fit": ["--encoder", "embedded-small", "--steps", "20"],
+}
+"""Options that let a command of the README take seconds."""
+
+
+def test_the_commands_of_the_readme_run(python: list[str], tmp_path: Path) -> None:
+    (tmp_path / "PHOTOS").mkdir()
+    for name in ("cat", "dog", "flower"):
+        shutil.copy(ROOT / "demo" / "photos" / f"{name}.jpg", tmp_path / "PHOTOS")
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = re.findall(r"^heap (.*?)(?:\s+#.*)?$", text, re.MULTILINE)
+    assert len(lines) > 7
+    for line in lines:
+        command, *options = shlex.split(line)
+        if command == "serve":
+            continue  # it does not end; tests/unit/serving has it
+        arguments = [*python, "-m", "heap", command, *options, *QUICK.get(command, ())]
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
 
 
 def test_the_examples_of_how_to_add_run(python: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -64,9 +65,11 @@ def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     return programs
 
 
-def run(installed: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(
+    installed: Path, folder: Path, *command: str, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run a program of the environment, which sees nothing of the checkout."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | more
     return subprocess.run(
         [str(installed / command[0]), *command[1:]],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
@@ -84,3 +87,40 @@ def test_it_runs_the_main_job_without_the_checkout(installed: Path, tmp_path: Pa
 
 def test_the_version_is_that_of_the_project(installed: Path, tmp_path: Path) -> None:
     assert run(installed, tmp_path, "heap", "--version").stdout.strip() == PROJECT["version"]
+
+
+CLUSTER = """
+import atexit, os
+atexit.register(lambda: print("usage stats:", os.environ["RAY_USAGE_STATS_ENABLED"]))
+from heap.cli import main
+main()
+"""
+
+
+def test_it_starts_a_cluster_without_the_checkout(installed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the packages of heap[ray] are not installed")
+    for name in ("cat.jpg", "dog.jpg"):
+        shutil.copy(ROOT / "demo" / "photos" / name, tmp_path)
+    # Its ports are open to the network of this machine, which may be busy.
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_raylet_start_wait_time_s": "300",
+    }
+    command = ["discover", "cat.jpg", "dog.jpg", "--model", "embedded-small", "--engine", "ray"]
+    done = run(
+        installed, tmp_path, "python", "-c", CLUSTER, *command, "--out", "run", **environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage stats: 0" in done.stdout  # which Ray collects where nobody says no
+    assert len(json.loads((tmp_path / "run" / "objects.json").read_text("utf-8"))["images"]) == 2
+
+
+def test_the_dockerfile_is_without_a_fault() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run(
+        [hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

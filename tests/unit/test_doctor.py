@@ -21,13 +21,22 @@ def test_it_reports_what_is_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert find("Python", findings).value == platform.python_version()
     assert torch.__version__ in find("torch", findings).value
     assert find("threads", findings).value == str(torch.get_num_threads())
-    assert find("hub", findings) == Check("hub", "not asked")
+    assert find("hub", findings) == Check("hub", "not asked; --network asks it")
     assert (
         find("embedded weights", findings).ok
         == (packaged_encoder("embedded") / "config.json").is_file()
     )
-    assert {"JPEG", "PNG", "WebP", "AVIF", "TIFF", "JPEG 2000"} <= {each.what for each in findings}
+    formats = {"JPEG", "PNG", "WebP", "AVIF", "TIFF", "JPEG 2000", "HEIC"}
+    assert formats <= {each.what for each in findings}
     assert all(finding.ok == (not finding.hint) for finding in findings)
+
+
+def test_photos_of_phones_need_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find("HEIC", check()).value == "yes"
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    finding = find("HEIC", check())
+    assert finding.ok
+    assert "heap[heic]" in finding.value
 
 
 def test_it_tells_of_the_device_that_is_used(

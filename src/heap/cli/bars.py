@@ -61,7 +61,7 @@ class Bars:
             self._tasks[name] = self._progress.add_task(name, total=total, rate="")
         task = self._tasks[name]
         speed = self._progress.tasks[task].speed
-        rate = f"{speed:.1f}/s" if speed else ""
+        rate = speed_text(speed) if speed else ""
         self._progress.update(task, description=stage, completed=done, total=total, rate=rate)
 
     def _say(self, stage: str, done: int, total: int | None) -> None:
@@ -72,6 +72,17 @@ class Bars:
                 line.end()
             self._lines[name] = _Line(self._console)
         self._lines[name].report(stage, done, total)
+
+
+def speed_text(rate: float) -> str:
+    """Images or steps per second; if that is less than one, the seconds that one of them takes."""
+    return f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 class _Line:
@@ -89,9 +100,12 @@ class _Line:
         now = time.monotonic()
         if self._first is None:
             self._first = done
-        rate = (done - self._first) / max(now - self._began, 1e-9)
-        speed = f", {rate:.1f}/s" if done > self._first else ""
-        self._text = f"{stage} {done}/{'?' if total is None else total}{speed}"
+        self._text = f"{stage} {done}/{'?' if total is None else total}"
+        if done > self._first:
+            rate = (done - self._first) / max(now - self._began, 1e-9)
+            self._text += f", {speed_text(rate)}"
+            if total is not None and done < total:
+                self._text += f", {_duration((total - done) / rate)} left"
         if done == total or now - self._said >= EVERY_S:
             self.end()
 

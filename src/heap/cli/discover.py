@@ -18,7 +18,7 @@ from heap.base.lock import refuse_busy
 from heap.base.timing import StageTime, Timing
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import app, err_console
-from heap.cli.bars import Bars
+from heap.cli.bars import Bars, speed_text
 from heap.cli.options import Seconds
 from heap.cli.printing import AsJson, print_json, print_table
 from heap.cli.reading import Images, set_options
@@ -77,7 +77,8 @@ def discover(
     Args:
         images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
         out: Folder of the run, or its URL in an object store.
-        model: Folder that `heap fit` has written, or owner/name on the hub.
+        model: Of the package, embedded or embedded-small, which is ten times as fast and finds
+            less; a folder that `heap fit` has written; or owner/name on the hub.
         encoder: Encoder to fit on the images (`heap fit --help`), or where that of --model is now.
         device: cpu, cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
@@ -170,7 +171,7 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
         return
     err_console.print(
         f"{counts['done']} images with {counts['objects']} objects, {counts['empty']} without, "
-        f"{counts['failed']} failed; {run.rate:.1f} images per second"
+        f"{counts['failed']} failed" + (f"; {speed_text(run.rate)}" if run.rate else "")
     )
     if run.notes:
         said = [f"{note} ({count})" for note, count in Counter(run.notes).most_common(_NOTES)]
@@ -184,7 +185,7 @@ def _summarise(run: Any, times: list[StageTime] | None, as_json: bool) -> None:
         err_console.print("None of these images could be used.")
         return
     gallery, coco = inside(run.place, "gallery.html"), inside(run.place, "objects.json")
-    err_console.print(f"Open {gallery}; COCO: {coco}")
+    err_console.print(f"Open {gallery}; to correct it: heap serve {run.place}; COCO: {coco}")
     if times is not None:
         _show_times(times)
 

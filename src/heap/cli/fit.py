@@ -46,7 +46,7 @@ def fit(
     Copies and images without contrast are left out. A fit that collapsed, or that has nothing to
     learn from, says so and exits with 1.
 
-    Example: heap fit photos/ --out model --encoder dino-vits16
+    Example: heap fit photos/ --out model
 
     Args:
         images: Files, folders, globs, .txt lists or URLs.

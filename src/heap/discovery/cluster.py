@@ -67,6 +67,8 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # A cluster that is started here tells its makers nothing; others do as they were started.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Without "local" Ray would join a cluster that it knows of on this machine.
     where: dict[str, Any] = {"address": "local", "include_dashboard": False}
     if cluster.address is not None:

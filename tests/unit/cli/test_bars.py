@@ -50,7 +50,7 @@ def said(*calls: tuple[str, int, int | None]) -> list[str]:
     with Bars(Console(file=out, width=120)) as bars:
         for call in calls:
             bars(*call)
-    return [re.sub(r", [\d.]+/s$", "", line) for line in out.getvalue().splitlines()]
+    return [line.partition(",")[0] for line in out.getvalue().splitlines()]
 
 
 def test_a_log_has_a_line_for_each_stage_that_has_ended() -> None:
@@ -68,6 +68,28 @@ def test_a_log_has_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
             bars("training", done, 100)
             now += 1
     assert out.getvalue().splitlines() == [
-        "training 30/100, 1.0/s", "training 60/100, 1.0/s", "training 90/100, 1.0/s",
+        "training 30/100, 1.0/s, 70 s left", "training 60/100, 1.0/s, 40 s left",
+        "training 90/100, 1.0/s, 10 s left",
         "training 100/100, 1.0/s",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "line"),
+    [
+        (0.5, "objects 60/200, 2.0/s, 70 s left"),
+        (10, "objects 3/200, 10.0 s each, 33 min left"),
+        (60, "objects 1/200, 60.0 s each, 3.3 h left"),
+    ],
+)
+def test_a_line_says_how_long_it_takes_yet(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, line: str
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("heap.cli.bars.time.monotonic", lambda: now)
+    out = io.StringIO()
+    with Bars(Console(file=out, width=120)) as bars:
+        for done in range(100):
+            bars("objects", done, 200)
+            now += seconds
+    assert out.getvalue().splitlines()[0] == line
