@@ -8,7 +8,7 @@ their members; then each is looked through, and what does not belong there is mo
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 120_000
 """Milliseconds that an answer may take on a machine that does other things."""
+_POLL = 20
 _GRID = "main > .bed"
 
 
@@ -46,12 +47,13 @@ class Person(ABC):
 
     def do(self, count: int) -> Iterator[str]:
         """Do the whole job from `count` categories on; stop after each step, to be looked at."""
-        for name, work in (
-            ("sort", lambda: self.sort(count)),
-            ("name and join", self.name_all),
-            ("look through", self.look_through),
-            ("export", self.export),
-        ):
+        steps: dict[str, Callable[[], None]] = {
+            "sort": lambda: self.sort(count),
+            "name and join": self.name_all,
+            "look through": self.look_through,
+            "export": self.export,
+        }
+        for name, work in steps.items():
             with self._step(name):
                 work()
             yield name
@@ -105,10 +107,14 @@ class Person(ABC):
 
     def settle(self) -> None:
         """Wait until the page shows what was changed."""
-        self.page.wait_for_function(
+        until = time.monotonic() + _PATIENCE / 1000
+        while not self.page.evaluate(
             """async () => { const { isCorrecting } = await import("./static/run.js");
               return !isCorrecting() && !document.querySelector("dialog[open]"); }"""
-        )
+        ):
+            if time.monotonic() > until:
+                raise InputError("a correction has no end")
+            self.page.wait_for_timeout(_POLL)
 
     def grid(self) -> list[str]:
         """Objects of the category that is open, in the order in which they are shown."""
@@ -150,6 +156,7 @@ class Mouse(Person):
 
     def sort(self, count: int) -> None:
         """By the button of the categories."""
+        self.click(self.page.locator("nav [data-view=categories]"))
         self.click(self.page.get_by_role("button", name="Sort").first)
         sheet = self.page.locator("#sort-sheet")
         self.click(sheet.locator("input[type=checkbox]"))
@@ -231,6 +238,7 @@ class Keyboard(Person):
     def sort(self, count: int) -> None:
         """By Tab to the button of the categories."""
         page = self.page
+        self.press("c")
         sort = page.get_by_role("button", name="Sort").first
         sort.wait_for()
         for _ in range(100):

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from .opening import served
 
+# Machines of CI do other things too; what never comes still fails.
+expect.set_options(timeout=60_000)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -144,7 +144,7 @@ def read_labels(store: RunStore, *, by_category: bool) -> Labels:
         title
         for number, title in titles.items()
         # What was moved into other categories leaves one behind that nobody has named.
-        if title is not None and (title in present or title != title_of(number))
+        if title is not None and (title in present or title != title_of(number, ""))
     )
     if others or not named:
         named[OTHER] = None

@@ -87,8 +87,15 @@ def test_there_is_no_other_class_where_all_objects_have_one(run: Path) -> None:
 
 
 def test_names_fit_on_a_line(run: Path) -> None:
-    sort_into(run, {1: " a\n\tb\x00 c\ufffe <&\"'ü👩‍🌾 ", 2: "\x1b"}, {"b.jpg#0": 1})
+    sort_into(
+        run, {1: " a\n\tb\x00 c\ufffe <&\"'ü👩‍🌾 ", 2: "\x1b"}, {"b.jpg#0": 1, "a/1.jpg#0": 2}
+    )
     assert read(run, by_category=True)[0].classes[:2] == ("a b c <&\"'ü👩‍🌾", "category-2")
+
+
+def test_a_category_without_a_name_or_an_object_is_no_class(run: Path) -> None:
+    sort_into(run, {1: "", 2: "named", 3: ""}, {"b.jpg#0": 3})
+    assert read(run, by_category=True)[0].classes == ("named", "category-3", "other")
 
 
 def test_categories_that_were_never_made_are_refused(run: Path) -> None:

@@ -131,7 +131,7 @@ export function openSorting() {
     "aria-label": "Number of categories",
   });
   auto.addEventListener("change", () => { count.disabled = auto.checked; });
-  const start = el("button", { class: "strong", ...corrects }, length ? "Make them again" : "Sort");
+  const start = el("button", { class: "strong" }, length ? "Make them again" : "Sort");
   const form = el("form", { method: "dialog" },
     el("h2", { id: "sort-title" }, "Sort the objects into categories"),
     el("p", { class: "soft" }, length

@@ -108,6 +108,8 @@ function follow(number) {
 // Shows the progress and the end of an export, by the last event.
 function heed() {
   const now = live.export;
+  // An export ends with heap serve; a bar says that.
+  if (following && live.isLost) { following = null; delete sheet().dataset.state; sheet().close(); }
   if (!following || !(now?.number >= following)) return;
   if (now.state === "running") { showProgress(now); return; }
   following = null;

@@ -14,6 +14,7 @@ let stream = null;
 export function listen() {
   document.addEventListener("visibilitychange", () => (document.hidden ? hang() : call()));
   addEventListener("pagehide", hang);
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) call(); });
   new MutationObserver(() => { if (reason()) disable(); }).observe(document.body, { childList: true, subtree: true });
   if (!document.hidden) call();
 }
