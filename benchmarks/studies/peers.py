@@ -55,7 +55,7 @@ def bench(
     sets = [used.within(data) for used in SETS]
     for name in encoder:
         for tuned in filter(searched, compare(method, name, sets, data, out, work)):
-            log = out / name / "tuning" / f"{tuned}.json"
+            log = out / name / "tuning" / f"{tuned}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(work / name / "tuned" / tuned / LOG, log)
     if ABLATED[0] in method and ABLATED[1] in encoder:

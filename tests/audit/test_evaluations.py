@@ -120,7 +120,7 @@ def test_every_method_was_tuned_with_the_same_budget() -> None:
         for card in (METHODS[name] for name in ENCODERS[encoder].methods):
             if not card.grid or card.name in UNTUNED:
                 continue
-            log = json.loads((FOLDER / encoder / "tuning" / f"{card.name}.json").read_text())
+            log = json.loads((FOLDER / encoder / "tuning" / f"{card.name}.log").read_text())
             best = max(log["trials"], key=lambda trial: trial["iou"])
             assert log["chosen"] == best["settings"]
             assert "duts-tr/tune" in log["data"]["place"]
