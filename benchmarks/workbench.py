@@ -91,8 +91,8 @@ class Person(ABC):
         self.page.keyboard.type(text)
 
     def wanted(self, members: Sequence[str]) -> str:
-        """Class of most of the objects of a category; empty where nobody wants most of them."""
-        counts = Counter(self.classes.get(id, "") for id in members)
+        """Class of most of the objects of a category that anybody wants; empty without any."""
+        counts = Counter(self.classes[id] for id in members if id in self.classes)
         return max(counts, key=lambda name: (counts[name], name)) if counts else ""
 
     def strips(self) -> list[tuple[int, list[str]]]:
