@@ -33,8 +33,8 @@ _FIRST, _SECOND = 12.0, 1.0
 in the second, groups stand further apart, but of the 15 nearest neighbours of 545 objects of VOC's
 animals (embedded-small) a quarter stay neighbours instead of a third."""
 _FEW = 40
-"""Objects below which t-SNE, with hardly more objects than neighbours, keeps fewer of these than the
-first two principal components, which place them then."""
+"""Objects below which t-SNE, with hardly more objects than neighbours, keeps fewer of these than
+the first two principal components, which place them then."""
 _MANY = 3000
 """Objects above which the gradient is interpolated, which is quicker only then."""
 _AROUND = 5

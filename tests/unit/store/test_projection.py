@@ -80,7 +80,7 @@ def test_new_objects_come_among_those_like_them(run: Path) -> None:
     stored = read_map(RunStore.open(run))
     assert stored == before  # the new ones are not on it yet
     now = keep(run)
-    old = {id: place for id, place in zip(now.ids, now.places.tolist(), strict=True)}
+    old = dict(zip(now.ids, now.places.tolist(), strict=True))
     assert [old[id] for id in before.ids] == before.places.tolist()
     alike = np.array([old[id] for id in before.ids if id.startswith("1.jpg")])
     for id in ("new.jpg#0", "new.jpg#1"):
