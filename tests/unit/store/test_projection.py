@@ -15,7 +15,7 @@ from heap.store.store import RunStore
 
 from .runs import DIM, add, around
 
-AXES = np.eye(DIM)
+AXES = np.eye(DIM).tolist()
 
 
 def keep(run: Path) -> ObjectMap:

@@ -15,7 +15,7 @@ const NAMES = ["words", "category", "only", ...Object.keys(RANGES)];
 export const MANY = 12; // objects in an image from which on numbers are not told apart
 
 function manyIn(images) {
-  return Math.min(MANY, Math.max(1, ...images.map(({ kept }) => kept.length)));
+  return Math.min(MANY, images.reduce((most, { kept }) => Math.max(most, kept.length), 1));
 }
 
 // What `heap inspect` sees, when it has come: sets of keys and ids.

@@ -135,6 +135,8 @@ function tellRange(box, name) {
 const percentOf = (share) => (share < 0.1 ? (100 * share).toFixed(1).replace(".0", "") : Math.round(100 * share));
 
 function redressRanges(panel, wanted) {
+  const saved = panel.querySelector(".choices > .line");
+  if (!saved.contains(document.activeElement)) saved.replaceWith(savedPart(wanted));
   for (const box of panel.querySelectorAll(".range")) {
     if (!box.contains(document.activeElement)) setRange(box, box.dataset.range, wanted);
   }

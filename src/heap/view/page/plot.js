@@ -4,6 +4,7 @@
 // without a graphics card, where drawing each by itself takes ten times as long.
 
 const MOST = 400, STEP = 1.35, ALONG = 0.2; // largest scale; of a key; share of the view that a key moves
+const FILLED = 0.9; // of the shorter side: pictures at the edge are not cut
 const REACH = 14; // pixels around the pointer in which a point is meant
 const APART = 3; // pixels between two corners of a lasso
 const DIM = 90; // opacity of 255 of points that are left out
@@ -42,9 +43,9 @@ export class Plot {
     requestAnimationFrame(() => { this.soon = false; this.paint(); });
   }
 
-  // The square from 0 to 1 fills the shorter side at scale 1; `x` and `y` are in the middle.
+  // The square from 0 to 1 nearly fills the shorter side at scale 1; `x` and `y` are in the middle.
   get side() {
-    return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * this.scale;
+    return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * FILLED * this.scale;
   }
 
   spot(place) {
