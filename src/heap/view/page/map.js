@@ -31,7 +31,7 @@ export function showMap(main, wanted) {
     legend: el("aside", { class: "legend", "aria-label": "Colours" }), told: el("p", { class: "said", role: "status" }),
     by: select(Object.entries(COLOURINGS).map(([name, { title }]) => [name, `by ${title}`]), wanted.by ?? "category",
       (by) => go({ by: by === "category" ? "" : by }), { "aria-label": "Colours" }),
-    lasso: button("Lasso", () => setTool(open.plot.tool === "lasso" ? "move" : "lasso"), { class: "look", title: "Draw around objects to select them (O, or Shift and a drag)", "aria-pressed": "false", hidden: run.about.read_only }),
+    lasso: button("Lasso", () => setTool(open.plot.tool === "lasso" ? "move" : "lasso"), { class: "look", title: "Draw around objects to select them (D, or Shift and a drag)", "aria-pressed": "false", hidden: run.about.read_only }),
     all: button("", selectShown, { class: "quiet", hidden: run.about.read_only, title: "Ctrl+A" }),
   };
   const zoom = el("span", { class: "zoom" }, sign("Smaller (-)", "less", () => open.plot.scaleAt(0.6)),
@@ -235,7 +235,7 @@ export function mapKey(event) {
   const { key, shiftKey, ctrlKey, metaKey, altKey } = event, { plot, shown, parts } = open, all = ctrlKey || metaKey;
   if (all && key.toLowerCase() === "a" && !run.about.read_only) { selectShown(); return true; }
   if (all || altKey) return false;
-  if (key.toLowerCase() === "o" && !run.about.read_only) { setTool(plot.tool === "lasso" ? "move" : "lasso"); return true; }
+  if (key.toLowerCase() === "d" && !run.about.read_only) { setTool(plot.tool === "lasso" ? "move" : "lasso"); return true; }
   if (plot.viewKey(key, shiftKey)) return true;
   if (document.activeElement !== parts.canvas) return false;
   const object = shown[plot.under];
