@@ -1,5 +1,6 @@
-"""The Chromium of the system, driven by playwright."""
+"""The Chromium of the system, driven by playwright, and what its traces say of a page."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_TASK, _THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
+"""Names in Chromium's traces of a task, and of the thread that must be free to answer."""
 
 
 @contextmanager
@@ -41,3 +44,18 @@ def browser_version() -> str:
     """Name and version of the browser."""
     with chromium() as browser:
         return f"Chromium {browser.version}"
+
+
+def tasks_in(trace: bytes) -> list[tuple[float, float]]:
+    """Cost of every task of the page, in milliseconds by the clock and of processor time."""
+    events = json.loads(trace)["traceEvents"]
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == _THREAD
+    }
+    return [
+        (event["dur"] / 1000, event["tdur"] / 1000)
+        for event in events
+        if event["name"] == _TASK and (event["pid"], event["tid"]) in threads and "tdur" in event
+    ]

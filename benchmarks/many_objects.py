@@ -1,6 +1,7 @@
 """A run with as many objects as are wanted: crops of the demo photos with drawn masks."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ def make_run(folder: Path, objects: int) -> None:
         sort_objects(editor, _KINDS)
         rename(editor, {1: "first things", 2: "second things"})
         reject(editor, [_KINDS])
+
+
+def make_records(count: int) -> list[Finished]:
+    """Return the first images of such a run."""
+    photos = [_opened(path) for path in images_in(_PHOTOS)]
+    directions = np.random.default_rng(0).normal(size=(_KINDS, _DIM)).astype(np.float32)
+    numbers = islice(_counts(10 * count), count)
+    return [
+        _record(at, objects, photos[at % len(photos)], directions)
+        for at, objects in enumerate(numbers)
+    ]
 
 
 def _counts(objects: int) -> Iterator[int]:

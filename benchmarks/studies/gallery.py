@@ -1,13 +1,12 @@
 """The gallery of 5,000 objects in a real browser: is anything ever slow to answer?"""
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.browsing import browser_version, chromium
+from benchmarks.browsing import browser_version, chromium, tasks_in
 from benchmarks.common import RUNS
 from benchmarks.many_objects import make_run
 from benchmarks.report import Row
@@ -22,8 +21,6 @@ NO_ENCODER = {"name": "none", "fingerprint": "0" * 16}
 """The run is made up."""
 _LIMIT = 100
 """Milliseconds of processor time that no task may take while scrolling."""
-_TASK, _THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
-"""Names in Chromium's traces of a task, and of the thread that must be free to answer."""
 _AT_THE_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
 
 
@@ -97,7 +94,7 @@ def _used(path: Path, repeat: int) -> Iterator[Row]:
             act(page)
             seconds = time.monotonic() - began
             page.wait_for_timeout(500)
-            tasks = _tasks(browser.stop_tracing())
+            tasks = tasks_in(browser.stop_tracing())
             yield {
                 "step": step,
                 "repeat": repeat,
@@ -106,21 +103,6 @@ def _used(path: Path, repeat: int) -> Iterator[Row]:
                 "longest_cpu_ms": max(cpu for _, cpu in tasks),
                 "over_50_ms": sum(wall > 50 for wall, _ in tasks),
             }
-
-
-def _tasks(trace: bytes) -> list[tuple[float, float]]:
-    """Cost of every task of the page, in milliseconds by the clock and of processor time."""
-    events = json.loads(trace)["traceEvents"]
-    threads = {
-        (event["pid"], event["tid"])
-        for event in events
-        if event["name"] == "thread_name" and event["args"]["name"] == _THREAD
-    }
-    return [
-        (event["dur"] / 1000, event["tdur"] / 1000)
-        for event in events
-        if event["name"] == _TASK and (event["pid"], event["tid"]) in threads and "tdur" in event
-    ]
 
 
 def _load(path: Path) -> Callable[["Page"], None]:

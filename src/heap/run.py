@@ -3,6 +3,7 @@
 import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 import numpy as np
 from jaxtyping import Float32
 
-from heap.base.errors import InputError
+from heap.base.errors import BusyError, InputError
 from heap.base.numbers import box_of, real_number, text, whole_number
 from heap.base.progress import OnProgress, silent
 from heap.categories.edit import EditedCategories, edit_categories
@@ -31,6 +32,7 @@ from heap.store.store import RunStore
 
 if TYPE_CHECKING:
     from heap.categories.drawing import EditedMasks
+    from heap.categories.projection import ObjectMap
     from heap.export.command import Exported
     from heap.export.formats import FormatName, ImageMode
     from heap.images import Picture
@@ -281,6 +283,41 @@ class Run:
             edited = edit_masks(editor, edits, self.embed, _user() if who is None else who)
             self._write_gallery(editor.store, on_progress)
         return edited
+
+    def map(
+        self,
+        *,
+        again: bool = False,
+        keep: bool = True,
+        seed: SupportsIndex = 0,
+        on_progress: OnProgress = silent,
+    ) -> "ObjectMap":
+        """Map of all objects, on which alike ones lie beside each other, as t-SNE places them.
+
+        It is computed once, which takes a minute or two for 50,000 objects on two cores, and kept
+        with the run; objects that are new since get places among those most similar to them. With
+        `again`, or as soon as a fifth of the objects is new, it is computed again. It is not kept
+        where the run cannot be written now, nor without `keep`. A gallery shows the map that is
+        kept, and is written again with it.
+
+        Raises:
+            InputError: if there are no objects, or no embeddings.
+            StoreError: if the store is damaged or cannot be written.
+        """
+        from heap.categories.projection import draw_map
+
+        drawn = draw_map(
+            self.store, again=again, seed=whole_number("seed", seed, *_SEEDS),
+            on_progress=on_progress,
+        )  # fmt: skip
+        if drawn.rows is not None and keep and not self._is_read_only():
+            from heap.store.editing import Editor
+
+            # What another process is writing may have other objects soon: the next call keeps it.
+            with suppress(BusyError), Editor(self.store.run) as editor:
+                editor.write_map(drawn.rows)
+                self._write_gallery(editor.store, on_progress)
+        return drawn.map
 
     def embed(self, key: str, boxes: Iterable[Any]) -> Float32[np.ndarray, "box dim"]:
         """Embeddings of boxes of an image of the run, by its model; boxes are as in `search`.

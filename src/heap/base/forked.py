@@ -2,7 +2,7 @@
 
 import os
 
-_owner = os.getpid()
+_first = _owner = os.getpid()
 
 
 def compute_after_fork() -> None:
@@ -14,7 +14,7 @@ def compute_after_fork() -> None:
     global _owner
     if os.getpid() == _owner:
         return
-    _owner = os.getpid()
+    _first = _owner = os.getpid()
     # Imported here: only a forked process needs them, and has torch already.
     import torch
     from threadpoolctl import threadpool_limits
@@ -22,3 +22,8 @@ def compute_after_fork() -> None:
     torch.set_num_threads(1)
     # There are several copies of OpenMP: torch's, scikit-learn's, and those of BLAS.
     threadpool_limits(1)
+
+
+def usable_threads() -> int:
+    """Number of threads that a library may be told to compute in: one in a forked process."""
+    return 1 if os.getpid() != _first else len(os.sched_getaffinity(0))

@@ -6,6 +6,7 @@ This is no part of the published method, and neither is the choice of the number
 
 import warnings
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -15,10 +16,16 @@ from heap.store.columns import unit_vectors
 
 CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
-    "0.9 of the best"
+    "0.9 of the best; where the best is below 0.25, among the numbers that leave no more than "
+    "sqrt(2 n) of the n objects to a category on average"
 )
 """Rule for the number of clusters where nobody says it. Two clusters often have the best silhouette
-by a hair; more are made, because people merge categories more easily than they split them."""
+by a hair; more are made, because people merge categories more easily than they split them. A best
+silhouette below 0.25 says that there is no substantial structure (Kaufman and Rousseeuw, "Finding
+groups in data", 1990), so that it is no reason for few and large clusters: of 545 objects in photos
+of animals it would make two."""
+_WEAK = 0.25
+"""Best silhouette below which it says nothing of how many clusters there are."""
 _AS_GOOD = 0.9
 """Share of the best silhouette that is as good."""
 _SCORED = 2000
@@ -64,12 +71,13 @@ def cluster(vectors: Vectors, count: int | None, seed: int = 0) -> Clusters:
         return _to_clusters(unit, _label_by_k_means(unit, count, seed))
     tried = {number: _label_by_k_means(unit, number, seed) for number in numbers_to_try(len(unit))}
     silhouette = {number: _mean_silhouette(unit, labels, seed) for number, labels in tried.items()}
+    if max(silhouette.values()) < _WEAK:
+        small = [number for number in tried if len(unit) / number <= sqrt(2 * len(unit))]
+        silhouette = {number: silhouette[number] for number in small or [max(tried)]}
     best = max(silhouette.values())
     # A negative best times 0.9 is more than itself, and no number would be good enough.
     as_good = min(best, _AS_GOOD * best)
-    return _to_clusters(
-        unit, tried[max(number for number in tried if silhouette[number] >= as_good)]
-    )
+    return _to_clusters(unit, tried[max(n for n, value in silhouette.items() if value >= as_good)])
 
 
 def numbers_to_try(vectors: int) -> list[int]:

@@ -54,7 +54,7 @@ def categories(
     Args:
         run: Folder or URL of a run.
         k: How many categories to make, or auto: the largest number whose silhouette is nearly the
-            best.
+            best; where objects form no clear groups, many and small ones.
         again: Make the categories again; those that share their members with one of before keep
             its number and name.
         name: Name a category: 3=dog; 3= takes the name away.

@@ -6,6 +6,7 @@ from pydantic import Base64Bytes, BaseModel, Field
 
 from heap.store.condition import LENGTH
 from heap.store.search import Hit
+from heap.view.contents import ObjectPlaces
 
 Box = tuple[float, float, float, float]
 _MOST = 10_000
@@ -101,6 +102,30 @@ class ExportAnswer(BaseModel):
     """Advice on reading it, in a line."""
     reason: str = ""
     """Reason why it failed."""
+
+
+class StateAnswer(BaseModel):
+    """State of what is computed in the background; all else is empty until it is done."""
+
+    state: Literal["running", "done", "failed"]
+    done: int = 0
+    total: int = 0
+    """Steps in all; 0: not known."""
+    reason: str = ""
+    """Reason why it failed."""
+
+
+class MapAnswer(StateAnswer, ObjectPlaces):
+    """Map of all objects."""
+
+
+class InspectionAnswer(StateAnswer):
+    """Images and objects that stand out."""
+
+    copies: list[list[str]] = []
+    """Keys of images of the same content, or nearly, in groups."""
+    unusual: list[str] = []
+    """Objects that are least like any other, most unusual first."""
 
 
 class EntryAnswer(BaseModel):

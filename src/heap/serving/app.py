@@ -26,7 +26,16 @@ from heap.base.errors import (
 )
 from heap.report.outlines import load_drawing
 from heap.run import Run
-from heap.serving import browsing, correcting, exporting, live, masking, pictures, searching
+from heap.serving import (
+    browsing,
+    correcting,
+    exporting,
+    live,
+    mapping,
+    masking,
+    pictures,
+    searching,
+)
 from heap.serving.access import Access
 from heap.serving.exporting import Exporter
 from heap.serving.guard import Guard
@@ -37,7 +46,7 @@ from heap.view.gallery import PAGE
 
 logger = logging.getLogger(__name__)
 
-PARTS = (browsing, live, pictures, searching, correcting, masking, exporting)
+PARTS = (browsing, live, pictures, mapping, searching, correcting, masking, exporting)
 """Modules that have the routes of the interface, in the order of its description."""
 _TEXT_BYTES = 2**20
 """Most bytes in the body of a request that brings no image."""

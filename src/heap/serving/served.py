@@ -12,6 +12,8 @@ from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.run import Run
+from heap.serving.answers import InspectionAnswer, MapAnswer
+from heap.serving.background import Background
 from heap.serving.keeping import GalleryKeeper
 from heap.serving.turns import Turns
 from heap.store import schema
@@ -63,6 +65,7 @@ class ServedRun:
         self.correcting = Turns(at_once=1, waiting=32)
         self.looking = Turns(at_once=4, waiting=64)
         """Turns for searches, photos that are read again, and archives."""
+        self.mapping, self.inspecting = Background(MapAnswer), Background(InspectionAnswer)
 
     @property
     def searchable(self) -> bool:

@@ -12,7 +12,7 @@ from heap.base.lock import Closing, RunLock
 from heap.store import history, place, schema
 from heap.store.checked import replace_columns
 from heap.store.columns import read_rows
-from heap.store.database import Database, Table, writing
+from heap.store.database import Database, Table, put_table, writing
 from heap.store.index import refresh_index
 from heap.store.redrawing import redraw
 from heap.store.state import State
@@ -130,6 +130,11 @@ class Editor(Closing):
         """
         self.update_objects("category IS NOT NULL", {"category": None, "similarity": None})
         self.write_categories(categories)
+
+    def write_map(self, rows: pa.Table) -> None:
+        """Put rows in the place of all rows of the map, which is no part of the history."""
+        with writing(self.store.run):
+            put_table(self.store.database, schema.MAP, rows)
 
     def refresh_index(self) -> None:
         """Bring the index of very many objects up to date, see `heap.store.index`."""

@@ -16,6 +16,7 @@ CATEGORIES = "categories"
 INDEX = "search_index"
 FOLDERS = "folders"
 HISTORY = "history"
+MAP = "map"
 
 CONFIG_SCHEMA = pa.schema(
     [
@@ -140,4 +141,15 @@ HISTORY_SCHEMA = pa.schema(
     ]
 )
 """One row for each correction that a person has made; runs of earlier versions have no such table.
+"""
+
+MAP_SCHEMA = pa.schema(
+    [
+        pa.field("digest", pa.binary(), nullable=False),  # BLAKE2b of the vector, 8 bytes
+        pa.field("x", pa.float32(), nullable=False),  # both in [0, 1], y downwards
+        pa.field("y", pa.float32(), nullable=False),
+    ]
+)
+"""One row for each embedding that has a place on the map of all objects; written when the map is
+first asked for. What was embedded since gets its place from its neighbours.
 """

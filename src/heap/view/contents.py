@@ -1,6 +1,7 @@
 """Data that the page shows, but for pictures and outlines: columns, to be small and quick."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from hashlib import blake2b
 
@@ -10,12 +11,15 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from heap.categories.listing import NONE
+from heap.categories.projection import ObjectMap
 from heap.masks.scaling import scale_mask
 from heap.report.outlines import canvas_of, svg_path
 from heap.results import ImageResult
 from heap.view.snapshot import Snapshot
 
 Rows = list[list[float]]
+_EDGE = 65535
+"""Coordinate of the right and of the lower edge of the map: finer than any screen, and short."""
 
 
 class About(BaseModel):
@@ -101,6 +105,14 @@ class Contents(BaseModel):
     images: ImageColumns
     objects: ObjectColumns
     failures: list[FailedImage]
+
+
+class ObjectPlaces(BaseModel):
+    """Places of objects on the map: whole numbers from 0 to 65535, y downwards."""
+
+    id: list[str] = []
+    x: list[int] = []
+    y: list[int] = []
 
 
 class Outlines(BaseModel):
@@ -204,6 +216,18 @@ def _round(column: pa.ChunkedArray) -> list[float | None]:
     """Round to the digits that single precision has, which makes JSON shorter."""
     numbers: list[float | None] = pc.round(column.cast(pa.float64()), 6).to_pylist()
     return numbers
+
+
+def to_places(drawn: ObjectMap, shown: Collection[str] | None = None) -> ObjectPlaces:
+    """Places of a map as the page reads them, of those objects that are `shown`, or all."""
+    whole = np.rint(drawn.places * _EDGE).astype(int).tolist()
+    rows = [
+        (id, *place)
+        for id, place in zip(drawn.ids, whole, strict=True)
+        if shown is None or id in shown
+    ]
+    ids, x, y = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+    return ObjectPlaces(id=ids, x=x, y=y)
 
 
 def trace_outlines(result: ImageResult) -> Outlines:

@@ -10,13 +10,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
+import pyarrow as pa
+
 from heap.base.files import replacing
 from heap.base.progress import OnProgress, silent
 from heap.base.timing import timed
+from heap.categories.projection import read_map
 from heap.report.outlines import region_map
 from heap.store.records import Finished
 from heap.store.store import RunStore
-from heap.view.contents import collect_contents, describe_run, trace_outlines
+from heap.view.contents import collect_contents, describe_run, to_places, trace_outlines
 from heap.view.snapshot import Snapshot
 
 GALLERY = "gallery.html"
@@ -65,6 +68,9 @@ def write_gallery(store: RunStore, path: Path | str, on_progress: OnProgress = s
             file.write(block)
         file.write(_END)
         file.write(_block("contents", json.dumps(data.model_dump())).encode())
+        if (drawn := read_map(store)) is not None:
+            shown = set(now.objects["id"].filter(pa.array(now.accepted)).to_pylist())
+            file.write(_block("map", to_places(drawn, shown).model_dump_json()).encode())
         script = f'<script type="module">{_script()}</script>'
         file.write(f"{script}\n</body>\n</html>\n".encode())
 

@@ -66,6 +66,13 @@ def test_any_vectors_can_be_clustered(vectors: np.ndarray) -> None:
     assert labels.max() >= 0
 
 
+def test_without_clear_groups_categories_are_small() -> None:
+    vectors = np.random.default_rng(0).normal(size=(400, 24)).astype(np.float32)
+    count = len(cluster(vectors, None).prototypes)
+    assert 400 / count <= (2 * 400) ** 0.5
+    assert len(cluster(vectors[:5], None).prototypes) == 2  # no more than one for two or three
+
+
 def test_numbers_that_are_tried() -> None:
     assert numbers_to_try(2) == [2]
     assert numbers_to_try(30) == [2, 3, 4, 6, 8]

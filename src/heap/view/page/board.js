@@ -1,6 +1,6 @@
 // A list of pictures of which only those near the view are in the page, however many there are.
 
-import { drawNow, drawSoon, empty } from "./draw.js";
+import { cancel, drawNow, drawSoon, empty } from "./draw.js";
 
 const MARGIN = 500; // pixels around the view that are drawn too
 const boards = new Set();
@@ -55,7 +55,6 @@ export class Board {
   // `row` is what scrolls sideways, if that is not the page.
   constructor(bed, layout, render, dress, row = null) {
     Object.assign(this, { bed, layout, render, dress, row, items: [], drawn: new Map(), current: 0 });
-    this.width = bed.clientWidth;
     boards.add(this);
     boardOf.set(bed, this);
     bed.classList.add("bed");
@@ -70,7 +69,8 @@ export class Board {
   }
 
   lay() {
-    this.width = this.bed.clientWidth;
+    // Of many rows, each question about the layout would have all of it computed again.
+    this.width = this.row ? 0 : this.bed.clientWidth;
     this.laid = this.layout(this.items, this.width);
     this.bed.style[this.row ? "width" : "height"] = `${Math.max(0, this.laid.extent)}px`;
     const here = focused(), lost = here?.board === this && !this.places.has(document.activeElement.closest(".bed > *").dataset.id);
@@ -79,7 +79,8 @@ export class Board {
       else this.forget(id, element);
     }
     this.arrange();
-    this.draw();
+    if (this.row) drawSoon(this, () => this.draw());
+    else this.draw();
     // What had the focus is gone: who goes by keys goes on with what has taken its place.
     if (lost && this.items.length) this.focus(Math.min(here.place, this.items.length - 1));
   }
@@ -150,6 +151,7 @@ export class Board {
   close() {
     for (const [id, element] of this.drawn) this.forget(id, element);
     boards.delete(this);
+    cancel(this);
   }
 
   // What changes without the list, such as what is selected.

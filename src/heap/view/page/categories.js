@@ -3,22 +3,25 @@
 import { strip } from "./board.js";
 import { categoryKind, nameField, openSorting, rejectCategories, sortNew } from "./correcting.js";
 import { button, categoriesIn, corrects, el, objectsIn, part } from "./dom.js";
-import { filterField, layerSwitches, orderField } from "./looks.js";
-import { APART, matching, ORDERS, run, UNSORTED, wordsOf } from "./run.js";
+import { filterOf } from "./filters.js";
+import { layerSwitches, orderField } from "./looks.js";
+import { filterTools } from "./narrowing.js";
+import { APART, matching, ORDERS, run, UNSORTED } from "./run.js";
 import { setSelected } from "./selection.js";
 import { isGallery } from "./source.js";
 import { tiles } from "./tiles.js";
 
-export function showCategories(main, { words = "", order = "similarity" }) {
+export function showCategories(main, wanted) {
   const count = el("p", { class: "soft", role: "status" }), tools = el("span", { class: "tools" });
   const list = el("div", { class: "strips" }), link = el("a", { class: "all", href: "#/rejected" });
   const rejected = el("details", { class: "rejected" }, el("summary", {}, "Rejected"), el("p", {}, link));
-  const field = orderField(ORDERS, order);
-  main.append(el("div", { class: "line sticky" }, filterField(words), field, tools,
+  const field = orderField(ORDERS, wanted.order ?? "similarity");
+  main.append(el("div", { class: "line sticky" }, ...filterTools(wanted), field, tools,
     el("span", { class: "push" }), layerSwitches()), count, list, rejected);
   const strips = new Map(); // by the number of the category
 
-  function update({ words = "", order = "similarity" }) {
+  function update(wanted) {
+    const { order = "similarity" } = wanted;
     const { categories, groups, about } = run;
     field.value = order;
     tools.replaceChildren(...about.read_only || !categories.length ? [] : [
@@ -38,8 +41,8 @@ export function showCategories(main, { words = "", order = "similarity" }) {
     const taken = categories.filter((category) => category.rejected);
     // What was moved elsewhere leaves a category without a name or a member behind.
     const standing = categories.filter(({ rejected, name, members }) => !rejected && (name || members.length));
-    showStrips([...standing, ...special], list, words, order);
-    showStrips(taken, rejected, words, order);
+    showStrips([...standing, ...special], list, wanted, order);
+    showStrips(taken, rejected, wanted, order);
     const single = run.objects.filter((object) => object.rejected).length;
     rejected.hidden = isGallery || !(taken.length || single);
     link.hidden = !single;
@@ -51,7 +54,8 @@ export function showCategories(main, { words = "", order = "similarity" }) {
       part(named.length, standing.length, categoriesIn)}`;
   }
 
-  function showStrips(groups, place, words, order) {
+  function showStrips(groups, place, wanted, order) {
+    const narrowed = Object.keys(filterOf(wanted)).length > 0;
     for (const [id, each] of strips) if (each.element.parentNode === place && !groups.some((group) => group.id === id)) {
       each.remove();
       strips.delete(id);
@@ -60,11 +64,11 @@ export function showCategories(main, { words = "", order = "similarity" }) {
       let one = strips.get(group.id);
       if (one && one.element.parentNode !== place) { one.remove(); one = null; }
       if (!one) strips.set(group.id, one = stripOf(group, place));
-      one.show(group, matching(group.members, words, order), wordsOf(words).length > 0);
+      one.show(group, matching(group.members, wanted, order), narrowed);
     }
   }
 
-  update({ words, order });
+  update(wanted);
   return update;
 }
 
@@ -105,11 +109,11 @@ export const meter = (coherence) => el("span", {
   class: "coherence", title: "Coherence: mean similarity of the objects to what is typical of them",
 }, el("meter", { min: 0, max: 1, value: Math.max(0, coherence), "aria-label": "Coherence" }), coherence.toFixed(2));
 
-export const empty = (...lines) => el("div", { class: "empty" }, lines.map((line) => el("p", {}, line)));
+export const emptyNote = (...lines) => el("div", { class: "empty" }, lines.map((line) => el("p", {}, line)));
 
 function invitation() {
-  if (!run.objects.length) return empty("Nothing was found in this run.", "Its images are under Images.");
-  const box = empty("The objects of this run were not sorted yet.",
+  if (!run.objects.length) return emptyNote("Nothing was found in this run.", "Its images are under Images.");
+  const box = emptyNote("The objects of this run were not sorted yet.",
     run.about.read_only ? "heap categories brings alike objects of all images together."
       : "Alike objects of all images come together; what fits nowhere is kept apart.");
   if (!run.about.read_only) box.append(button("Sort the objects", openSorting, { class: "strong", ...corrects }));

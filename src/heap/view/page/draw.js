@@ -19,6 +19,8 @@ export function drawSoon(place, draw) {
   pumping = true;
 }
 
+export const cancel = (place) => waiting.delete(place);
+
 export const drawNow = () => pump(Infinity);
 
 function pump(end = performance.now() + BUDGET) {

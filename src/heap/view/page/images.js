@@ -3,8 +3,10 @@
 import { Board, rows } from "./board.js";
 import { el, number, objectsIn, part } from "./dom.js";
 import { COLOURS, fill } from "./draw.js";
-import { filterField, go, layerSwitches, orderField } from "./looks.js";
-import { run, wordsOf } from "./run.js";
+import { imageFilter, wordsOf } from "./filters.js";
+import { go, layerSwitches, orderField } from "./looks.js";
+import { filterTools } from "./narrowing.js";
+import { run } from "./run.js";
 import { addressOf, leafThrough } from "./tiles.js";
 
 const ORDERS = {
@@ -28,14 +30,15 @@ export function showImages(main, wanted) {
   const failed = el("table", {}, el("thead", {}, el("tr", {},
     ["Image", "Stage", "Reason"].map((name) => el("th", { scope: "col" }, name)))), el("tbody"));
   const order = orderField(ORDERS, wanted.order ?? "name");
-  main.append(el("div", { class: "line sticky" }, tabs, filterField(wanted.words ?? ""), order,
+  main.append(el("div", { class: "line sticky" }, tabs, ...filterTools(wanted), order,
     el("span", { class: "push" }), layerSwitches()), count, bed, failed);
   const board = new Board(bed, rows(shapeOf, heightAt, 18, BELOW), card, dress);
 
-  function update({ kind = "all", words = "", order: by = "name" }) {
-    const fit = (text) => wordsOf(words).every((word) => text.includes(word));
+  function update(wanted) {
+    const { kind = "all", words = "", order: by = "name" } = wanted, fit = imageFilter(wanted);
+    const named = ({ key }) => wordsOf(words).every((word) => key.toLowerCase().includes(word));
     const all = kind === "failed" ? run.failures : run.images.filter((each) => kind === "all" || each.kind === kind);
-    const shown = all.filter((each) => fit(each.text ?? each.key.toLowerCase()));
+    const shown = all.filter(kind === "failed" ? named : fit);
     order.value = by;
     tabs.replaceChildren(...Object.entries(KINDS).map(([name, text]) => tab(name, text, name === kind)));
     count.textContent = part(shown.length, all.length, imagesIn);

@@ -8,6 +8,7 @@ function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
   for (const name of ["aria-label", "title"]) find("theme").setAttribute(name, `Theme: ${THEMES[theme]}`);
   keep("theme", theme);
+  dispatchEvent(new Event("heap:theme"));
 }
 
 export function nextTheme() {

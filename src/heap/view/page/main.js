@@ -3,35 +3,40 @@
 import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
 import { showCategories } from "./categories.js";
 import { focusName } from "./correcting.js";
+import { narrowedTo } from "./filters.js";
 import { el, find, isTyping, number, objectsIn } from "./dom.js";
 import { openExport } from "./exporting.js";
 import { openHistory, redo, undo } from "./history.js";
 import { showImages } from "./images.js";
 import { listen, live } from "./live.js";
 import { layerKey, nextTheme } from "./looks.js";
+import { closeMap, mapKey, showMap } from "./map.js";
 import { editorKey, isEditing } from "./masks.js";
+import { dressFilters, lookThrough } from "./narrowing.js";
 import { showObjects } from "./objects.js";
 import { closeReview, reviewKey, showReview } from "./review.js";
 import { isCorrecting, refresh, run } from "./run.js";
 import { act, clear, keepOnly, selectedIds } from "./selection.js";
-import { attempt, isGallery } from "./source.js";
+import { attempt, hasMap, isGallery } from "./source.js";
 import { leafThrough, tileKey } from "./tiles.js";
 import { close, entryShown, leave, rememberList, showFile, showImage, viewerKey } from "./viewer.js";
 
 const VIEWS = {
   categories: showCategories, category: showObjects, rejected: showObjects, images: showImages,
-  image: showImage, file: showFile, review: showReview,
+  image: showImage, file: showFile, map: showMap, review: showReview,
 };
+const PLACES = { c: "categories-link", i: "images-link", g: "map-link", e: "review" };
 const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
 const main = find("main"), places = new Map(); // how far each list was scrolled, by its address
 let shown = null; // the view: its name, its address, and what updates it
+let isLooked = false; // copies and unusual objects were looked for
 let file = null; // an image that somebody has brought
 
 // What an address such as #/category/3?order=score means.
 function parsed(hash) {
   const [path, query] = (hash.slice(2) || (run.categories.length ? "categories" : "images")).split("?");
   const [view, id] = path.split("/");
-  const known = view in VIEWS && !(view === "review" && run.about.read_only);
+  const known = view in VIEWS && !(view === "review" && run.about.read_only) && (view !== "map" || hasMap());
   const wanted = { view: known ? view : "categories", id: Number(id) };
   return { ...Object.fromEntries(new URLSearchParams(query)), ...wanted };
 }
@@ -46,7 +51,12 @@ function route() {
     shown.address = location.hash;
     shown.update(wanted);
   } else open(name, view, wanted);
-  if (!["image", "file"].includes(view)) rememberList(location.hash);
+  if (["image", "file"].includes(view)) return;
+  rememberList(location.hash);
+  dressFilters();
+  // A filter goes along to the other views.
+  for (const link of document.querySelectorAll("nav a")) link.href = narrowedTo(link.dataset.view, wanted);
+  if (["copies", "odd"].includes(wanted.only)) lookThrough().then(() => { if (!isLooked) { isLooked = true; route(); } });
 }
 
 function open(name, view, wanted) {
@@ -55,6 +65,7 @@ function open(name, view, wanted) {
   clear();
   close();
   closeReview();
+  closeMap();
   closeBoards();
   main.replaceChildren();
   document.body.dataset.view = view;
@@ -79,6 +90,7 @@ function update() {
   announce();
   keepOnly((id) => run.byId.has(id) || run.groups.has(id));
   shown.update({ ...parsed(location.hash), file });
+  dressFilters();
 }
 
 function announce() {
@@ -89,6 +101,7 @@ function announce() {
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder, sample].filter(Boolean).join(" · ");
   for (const id of ["export", "undo", "history", "review"]) find(id).hidden = readOnly;
   find("find").hidden = !searchable;
+  find("map-link").hidden = !hasMap();
   offer();
 }
 
@@ -135,7 +148,7 @@ function key(event) {
   // While a mask is edited all keys are for it, but the one that tells which there are.
   if (isEditing() && event.key !== "?") {
     if (editorKey(event)) event.preventDefault();
-  } else if (isTravel(event)) event.preventDefault();
+  } else if (isTravel(event) || mapKey(event)) event.preventDefault();
   else if (focused() && tileKey(event, focused())) event.preventDefault();
   else if (!(event.ctrlKey || event.metaKey || event.altKey) && means(event)) event.preventDefault();
 }
@@ -155,9 +168,7 @@ function means({ key: pressed, shiftKey, target }) {
   if (selectedIds().length && letter === "escape") clear();
   else if (act(letter) || reviewKey(pressed, target)) return true;
   else if (letter === "?") find("keys-sheet").showModal();
-  else if (letter === "c") location.hash = "#/categories";
-  else if (letter === "i") location.hash = "#/images";
-  else if (letter === "e" && !run.about.read_only) location.hash = "#/review";
+  else if (letter in PLACES && !find(PLACES[letter]).hidden) find(PLACES[letter]).click();
   else if (letter === "f" && run.about.searchable) find("file").click();
   else if (letter === "o" && !run.about.read_only) openExport();
   else if (letter === "t" && focusName()) return true;

@@ -1,24 +1,26 @@
 // The objects of one category, or those that were rejected, as a grid.
 
-import { empty, meter } from "./categories.js";
+import { emptyNote, meter } from "./categories.js";
 import { nameField, rejectCategories } from "./correcting.js";
 import { button, corrects, el, icon, objectsIn, part } from "./dom.js";
 import { exportCategories } from "./exporting.js";
-import { filterField, layerSwitches, orderField } from "./looks.js";
+import { layerSwitches, orderField } from "./looks.js";
+import { filterTools } from "./narrowing.js";
 import { matching, ORDERS, run } from "./run.js";
 import { leafThrough, tiles } from "./tiles.js";
 
 export function showObjects(main, wanted) {
   const head = el("div", { class: "line" }), bed = el("div"), nothing = el("div");
   const order = orderField(ORDERS, wanted.order ?? "similarity");
-  main.append(head, el("div", { class: "line sticky" }, filterField(wanted.words ?? ""), order,
+  main.append(head, el("div", { class: "line sticky" }, ...filterTools(wanted), order,
     el("span", { class: "push" }), layerSwitches()), bed, nothing);
   const board = tiles(bed);
 
-  function update({ view, id, words = "", order: by = "similarity" }) {
+  function update(wanted) {
+    const { view, id, order: by = "similarity" } = wanted;
     const group = view === "rejected" ? null : run.groups.get(id);
     const members = group ? group.members : run.objects.filter((object) => object.rejected);
-    const shown = matching(members, words, by), lost = view !== "rejected" && !group;
+    const shown = matching(members, wanted, by), lost = view !== "rejected" && !group;
     order.value = by;
     if (!head.contains(document.activeElement?.closest("input"))) head.replaceChildren(
       el("a", { class: "round", href: "#/categories", "aria-label": "All categories" }, icon("back")),
@@ -32,8 +34,8 @@ export function showObjects(main, wanted) {
           () => rejectCategories([id], !group.rejected), { class: "quiet", ...corrects }))] : []);
     board.title = group?.title ?? "Rejected";
     board.show(lost ? [] : shown);
-    nothing.replaceChildren(...lost ? [empty(`There is no category ${id} any more.`)]
-      : members.length ? [] : [empty("There is nothing here.")]);
+    nothing.replaceChildren(...lost ? [emptyNote(`There is no category ${id} any more.`)]
+      : members.length ? [] : [emptyNote("There is nothing here.")]);
     leafThrough(board.title, board.items);
   }
 

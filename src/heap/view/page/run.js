@@ -1,6 +1,7 @@
 // The run as it was last read: its images, objects and categories, and how it is corrected.
 
 import { kept } from "./dom.js";
+import { objectFilter } from "./filters.js";
 import { reason } from "./live.js";
 import { isDrawn, readContents, Refused, tell } from "./source.js";
 
@@ -28,7 +29,9 @@ function build({ run: about, categories, images, objects, failures }) {
   const drawn = new Set(objects.drawn);
   const all = objects.image.map((row, at) => {
     const image = rows[row], place = image.objects.length, category = groups.get(objects.category[at]);
+    const [left, top, right, bottom] = objects.box[at];
     const object = {
+      share: ((right - left) * (bottom - top)) / (image.width * image.height), // of the image, by its box
       id: `${image.key}#${place}`, image, place, category, box: objects.box[at],
       score: objects.score[at], similarity: objects.similarity[at], rejected: rejected.has(at), reviewed: reviewed.has(at),
       drawn: drawn.has(at),
@@ -72,14 +75,9 @@ export const ORDERS = {
   name: ["by name", () => 0],
 };
 
-// Objects of which each word is in the name of the image or the title of the category.
-export function matching(objects, words, order) {
-  const wanted = wordsOf(words);
-  const fits = ({ image, category }) => {
-    const text = `${image.key} ${category.title}`.toLowerCase();
-    return wanted.every((word) => text.includes(word));
-  };
-  const chosen = wanted.length ? objects.filter(fits) : [...objects];
+// Objects that fit the filter of an address, in an order.
+export function matching(objects, wanted, order) {
+  const chosen = objects.filter(objectFilter(wanted));
   if (order === "name") chosen.sort((a, b) => a.image.row - b.image.row || a.place - b.place);
   return chosen.sort(ORDERS[order]?.[1] ?? byTypical);
 }
@@ -94,8 +92,6 @@ export function meant(groups, text) {
   const first = [...fitting.filter(isExact), ...fitting.filter((group) => !isExact(group) && begins(group))];
   return { first, last: fitting.filter((group) => !first.includes(group)), isNew: !groups.some(({ title }) => title === text) };
 }
-
-export const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 export async function refresh() {
   build(await readContents());

@@ -55,6 +55,7 @@ function show() {
     box.checked = chosen.has(Number(box.dataset.chooses));
   }
   bar.hidden = !ids.length;
+  dispatchEvent(new Event("heap:selected"));
   if (bar.hidden) return;
   const fitting = kind.actions.filter(({ fits }) => !fits || fits(ids));
   bar.replaceChildren(el("span", {}, kind.tell(ids.length)),

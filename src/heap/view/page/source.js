@@ -64,6 +64,10 @@ export async function readContents() {
   return isGallery ? JSON.parse(inside.textContent) : ask("contents");
 }
 
+// The map of all objects: { state, done, total, reason, id, x, y }.
+export const hasMap = () => !isGallery || find("map") !== null;
+export const readMap = async () => (isGallery ? { state: "done", ...JSON.parse(find("map").textContent) } : ask("map"));
+
 export const isDrawn = (image) => !isGallery || blockOf(image) !== null;
 
 // Addresses of the thumbnail and the regions of an image, and its outlines when they have come:
