@@ -130,6 +130,39 @@ def test_a_run_that_cannot_be_written_says_why(
         heap.discover(photos, place, model=model_folder)
 
 
+@pytest.mark.parametrize("place", ["s3://photos/in", "s3://photos/in/00.png", "s3://photos/*.png"])
+def test_a_clock_that_is_wrong_is_said(storage: Storage, bucket: str, place: str) -> None:
+    storage.hour_ahead = True
+
+    with pytest.raises(InputError, match="the clock of this machine differs"):
+        list(list_images(place))
+
+
+def test_a_run_is_not_written_with_a_wrong_clock(
+    storage: Storage, bucket: str, photos: Path, model_folder: Path
+) -> None:
+    storage.hour_ahead = True
+
+    with pytest.raises(WriteError, match="the clock of this machine differs"):
+        heap.discover(photos, "s3://photos/run", model=model_folder)
+
+
+def test_a_storage_that_does_not_answer_in_time_says_so(
+    storage: Storage, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.begin("/photos", delay=1.0)
+    monkeypatch.setattr(S3FileSystem, "retries", 1)
+    files = S3FileSystem(
+        skip_instance_cache=True,
+        config_kwargs={"read_timeout": 0.1, "retries": {"max_attempts": 0}},
+    )
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of a library of s3fs
+        files.cat_file("photos/in/00.png")
+
+    assert "answers too slowly" in explain(caught.value)
+
+
 def test_credentials_that_are_missing_are_asked_for(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
