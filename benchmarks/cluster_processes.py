@@ -118,6 +118,8 @@ class Driver:
         self._machines, self._run = machines, run
         self._cpu: dict[int, tuple[str, float]] = {}
         self._killed = False
+        self.peak_mb = {"driver": 0.0, "worker": 0.0, "ray": 0.0}
+        """Largest of the processes of each kind, as in `memory`."""
         self.memory: list[list[float]] = []
         """Rows of stored images, and of resident memory that is not shared, in 10^6 bytes, of the
         driver and of the largest worker."""
@@ -211,6 +213,7 @@ class Driver:
                 continue
             # Shared memory is Ray's store of objects, which all of them have in view.
             largest[role] = max(largest[role], (memory.rss - memory.shared) / 1e6)
+            self.peak_mb[role] = max(self.peak_mb[role], largest[role])
         if time.monotonic() - self._remembered > _REMEMBERED_S:
             self._remembered = time.monotonic()
             stored = stored_images(self._run)

@@ -25,6 +25,7 @@ from heap.base.errors import InputError
 from heap.model.heap import Heap
 from heap.store import schema
 from heap.store.columns import decode_texts, read_rows
+from heap.store.index import find_index, make_index
 from heap.store.store import RunStore
 
 LATEST = 0.95
@@ -201,10 +202,15 @@ def _check(work: Path, photos: Path, model: Path, listed: int) -> Row:
 
 
 def _use(folder: Path, categories: int) -> Row:
-    """Open the run, search it with the index, and make categories."""
+    """Open the run, search it with the index, and make categories.
+
+    The index is made here if there are too few objects for `heap discover` to make one.
+    """
     began = time.process_time()
     run = heap.open(folder)
     opened = time.process_time() - began
+    if find_index(run.store.database) is None:
+        make_index(run.store.database, run.store.table(schema.OBJECTS))
     ids = decode_texts(read_rows(run.store.table(schema.OBJECTS), ["id"])["id"])
     asked = np.random.default_rng(0).choice(ids, QUERIES, replace=False).tolist()
     recalls, seconds = [], {"exact": 0.0, "index": 0.0}
@@ -215,7 +221,7 @@ def _use(folder: Path, categories: int) -> Row:
             hits[name] = run.search(object_id=id, exact=exact)
             seconds[name] += time.process_time() - began
         if hits["index"].searched_with is None:
-            raise InputError(f"{folder} was searched without an index")
+            raise InputError(f"{folder} was searched without its index")
         least = hits["exact"][-1].similarity
         recalls.append(np.mean([hit.similarity >= least - 1e-6 for hit in hits["index"]]))
     made = run_heap("categories", folder, "--k", str(categories), "--json")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import draw_photo
 from PIL import Image
@@ -19,8 +20,11 @@ from benchmarks.cluster_processes import Machines
 from object_storage import Storage, object_storage
 
 import heap
+from heap.base.errors import InputError
+from heap.categories.drawing import MaskEdits, edit_masks
 from heap.discovery.command import Discovery
 from heap.store import schema
+from heap.store.editing import Editor
 from heap.store.store import RunStore
 
 IMAGES = 300
@@ -120,12 +124,18 @@ def test_whatever_is_lost_the_run_is_that_of_one_machine(
     _check_same(storage, "run", alone)
 
 
-def test_an_image_that_ends_its_worker_each_time_fails_alone(
+def test_an_image_that_ends_its_worker_fails_alone_and_corrected_masks_are_embedded(
     machines: Machines, photos: Path, model_folder: Path, tmp_path: Path
 ) -> None:
+    settings = {"chunk": 2}
+    heap.discover(photos, tmp_path / "run", model=model_folder, config=settings, limit=2)
+    corrected = _correct_without_model(tmp_path / "run")
+
     driver = start(machines, str(photos), str(tmp_path / "run"), model_folder, DEADLY)
 
-    assert _answer(driver) == [12, 11, {}]
+    assert _answer(driver) == [10, 11, {}]
+    hits = heap.open(tmp_path / "run").search(object_id=corrected)
+    assert hits.outdated == 0
 
     store = RunStore.open(tmp_path / "run")
     (failure,) = store.failures()
@@ -136,6 +146,21 @@ def test_an_image_that_ends_its_worker_each_time_fails_alone(
     assert records[0].result.objects
     # Workers draw, and the driver does the rest.
     assert len(list((tmp_path / "run" / "overlays").iterdir())) == 11
+
+
+def _correct_without_model(run: Path) -> str:
+    """Correct the mask of an object, whose embedding is outdated then; returns its id."""
+    result = next(result for result in heap.open(run).results() if len(result.objects))
+    mask = np.zeros((result.height, result.width), dtype=bool)
+    mask[3:40, 5:60] = True
+
+    def unable(key: str, boxes: object) -> np.ndarray:
+        raise InputError("the model is elsewhere")
+
+    with Editor(run) as editor:
+        edited = edit_masks(editor, MaskEdits({f"{result.key}#0": mask}), unable)
+    assert edited.outdated == edited.ids
+    return edited.ids[0]
 
 
 def start(
