@@ -77,7 +77,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
             median(row[name] for row in rows if (row["workers"], row["images"]) == (workers, count))
             for count in (more, fewer)
         )
-        return float(longer - shorter) / (more - fewer)
+        return float((longer - shorter) / (more - fewer))
 
     one, two = WORKERS
     rates = {str(workers): 1 / of_an_image(workers, "seconds") for workers in WORKERS}

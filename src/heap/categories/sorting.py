@@ -141,7 +141,8 @@ def _sort_waiting(editor: Editor) -> int:
     with reading(editor.store.run):
         waiting = stored_objects(editor.store).blocks(["id", "vector"], "category IS NULL")
         parts = [_sort(block, prototypes) for block in waiting]
-    if count := sum(part.num_rows for part in parts):
+    count = sum(int(part.num_rows) for part in parts)
+    if count:
         # All in one step, for a kill.
         editor.merge_objects(pa.concat_tables(parts))
     return count

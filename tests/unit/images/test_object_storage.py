@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.registry import _registry
@@ -10,7 +11,6 @@ from fsspec.registry import _registry
 pytest.importorskip("moto", reason="moto, which plays the storage, is not installed")
 
 from fastapi.testclient import TestClient
-from httpx import Response
 from object_storage import Storage, object_storage
 from s3fs import S3FileSystem
 
@@ -68,7 +68,7 @@ def test_a_run_in_a_bucket_is_served(bucket: str, model_folder: Path) -> None:
 
     with TestClient(make_app(place, urls=True), base_url="http://127.0.0.1:8750") as client:
 
-        def get(path: str, **values: object) -> Response:
+        def get(path: str, **values: str) -> Any:
             answer = client.get(path, params=values)
             assert answer.status_code == 200, answer.text
             return answer
