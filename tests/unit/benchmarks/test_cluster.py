@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from benchmarks.report import Row
 from benchmarks.studies import cluster, cluster_kill
 
 
@@ -71,10 +72,10 @@ def test_links_are_of_copies_in_turns(tmp_path: Path) -> None:
 def test_a_killed_run_passes_if_nothing_is_lost_or_doubled(
     wrong: dict[str, int], passed: bool
 ) -> None:
-    check = {"part": "check", "listed": 10, "images": 10, "objects": 12, "failed": 0}
+    check: Row = {"part": "check", "listed": 10, "images": 10, "objects": 12, "failed": 0}
     check |= {"duplicates": 0, "orphans": 0, "unreadable": 0, "compared": 5, "different": 0}
-    start = {"part": "start", "seconds": 1800, "cpu_seconds": {"driver": 0.2, "worker": 0.3}}
-    rows = [
+    start: Row = {"part": "start", "seconds": 1800, "cpu_seconds": {"driver": 0.2, "worker": 0.3}}
+    rows: list[Row] = [
         start | {"stored_before": 0, "stored_after": 4, "ended": "killed", "memory": []},
         {"part": "kill", "victim": "driver"},
         start | {"stored_before": 4, "stored_after": 10, "ended": "whole"}
