@@ -29,7 +29,7 @@ from heap.store.store import RunStore
 
 IMAGES = 300
 SETTINGS = {"chunk": 5, "save": []}
-PATIENCE = 400.0
+PATIENCE = 1200.0
 """Seconds that a driver may take on a machine with much else to do."""
 
 # Stores each portion as it comes, so that a kill finds some of them stored.
