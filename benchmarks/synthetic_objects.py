@@ -9,6 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from heap.store import schema
+from heap.store.checked import CHECKSUM, with_checksums
 from heap.store.store import RunStore
 
 KINDS, SORTS = 500, 10
@@ -53,7 +54,7 @@ def make_run(run: Path, draw: Draw, count: int, dim: int) -> None:
         layout = schema.objects_schema(dim)
         table = store.database.create_table(schema.OBJECTS, schema=layout)
         for block in _blocks(draw, count, dim):
-            table.add(block.select(layout.names).cast(layout))
+            table.add(with_checksums(block.select(layout.names).cast(layout)))
         table.optimize()
 
 
@@ -67,7 +68,8 @@ def _blocks(draw: Draw, count: int, dim: int) -> Iterator[pa.Table]:
         same = {
             "x1": 16.0, "y1": 16.0, "x2": 112.0, "y2": 112.0, "region": 0, "mask_height": 480,
             "mask_width": 640, "category": None, "similarity": None, "rejected": False,
-            "reviewed": False, "mask_counts": "PP1" + 90 * "0",
+            "reviewed": False, "drawn": False, "outdated": False, CHECKSUM: 0,
+            "mask_counts": "PP1" + 90 * "0",
         }  # fmt: skip
         columns = {
             "id": [f"{key}#{number}" for key, number in zip(keys, index, strict=True)],

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ class Storage:
         """Beginnings of paths, such as /bucket, that nobody may use."""
         self.elsewhere: tuple[str, ...] = ()
         """Beginnings of paths of buckets that are in another region."""
+        self.hour_ahead = False
+        """Whether its clock is an hour ahead, for which it refuses every request."""
         self.begin("/", 0.0)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -43,8 +47,9 @@ class Storage:
             "AWS_DEFAULT_REGION": REGION,
         }
 
+    @cached_property
     def client(self) -> Any:
-        """Client that fills buckets."""
+        """Client that fills buckets; to make one takes a tenth of a second."""
         place = self.environment
         return boto3.client(
             "s3",
@@ -57,32 +62,33 @@ class Storage:
     def fill(self, bucket: str, folder: Path, prefix: str) -> str:
         """Make a bucket of the files in a folder; returns the URL of where they are."""
         where = {"LocationConstraint": REGION}
-        self.client().create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+        self.client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
         for path in sorted(folder.iterdir()):
             self.put(bucket, f"{prefix}/{path.name}", path.read_bytes())
         return f"s3://{bucket}/{prefix}"
 
     def put(self, bucket: str, name: str, data: bytes) -> None:
         """Write an object."""
-        self.client().put_object(Bucket=bucket, Key=name, Body=data)
+        self.client.put_object(Bucket=bucket, Key=name, Body=data)
 
     def read(self, bucket: str, name: str) -> bytes:
         """Content of an object."""
-        data: bytes = self.client().get_object(Bucket=bucket, Key=name)["Body"].read()
+        data: bytes = self.client.get_object(Bucket=bucket, Key=name)["Body"].read()
         return data
 
     def remove(self, bucket: str, name: str) -> None:
         """Delete an object."""
-        self.client().delete_object(Bucket=bucket, Key=name)
+        self.client.delete_object(Bucket=bucket, Key=name)
 
     def names(self, bucket: str, prefix: str) -> list[str]:
         """Names of objects, at most a thousand."""
-        listed = self.client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+        listed = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
     def empty(self) -> None:
         """Make it as it was at first: nothing in it, nothing wrong."""
         self._busy_until, self.refused, self.forbidden, self.elsewhere = 0.0, 0, (), ()
+        self.hour_ahead = False
         self.begin("/", 0.0)
         # What moto holds belongs to the process, and outlives its servers.
         httpx.post(f"{self.environment['AWS_ENDPOINT_URL']}/moto-api/reset")
@@ -116,6 +122,9 @@ class Storage:
             answer = _refusal(403, "AccessDenied")
         elif path.startswith(self.elsewhere or "\0"):
             answer = _refusal(400, "AuthorizationHeaderMalformed")
+        elif self.hour_ahead:
+            answer = _refusal(403, "RequestTimeTooSkewed")
+            answer.date = datetime.now(UTC) + timedelta(hours=1)
         body: Iterable[bytes] = answer(environ, start_response)
         return body
 

@@ -3,12 +3,20 @@
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _LIBRARIES = ("botocore", "aiobotocore", "aiohttp")
 """Packages whose errors come from an object store."""
+_SKEW = timedelta(minutes=10)
+"""Difference of clocks that explains a refusal."""
 _OF_LANCE = ("generic s3 error", 'store: "s3"')
 """Text in errors of LanceDB that come from one."""
+_SKEWED = (
+    "the clock of this machine differs from that of the storage by more than it allows (15 minutes "
+    "with Amazon's); set it"
+)
 _ADVICE = (
     ("install s3fs", "s3:// needs s3fs: pip install 'heap[s3]'"),
     (
@@ -31,6 +39,7 @@ _ADVICE = (
         "the request was refused; most often the bucket is in another region (set "
         "AWS_DEFAULT_REGION to that), or the credentials have expired",
     ),
+    ("requesttimetooskewed|requestexpired", _SKEWED),
     (
         "access ?denied|forbidden|[^0-9]403[^0-9]|invalidaccesskeyid|signaturedoesnotmatch",
         "access is denied; the credentials need the rights s3:ListBucket and s3:GetObject, and "
@@ -40,6 +49,11 @@ _ADVICE = (
         "[^0-9]50[0234][^0-9]|slowdown|service ?unavailable|reduce your request rate",
         "the storage is overloaded, and refused after many attempts, too; repeat the command, "
         "which goes on where it stopped",
+    ),
+    (
+        "read ?timeout|timed out|timeout error|operation timeout",
+        "the storage answers too slowly, and many attempts were made; repeat the command, which "
+        "goes on where it stopped",
     ),
     (
         "could not connect|cannot connect|connection refused|error sending request",
@@ -73,12 +87,35 @@ def explain(error: BaseException) -> str:
     ours = any(type(link).__module__.startswith(_LIBRARIES) for link in chain)
     if not (ours or isinstance(error, ImportError) or any(mark in text for mark in _OF_LANCE)):
         return ""
+    # Answers to some questions have no body that says why, but all have the time.
+    if any(map(_is_skewed, chain)):
+        return _SKEWED
     return next((advice for pattern, advice in _ADVICE if re.search(pattern, text)), "")
 
 
 def _is_overload(error: Exception) -> bool:
+    return int(_answer(error).get("HTTPStatusCode", 0)) >= 500
+
+
+def _is_skewed(error: BaseException) -> bool:
+    """Whether a store has refused a request, and has another time than this machine."""
+    answer = _answer(error)
+    if answer.get("HTTPStatusCode") != 403 or not (
+        date := answer.get("HTTPHeaders", {}).get("date")
+    ):
+        return False
+    try:
+        away = parsedate_to_datetime(date) - datetime.now(UTC)
+    except (TypeError, ValueError):
+        return False
+    return abs(away) > _SKEW
+
+
+def _answer(error: BaseException) -> dict[str, Any]:
+    """Description of the answer of a store, where botocore has one."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
-    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+    answer: dict[str, Any] = response.get("ResponseMetadata", {})
+    return answer
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -147,16 +147,17 @@ def merge(editor: Editor, ids: Sequence[int]) -> int:
     merged = [row for row in kept if row["id"] in (first, *others)]
     (target,) = (row for row in merged if row["id"] == first)
     target["name"] = target["name"] or next((row["name"] for row in merged if row["name"]), "")
-    objects = read_members(editor.store)
-    members = np.isin(objects.categories, (first, *others))
-    # Rejected objects say nothing of what the category is like, unless it has no others.
-    middle = members & objects.usable if (members & objects.usable).any() else members
-    if middle.any():
-        used = unit_vectors(objects.vectors[middle])
-        target["prototype"] = unit_vectors(used.mean(axis=0, keepdims=True))[0].tolist()
-        similarity = unit_vectors(objects.vectors[members]) @ np.float32(target["prototype"])
+    members = read_members(
+        editor.store, f"category IN ({', '.join(str(row['id']) for row in merged)})"
+    )
+    if members.ids:
+        unit = unit_vectors(members.vectors)
+        # Rejected objects say nothing of what the category is like, unless it has no others.
+        middle = unit[members.usable] if members.usable.any() else unit
+        target["prototype"] = unit_vectors(middle.mean(axis=0, keepdims=True))[0].tolist()
+        similarity = unit @ np.float32(target["prototype"])
         target["least"] = float(min(similarity.min(), *(row["least"] for row in merged)))
-        write_members(editor, objects, np.flatnonzero(members), first, similarity)
+        write_members(editor, members, np.arange(len(members.ids)), first, similarity)
     gone = {*others, *(old for old, now in part_of.items() if now in (first, *others))}
     about = json.loads(target["made_with"]) | {"merged": sorted(gone)}
     target["made_with"] = json.dumps(about, sort_keys=True)

@@ -7,7 +7,8 @@ the category 0; one that was found after the last sorting has none yet.
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32
+import pyarrow as pa
+from jaxtyping import Float32, Int64
 
 from heap.categories.titles import title_of
 from heap.results import Compared
@@ -63,11 +64,10 @@ def categories(store: RunStore) -> list[Category]:
         members = objects.read(columns, "category > 0 AND NOT rejected")
         rows = table.to_arrow().to_pylist()
     category_of = members["category"].to_numpy()
-    similarity, ids = members["similarity"].to_numpy(), np.array(members["id"].to_pylist())
+    similarity = members["similarity"].to_numpy()
     listed = []
     for row in sorted(rows, key=lambda row: int(row["id"])):
         mine = np.flatnonzero(category_of == row["id"])
-        order = mine[np.lexsort((ids[mine], -similarity[mine]))]
         listed.append(
             Category(
                 id=row["id"],
@@ -75,8 +75,20 @@ def categories(store: RunStore) -> list[Category]:
                 rejected=row["rejected"],
                 size=len(mine),
                 coherence=float(similarity[mine].mean()) if len(mine) else float("nan"),
-                typical=tuple(ids[order[:TYPICAL]].tolist()),
+                typical=_typical(members["id"], similarity, mine),
                 prototype=np.asarray(row["prototype"], dtype=np.float32),
             )
         )
     return listed
+
+
+def _typical(
+    ids: pa.ChunkedArray, similarity: Float32[np.ndarray, " object"], mine: Int64[np.ndarray, " _"]
+) -> tuple[str, ...]:
+    """Ids of the most typical of the objects in the rows `mine`; equal ones in their order."""
+    if len(mine) > TYPICAL:
+        # Only of these the ids are needed: those of all objects would be more than all else here.
+        least = -np.partition(-similarity[mine], TYPICAL - 1)[TYPICAL - 1]
+        mine = mine[similarity[mine] >= least]
+    named = sorted(zip(-similarity[mine], ids.take(mine).to_pylist(), strict=True))
+    return tuple(id for _, id in named[:TYPICAL])

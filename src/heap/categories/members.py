@@ -1,4 +1,4 @@
-"""Objects of a run with their embeddings and categories, read and written all together."""
+"""Objects of a run with their embeddings and categories, read and written together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,19 @@ import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
 from heap.base.errors import InputError
+from heap.store.checked import CheckedObjects
 from heap.store.columns import to_vectors
 from heap.store.database import reading
 from heap.store.editing import Editor
+from heap.store.index import FINDABLE
 from heap.store.store import RunStore
+
+_COLUMNS = ["id", "vector", "category", "rejected"]
 
 
 @dataclass(frozen=True)
 class Members:
-    """All objects of a run, in the order of their ids."""
+    """Objects of a run, in the order of their ids."""
 
     ids: list[str]
     vectors: Float32[np.ndarray, "object dim"]
@@ -26,17 +30,46 @@ class Members:
     """False for objects that a person has rejected."""
 
 
-def read_members(store: RunStore) -> Members:
-    """Read the objects of a run.
+def read_members(store: RunStore, where: str | None = None) -> Members:
+    """Read the objects of a run, or those that fit the filter `where`.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none in the run.
+    """
+    with reading(store.run):
+        return _members(stored_objects(store).read(_COLUMNS, where))
+
+
+def sample_members(store: RunStore, most: int) -> Members:
+    """Read at most so many objects, spread evenly over those that nobody has rejected.
+
+    Raises:
+        InputError: if there are none in the run.
+    """
+    stored = stored_objects(store)
+    if stored.count(FINDABLE) <= most:
+        return read_members(store, FINDABLE)
+    with reading(store.run):
+        places = stored.read(["id"], FINDABLE, with_row_id=True).sort_by("id")["_rowid"]
+        chosen = places.take(np.linspace(0, len(places) - 1, most).astype(np.int64))
+        taken = stored.table.take_row_ids(chosen.to_pylist()).select(_COLUMNS)
+        return _members(taken.to_arrow())
+
+
+def stored_objects(store: RunStore) -> CheckedObjects:
+    """Return the table of objects.
+
+    Raises:
+        InputError: if there are none in the run.
     """
     stored = store.checked_objects()
     if stored is None:
         raise InputError(f"{store.run} has no objects, so there is nothing to sort")
-    with reading(store.run):
-        objects = stored.read(["id", "vector", "category", "rejected"]).sort_by("id")
+    return stored
+
+
+def _members(objects: pa.Table) -> Members:
+    objects = objects.sort_by("id")
     return Members(
         objects["id"].to_pylist(),
         to_vectors(objects),

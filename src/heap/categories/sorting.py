@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float32, Int64
 
 from heap.base.errors import InputError
 from heap.categories.cluster import CRITERION, Clusters, cluster, match_clusters
 from heap.categories.listing import NONE
-from heap.categories.members import Members, read_members, write_members
+from heap.categories.members import Members, sample_members, stored_objects
 from heap.store import schema
-from heap.store.columns import unit_vectors
+from heap.store.columns import to_vectors, unit_vectors
 from heap.store.database import reading
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
+MOST = 100_000
+"""Objects that categories are made of at most, spread evenly over the run; all are sorted by them:
+of ten million objects the embeddings of all would be 15 GB."""
 _LAST_SEED = 2**32 - 1
 """Largest seed that scikit-learn takes."""
 
@@ -64,9 +68,9 @@ def sort_objects(
     """Give a category to every object that has none; returns the number of these objects.
 
     Where there are no categories yet, or with `again`, they are made: `count` of them, or as many
-    as `CRITERION` says. A category made again that shares its members with an earlier one keeps
-    the number, the name and whether it is rejected. A kill leaves objects unsorted; the next call
-    sorts them, by the earlier categories first if it makes new ones.
+    as `CRITERION` says, of at most `MOST` objects. A category made again that shares its members
+    with an earlier one keeps the number, the name and whether it is rejected. A kill leaves objects
+    unsorted; the next call sorts them, by the earlier categories first if it makes new ones.
 
     Raises:
         InputError: if there are fewer than two objects, or too few for `count`, or if `count` is
@@ -78,44 +82,41 @@ def sort_objects(
         raise InputError(f"seed {seed} cannot be used; give one from 0 to {_LAST_SEED}")
     store = editor.store
     table = store.find(schema.CATEGORIES)
-    objects = read_members(store)
+    stored_objects(store)
     if table is None or again:
         old = [] if table is None else table.to_arrow().to_pylist()
         # If this was killed before, objects have lost their categories. They get them back by their
         # embeddings, or no new category could go on an earlier one.
-        if old and _sort_waiting(editor, objects):
-            objects = read_members(store)
-        new_rows = _make_rows(objects, old, None if count == "auto" else count, seed)
-        editor.replace_categories(new_rows)
-        objects = read_members(store)
+        if old:
+            _sort_waiting(editor)
+        used = sample_members(store, MOST)
+        editor.replace_categories(_make_rows(used, old, None if count == "auto" else count, seed))
     elif count is not None:
         raise InputError(
             f"{store.run} has {table.count_rows()} categories; --again makes other ones, and keeps "
             "the names of those that stay"
         )
-    count_sorted = _sort_waiting(editor, objects)
+    count_sorted = _sort_waiting(editor)
     if count_sorted:
         editor.refresh_index()
     return count_sorted
 
 
 def _make_rows(
-    objects: Members, old: list[dict[str, Any]], count: int | None, seed: int
+    used: Members, old: list[dict[str, Any]], count: int | None, seed: int
 ) -> list[dict[str, Any]]:
     """Rows of new categories; one that continues an earlier category has its number and name."""
-    used = objects.vectors[objects.usable]
-    if len(used) < max(2, count or 0):
-        raise InputError(f"{len(used)} objects cannot make {count or 'any'} categories")
-    clusters = cluster(used, count, seed)
-    labels, _ = clusters.assign(used)
+    if len(used.ids) < max(2, count or 0):
+        raise InputError(f"{len(used.ids)} objects cannot make {count or 'any'} categories")
+    clusters = cluster(used.vectors, count, seed)
+    labels, _ = clusters.assign(used.vectors)
     before = {row["id"]: row for row in old}
-    earlier = np.where(objects.categories > 0, objects.categories, -1)[objects.usable]
-    goes_on = match_clusters(labels, earlier)
+    goes_on = match_clusters(labels, np.where(used.categories > 0, used.categories, -1))
     # Numbers of categories that were merged away are not used again either: people remember them.
     last = max((json.loads(row["made_with"])["last"] for row in old), default=0)
     fresh = [place for place in range(len(clusters.prototypes)) if place not in goes_on]
     numbers = {place: last + 1 + at for at, place in enumerate(fresh)} | goes_on
-    about = {"count": count or CRITERION, "seed": seed, "objects": len(used)}
+    about = {"count": count or CRITERION, "seed": seed, "objects": len(used.ids)}
     made_with = json.dumps(about | {"last": last + len(fresh)}, sort_keys=True)
     new = []
     pairs = zip(clusters.prototypes, clusters.least, strict=True)
@@ -132,10 +133,22 @@ def _make_rows(
     return new
 
 
-def _sort_waiting(editor: Editor, objects: Members) -> int:
-    waiting = np.flatnonzero(objects.categories < 0)
+def _sort_waiting(editor: Editor) -> int:
+    """Sort the objects that have no category yet; their vectors are in memory a block at a time."""
     prototypes = read_prototypes(editor.store)
-    if not len(waiting) or prototypes is None:
+    if prototypes is None:
         return 0
-    write_members(editor, objects, waiting, *prototypes.sort(objects.vectors[waiting]))
-    return len(waiting)
+    with reading(editor.store.run):
+        waiting = stored_objects(editor.store).blocks(["id", "vector"], "category IS NULL")
+        parts = [_sort(block, prototypes) for block in waiting]
+    count = sum(int(part.num_rows) for part in parts)
+    if count:
+        # All in one step, for a kill.
+        editor.merge_objects(pa.concat_tables(parts))
+    return count
+
+
+def _sort(block: pa.Table, prototypes: Prototypes) -> pa.Table:
+    numbers, similarity = prototypes.sort(to_vectors(block))
+    columns = {"id": block["id"], "category": numbers, "similarity": similarity}
+    return pa.table(columns)

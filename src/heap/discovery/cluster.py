@@ -79,10 +79,16 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
             warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
             ray.init(**where, logging_level=logging.ERROR)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    # Ray raises plain `Exception` where its processes do not come up in time.
+    except Exception as error:
+        if cluster.address is None:
+            raise InputError(
+                f"Ray did not start on this machine: {first_line(error)}; if it is busy, wait, or "
+                "let RAY_agent_register_timeout_ms be some minutes"
+            ) from error
         raise InputError(
-            f"no cluster of Ray at {cluster.address or 'this machine'!r}: {first_line(error)}; "
-            "start one (`ray start --head`), or leave --address out to use this machine alone"
+            f"no cluster of Ray at {cluster.address!r}: {first_line(error)}; start one (`ray start "
+            "--head`), or leave --address out to use this machine alone"
         ) from error
     try:
         yield

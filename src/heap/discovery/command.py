@@ -19,7 +19,13 @@ from heap.base.progress import OnProgress, silent
 from heap.base.timing import timed
 from heap.config import ClusterConfig, DiscoverConfig, Engine, Precision, from_dict
 from heap.discovery.announcing import Announced
-from heap.discovery.listed import Outcome, Work, work_on_listing
+from heap.discovery.listed import (
+    Outcome,
+    Work,
+    embed_outdated,
+    outdated_sources,
+    work_on_listing,
+)
 from heap.discovery.portions import Listed
 from heap.discovery.streaming import work_on_stream
 from heap.encoder.registry import PACKAGED
@@ -259,7 +265,10 @@ def _spread(
     out = work.out.absolute() if isinstance(work.out, Path) else work.out
     tools = Tools(work.heap, work.config, out, work.limits, workers, device)
     spread = Spread(work.store, work.out, work.stop, work.on_progress)
-    return spread.work_on(listed, tools, prune=prune), spread.skipped
+    outcome = spread.work_on(listed, tools, prune=prune)
+    # Here, for they are few: a person has corrected their masks.
+    embed_outdated(work, outdated_sources(work.store))
+    return outcome, spread.skipped
 
 
 def _settings(heap: Heap, config: DiscoverConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from heap.images import ImageError, Limits, Picture, Source
 from heap.images.failures import Failure
 from heap.images.names import text_of
 from heap.images.prefetch import chunks, map_ahead, read_picture
-from heap.images.source import STANDARD_INPUT
+from heap.images.source import STANDARD_INPUT, is_url
 from heap.model.heap import Heap
 from heap.store.matching import Matched, match
 from heap.store.photos import note_folders
@@ -152,6 +152,16 @@ def embed_outdated(work: Work, sources: Sequence[Source]) -> None:
             ids = [id for id, _ in objects]
             work.store.update_vectors(source.key, dict(zip(ids, vectors, strict=True)))
         work.stop.check()
+
+
+def outdated_sources(store: RunStore) -> list[Source]:
+    """Images of a run that have such objects, and a place of their own."""
+    keys = store.outdated().keys()
+    return [
+        Source(row.key, row.source)
+        for row in (store.stored() if keys else ())
+        if row.key in keys and (is_url(row.source) or Path(row.source).is_absolute())
+    ]
 
 
 class Places:

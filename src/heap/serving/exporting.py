@@ -20,6 +20,7 @@ from heap.serving.answers import ExportAnswer, ExportRequest
 from heap.serving.browsing import Served
 from heap.serving.correcting import writable
 from heap.serving.wording import message_of, run_name
+from heap.store.place import folder_of
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["export"])
@@ -90,6 +91,11 @@ def start(request: Request, served: Served, wanted: ExportRequest) -> ExportAnsw
     """
     if wanted.format not in FORMATS:
         raise InputError(f"{wanted.format!r} is no format; choose one of {', '.join(FORMATS)}")
+    if folder_of(served.run) is None:
+        raise InputError(
+            "this run is in an object store, where no export is written; use `heap export` with "
+            "--out FOLDER"
+        )
     choices = Choices(
         categories=wanted.categories,
         min_score=wanted.min_score,

@@ -8,7 +8,7 @@ seen. Bits of text are its CRC-32; those of an embedding are a like sum over its
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,14 @@ class CheckedObjects:
         """Columns of the objects that fit the filter `where`."""
         condition = self.condition(where) or None
         return read_rows(self.table, columns, condition, with_row_id=with_row_id)
+
+    def blocks(self, columns: list[str], where: str | None = None) -> Iterator[pa.Table]:
+        """Yield the same a block at a time, in any order, so that any number fits in memory."""
+        query = self.table.search().select(columns)
+        if condition := self.condition(where):
+            query = query.where(condition)
+        for block in query.to_batches(_BLOCK):
+            yield pa.Table.from_batches([block])
 
     def count(self, where: str | None = None) -> int:
         """Number of objects that fit the filter `where`."""

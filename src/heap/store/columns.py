@@ -78,8 +78,9 @@ def read_rows(
 
 def to_vectors(table: pa.Table) -> Float32[np.ndarray, "object dim"]:
     """The embeddings in rows of the table of objects."""
-    flat = table["vector"].combine_chunks().flatten().to_numpy()
-    return np.asarray(flat.reshape(table.num_rows, -1), dtype=np.float32)
+    vectors = table["vector"].combine_chunks()
+    flat = vectors.flatten().to_numpy()
+    return np.asarray(flat.reshape(-1, vectors.type.list_size), dtype=np.float32)
 
 
 def unit_vectors(

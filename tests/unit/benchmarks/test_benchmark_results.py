@@ -271,6 +271,7 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
     "cluster": [
         {"workers": workers, "images": images, "seconds": images / workers, "failed": 0}
         | {"driver_mb": 900.0, "worker_mb": 800.0}
+        | {"driver_cpu": 0.25 * images, "worker_cpu": images, "ray_cpu": 1.0}
         for workers in (1, 2)
         for images in (2, 8)
     ],
@@ -283,6 +284,15 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             {"step": "sort", "clicks": 3, "keys": 2, "seconds": 1.5},
             {"step": "export", "clicks": 2, "keys": 0, "seconds": 2.0},
         )
+    ],
+    "cluster_kill": [
+        {"part": "kill", "victim": "worker", "aimed_at": 1.0, "stored": 1},
+        {"part": "start", "ended": "whole", "stored_before": 0, "stored_after": 4}
+        | {"seconds": 7200.0, "cpu_seconds": {"driver": 2.0, "worker": 4.0}}
+        | {"memory": [[1, 400, 300]]},
+        {"part": "check", "listed": 4, "images": 4, "objects": 5, "failed": 0, "duplicates": 0}
+        | {"orphans": 0, "unreadable": 0, "compared": 4, "different": 0},
+        {"part": "use", "recall": 1.0, "categories": 2},
     ],
     "demo": [
         {"image": "a.jpg", "main": "cat", "objects": 2, "iou": 0.5},

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.registry import _registry
 
 pytest.importorskip("moto", reason="moto, which plays the storage, is not installed")
 
+from fastapi.testclient import TestClient
 from object_storage import Storage, object_storage
 from s3fs import S3FileSystem
 
@@ -17,6 +19,7 @@ from heap.base.errors import ImageError, InputError, WriteError
 from heap.base.remote import explain
 from heap.images import decode, list_images
 from heap.images.failures import Failure
+from heap.serving.app import make_app
 from heap.store.store import RunStore
 
 
@@ -55,6 +58,41 @@ def test_a_run_in_a_bucket_is_that_of_a_folder(
     assert b"<html" in storage.read("photos", "run/gallery.html")
     drawn = {path.name for path in (tmp_path / "run" / "overlays").iterdir()}
     assert {name.rpartition("/")[2] for name in storage.names("photos", "run/overlays/")} == drawn
+
+
+def test_a_run_in_a_bucket_is_served(bucket: str, model_folder: Path) -> None:
+    place = "s3://photos/run"
+    heap.discover(bucket, place, model=model_folder, limit=4)
+    first = heap.open(place).objects.to_pandas().sort_values("id").iloc[0]
+    box = ",".join(str(first[side]) for side in ("x1", "y1", "x2", "y2"))
+
+    with TestClient(make_app(place, urls=True), base_url="http://127.0.0.1:8750") as client:
+
+        def get(path: str, **values: str) -> Any:
+            answer = client.get(path, params=values)
+            assert answer.status_code == 200, answer.text
+            return answer
+
+        assert (told := get("/api/run").json())["images"] == 4
+        assert told["name"] == "run"
+        assert get("/api/contents").json()["images"]["key"] == [f"{n:02d}.png" for n in range(4)]
+        for picture in ("thumbnail", "photo", "regions"):
+            assert get(f"/pictures/{picture}", key=first.key).content
+        assert get("/api/nearest/object", id=first.id).json()
+        assert get("/api/nearest/box", key=first.key, box=box).json()[0]["id"] == first.id
+        sorted_ = client.post("/api/categories/sort", json={"count": 2})
+        assert [category["id"] for category in sorted_.json()["categories"]] == [1, 2]
+        client.post("/api/categories/1/name", json={"name": "discs"})
+        assert heap.open(place).categories[0].name == "discs"
+        client.post("/api/history/undo", json={})
+        assert heap.open(place).categories[0].name == ""
+        refused = client.post("/api/export", json={"format": "coco"})
+        assert (refused.status_code, "--out FOLDER" in refused.text) == (400, True)
+
+    with TestClient(make_app(place), base_url="http://127.0.0.1:8750") as client:
+        answer = client.get("/pictures/photo", params={"key": first.key})
+        assert answer.status_code == 410
+        assert "--urls" in answer.json()["detail"]
 
 
 def test_what_is_there_is_not_done_again(bucket: str, model_folder: Path) -> None:
@@ -128,6 +166,39 @@ def test_a_run_that_cannot_be_written_says_why(
 
     with pytest.raises(WriteError, match=says):
         heap.discover(photos, place, model=model_folder)
+
+
+@pytest.mark.parametrize("place", ["s3://photos/in", "s3://photos/in/00.png", "s3://photos/*.png"])
+def test_a_clock_that_is_wrong_is_said(storage: Storage, bucket: str, place: str) -> None:
+    storage.hour_ahead = True
+
+    with pytest.raises(InputError, match="the clock of this machine differs"):
+        list(list_images(place))
+
+
+def test_a_run_is_not_written_with_a_wrong_clock(
+    storage: Storage, bucket: str, photos: Path, model_folder: Path
+) -> None:
+    storage.hour_ahead = True
+
+    with pytest.raises(WriteError, match="the clock of this machine differs"):
+        heap.discover(photos, "s3://photos/run", model=model_folder)
+
+
+def test_a_storage_that_does_not_answer_in_time_says_so(
+    storage: Storage, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.begin("/photos", delay=1.0)
+    monkeypatch.setattr(S3FileSystem, "retries", 1)
+    files = S3FileSystem(
+        skip_instance_cache=True,
+        config_kwargs={"read_timeout": 0.1, "retries": {"max_attempts": 0}},
+    )
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of a library of s3fs
+        files.cat_file("photos/in/00.png")
+
+    assert "answers too slowly" in explain(caught.value)
 
 
 def test_credentials_that_are_missing_are_asked_for(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,11 @@ import pytest
 
 import heap
 from heap.base.errors import InputError
+from heap.categories import sorting
 from heap.categories.edit import merge, move_objects, reject, reject_objects, rename
 from heap.categories.listing import Category, categories
 from heap.categories.sorting import sort_objects
-from heap.store import schema
+from heap.store import checked, schema
 from heap.store.editing import Editor
 from heap.store.store import RunStore
 
@@ -79,6 +81,27 @@ class TestSorting:
         assert [new[f"d#{place}"] for place in range(3)] == [2, 2, 0]
         assert {key: new[key] for key in before[0]} == before[0]
         assert [each.prototype.tolist() for each in found(run)] == before[1]
+
+    def test_of_very_many_objects_some_make_the_categories_and_all_are_sorted(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with Editor(run) as editor:
+            reject_objects(editor, ["b#8"])
+        monkeypatch.setattr(sorting, "MOST", 12)
+        monkeypatch.setattr(checked, "_BLOCK", 4)
+
+        assert sort(run, 3) == 26
+        assert [images_of(run, each) for each in (1, 2, 3)] == [{"a"}, {"b"}, {"c"}]
+        table = RunStore.open(run).table(schema.CATEGORIES).to_arrow()
+        assert {json.loads(each)["objects"] for each in table["made_with"].to_pylist()} == {12}
+        # Every other of the 25 that are left, in the order of their ids.
+        (first, *_) = found(run)
+        used = [place for place in range(0, 25, 2) if place < 12]
+        ids = sorted(f"a#{place}" for place in range(12))
+        vectors = around(X, 12, 1)[[int(ids[place][2:]) for place in used]]
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        mean = unit.mean(axis=0)
+        np.testing.assert_allclose(first.prototype, mean / np.linalg.norm(mean), rtol=1e-5)
 
     def test_another_number_is_refused_unless_it_is_meant(self, run: Path) -> None:
         sort(run, 3)
