@@ -83,8 +83,8 @@ def connected(cluster: ClusterConfig) -> Iterator[None]:
     except Exception as error:
         if cluster.address is None:
             raise InputError(
-                f"Ray did not start on this machine: {first_line(error)}; if it is busy, wait, or "
-                "let RAY_agent_register_timeout_ms be some minutes"
+                f"Ray did not start on this machine: {first_line(error)}; if much else is running "
+                "here, repeat the command when less is"
             ) from error
         raise InputError(
             f"no cluster of Ray at {cluster.address!r}: {first_line(error)}; start one (`ray start "
