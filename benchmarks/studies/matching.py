@@ -150,7 +150,7 @@ def features_of(
     patches = heap.head.subtract_centre(features.patches)
     shares = torch.from_numpy(np.stack([covered(mask, features.grid) for mask in masks]))
     mean = shares @ patches / shares.sum(dim=1, keepdim=True)
-    vectors = {}
+    vectors: Features = {}
     for name, vector in (
         ("mask", mean),
         ("mask, no place", mean - mean @ directions.T @ directions),
