@@ -59,7 +59,12 @@ def licence_of(name: str) -> str:
     if expression := about.get("License-Expression"):
         return str(expression)
     kinds = [line.split(" :: ") for line in about.get_all("Classifier") or ()]
-    stated = [kind[-1] for kind in kinds if kind[0] == "License" and len(kind) > 1]
+    # "License :: OSI Approved" without more names none.
+    stated = [
+        kind[-1]
+        for kind in kinds
+        if kind[0] == "License" and kind[1:] not in ([], ["OSI Approved"])
+    ]
     text = str(about.get("License") or "").partition("\n")[0]
     return " AND ".join(map(spdx, stated)) or spdx(text) or READ.get(name, "")
 

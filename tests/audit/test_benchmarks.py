@@ -9,7 +9,10 @@ from benchmarks.study import reports
 from changes import ROOT, to_score
 
 RESULTS = ROOT / "benchmarks" / "results"
-NOT_MEASURED = {"bench_cluster", "bench_cluster_kill", "bench_encoders", "bench_workbench"}
+NOT_MEASURED = {
+    *("bench_cluster", "bench_cluster_kill", "bench_encoders", "bench_workbench"),
+    "bench_workbench_size",
+}
 """Nothing is committed of these."""
 COMMITTED = sorted(RESULTS.glob("*.json"))
 STUDIES = {study.out.stem: study for study in reports().values()}

@@ -285,6 +285,12 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
             {"step": "export", "clicks": 2, "keys": 0, "seconds": 2.0},
         )
     ],
+    "workbench_size": [
+        {"step": "load", "repeat": 0, "longest_ms": 300.0, "longest_cpu_ms": 200.0, "page_mb": 90.0}
+        | {"first_paint_ms": 700.0},
+        {"step": "map", "repeat": 0, "longest_ms": 120.0, "longest_cpu_ms": 60.0, "page_mb": 95.0},
+        {"step": "map", "repeat": 1, "longest_ms": 90.0, "longest_cpu_ms": 80.0, "page_mb": 91.0},
+    ],
     "cluster_kill": [
         {"part": "kill", "victim": "worker", "aimed_at": 1.0, "stored": 1},
         {"part": "start", "ended": "whole", "stored_before": 0, "stored_after": 4}
@@ -420,6 +426,12 @@ class TestSummariesByHand:
             "labels": 8, "precision": 0.5, "recall": 0.4, "right_class": 0.5,
         }  # fmt: skip
         assert found["looked through"]["right_class"] == 1
+
+    def test_the_size_of_the_workbench_takes_the_longest_task_after_loading(self) -> None:
+        found = self.summary("workbench_size")
+        assert (found["longest_cpu_ms"], found["first_paint_ms"], found["page_mb"]) == (80, 700, 95)
+        assert found["longest_cpu_ms_passed"], "loading may take longer"
+        assert found["tasks"]["longest_ms"] == {"load": 300, "map": 120}
 
     def test_gallery_takes_the_longest_task_of_all_repeats(self) -> None:
         found = self.summary("gallery")
