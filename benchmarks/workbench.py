@@ -202,7 +202,14 @@ class Mouse(Person):
                     self._act("Reject")
                     continue
                 self.click(page.locator("#actions").get_by_role("button", name="Move …"))
-                self.click(page.locator("#move-sheet .choice", has_text=label).first)
+                choice = page.locator("#move-sheet .choice", has_text=label).first
+                page.locator("#move-sheet[open]").wait_for()
+                if choice.count():
+                    self.click(choice)
+                else:
+                    # No category is mostly of this class: it becomes one.
+                    self.write(label)
+                    self.press("Enter")
                 self.settle()
             self.click(page.locator("nav [data-view=categories]"))
 
