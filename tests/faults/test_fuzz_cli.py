@@ -39,6 +39,7 @@ FILES = ["photos", "photos/a.png", "torn.png", "empty", "empty.txt", "list.txt",
 BASES: dict[tuple[str, ...], Line] = {
     ("discover",): ["photos", "--out", "out"],
     ("categories",): ["run"],
+    ("map",): ["run"],
     ("search",): ["run", "--object", "a#0"],
     ("inspect",): ["run"],
     ("export",): ["run", "--format", "coco", "--out", "out"],
