@@ -62,6 +62,9 @@ class Machines:
         _, *family = self.processes() or [None]
         self.process.kill()
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
         for process in family:
             with suppress(psutil.Error):
                 process.kill()
