@@ -14,7 +14,7 @@ def compute_after_fork() -> None:
     global _owner
     if os.getpid() == _owner:
         return
-    _first = _owner = os.getpid()
+    _owner = os.getpid()
     # Imported here: only a forked process needs them, and has torch already.
     import torch
     from threadpoolctl import threadpool_limits

@@ -83,7 +83,7 @@ def draw_map(
     unit = unit_vectors(members.vectors)
     if not members.ids:
         return Drawn(ObjectMap((), np.zeros((0, 2), dtype=np.float32)), None)
-    digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in members.vectors]
+    digests = _digests(members.vectors)
     kept = {} if again else _read_places(store)
     known = np.array([digest in kept for digest in digests])
     if known.mean() >= OLD:
@@ -111,6 +111,11 @@ def _read_places(store: RunStore) -> dict[bytes, tuple[float, float]]:
     return {digest: (x, y) for digest, x, y in zip(*columns, strict=True)}
 
 
+def _digests(vectors: Float32[np.ndarray, "object dim"]) -> list[bytes]:
+    """Digests of embeddings, by which their places are kept."""
+    return [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in vectors]
+
+
 def read_map(store: RunStore) -> ObjectMap | None:
     """Return the map as it is kept, without objects that it does not show; None if there is none.
 
@@ -123,8 +128,8 @@ def read_map(store: RunStore) -> ObjectMap | None:
     members = read_members(store)
     placed = {
         id: kept[digest]
-        for id, row in zip(members.ids, members.vectors, strict=True)
-        if (digest := hashlib.blake2b(row.tobytes(), digest_size=8).digest()) in kept
+        for id, digest in zip(members.ids, _digests(members.vectors), strict=True)
+        if digest in kept
     }
     return ObjectMap(tuple(placed), np.array(list(placed.values()), np.float32).reshape(-1, 2))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def attend(
     # rounded less: masks are nearer to those of fp32 then.
     key = key - key.mean(dim=2, keepdim=True)
     out = torch.empty_like(query)
-    for image, head in torch.cartesian_prod(*map(torch.arange, query.shape[:2])).tolist():
+    for image, head in np.ndindex(*query.shape[:2]):
         keys, values = key[image, head].T, value[image, head]
         for rows, attended in zip(
             (query[image, head] * scaling).split(_ROWS), out[image, head].split(_ROWS), strict=True
