@@ -82,15 +82,24 @@ class Discovered(BaseModel):
     """Objects of the run that are most like each shape, in the order of the shapes."""
 
 
-class ExportAnswer(BaseModel):
-    """State of an export, and its contents when it is done."""
+class StateAnswer(BaseModel):
+    """State of what is computed in the background; all else is empty until it is done."""
 
     state: Literal["none", "running", "done", "failed"]
+    """`none`: nothing was begun."""
+    done: int = 0
+    total: int = 0
+    """Steps in all; 0: not known."""
+    reason: str = ""
+    """Reason why it failed."""
+
+
+class ExportAnswer(StateAnswer):
+    """State of an export, and its contents when it is done."""
+
     number: int = 0
     """Exports that were begun so far: another one has another number."""
     format: str = ""
-    done: int = 0
-    total: int = 0
     folder: str = ""
     images: int = 0
     objects: int = 0
@@ -100,19 +109,6 @@ class ExportAnswer(BaseModel):
     """Images that could not be read again."""
     reader: str = ""
     """Advice on reading it, in a line."""
-    reason: str = ""
-    """Reason why it failed."""
-
-
-class StateAnswer(BaseModel):
-    """State of what is computed in the background; all else is empty until it is done."""
-
-    state: Literal["running", "done", "failed"]
-    done: int = 0
-    total: int = 0
-    """Steps in all; 0: not known."""
-    reason: str = ""
-    """Reason why it failed."""
 
 
 class MapAnswer(StateAnswer, ObjectPlaces):

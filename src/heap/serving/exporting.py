@@ -1,28 +1,27 @@
 """Exports: one at a time, in the run's folder, and as an archive to take away."""
 
-import logging
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock, Thread
 from typing import IO, cast
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from heap.base.errors import HeapError, InputError
+from heap.base.errors import InputError
+from heap.base.progress import OnProgress
 from heap.export.command import Choices, export
 from heap.export.formats import FORMATS, FormatName
 from heap.export.selection import Selection
 from heap.export.splits import Splits
 from heap.serving.answers import ExportAnswer, ExportRequest
+from heap.serving.background import Background
 from heap.serving.browsing import Served
 from heap.serving.correcting import writable
-from heap.serving.wording import message_of, run_name
+from heap.serving.wording import run_name
 from heap.store.place import folder_of
 
-logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["export"])
 _PIECE = 2**20
 _IDS_BYTES = 16 * 2**20
@@ -33,52 +32,47 @@ class Exporter:
     """Exports a run in the background."""
 
     def __init__(self) -> None:
-        self.answer = ExportAnswer(state="none")
         self.folder = Path()
         """Folder of the last finished export."""
-        self._lock = Lock()
+        self._background = Background(ExportAnswer(state="none"))
+
+    @property
+    def answer(self) -> ExportAnswer:
+        """Progress of the running export, or contents of the last one."""
+        return self._background.answer
 
     def start(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> ExportAnswer:
         """Begin an export; status 409 while another one is running."""
-        with self._lock:
-            if self.answer.state == "running":
-                raise HTTPException(409, f"an export to {self.answer.format} is running; wait")
-            number = self.answer.number + 1
-            self.answer = ExportAnswer(state="running", number=number, format=wanted.format)
-        Thread(target=self._work, args=(run, wanted, choices), daemon=True).start()
-        return self.answer
+        with self._background.lock:
+            last = self.answer
+            if self._background.running:
+                raise HTTPException(409, f"an export to {last.format} is running; wait")
+            begun = ExportAnswer(state="running", number=last.number + 1, format=wanted.format)
 
-    def _work(self, run: Path | str, wanted: ExportRequest, choices: Choices) -> None:
+            def compute(tell: OnProgress) -> ExportAnswer:
+                return begun.model_copy(update=self._export(run, wanted, choices, tell))
+
+            self._background.begin(begun, run, compute)
+            return begun
+
+    def _export(
+        self, run: Path | str, wanted: ExportRequest, choices: Choices, tell: OnProgress
+    ) -> dict[str, object]:
+        """Export, and return what is to be told of it."""
         name = cast(FormatName, wanted.format)
-        try:
-            exported = export(run, name, None, choices, self._progress)
-        except HeapError as error:
-            self._fail(message_of(error, run))
-            return
-        except Exception:
-            logger.exception("an export failed")
-            self._fail("heap serve has failed at this; it has printed why")
-            return
+        exported = export(run, name, None, choices, tell)
         folder = f"{run_name(run)}/{exported.folder.name}"
         self.folder = exported.folder
-        self.answer = ExportAnswer(
-            state="done",
-            number=self.answer.number,
-            format=name,
-            folder=folder,
-            images=sum(split.images for split in exported.splits.values()),
-            objects=sum(split.objects for split in exported.splits.values()),
-            classes=list(exported.classes),
-            crops=exported.crops,
-            unread=len(exported.failures),
-            reader=FORMATS[name].reader.replace("OUT", folder),
-        )
-
-    def _fail(self, reason: str) -> None:
-        self.answer = self.answer.model_copy(update={"state": "failed", "reason": reason})
-
-    def _progress(self, stage: str, done: int, total: int | None) -> None:
-        self.answer = self.answer.model_copy(update={"done": done, "total": total or 0})
+        return {
+            "state": "done",
+            "folder": folder,
+            "images": sum(split.images for split in exported.splits.values()),
+            "objects": sum(split.objects for split in exported.splits.values()),
+            "classes": list(exported.classes),
+            "crops": exported.crops,
+            "unread": len(exported.failures),
+            "reader": FORMATS[name].reader.replace("OUT", folder),
+        }
 
 
 @router.post(

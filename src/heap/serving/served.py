@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from heap.base.errors import InputError
 from heap.run import Run
 from heap.serving.answers import InspectionAnswer, MapAnswer
-from heap.serving.background import Background
+from heap.serving.background import OncePerVersion
 from heap.serving.keeping import GalleryKeeper
 from heap.serving.turns import Turns
 from heap.store import schema
@@ -65,7 +65,8 @@ class ServedRun:
         self.correcting = Turns(at_once=1, waiting=32)
         self.looking = Turns(at_once=4, waiting=64)
         """Turns for searches, photos that are read again, and archives."""
-        self.mapping, self.inspecting = Background(MapAnswer), Background(InspectionAnswer)
+        self.mapping = OncePerVersion(MapAnswer)
+        self.inspecting = OncePerVersion(InspectionAnswer)
 
     @property
     def searchable(self) -> bool:
