@@ -23,8 +23,9 @@ help: ## Show what there is
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
-	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable '.[dev]'
+	# Not compiled: Python does this itself for what is imported, which is a tenth of it.
+	$(BIN)/pip install --quiet --no-compile --retries 1 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	$(BIN)/pip install --quiet --no-compile $(CONSTRAINTS) --editable '.[dev]'
 	# An oracle of the tests. It asks for OpenCV, which nothing that we compare with it uses, and
 	# with which supervision would draw otherwise than for our users.
 	$(BIN)/pip install --quiet --no-deps pysodmetrics==1.6.2

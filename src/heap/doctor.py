@@ -1,15 +1,18 @@
 """Check of this machine: what works, what does not, and what to do about it."""
 
+import math
 import platform
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 from heap.base.cache import cache_dir
-from heap.base.device import choose_device
+from heap.base.device import OPENVINO, choose_device
 from heap.base.errors import HeapError
 
 CODECS = {
@@ -34,8 +37,11 @@ class Check:
     """Advice on what to do; empty if all is well."""
 
 
-def check(network: bool = False) -> list[Check]:
-    """Check everything that `heap` depends on; the hub is only asked with `network`."""
+def check(network: bool = False, speed: bool = False) -> list[Check]:
+    """Check everything that `heap` depends on; the hub is only asked with `network`.
+
+    With `speed` it is measured how long torch and OpenVINO take for a photo.
+    """
     return [
         Check("Python", platform.python_version()),
         Check("heap", metadata.version("heap")),
@@ -43,6 +49,7 @@ def check(network: bool = False) -> list[Check]:
         *_codecs(),
         _heic(),
         _embedded(),
+        _openvino(speed),
         _hub() if network else Check("hub", "not asked; --network asks it"),
         _cache(),
     ]
@@ -92,6 +99,39 @@ def _embedded() -> Check:
 
     hint = "install heap again"
     return _attempt("embedded weights", lambda: load_encoder("embedded").fingerprint[:12], hint)
+
+
+def _openvino(speed: bool) -> Check:
+    if find_spec(OPENVINO) is None:
+        value = "no; it is quicker than torch on most processors: pip install 'heap[openvino]'"
+    elif not speed:
+        value = f"yes, --device {OPENVINO} uses it; --speed measures it"
+    else:
+        took = _seconds_for_a_photo(("cpu", OPENVINO))
+        value = f"{took[OPENVINO]:.2f} s for a photo, torch {took['cpu']:.2f} s"
+        if took[OPENVINO] < took["cpu"]:
+            value += f": --device {OPENVINO} uses it"
+    return Check("OpenVINO", value)
+
+
+def _seconds_for_a_photo(devices: Sequence[str]) -> dict[str, float]:
+    """Least time of a forward pass of the package's encoder on each device, of a few in turns."""
+    import torch
+
+    from heap.encoder.load import load_encoder
+    from heap.encoder.registry import PACKAGED, recipe
+
+    settings = recipe(PACKAGED[0]).feature_config
+    photo = torch.full((1, 3, settings.resolution, settings.resolution), 0.5)
+    encoders = {device: load_encoder(PACKAGED[0], device=device) for device in devices}
+    took = dict.fromkeys(devices, math.inf)
+    # The first pass compiles and warms up, and is left out.
+    for attempt, (device, encoder) in product(range(4), encoders.items()):
+        began = time.perf_counter()
+        encoder(photo, settings.layer, settings.facet)
+        if attempt:
+            took[device] = min(took[device], time.perf_counter() - began)
+    return took
 
 
 def _hub() -> Check:

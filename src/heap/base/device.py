@@ -6,6 +6,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+OPENVINO = "openvino"
+"""Name of the processor as a device where OpenVINO computes instead of torch."""
+
+
 def choose_device(name: str) -> str:
     """Device for `auto`: a GPU that torch can use, else the CPU; other names as they are."""
     if name != "auto":

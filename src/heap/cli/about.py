@@ -71,16 +71,17 @@ def hint_at_stronger(encoder: str) -> None:
         )
 
 
-def doctor(*, network: bool = False, as_json: AsJson = False) -> int:
+def doctor(*, network: bool = False, speed: bool = False, as_json: AsJson = False) -> int:
     """Check what this machine has: torch, bf16, codecs, weights, cache.
 
     Args:
         network: Also ask whether the hub can be reached.
+        speed: Also measure how long torch and OpenVINO take for a photo; half a minute.
         as_json: Print what was found as JSON on standard output.
     """
     from heap.doctor import check
 
-    findings = check(network)
+    findings = check(network, speed)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -80,7 +80,7 @@ def discover(
         model: Of the package, embedded or embedded-small, which is ten times as fast and finds
             less; a folder that `heap fit` has written; or owner/name on the hub.
         encoder: Encoder to fit on the images (`heap fit --help`), or where that of --model is now.
-        device: cpu, cuda, mps or auto.
+        device: cpu, openvino (the processor too, quicker, an extra), cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.
         limit: Work on at most so many images.
         timeout: Seconds that reading an image may take, and decoding it.

@@ -77,7 +77,7 @@ class MachineOptions:
     cache: Path | None = None
     """Folder of the feature store."""
     device: str = "auto"
-    """cpu, cuda, mps or auto."""
+    """cpu, openvino (the processor too, quicker, an extra), cuda, mps or auto."""
     precision: Precision = "auto"
     """auto uses bf16 where the processor has it."""
 

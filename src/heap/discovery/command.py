@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
+from heap.base.device import OPENVINO
 from heap.base.errors import InputError
 from heap.base.files import inside
 from heap.base.interrupt import Interruptible
@@ -159,6 +160,8 @@ def discover(
         refuse_iterator(images, "a head is fitted on the images first")
     places, pairs = split_images(images)
     workers = _workers(engine, cluster, places)
+    if workers is not None and device == OPENVINO:
+        raise InputError(f"the device {OPENVINO} is for this machine alone, not for a cluster")
     heap = _load(
         images,
         out,

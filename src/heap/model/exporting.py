@@ -4,11 +4,6 @@ docs/models.md says what is in the graph; examples/discover_onnx.py finds object
 """
 
 import json
-import logging
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,10 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import torch
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from heap.base.errors import InputError
-from heap.encoder.precision import usual_state
+from heap.encoder.openvino import CompiledEncoder, convert, without_telemetry
+from heap.encoder.tracing import ImageSizes, Shape, quiet_exporters, trace
 from heap.model.graph import Graph, GraphOutputs
 from heap.model.heap import Heap
 
@@ -38,8 +34,6 @@ SETTINGS = "heap"
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Name under which a node of ONNX says which modules of torch it is of."""
 _PRODUCTS = ["MatMul", "Gemm"]
-_SIDE = 6
-"""Patches along the sides of the images that the graph is traced with."""
 
 
 def export_model(
@@ -69,6 +63,8 @@ def export_model(
     _check(path, format, int8=int8)
     if not isinstance(model, Heap):
         model = Heap.from_pretrained(model, encoder=encoder, precision="fp32")
+    if isinstance(model.encoder, CompiledEncoder):
+        raise InputError('the model is loaded for OpenVINO; load it with device="cpu" to export it')
     if model.encoder.precision != "fp32":
         raise InputError(
             f"the model is loaded in {model.encoder.precision}, which graphs do not compute in; "
@@ -81,7 +77,7 @@ def export_model(
     graph = Graph(model).eval()
     settings = json.dumps(_settings(model))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _quiet(), TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+    with quiet_exporters(), TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         _WRITERS[format](_trace(graph), Path(folder) / path.name, settings)
         if int8:
             _quantise(Path(folder) / path.name)
@@ -121,19 +117,15 @@ def _settings(model: Heap) -> dict[str, object]:
 
 def _trace(graph: Graph) -> ExportedProgram:
     """Program of the graph, for any number of images of any size."""
-    patch = graph.encoder.patch
-    # A pyramid continues slimmer images by their edge, which would make another program.
-    least = graph.encoder.least_side // patch
-    batch, rows, cols = Dim("batch"), Dim("rows", min=least), Dim("cols", min=least)
-    height, width = least + _SIDE, least + _SIDE + 1
-    pixels = torch.zeros(2, patch * height, patch * width, 3, dtype=torch.uint8)
+    patch, sizes = graph.encoder.patch, ImageSizes.of(graph.encoder)
+    rows, cols = sizes.grid
+    pixels = torch.zeros(2, patch * rows, patch * cols, 3, dtype=torch.uint8)
     inputs: tuple[torch.Tensor, ...] = (pixels,)
-    shapes: tuple[dict[int, Dim], ...] = ({0: batch, 1: patch * rows, 2: patch * cols},)
+    shapes: tuple[Shape, ...] = ({0: sizes.batch, 1: patch * sizes.rows, 2: patch * sizes.cols},)
     if graph.cue_width:
-        inputs += (torch.zeros(2, height, width, graph.cue_width),)
-        shapes += ({0: batch, 1: rows, 2: cols},)
-    with usual_state(), torch.no_grad():
-        return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
+        inputs += (torch.zeros(2, rows, cols, graph.cue_width),)
+        shapes += ({0: sizes.batch, 1: sizes.rows, 2: sizes.cols},)
+    return trace(graph, inputs, shapes)
 
 
 def _write_onnx(program: ExportedProgram, path: Path, settings: str) -> None:
@@ -146,28 +138,14 @@ def _write_onnx(program: ExportedProgram, path: Path, settings: str) -> None:
 
 
 def _write_openvino(program: ExportedProgram, path: Path, settings: str) -> None:
-    with _no_telemetry():
-        import openvino
-
-        converted = openvino.convert_model(program)
+    converted = convert(program)
     for output, name in zip(converted.outputs, GraphOutputs._fields, strict=True):
         output.get_tensor().set_names({name})
     converted.set_rt_info(settings, [SETTINGS])
-    openvino.save_model(converted, path, compress_to_fp16=False)
+    with without_telemetry():
+        import openvino
 
-
-@contextmanager
-def _no_telemetry() -> Iterator[None]:
-    """Let OpenVINO send nothing when it is imported and used, as it does unless CI runs it."""
-    before = os.environ.get("CI")
-    os.environ["CI"] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = before
+        openvino.save_model(converted, path, compress_to_fp16=False)
 
 
 def _write_torch(program: ExportedProgram, path: Path, settings: str) -> None:
@@ -199,19 +177,3 @@ def _quantise(path: Path) -> None:
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the exporters say of their own parts from the user, who can do nothing about it."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -177,7 +177,9 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("device", ["warp", "gpu", "cuda:99", "meta", "hpu", ""])
 def test_a_device_that_is_not_there(folder: Path, device: str) -> None:
-    with pytest.raises(InputError, match=r"cannot be used .*; give cpu, cuda, mps or auto") as told:
+    with pytest.raises(
+        InputError, match=r"cannot be used .*; give cpu, openvino, cuda, mps or auto"
+    ) as told:
         load_encoder(str(folder), device=device)
     assert len(str(told.value)) < 150, "no list of all that anybody ever made"
 
