@@ -17,6 +17,7 @@ import numpy as np
 import heap
 from benchmarks.cluster_processes import VICTIMS, Driver, Machines, stored_images
 from benchmarks.common import DATA, RUNS, Data, images_in, run_heap
+from benchmarks.links import link_photos
 from benchmarks.report import Row, about_encoder, digest
 from benchmarks.soak.rows import Rows
 from benchmarks.stub_model import SETTINGS, make_stub
@@ -36,7 +37,6 @@ COMPARED = 1000
 """First images of the listing that are discovered on one machine, too, and compared."""
 QUERIES = 20
 """Objects that are searched for, by the index and by comparing all."""
-_PER_FOLDER = 10_000
 _FITTED_ON = 24
 
 
@@ -116,23 +116,6 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         )
         and check["compared"] > 0,
     }
-
-
-def link_photos(originals: Sequence[Path], count: int, folder: Path) -> Path:
-    """Folder of so many hard links to copies of photos, in turns, in folders of 10,000."""
-    copies = folder.with_name("originals")
-    copies.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        original = originals[number % len(originals)]
-        # Copied first, because hard links stay on one disk.
-        copy = copies / original.name
-        if not copy.exists():
-            copy.write_bytes(original.read_bytes())
-        link = folder / f"{number // _PER_FOLDER:04d}" / f"{number:08d}{original.suffix}"
-        if not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.hardlink_to(copy)
-    return folder
 
 
 def _discover(

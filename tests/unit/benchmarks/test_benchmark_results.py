@@ -81,6 +81,18 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         PASS | {"ms": 500.0, "iou": 0.75, "backend": "onnxruntime int8"},
         EMPTY | {"ms": 400.0, "backend": "onnxruntime int8"},
     ],
+    "cost": [
+        {"method": method, "side": side, "encoder_ms": 2.0 * side, "ms": ms, "peak_mb": 900.0}
+        for method, ms in (("heap, refined", 104.0), ("found", 4.0), ("tokencut", 9104.0))
+        for side in (224, 448)
+    ],
+    "growth": [
+        {"step": step, "images": images, "cpu_seconds": 1.0 + images / 100, "peak_mb": megabytes}
+        | ({"bytes": 1000 * images, "files": 90} if step == "discover" else {})
+        for step in ("discover", "10 more")
+        for images, megabytes in ((500, 700.0), (1000, 800.0))
+    ]
+    + [{"step": "gallery", "images": images, "mb": 1.0} for images in (500, 1000)],
     "matching": [MATCHED, MATCHED | {"box": False}],
     "start": [
         {"command": command, "state": state, "repeat": repeat, "cpu_seconds": seconds}
@@ -493,6 +505,22 @@ class TestSummariesByHand:
         assert found["passes"] == pytest.approx(700 / 800)
         assert list(found["stages_ms"]) == ["encoder", "gallery", "encoder on objects"]
         assert found["once_s"] == {"before": 9.0, "now": 7.5}
+
+    def test_methods_are_compared_with_their_encoder(self) -> None:
+        summary = self.summary("cost")
+        # 896 + 104, 896 + 4 and 896 + 9104 ms at 448 pixels; 448 + 104 at 224.
+        times = {"heap, refined": 1.0, "found": 0.9, "tokencut": 10.0}
+        assert summary["times_of_heap_refined"] == pytest.approx(times)
+        assert summary["growth"]["heap, refined"] == pytest.approx(1000 / 552)
+        assert summary["passed"] == {"found": False}
+
+    def test_growth_is_what_each_further_image_costs(self) -> None:
+        summary = self.summary("growth")
+        assert summary["between"] == [pytest.approx(10.0)]
+        assert summary["ms_per_image"] == pytest.approx([12.0, 11.0])
+        assert summary["seconds_for_more"] == [6.0, 11.0]
+        assert summary["peak_mb"]["discover"] == [700.0, 800.0]
+        assert not summary["passed"], "a seventh more memory"
 
     def test_retrieval_is_the_mean_over_classes_and_heads(self) -> None:
         found = self.summary("retrieval")["embedded"]
