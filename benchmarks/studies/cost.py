@@ -106,7 +106,8 @@ def _measure(method: str, side: int, images: Sequence[Path]) -> Row:
         )  # fmt: skip
         if done.returncode:
             raise InputError(f"{method} at {side} pixels ended with exit code {done.returncode}")
-        return json.loads(done.stdout) | {"peak_mb": json.loads(report.read_text())["peak_mb"]}
+        took: Row = json.loads(done.stdout)
+        return took | {"peak_mb": json.loads(report.read_text())["peak_mb"]}
 
 
 STUDY = Study("cost-v1", bench, summarise, table=table)
