@@ -188,8 +188,11 @@ class FitConfig:
 @refuse_in_words
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
 class DiscoverConfig:
-    """Settings of the step from regions to objects, and of the files of a run."""
+    """Settings of a run: size of the images, step from regions to objects, and files."""
 
+    resolution: Resolution | None = None
+    """Side in pixels of the square that an image has the area of, or is squeezed to, for the model;
+    None: that of the fit. More shows smaller things, and takes longer."""
     threshold: Fraction = 0.5
     """Foreground probability above which a patch belongs to an object."""
     merge: Cosine = 0.6

@@ -48,6 +48,7 @@ def discover(
     precision: Precision = "auto",
     limit: Annotated[int | None, Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
     timeout: Seconds = 60.0,
+    resolution: int | None = None,
     threshold: float = DiscoverConfig().threshold,
     min_area: float = DiscoverConfig().min_area,
     merge: float | None = None,
@@ -84,6 +85,8 @@ def discover(
         precision: auto uses bf16 where the processor has it.
         limit: Work on at most so many images.
         timeout: Seconds that reading an image may take, and decoding it.
+        resolution: Side in pixels of the square that an image has the area of for the model; more
+            than the 448 of embedded shows smaller things, and takes longer.
         threshold: Foreground probability above which a patch belongs to an object.
         min_area: Objects smaller than this fraction of the image are left out.
         merge: Neighbouring parts with a higher cosine are one object; lower it to split less.
@@ -106,7 +109,7 @@ def discover(
     chosen = set_options(
         threshold=threshold, min_area=min_area, merge=merge, refine=refine, save=save
     )
-    chosen |= set_options(min_score=min_score, proposals=proposals)
+    chosen |= set_options(min_score=min_score, proposals=proposals, resolution=resolution)
     cluster = None
     if engine == "ray":
         asked = set_options(address=address, workers=workers)

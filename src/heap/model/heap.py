@@ -221,12 +221,15 @@ class Heap(nn.Module, ModelHubMixin):
         The stages of an error are `encode`, `objects` and `embed`.
         """
         config = config or self.defaults
-        described = try_describe(self.encoder, pictures, self.config.features, config.batch)
+        features = self.config.features
+        if config.resolution is not None:
+            features = replace(features, resolution=config.resolution)
+        described = try_describe(self.encoder, pictures, features, config.batch)
         results = [
-            features
-            if isinstance(features, ImageError)
-            else attempt(picture.key, "objects", partial(self._find, picture, features, config))
-            for picture, features in zip(pictures, described, strict=True)
+            image
+            if isinstance(image, ImageError)
+            else attempt(picture.key, "objects", partial(self._find, picture, image, config))
+            for picture, image in zip(pictures, described, strict=True)
         ]
         # Objects of all pictures are embedded together, for full batches; errors keep their place.
         successes = [

@@ -65,6 +65,23 @@ def test_the_head_says_what_is_one_thing_unless_it_is_asked_otherwise(
         assert_same(ours, theirs)
 
 
+def test_more_pixels_are_asked_for_as_if_the_fit_had_had_them(
+    heap: Heap, copy: Path, pictures: list[Picture]
+) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["features"]["resolution"] *= 2
+    (copy / "config.json").write_text(json.dumps(config))
+    larger = Heap.from_pretrained(copy, precision="fp32")(pictures[0])
+    asked = heap(pictures[0], {"resolution": config["features"]["resolution"]})
+    usual = heap(pictures[0])
+    assert isinstance(larger, ImageResult)
+    assert isinstance(asked, ImageResult)
+    assert isinstance(usual, ImageResult)
+    assert asked.saliency.size > 3 * usual.saliency.size
+    np.testing.assert_array_equal(asked.saliency, larger.saliency)
+    np.testing.assert_array_equal(asked.objects.boxes, larger.objects.boxes)
+
+
 def test_saving_and_loading_changes_nothing(
     heap: Heap, pictures: list[Picture], tmp_path: Path
 ) -> None:
