@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-browser test-readers audit package pins release docs properties mutants soak \
+.PHONY: help demo test test-long test-browser test-all test-readers audit package pins release docs properties mutants soak \
 	lowest newest versions check format bench-% clean
 
 help: ## Show what there is
@@ -53,6 +53,12 @@ test-long: $(VENV)/ready ## Kills, fuzzers, accidents of earlier versions, tutor
 
 test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes pictures of docs
 	$(BIN)/python $(PYTEST) tests/browser
+
+# One start of all workers instead of four, and a worker more, for browsers and killed commands wait
+# most of the time.
+test-all: check ## All of `test`, `test-long`, `test-browser` and `audit` in one go, as CI does
+	$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder $(LONG) \
+		tests/browser tests/audit tests/unit tests/faults tests/oracle tests/integration
 
 READERS := .venv-readers
 # Tools of others that take our exports; they want OpenCV, and versions of packages of their own.
