@@ -37,13 +37,14 @@ class CompiledEncoder(Encoder):
     asked for, and kept in the folder for caches.
     """
 
+    model: Encoder
+
     def __init__(self, encoder: Encoder, origin: Origin) -> None:
         """Take the network of an encoder in fp32; it is run in the precision of `origin`."""
         super().__init__(encoder, origin)
         self.patch, self.least_side = encoder.patch, encoder.least_side
         self.dim, self.embedding_dim = encoder.dim, encoder.embedding_dim
         self.layers, self.heads = encoder.layers, encoder.heads
-        self._encoder = encoder
         self._compiled: dict[str, CompiledModel] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class CompiledEncoder(Encoder):
         """Outputs of a network; `name` tells it from the others of this encoder."""
         compute_after_fork()
         if min(pixels.shape[-2:]) < least_side(self):
-            return network(self._encoder, pixels)
+            return network(self.model, pixels)
         if name not in self._compiled:
             self._compiled[name] = self._compile(name, network)
         # A request of its own, for several threads may ask at once.
@@ -119,7 +120,7 @@ class CompiledEncoder(Encoder):
         sizes, patch = ImageSizes.of(self), self.patch
         rows, cols = sizes.grid
         return trace(
-            _AsModule(self._encoder, network),
+            _AsModule(self.model, network),
             (torch.zeros(2, 3, patch * rows, patch * cols),),
             ({0: sizes.batch, 2: patch * sizes.rows, 3: patch * sizes.cols},),
         )
