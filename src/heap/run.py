@@ -21,7 +21,6 @@ from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
 from heap.store import schema
 from heap.store.columns import read_rows
-from heap.store.condition import is_storable, quote
 from heap.store.database import reading
 from heap.store.history import Entry, read_history
 from heap.store.objects import ObjectTable
@@ -29,6 +28,7 @@ from heap.store.photos import Photos
 from heap.store.place import folder_of
 from heap.store.search import Hits, nearest, vector_of
 from heap.store.store import RunStore
+from heap.store.texts import is_storable, quote
 
 if TYPE_CHECKING:
     from heap.categories.drawing import EditedMasks

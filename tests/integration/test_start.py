@@ -13,6 +13,8 @@ NUMBERS = {"scipy.stats", "scipy.optimize", "sklearn", "matplotlib", "supervisio
 STORE = {"lancedb", "pyarrow"}
 CLIENTS = {"lance_namespace_urllib3_client.api"}
 """Requests to a web service that nobody asks for."""
+PARSER = {"sqlglot"}
+"""Reader of conditions, for searches that have one."""
 
 
 LISTING = """
@@ -60,7 +62,7 @@ def test_a_run_is_opened_without_what_makes_one(arguments: list[str], run: Path)
     command, *options = arguments
     modules = imported(command, run, *options)
     assert "lancedb" in modules
-    assert not modules & (MODELS | NUMBERS | CLIENTS)
+    assert not modules & (MODELS | NUMBERS | CLIENTS | PARSER)
 
 
 def test_the_small_model_loads_no_transformer(photos: Path, tmp_path: Path) -> None:
@@ -74,6 +76,7 @@ def test_the_small_model_loads_no_transformer(photos: Path, tmp_path: Path) -> N
     ]
     modules = imported(*command)
     assert "torch" in modules
+    assert not modules & PARSER
     networks = {name for name in modules if name.startswith("transformers.models")}
     assert "transformers.models.resnet.modeling_resnet" in networks
     assert not [name for name in networks if "_vit" in name or "dinov" in name]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from heap.base.errors import InputError
 from heap.export.items import Labels
 from heap.store.columns import decode_texts
-from heap.store.condition import STORED, read_condition
 from heap.store.database import reading
 from heap.store.store import RunStore
 
@@ -35,7 +34,12 @@ def select(store: RunStore, labels: Labels, selection: Selection) -> Labels:
             is rejected.
         StoreError: if the store is damaged.
     """
-    condition = None if selection.where is None else read_condition(selection.where, STORED)
+    condition = None
+    if selection.where is not None:
+        # The parser of SQL takes longer to import than the rest of the exports.
+        from heap.store.condition import STORED, read_condition
+
+        condition = read_condition(selection.where, STORED)
     wanted = _ids(store, condition)
     if selection.ids is not None:
         known = wanted if condition is None else _ids(store, None)

@@ -15,6 +15,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from heap.base.errors import InputError
 from heap.store import schema
+from heap.store.texts import is_storable, quote
 
 Kind = Literal["number", "text", "flag"]
 Columns = Mapping[str, Kind]
@@ -48,20 +49,6 @@ SEARCHED: Columns = {
 }
 """Columns that a search can ask for. `rejected` is none of them: a search never finds rejected
 objects."""
-
-
-def quote(text: str) -> str:
-    """Return a text as it is written in a condition."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def is_storable(text: str) -> bool:
-    """Whether a text can be in the store, which holds only valid UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class _Unusable(Exception):

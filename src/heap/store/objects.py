@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from heap.store import schema
-from heap.store.condition import STORED, read_condition
 from heap.store.database import reading
 from heap.store.store import RunStore
 
@@ -35,7 +34,12 @@ class ObjectTable:
             InputError: if `where` is no such condition.
             StoreError: if the store is damaged.
         """
-        condition = None if where is None else read_condition(where, STORED)
+        condition = None
+        if where is not None:
+            # The parser of SQL takes a while to import, and few searches have a condition.
+            from heap.store.condition import STORED, read_condition
+
+            condition = read_condition(where, STORED)
         objects = self._store.checked_objects()
         if objects is None:
             return schema.objects_schema(1).empty_table()

@@ -12,9 +12,9 @@ from heap.base.errors import StoreError
 from heap.store import schema
 from heap.store.checked import CHECKSUM, with_checksums
 from heap.store.columns import embedding_dim, read_rows
-from heap.store.condition import quote
 from heap.store.database import Database, Table, find_table
 from heap.store.rows import redrawn_cells, to_finished
+from heap.store.texts import quote
 
 Rows = dict[str, dict[str, Any]]
 """Rows by their `id`, as text."""

@@ -10,11 +10,11 @@ from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.store.columns import embedding_dim
-from heap.store.condition import is_storable, quote, read_condition
 from heap.store.database import reading
 from heap.store.index import FINDABLE, Index, find_nearest, index_for
 from heap.store.rejected import category_condition, rejected_categories
 from heap.store.store import RunStore
+from heap.store.texts import is_storable, quote
 
 _COLUMNS = ["id", "key", "x1", "y1", "x2", "y2", "score", "category"]
 
@@ -74,7 +74,12 @@ def nearest(
     """
     if count < 1:
         raise InputError(f"count is {count}, and at least 1 object has to be looked for")
-    conditions = [] if where is None else [read_condition(where)]
+    conditions = []
+    if where is not None:
+        # The parser of SQL takes a while to import, and few searches have a condition.
+        from heap.store.condition import read_condition
+
+        conditions.append(read_condition(where))
     objects = store.checked_objects()
     if objects is None:
         return Hits()

@@ -15,11 +15,11 @@ from heap.images.failures import Failure
 from heap.store import schema
 from heap.store.checked import with_checksums
 from heap.store.columns import decode_texts, read_rows
-from heap.store.condition import quote
 from heap.store.database import Database, Table, find_table
 from heap.store.records import Finished
 from heap.store.redrawing import read_objects, redraw
 from heap.store.rows import image_row, object_rows
+from heap.store.texts import quote
 
 _FIRST_COMPACTION = 2048
 """Images; each later compaction waits until the store has doubled, so that all cost O(images)."""
