@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from benchmarks.agreement import SCORES, agreement, tables
-from benchmarks.report import Row, gaps
+from benchmarks.report import Row, gaps, rows_by
 from benchmarks.tuned import LABELS
 from benchmarks.whole_images import VARIANTS
 from heap.benchmark.results.estimate import OfSums
@@ -28,16 +28,12 @@ RESAMPLES = 500
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Scores by encoder and number of categories, means over heads and seeds of the clustering."""
     images = len(next(row for row in rows if row["kind"] == "images")["images"].split())
-    encoders = dict.fromkeys(row["encoder"] for row in rows if "encoder" in row)
     return {
         name: {
-            "matched": _objects([row for row in rows if row.get("encoder") == name]),
-            "k": {
-                count: _scores([row for row in rows if row.get("encoder") == name], count, images)
-                for count in COUNTS
-            },
+            "matched": _objects(of),
+            "k": {count: _scores(of, count, images) for count in COUNTS},
         }
-        for name in encoders
+        for name, of in rows_by(rows, "encoder").items()
     }
 
 

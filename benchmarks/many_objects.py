@@ -1,7 +1,7 @@
 """A run with as many objects as are wanted: crops of the demo photos with drawn masks."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from benchmarks.common import images_in
 from heap.categories.edit import reject, rename
 from heap.categories.sorting import sort_objects
 from heap.images.failures import Failure
+from heap.images.prefetch import chunks
 from heap.masks.scaling import thumbnail
 from heap.results import ImageResult, Objects, Regions, Rle
 from heap.store.editing import Editor
@@ -22,7 +23,7 @@ from heap.store.store import RunStore
 _PHOTOS = Path("demo/photos")
 _DIM = 16
 _KINDS = 20
-_CHUNK = 50
+_CHUNK = 250
 _SIZES = ((480, 360), (480, 320), (360, 480), (400, 400))
 
 
@@ -31,17 +32,8 @@ def make_run(folder: Path, objects: int) -> None:
 
     Every run of as many objects is the same.
     """
-    photos = [_opened(path) for path in images_in(_PHOTOS)]
-    directions = np.random.default_rng(0).normal(size=(_KINDS, _DIM)).astype(np.float32)
-    with RunStore.create_or_open(folder, {"made": "up"}) as store:
-        records = list[Finished | Failure]()
-        for number, count in enumerate(_counts(objects)):
-            records.append(_record(number, count, photos[number % len(photos)], directions))
-            if len(records) == _CHUNK:
-                store.add(records)
-                records = []
-        store.add([*records, Failure("torn.jpg", "decode", "the file ends too early")])
-        store.compact()
+    torn = Failure("torn.jpg", "decode", "the file ends too early")
+    write_records(folder, chain(_records(_counts(objects)), [torn]))
     with Editor(folder) as editor:
         sort_objects(editor, _KINDS)
         rename(editor, {1: "first things", 2: "second things"})
@@ -50,13 +42,23 @@ def make_run(folder: Path, objects: int) -> None:
 
 def make_records(count: int) -> list[Finished]:
     """Return the first images of such a run."""
+    return list(_records(islice(_counts(10 * count), count)))
+
+
+def write_records(folder: Path, records: Iterable[Finished | Failure]) -> None:
+    """Write the store of a run without a model."""
+    with RunStore.create_or_open(folder, {"made": "up"}) as store:
+        for chunk in chunks(records, _CHUNK):
+            store.add(chunk)
+        store.compact()
+
+
+def _records(counts: Iterable[int]) -> Iterator[Finished]:
+    """Images with so many objects."""
     photos = [_opened(path) for path in images_in(_PHOTOS)]
     directions = np.random.default_rng(0).normal(size=(_KINDS, _DIM)).astype(np.float32)
-    numbers = islice(_counts(10 * count), count)
-    return [
-        _record(at, objects, photos[at % len(photos)], directions)
-        for at, objects in enumerate(numbers)
-    ]
+    for number, count in enumerate(counts):
+        yield _record(number, count, photos[number % len(photos)], directions)
 
 
 def _counts(objects: int) -> Iterator[int]:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from heap.model.heap import Heap
 
 Row = dict[str, Any]
+NO_ENCODER = {"name": "none", "fingerprint": "0" * 16}
+"""Description for studies of what no model has made."""
 
 
 def about_data(name: str, images: Sequence[Path], masks: str = "masks") -> dict[str, Any]:
@@ -55,6 +57,15 @@ def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Table in Markdown: the names of its columns, and a line for each row."""
     lines = [f"| {' | '.join(cells)} |\n" for cells in (names, *rows)]
     return "".join([lines[0], "|---" * len(names) + "|\n", *lines[1:]])
+
+
+def rows_by(rows: Iterable[Row], name: str) -> dict[Any, list[Row]]:
+    """Rows that have such a value, by it, in the order in which its values come first."""
+    grouped: dict[Any, list[Row]] = {}
+    for row in rows:
+        if name in row:
+            grouped.setdefault(row[name], []).append(row)
+    return grouped
 
 
 def gaps(ours: "Values", theirs: "Values") -> dict[str, Any]:

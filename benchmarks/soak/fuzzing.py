@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.common import CACHES
+from benchmarks.report import rows_by
 from benchmarks.soak.rows import Row, Rows
 
 AREAS = ("images", "texts", "store", "api", "cli")
@@ -42,8 +43,7 @@ def fuzz(minutes: float, rows: Rows, temporary: Path, seed: int) -> None:
 
 def about_fuzzing(rows: list[Row]) -> Row:
     """Number of tries in each area, and failures."""
-    areas = dict.fromkeys(row["area"] for row in rows)
-    of = {area: [row for row in rows if row["area"] == area] for area in areas}
+    of = rows_by(rows, "area")
     return {
         area: {
             "minutes": sum(row["seconds"] for row in mine) / 60,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from benchmarks.common import CACHES, images_in, run_heap
 from benchmarks.killing import POLL
+from benchmarks.report import rows_by
 from benchmarks.soak.rows import Row, Rows
 from heap.base.errors import InputError
 from heap.base.lock import LOCK_NAME
@@ -88,8 +89,7 @@ def kill(wanted: int, work: Path, rows: Rows, seed: int) -> None:
 
 def about_kills(rows: list[Row]) -> Row:
     """Kills of each command, and whether they were seen in any result."""
-    names = dict.fromkeys(row["command"] for row in rows)
-    of = {name: [row for row in rows if row["command"] == name] for name in names}
+    of = rows_by(rows, "command")
     return {
         name: {
             "kills": sum(row["kills"] for row in mine),

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.common import DATA, RUNS, Data, images_in
 from benchmarks.heads import score_head, write_encoder
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_data, about_encoder, rows_by
 from benchmarks.study import Measured, Study
 from heap.base.errors import FitError
 from heap.base.progress import silent
@@ -141,10 +141,8 @@ def fitted(case: Case, prior: Prior, photos: Sequence[Path], out: Path) -> Heap:
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """For every encoder: how well masks follow their images, how good they are, and the choice."""
     summary: dict[str, Any] = {}
-    for name in dict.fromkeys(row["encoder"] for row in rows):
-        own = [row for row in rows if row["encoder"] == name]
-        priors = list(dict.fromkeys(row["prior"] for row in own))
-        heads = {prior: _head([row for row in own if row["prior"] == prior]) for prior in priors}
+    for name, own in rows_by(rows, "encoder").items():
+        heads = {prior: _head(of) for prior, of in rows_by(own, "prior").items()}
         follows = {prior: head.pop("all") for prior, head in heads.items()}
 
         def try_out(prior: Prior, follows: dict[str, Any] = follows) -> np.ndarray:
@@ -155,7 +153,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         scored = {prior: head["iou"] for prior, head in heads.items() if "iou" in head}
         summary[name] = {
             "priors": heads,
-            "chosen": choose(priors, try_out)[0] if scored else None,
+            "chosen": choose(list(heads), try_out)[0] if scored else None,
             "best": max(scored, key=lambda prior: scored[prior]) if scored else None,
         }
     return summary

@@ -17,7 +17,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from benchmarks.common import DATA, RUNS, Data, images_in
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_data, about_encoder, rows_by
 from benchmarks.study import Measured, Study
 from heap.benchmark.metrics.boxes import any_hits, mask_boxes
 from heap.benchmark.metrics.masks import mask_iou
@@ -99,8 +99,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     images whose masks are the same to a pixel.
     """
     summary = {}
-    for name in dict.fromkeys(row["backend"] for row in rows):
-        of = [row for row in rows if row["backend"] == name]
+    for name, of in rows_by(rows, "backend").items():
         compared = [row["iou"] for row in of if row["iou"] is not None]
         summary[name] = {
             "images": len(of),

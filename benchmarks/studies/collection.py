@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.common import DATA, RUNS, Data, images_in, once, run_heap
 from benchmarks.comparing import FAITHFUL, Held, judge, read_store, recut, reread
-from benchmarks.report import Row, about_encoder, digest, markdown
+from benchmarks.report import Row, about_encoder, digest, markdown, rows_by
 from benchmarks.rereading import CONSUMERS
 from benchmarks.study import Measured, Study
 from benchmarks.tuned import LABELS, fitted_models
@@ -157,8 +157,7 @@ def searches(run: Path, step: Step) -> list[Row]:
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """By encoder: what the store holds, how each reader got it back, and what the steps took."""
-    names = dict.fromkeys(row["encoder"] for row in rows)
-    return {name: _summary([row for row in rows if row["encoder"] == name]) for name in names}
+    return {name: _summary(of) for name, of in rows_by(rows, "encoder").items()}
 
 
 def _summary(rows: list[Row]) -> dict[str, Any]:
@@ -179,8 +178,7 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
 def table(rows: list[Row]) -> str:
     """Costs of the steps, and results of the readers, as tables in Markdown."""
     parts = []
-    for name in dict.fromkeys(row["encoder"] for row in rows):
-        mine = [row for row in rows if row["encoder"] == name]
+    for name, mine in rows_by(rows, "encoder").items():
         (held,) = (row["found"] for row in mine if row["step"] == "store")
         steps = [_cells(row) for row in mine if "peak_mb" in row]
         readers = [_judged(row, held) for row in mine if "reader" in row]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.architectures import PUBLISHED
 from benchmarks.common import RUNS, images_in, once, run_heap
-from benchmarks.report import Row, about_data, markdown
+from benchmarks.report import Row, about_data, markdown, rows_by
 from benchmarks.study import Measured, Study
 from heap.encoder.registry import CARDS
 from heap.store.store import RunStore
@@ -175,8 +175,7 @@ def _settings(path: Path, values: dict[str, Any]) -> Path:
 
 
 def _peaks(rows: list[Row]) -> dict[str, float]:
-    steps = dict.fromkeys(row["step"] for row in rows)
-    return {step: max(row["peak_mb"] for row in rows if row["step"] == step) for step in steps}
+    return {step: max(row["peak_mb"] for row in of) for step, of in rows_by(rows, "step").items()}
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.browsing import browser_version, chromium, tasks_in
+from benchmarks.browsing import Act, browser_version, longest_tasks, measure_steps
 from benchmarks.common import RUNS
 from benchmarks.many_objects import make_run
-from benchmarks.report import Row
+from benchmarks.report import NO_ENCODER, Row
 from benchmarks.study import Measured, Study
 from heap.store.store import RunStore
 from heap.view.gallery import GALLERY, write_gallery
@@ -17,8 +16,6 @@ from heap.view.gallery import GALLERY, write_gallery
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-NO_ENCODER = {"name": "none", "fingerprint": "0" * 16}
-"""The run is made up."""
 _LIMIT = 100
 """Milliseconds of processor time that no task may take while scrolling."""
 _AT_THE_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
@@ -44,7 +41,7 @@ def bench(
     began, before = time.monotonic(), time.process_time()
     write_gallery(store, page)
     seconds, cpu_seconds = time.monotonic() - began, time.process_time() - before
-    rows = [row for repeat in range(repeats) for row in _used(page, repeat)]
+    rows = [row for repeat in range(repeats) for row in measure_steps(_load(page), _STEPS, repeat)]
     counts = store.counts()
     return Measured(
         data={
@@ -66,11 +63,7 @@ def bench(
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """The longest task of each step over all repeats, by the clock and by processor time."""
-    steps = dict.fromkeys(row["step"] for row in rows)
-    longest = {
-        kind: {step: max(row[kind] for row in rows if row["step"] == step) for step in steps}
-        for kind in ("longest_ms", "longest_cpu_ms")
-    }
+    longest = longest_tasks(rows)
     scrolling = {
         f"{kind}_scrolling": max(ms for step, ms in of.items() if step.startswith("scroll"))
         for kind, of in longest.items()
@@ -84,28 +77,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def _used(path: Path, repeat: int) -> Iterator[Row]:
-    """A row for each step in one browser."""
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        for step, act in {"load": _load(path), **_STEPS}.items():
-            browser.start_tracing(page=page, categories=["toplevel"])
-            began = time.monotonic()
-            act(page)
-            seconds = time.monotonic() - began
-            page.wait_for_timeout(500)
-            tasks = tasks_in(browser.stop_tracing())
-            yield {
-                "step": step,
-                "repeat": repeat,
-                "seconds": seconds,
-                "longest_ms": max(wall for wall, _ in tasks),
-                "longest_cpu_ms": max(cpu for _, cpu in tasks),
-                "over_50_ms": sum(wall > 50 for wall, _ in tasks),
-            }
-
-
-def _load(path: Path) -> Callable[["Page"], None]:
+def _load(path: Path) -> Act:
     def act(page: "Page") -> None:
         page.goto(f"{path.resolve().as_uri()}#/images")
         page.wait_for_selector(".photo", state="attached")
@@ -113,7 +85,7 @@ def _load(path: Path) -> Callable[["Page"], None]:
     return act
 
 
-def _scroll(across: int, down: int, enough: str, most: int = 1000) -> Callable[["Page"], None]:
+def _scroll(across: int, down: int, enough: str, most: int = 1000) -> Act:
     """By turning the wheel sixty times a second until the page says that it is enough."""
 
     def act(page: "Page") -> None:
@@ -127,7 +99,7 @@ def _scroll(across: int, down: int, enough: str, most: int = 1000) -> Callable[[
     return act
 
 
-def _choose(*values: str) -> Callable[["Page"], None]:
+def _choose(*values: str) -> Act:
     def act(page: "Page") -> None:
         for value in values:
             page.select_option("main select", value)
@@ -136,7 +108,7 @@ def _choose(*values: str) -> Callable[["Page"], None]:
     return act
 
 
-def _filter(*words: str) -> Callable[["Page"], None]:
+def _filter(*words: str) -> Act:
     def act(page: "Page") -> None:
         for word in words:
             page.fill(".filter", word)
@@ -155,7 +127,7 @@ _END_OF_STRIP = (
     "(() => { const row = document.querySelector('.row');"
     " return row.scrollLeft + row.clientWidth >= row.scrollWidth - 2; })()"
 )
-_STEPS: dict[str, Callable[["Page"], None]] = {
+_STEPS: dict[str, Act] = {
     "scroll images": _scroll(0, 600, _AT_THE_END),
     "scroll images back": _scroll(0, -1200, "scrollY === 0"),
     "sort images": _choose("-score", "objects", "name"),

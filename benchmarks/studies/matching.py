@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.common import DATA, RUNS, Data
 from benchmarks.composed import compose
-from benchmarks.report import Row, digest
+from benchmarks.report import Row, digest, rows_by
 from benchmarks.scoring import share
 from benchmarks.study import Measured, Study
 from benchmarks.tuned import ENCODERS, fitted_heads
@@ -89,11 +89,9 @@ def bench(
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Share of the objects that find themselves, by encoder and way."""
-    encoders = dict.fromkeys(row["encoder"] for row in rows)
     return {
         name: {way: share(of, way) for way in WAYS if way in of[0]}
-        for name in encoders
-        if (of := [row for row in rows if row["encoder"] == name])
+        for name, of in rows_by(rows, "encoder").items()
     }
 
 

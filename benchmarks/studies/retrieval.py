@@ -29,7 +29,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from benchmarks.animals import SET, Annotated, annotated, examples_in
 from benchmarks.common import DATA, RUNS, Data, run_heap
-from benchmarks.report import Row, about_data, gaps, markdown
+from benchmarks.report import Row, about_data, gaps, markdown, rows_by
 from benchmarks.study import Measured, Study
 from benchmarks.tuned import ENCODERS, fitted_heads
 from benchmarks.whole_images import VARIANTS, describe_all
@@ -111,8 +111,7 @@ def queries(run: Path, examples: Sequence[Example], ranked: Mapping[str, Ranking
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Scores by encoder: means over classes and heads, differences, and every class."""
-    encoders = dict.fromkeys(row["encoder"] for row in rows)
-    return {name: _summary([row for row in rows if row["encoder"] == name]) for name in encoders}
+    return {name: _summary(of) for name, of in rows_by(rows, "encoder").items()}
 
 
 def _summary(heads: list[Row]) -> dict[str, Any]:

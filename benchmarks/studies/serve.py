@@ -12,7 +12,7 @@ import numpy as np
 
 import heap
 from benchmarks.common import DATA, RUNS, Data, images_in, run_heap
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_data, about_encoder, rows_by
 from benchmarks.serving import serving
 from benchmarks.study import Measured, Study
 from heap.categories.sorting import sort_objects
@@ -59,10 +59,9 @@ def bench(
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Median and 95th percentile of the milliseconds that an answer of each kind takes."""
-    kinds = dict.fromkeys(row["kind"] for row in rows)
     summary = {}
-    for kind in kinds:
-        times = np.array([row["ms"] for row in rows if row["kind"] == kind])
+    for kind, of in rows_by(rows, "kind").items():
+        times = np.array([row["ms"] for row in of])
         summary[kind] = {"median": float(np.median(times)), "p95": float(np.quantile(times, 0.95))}
     return summary
 

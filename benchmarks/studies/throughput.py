@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread, run_heap
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_data, about_encoder, rows_by
 from benchmarks.study import Measured, Study
 from benchmarks.throughput_chart import draw_chart
 from heap.base.timing import Timing
@@ -119,8 +119,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     stages of the same runs say it. Milliseconds are medians over the repeats, for one image.
     """
     return {
-        name: _summarise([row for row in rows if row["encoder"] == name], SHAPES[name].goal)
-        for name in dict.fromkeys(row["encoder"] for row in rows)
+        name: _summarise(of, SHAPES[name].goal) for name, of in rows_by(rows, "encoder").items()
     }
 
 

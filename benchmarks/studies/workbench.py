@@ -19,7 +19,7 @@ import heap
 from benchmarks.animals import SET, examples_in
 from benchmarks.browsing import browser_version, chromium
 from benchmarks.common import DATA, RUNS, Data, run_heap
-from benchmarks.report import Row, about_data, about_encoder, markdown
+from benchmarks.report import Row, about_data, about_encoder, markdown, rows_by
 from benchmarks.serving import serving
 from benchmarks.study import Measured, Study
 from benchmarks.workbench import Keyboard, Mouse, Person
@@ -195,13 +195,13 @@ def _corners(numbers: Sequence[str], example: Example) -> np.ndarray:
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Actions and seconds of each way, and how good the labels are before and after."""
     summary: dict[str, Any] = {}
-    for way in dict.fromkeys(row["way"] for row in rows):
-        steps = [row for row in rows if row["way"] == way and "step" in row]
+    for way, of in rows_by(rows, "way").items():
+        steps = [row for row in of if "step" in row]
         summary[way] = {
             name: sum(step[name] for step in steps) for name in ("clicks", "keys", "seconds")
         }
-        for row in rows:
-            if row["way"] == way and "when" in row:
+        for row in of:
+            if "when" in row:
                 summary[way][row["when"]] = {
                     "labels": row["labels"],
                     "precision": row["hits"] / max(1, row["labels"]),

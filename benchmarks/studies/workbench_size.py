@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,26 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import heap
-from benchmarks.browsing import browser_version, chromium, tasks_in
+from benchmarks.browsing import Act, browser_version, longest_tasks, measure_steps
 from benchmarks.common import RUNS
-from benchmarks.many_objects import make_records
-from benchmarks.report import Row
+from benchmarks.many_objects import make_records, write_records
+from benchmarks.report import NO_ENCODER, Row
 from benchmarks.serving import serving
 from benchmarks.study import Measured, Study
 from benchmarks.synthetic_objects import clustered
 from heap.categories.sorting import sort_objects
 from heap.store.editing import Editor
 from heap.store.records import Finished
-from heap.store.store import RunStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-NO_ENCODER = {"name": "none", "fingerprint": "0" * 16}
-"""The run is made up."""
 _LIMITS = {"longest_cpu_ms": 100, "first_paint_ms": 1000, "page_mb": 500}
-_DIM, _CHUNK, _PICTURES = 64, 250, 50
-_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+_DIM, _PICTURES = 64, 50
 
 
 def bench(
@@ -56,7 +52,8 @@ def bench(
     heap.open(run).map(again=True, keep=False)
     figures["cpu_seconds_of_the_map"] = time.process_time() - began
     with serving(run) as served:
-        rows = [row for at in range(repeats) for row in _used(served.address, at)]
+        load = _load(served.address)
+        rows = [row for at in range(repeats) for row in measure_steps(load, _STEPS, at)]
     counts = heap.open(run).store.counts()
     return Measured(
         data={
@@ -72,11 +69,7 @@ def bench(
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Largest of each measure over all repeats, and the longest tasks of each step."""
-    steps = dict.fromkeys(row["step"] for row in rows)
-    tasks = {
-        kind: {step: max(row[kind] for row in rows if row["step"] == step) for step in steps}
-        for kind in ("longest_ms", "longest_cpu_ms")
-    }
+    tasks = longest_tasks(rows)
     after = {step: ms for step, ms in tasks["longest_cpu_ms"].items() if step != "load"}
     most = {
         "longest_cpu_ms": max(after.values()),
@@ -88,64 +81,34 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 
 def _make_run(run: Path, objects: int) -> None:
-    """Write the run: pictures of a few made-up images, again and again under other names."""
-    random, pictures = np.random.default_rng(0), make_records(_PICTURES)
-    vectors = clustered(objects, _DIM, np.random.default_rng(1))
-    with RunStore.create_or_open(run, {"made": "up"}) as store:
-        records, start = list[Finished](), 0
-        for number in count():
-            record = pictures[number % _PICTURES]
-            end = start + len(record.result.objects)
-            if end > objects:
-                break
-            shown = replace(
-                record.result.objects,
-                embeddings=vectors[start:end],
-                scores=np.sort(random.random(end - start, dtype=np.float32))[::-1].copy(),
-            )
-            key = f"{number % 20:02d}/photo {number:05d}.jpg"
-            records.append(replace(record, result=replace(record.result, key=key, objects=shown)))
-            start = end
-            if len(records) == _CHUNK:
-                store.add(records)
-                records = []
-        store.add(records)
-        store.compact()
+    """Write the run, sort its objects, and draw its map."""
+    write_records(run, _records(objects))
     with Editor(run) as editor:
         sort_objects(editor, 60)
     heap.open(run).map()
 
 
-def _used(address: str, repeat: int) -> Iterator[Row]:
-    """A row for each step in one browser."""
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.enable")
-        for step, act in {"load": _load(address), **_STEPS}.items():
-            browser.start_tracing(page=page, categories=["toplevel"])
-            began = time.monotonic()
-            act(page)
-            seconds = time.monotonic() - began
-            page.wait_for_timeout(500)
-            tasks = tasks_in(browser.stop_tracing())
-            told = {
-                each["name"]: each["value"]
-                for each in session.send("Performance.getMetrics")["metrics"]
-            }
-            yield {
-                "step": step,
-                "repeat": repeat,
-                "seconds": seconds,
-                "longest_ms": max(wall for wall, _ in tasks),
-                "longest_cpu_ms": max(cpu for _, cpu in tasks),
-                "over_50_ms": sum(wall > 50 for wall, _ in tasks),
-                "page_mb": told["JSHeapUsedSize"] / 1e6,
-                **({"first_paint_ms": page.evaluate(_PAINT)} if step == "load" else {}),
-            }
+def _records(objects: int) -> Iterator[Finished]:
+    """Pictures of a few made-up images, again and again under other names."""
+    random, pictures = np.random.default_rng(0), make_records(_PICTURES)
+    vectors = clustered(objects, _DIM, np.random.default_rng(1))
+    start = 0
+    for number in count():
+        record = pictures[number % _PICTURES]
+        end = start + len(record.result.objects)
+        if end > objects:
+            return
+        shown = replace(
+            record.result.objects,
+            embeddings=vectors[start:end],
+            scores=np.sort(random.random(end - start, dtype=np.float32))[::-1].copy(),
+        )
+        key = f"{number % 20:02d}/photo {number:05d}.jpg"
+        yield replace(record, result=replace(record.result, key=key, objects=shown))
+        start = end
 
 
-def _load(address: str) -> Callable[["Page"], None]:
+def _load(address: str) -> Act:
     def act(page: "Page") -> None:
         page.goto(f"{address}/#/categories")
         page.locator(".tile .photo").first.wait_for(timeout=120_000)
@@ -153,7 +116,7 @@ def _load(address: str) -> Callable[["Page"], None]:
     return act
 
 
-def _click(name: str) -> Callable[["Page"], None]:
+def _click(name: str) -> Act:
     return lambda page: page.get_by_role("link", name=name, exact=True).first.click()
 
 
@@ -233,7 +196,7 @@ def _scroll(page: "Page") -> None:
         page.wait_for_timeout(16)
 
 
-_STEPS: dict[str, Callable[["Page"], None]] = {
+_STEPS: dict[str, Act] = {
     "map": _map,
     "enlarge the map": _wheel,
     "move the map": _drag,
