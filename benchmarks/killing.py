@@ -5,7 +5,6 @@ import re
 import subprocess
 import tempfile
 import time
-from types import TracebackType
 from typing import Self
 
 from benchmarks.tasks import Task
@@ -43,12 +42,7 @@ class Watch:
         self._began = time.monotonic()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.kill()
         self._log.close()
 

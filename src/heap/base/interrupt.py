@@ -5,7 +5,7 @@ Ctrl-C, the end of a session, and the signals of batch systems are all the same 
 
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 
 _STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -38,12 +38,7 @@ class Interruptible:
         }
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

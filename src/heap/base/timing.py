@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 
 OTHER = "other"
 """Stage of all time in the process that was spent outside of the others."""
@@ -47,12 +46,7 @@ class Timing:
         _active = self
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         global _active
         _active = None
         self._ended = (time.process_time(), time.perf_counter())

@@ -70,10 +70,6 @@ class Geometry:
         """Rows and columns of patches."""
         return self.input_height // self.patch, self.input_width // self.patch
 
-    def to_grid(self, points: Float[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
-        """Convert xy in the original to xy in cells."""
-        return np.asarray(points * self._cells() / self._pixels(), dtype=np.float64)
-
     def to_pixels(self, points: Float[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
         """Convert xy in cells to xy in the original."""
         return np.asarray(points * self._pixels() / self._cells(), dtype=np.float64)

@@ -30,11 +30,8 @@ def separate(
     pieces, waiting = [], [len(places) + len(children) - 1]  # the last union is the whole part
     while waiting:
         piece = waiting.pop()
-        # Below `len(places)` are single patches, which have no halves.
-        halves = children[piece - len(places)].tolist() if piece >= len(places) else []
-        parts = [members(half, children, len(places)) for half in halves]
-        large = bool(parts) and min(map(len, parts)) >= smallest
-        if large and _cosine(features, parts) <= alike:
+        halves, cosine = _halves(piece, children, features, smallest)
+        if halves and cosine <= alike:
             waiting.extend(halves)
         else:
             pieces.append(members(piece, children, len(places)))
@@ -48,8 +45,24 @@ def likeness(cells: Cells, features: Float32[np.ndarray, "patch dim"], smallest:
         return 1.0
     features = features[places]
     children = merge_tree(features, cells)[0]
-    halves = [members(half, children, len(places)) for half in children[-1].tolist()]
-    return _cosine(features, halves) if min(map(len, halves)) >= smallest else 1.0
+    return _halves(len(places) + len(children) - 1, children, features, smallest)[1]
+
+
+def _halves(
+    piece: int,
+    children: Int64[np.ndarray, "union 2"],
+    features: Float32[np.ndarray, "place dim"],
+    smallest: int,
+) -> tuple[list[int], float]:
+    """Halves of a piece, and the cosine of their mean features.
+
+    None, and 1, for a single patch or if a half has fewer than `smallest` patches.
+    """
+    if piece < len(features):
+        return [], 1.0
+    halves = children[piece - len(features)].tolist()
+    parts = [members(half, children, len(features)) for half in halves]
+    return (halves, _cosine(features, parts)) if min(map(len, parts)) >= smallest else ([], 1.0)
 
 
 def _cosine(

@@ -64,13 +64,3 @@ def confusion_to_row(confusion: Int64[np.ndarray, "class class"]) -> list[list[i
         [int(truth), int(prediction), int(confusion[truth, prediction])]
         for truth, prediction in np.argwhere(confusion)
     ]
-
-
-def confusion_from_row(
-    row: list[list[int]], classes: int
-) -> Int64[np.ndarray, "{classes} {classes}"]:
-    """Decode the confusion that `confusion_to_row` wrote."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    truth, prediction, pixels = np.array(row, dtype=np.int64).reshape(-1, 3).T
-    confusion[truth, prediction] = pixels
-    return confusion

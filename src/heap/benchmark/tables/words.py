@@ -89,11 +89,6 @@ def split_name(protocol: str) -> tuple[str, str]:
     return (parts["base"], parts["variant"] or "") if parts else (protocol, "")
 
 
-def full_name(base: str, variant: str) -> str:
-    """Join a name that was split."""
-    return f"{base}-{variant}" if variant else base
-
-
 def task_of(protocol: str) -> str:
     """Kind of the table that a protocol belongs to; empty for none."""
     return _TASKS.get(protocol.partition("-")[0], "")
