@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from heap.base.errors import HeapError, ImageError, InputError
     from heap.benchmark.run.command import evaluate
-    from heap.discovery.command import Discovery, discover
+    from heap.discovery.command import discover
+    from heap.discovery.outcome import Discovery
     from heap.encoder.base import Encoder
     from heap.encoder.load import load_encoder
     from heap.fitting.command import fit
@@ -49,7 +50,7 @@ __all__ = [
 
 # No module of the package may have the name of a function here: importing `heap.x` binds `x`.
 _HOMES = {
-    "Discovery": "heap.discovery.command",
+    "Discovery": "heap.discovery.outcome",
     "Encoder": "heap.encoder.base",
     "Heap": "heap.model.heap",
     "HeapError": "heap.base.errors",

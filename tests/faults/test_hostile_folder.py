@@ -13,7 +13,8 @@ import pytest
 from PIL import ExifTags, Image
 from pycocotools.coco import COCO
 
-from heap.discovery.command import Discovery, discover
+from heap.discovery.command import discover
+from heap.discovery.outcome import Discovery
 from heap.model.heap import Heap
 
 Photo = Callable[[int], Image.Image]

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from heap.base.errors import ConfigError, ImageError
 from heap.config import DiscoverConfig
-from heap.discovery.command import Discovery, discover
+from heap.discovery.command import discover
+from heap.discovery.outcome import Discovery
 from heap.encoder.base import Features
 from heap.images import Limits, Picture, list_images
 from heap.images.deep import Again

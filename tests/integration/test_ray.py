@@ -22,7 +22,7 @@ from object_storage import Storage, object_storage
 import heap
 from heap.base.errors import InputError
 from heap.categories.drawing import MaskEdits, edit_masks
-from heap.discovery.command import Discovery
+from heap.discovery.outcome import Discovery
 from heap.store import schema
 from heap.store.editing import Editor
 from heap.store.store import RunStore

@@ -17,7 +17,8 @@ from heap.categories.drawing import MaskEdits, edit_masks
 from heap.categories.edit import reject_objects
 from heap.categories.sorting import sort_objects
 from heap.config import DiscoverConfig
-from heap.discovery.command import Discovery, discover
+from heap.discovery.command import discover
+from heap.discovery.outcome import Discovery
 from heap.discovery.pictures import save_masks
 from heap.images import Picture
 from heap.model.heap import Heap

@@ -13,7 +13,8 @@ from PIL import Image
 
 from heap.categories.inspection import inspect
 from heap.config import DiscoverConfig
-from heap.discovery.command import Discovery, discover
+from heap.discovery.command import discover
+from heap.discovery.outcome import Discovery
 from heap.images.listing import Place
 from heap.model.heap import Heap
 from heap.store.store import RunStore

@@ -25,7 +25,7 @@ from heap.cli.reading import Images, set_options
 from heap.config import ClusterConfig, DiscoverConfig, Engine, Precision, Saved, from_dict
 
 if TYPE_CHECKING:
-    from heap.discovery.command import News
+    from heap.discovery.outcome import News
 
 _NAMED = 3
 """Images that a line names."""

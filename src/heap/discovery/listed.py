@@ -12,6 +12,7 @@ from heap.base.files import file_stem
 from heap.base.interrupt import Interruptible
 from heap.base.progress import OnProgress
 from heap.config import ORIGINALS, DiscoverConfig, Saved
+from heap.discovery.outcome import News, Outcome
 from heap.discovery.pictures import examine_chunk
 from heap.images import ImageError, Limits, Picture, Source
 from heap.images.failures import Failure
@@ -68,19 +69,6 @@ class Work(Examination):
         self.stop.check()
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Numbers of a call of `discover`, and what became of images that were there already."""
-
-    worked: int
-    """Images that were worked on."""
-    usable: int
-    """Images of the listing that have a result."""
-    changed: Sequence[str] = ()
-    moved: int = 0
-    gone: Sequence[str] = ()
-
-
 def note_places(
     store: RunStore, out: Path | str, moved: Mapping[str, tuple[str, str]], dropped: Sequence[str]
 ) -> None:
@@ -92,9 +80,12 @@ def note_places(
             remove_files(out, kind, file_stem(key))
 
 
-def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> Outcome:
+def work_on_listing(
+    work: Work, listed: Sequence[Source], skipped: Mapping[str, int], *, prune: bool
+) -> Outcome:
     """Find the objects of the images that are left, and store them, a chunk at a time.
 
+    `skipped` is what the listing passed over, to be told.
     If a stop is requested, the chunk in hand is stored first.
     """
     store, config = work.store, work.config
@@ -116,7 +107,8 @@ def work_on_listing(work: Work, listed: Sequence[Source], *, prune: bool) -> Out
     embed_outdated(work, sources)
     failed = {failure.key for failure in store.failures()}
     usable = len({source.key for source in sources} - failed)
-    return Outcome(worked, usable, matched.changed, len(matched.places), matched.gone)
+    changed, gone = tuple(matched.changed), tuple(matched.gone)
+    return Outcome(worked, usable, News(changed, len(matched.places), gone, prune, dict(skipped)))
 
 
 def chunks_left(matched: Matched, size: int) -> list[list[Source]]:

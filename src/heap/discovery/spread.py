@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heap.base.interrupt import Interruptible
 from heap.base.progress import OnProgress
 from heap.discovery.cluster import Tools, spread
-from heap.discovery.listed import Outcome, is_news, note_places
+from heap.discovery.listed import is_news, note_places
+from heap.discovery.outcome import News, Outcome
 from heap.discovery.portions import Ending, Listed, Matches, Portion
 from heap.images.failures import Failure
 from heap.store.photos import note_folders
@@ -31,8 +32,6 @@ class Spread:
     out: Path | str
     stop: Interruptible
     on_progress: OnProgress
-    skipped: dict[str, int] = field(default_factory=dict)
-    """Number of things that the listing passed over, by the reason."""
 
     def __post_init__(self) -> None:
         self._failed_before = set(self.store.failures())
@@ -56,9 +55,10 @@ class Spread:
             if self._missing(self._work_through(alone, tools)):
                 self._give_up(alone)
         note_places(self.store, self.out, {}, ending.gone if prune else [])
-        self.skipped |= ending.skipped
         usable = self._listed - len(self._failed)
-        return Outcome(self._worked, usable, self._changed, self._moved, ending.gone)
+        changed, gone = tuple(self._changed), tuple(ending.gone)
+        news = News(changed, self._moved, gone, prune, dict(ending.skipped))
+        return Outcome(self._worked, usable, news)
 
     def _work_through(self, listed: Listed, tools: Tools) -> Ending:
         self._listed = self._done = self._returned = 0

@@ -12,7 +12,8 @@ from PIL import Image
 from heap.base.files import file_stem, inside, replacing
 from heap.base.timing import timed
 from heap.config import ORIGINALS
-from heap.discovery.listed import Outcome, Work, note_places
+from heap.discovery.listed import Work, note_places
+from heap.discovery.outcome import News, Outcome
 from heap.images import ImageError, Limits, Picture, decode_bytes
 from heap.images.decode import read
 from heap.images.failures import Failure
@@ -75,9 +76,8 @@ def work_on_stream(work: Work, pairs: Iterator[Pair], *, prune: bool) -> Outcome
     gone = streamed.gone(stored)
     note_places(work.store, work.out, {}, gone if prune else [])
     failed = {failure.key for failure in work.store.failures()}
-    return Outcome(
-        streamed.worked, len(streamed.keys - failed), changed=streamed.changed, gone=gone
-    )
+    news = News(changed=tuple(streamed.changed), gone=tuple(gone), pruned=prune)
+    return Outcome(streamed.worked, len(streamed.keys - failed), news)
 
 
 class _UntilError(Iterator[Pair]):
