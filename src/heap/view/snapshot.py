@@ -16,10 +16,11 @@ from heap.store import schema
 from heap.store.checked import CheckedObjects
 from heap.store.columns import embedding_dim, read_rows
 from heap.store.database import Table, reading
+from heap.store.reader import damage_of
 from heap.store.records import Finished
 from heap.store.rejected import is_rejected
 from heap.store.rows import to_finished
-from heap.store.store import RunStore, damage_of
+from heap.store.store import RunStore
 
 _IMAGE = [
     *("key", "status", "width", "height", "digest", "checksum"),
