@@ -20,7 +20,7 @@ Act = Callable[["Page"], object]
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TASK, _THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
 """Names in Chromium's traces of a task, and of the thread that must be free to answer."""
-_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+_PAINT = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)[0]"
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.browsing import chromium, tasks_in
+from benchmarks.browsing import measure_steps
 from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread, run_heap
 from benchmarks.links import link_photos
 from benchmarks.report import Row, about_data, about_encoder, markdown
@@ -22,12 +22,14 @@ from heap.store import schema
 from heap.store.store import RunStore
 from heap.view.gallery import GALLERY
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 SIZES = (500, 2000, 10_000)
 ADDED = 10
 """Photos that are added to a run that is finished."""
 _LIMIT = 1.1
 """How many times the memory of the smallest run the largest may take for `heap discover`."""
-_PAINT = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)[0]"
 
 
 def bench(
@@ -128,15 +130,14 @@ def _rows(originals: Sequence[Path], count: int, model: str, work: Path) -> list
 
 def _opened(page: Path) -> Row:
     """First paint and longest task of the page when it is opened from the disk."""
-    with chromium() as browser:
-        tab = browser.new_page(viewport={"width": 1400, "height": 900})
-        browser.start_tracing(page=tab, categories=["toplevel"])
+
+    def load(tab: "Page") -> None:
         tab.goto(f"{page.resolve().as_uri()}#/images")
         tab.wait_for_selector(".photo", state="attached")
-        tab.wait_for_timeout(500)
-        painted = tab.evaluate(_PAINT)
-        longest = max(wall for wall, _ in tasks_in(browser.stop_tracing()))
-    return {"mb": page.stat().st_size / 1e6, "first_paint_ms": painted, "longest_ms": longest}
+
+    (opened,) = measure_steps(load, {}, 0)
+    times = {name: opened[name] for name in ("first_paint_ms", "longest_ms")}
+    return {"mb": page.stat().st_size / 1e6} | times
 
 
 def table(report: Report) -> str:
