@@ -22,6 +22,7 @@ from servers import serving
 from store_writer import CONFIG, record, write
 
 from heap.serving import patience
+from heap.serving.live import Ending
 from heap.serving.searching import UPLOAD
 from heap.store.records import Finished
 from heap.store.store import RunStore
@@ -189,9 +190,8 @@ def test_f48_clients_that_are_silent_or_take_nothing_are_sent_away(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x" * int(scope["path"][1:])})
 
-    config = uvicorn.Config(
-        answer, http=patience.PatientProtocol, lifespan="off", log_level="critical"
-    )
+    http = patience.protocol_until(Ending())
+    config = uvicorn.Config(answer, http=http, lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = listener.getsockname()
@@ -204,6 +204,29 @@ def test_f48_clients_that_are_silent_or_take_nothing_are_sent_away(
         time.sleep(1)
         assert received(deaf) < 50_000_000
         assert httpx.get(f"http://127.0.0.1:{place[1]}/3").text == "xxx"
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_connection_that_comes_while_it_ends_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was accepted before the end, and is seen after all others were told to close."""
+    monkeypatch.setattr(patience, "SILENT_SECONDS", 600)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    ending = Ending()
+    http_until_end = patience.protocol_until(ending)
+    config = uvicorn.Config(answer, http=http_until_end, lifespan="off", log_level="critical")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = listener.getsockname()
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        ending.begin()
+        assert received(socket.create_connection(place, timeout=60)) == 0
         server.should_exit = True
         thread.join()
 

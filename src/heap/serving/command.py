@@ -46,13 +46,13 @@ class Serving:
     ) -> None:
         import uvicorn
 
-        from heap.serving.patience import PatientProtocol
+        from heap.serving.patience import protocol_until
 
         self.address = address
         # No websockets: there are none in the application. On Ctrl+C, answers that are being sent
         # have three seconds to end. Headers of proxies are our own business.
         config = uvicorn.Config(
-            app, http=PatientProtocol, ws="none", log_level="warning", server_header=False,
+            app, http=protocol_until(ending), ws="none", log_level="warning", server_header=False,
             timeout_graceful_shutdown=3, root_path=root_path, proxy_headers=False,
         )  # fmt: skip
 

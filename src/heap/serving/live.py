@@ -57,11 +57,16 @@ class Ending:
         """Let all streams end."""
         self._events().set()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has come."""
+        return self._event is not None and self._event.is_set()
+
     async def wait(self, seconds: float) -> bool:
         """Wait for the end, but no longer than that; returns whether it has come."""
         with move_on_after(seconds):
             await self._events().wait()
-        return self._events().is_set()
+        return self.has_begun
 
     def _events(self) -> Event:
         # Made in the loop that waits for it.

@@ -5,13 +5,19 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from heap.serving.live import Ending
+
 SILENT_SECONDS = 15.0
 """Seconds for the head of a request to come, and for a client to take some more of an answer."""
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP protocol that ends connections without a request, or on which no answer is taken."""
+    """HTTP protocol that ends connections without a request, or on which no answer is taken.
 
+    Classes made by `protocol_until` know the end of their application.
+    """
+
+    ending: Ending
     _head: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
 
@@ -19,6 +25,10 @@ class PatientProtocol(H11Protocol):
         """Begin to wait for the head of a request."""
         super().connection_made(transport)
         self._wait_for_head()
+        if self.ending.has_begun:
+            # It was accepted before the end, but is seen only after uvicorn has told all to close:
+            # browsers keep such a connection open without a request, and it would be waited for.
+            self.shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting while only a part of a head has come."""
@@ -50,6 +60,11 @@ class PatientProtocol(H11Protocol):
 
     def _wait_for_head(self) -> None:
         self._head = self.loop.call_later(SILENT_SECONDS, self.transport.abort)
+
+
+def protocol_until(ending: Ending) -> type[PatientProtocol]:
+    """Return the protocol of an application with this end."""
+    return type("Protocol", (PatientProtocol,), {"ending": ending})
 
 
 def _stop(timer: asyncio.TimerHandle | None) -> None:
