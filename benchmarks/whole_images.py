@@ -24,7 +24,7 @@ VARIANTS = {
     "whitened": "the same, whitened by what was seen in fitting",
 }
 RESTARTS = 4
-"""Restarts of k-means, as many as `heap categories` has."""
+"""Restarts of k-means."""
 
 
 def describe_all(

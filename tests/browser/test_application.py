@@ -204,9 +204,8 @@ def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
         rename(editor, {1: "mine"})
     open_page(page, address)
     page.get_by_role("button", name="Sort again").click()
-    page.get_by_text("as many as fit best").click()
     page.get_by_label("Number of categories").fill("6")
-    page.get_by_role("button", name="Make them again").click()
+    page.get_by_role("button", name="Make these 6 categories").click()
     expect(page.locator(".strips .strip")).to_have_count(6, timeout=60_000)
     assert "mine" in [each.name for each in heap.open(run).categories]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import heap
 from heap.store import index
 from heap.store.editing import Editor
 
@@ -153,6 +154,20 @@ class TestSearch:
         assert (exact[0], exact[2]) == (0, "")
         found = [{hit["id"] for hit in json.loads(text)} for text in (out, exact[1], without[1])]
         assert found[0] == found[1] == found[2]
+
+    def test_a_preview_shows_what_again_would_make(self, main: Main, run: Path) -> None:
+        categories(main, run, "--k", 2, "--name", "2=boxes")
+        before = heap.open(run).objects.to_pandas()["category"].tolist()
+        code, out, err = main("categories", run, "--preview", "--k", 1, "--json")
+        assert (code, err) == (0, "")
+        told = json.loads(out)
+        assert (len(told["categories"]), told["lost"]) == (1, ["boxes"])
+        assert heap.open(run).objects.to_pandas()["category"].tolist() == before
+        code, _, err = main("categories", run, "--preview", "--k", 1)
+        assert f"{told['moved']} objects would leave" in err
+        assert "without a category are the names boxes" in err
+        code, _, err = main("categories", run, "--preview", "--again")
+        assert (code, "--preview changes nothing" in err) == (2, True)
 
     def test_the_table_names_categories(self, main: Main, run: Path) -> None:
         categories(main, run, "--k", 2, "--name", "1=balls")

@@ -1,45 +1,40 @@
 """Clustering of vectors: which belong together, what is typical, and what fits into no cluster.
 
-Unit vectors are clustered by k-means; vectors far from the middle of their cluster are kept apart.
-This is no part of the published method, and neither is the choice of the number of clusters.
+Unit vectors are clustered by cuts of a merge tree; vectors far from the middle of their cluster are
+kept apart. This is no part of the published method, and neither is the choice of the number of
+clusters.
 """
 
-import warnings
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from heap.base.forked import compute_after_fork
+from heap.categories.tree import LEAVES, Vectors, tree_of
 from heap.store.columns import unit_vectors
 
 CRITERION = (
     "the largest number whose mean silhouette, by cosine, of at most 2000 objects, is at least "
-    "0.9 of the best; where the best is below 0.25, among the numbers that leave no more than "
-    "sqrt(2 n) of the n objects to a category on average"
+    "0.9 of the best; where the best is below 0.25, the root of the number of objects"
 )
 """Rule for the number of clusters where nobody says it. Two clusters often have the best silhouette
 by a hair; more are made, because people merge categories more easily than they split them. A best
 silhouette below 0.25 says that there is no substantial structure (Kaufman and Rousseeuw, "Finding
-groups in data", 1990), so that it is no reason for few and large clusters: of 545 objects in photos
-of animals it would make two."""
+groups in data", 1990), so that it is no reason for any number: then there are as many categories to
+look through as objects in each of them."""
 _WEAK = 0.25
 """Best silhouette below which it says nothing of how many clusters there are."""
 _AS_GOOD = 0.9
 """Share of the best silhouette that is as good."""
 _SCORED = 2000
 """Vectors that a silhouette is computed of: its cost grows with their square."""
-_MANY = 20_000
-"""Vectors above which each step of k-means sees only a part of them, to be quick."""
 _MOST = 96
 """Clusters that are tried at most; by hand there may be more."""
 _GROWTH = 1.4
 """Factor from one number of clusters that is tried to the next."""
 _NEAR = 0.5
 """Share of a cluster's median similarity below which a vector is kept apart."""
-
-Vectors = Float32[np.ndarray, "vector dim"]
 
 
 @dataclass(frozen=True)
@@ -67,17 +62,17 @@ def cluster(vectors: Vectors, count: int | None, seed: int = 0) -> Clusters:
     The same vectors in the same order give the same clusters.
     """
     unit = unit_vectors(vectors)
+    # A cut of a tree that has not many more leaves would be nothing but these leaves.
+    tree = tree_of(vectors, max(LEAVES, 2 * (count or 0)), seed)
     if count is not None:
-        return _to_clusters(unit, _label_by_k_means(unit, count, seed))
-    tried = {number: _label_by_k_means(unit, number, seed) for number in numbers_to_try(len(unit))}
-    silhouette = {number: _mean_silhouette(unit, labels, seed) for number, labels in tried.items()}
-    if max(silhouette.values()) < _WEAK:
-        small = [number for number in tried if len(unit) / number <= sqrt(2 * len(unit))]
-        silhouette = {number: silhouette[number] for number in small or [max(tried)]}
-    best = max(silhouette.values())
-    # A negative best times 0.9 is more than itself, and no number would be good enough.
-    as_good = min(best, _AS_GOOD * best)
-    return _to_clusters(unit, tried[max(n for n, value in silhouette.items() if value >= as_good)])
+        return _to_clusters(unit, tree.cut(count))
+    cuts = {number: tree.cut(number) for number in numbers_to_try(len(unit))}
+    silhouettes = _mean_silhouettes(unit, cuts, seed)
+    best = max(silhouettes.values())
+    if best < _WEAK:
+        return _to_clusters(unit, tree.cut(min(_MOST, max(2, round(sqrt(len(unit)))))))
+    good = (number for number, value in silhouettes.items() if value >= _AS_GOOD * best)
+    return _to_clusters(unit, cuts[max(good)])
 
 
 def numbers_to_try(vectors: int) -> list[int]:
@@ -108,29 +103,22 @@ def match_clusters(
     return {int(news[row]): int(olds[col]) for row, col in pairs if common[row, col]}
 
 
-def _label_by_k_means(unit: Vectors, count: int, seed: int) -> Int64[np.ndarray, " vector"]:
-    # scikit-learn takes half a second to import, and a run is opened far more often than sorted.
-    from sklearn.cluster import KMeans, MiniBatchKMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    compute_after_fork()
-    kind = MiniBatchKMeans if len(unit) > _MANY else KMeans
-    with warnings.catch_warnings():
-        # It warns of equal vectors, which can make fewer clusters than were asked for.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = kind(min(count, len(unit)), n_init=4, random_state=seed).fit(unit)
-    return np.asarray(fitted.labels_, dtype=np.int64)
-
-
-def _mean_silhouette(unit: Vectors, labels: Int64[np.ndarray, " vector"], seed: int) -> float:
-    if not 2 <= len(np.unique(labels)) < len(unit):
-        return -1.0
-    sample = np.random.default_rng(seed).permutation(len(unit))[:_SCORED]
-    if not 2 <= len(np.unique(labels[sample])) < len(sample):
-        return -1.0
+def _mean_silhouettes(
+    unit: Vectors, cuts: dict[int, Int64[np.ndarray, " vector"]], seed: int
+) -> dict[int, float]:
+    """Mean silhouette of each cut; -1 where it has one cluster only, or one for every vector."""
     from sklearn.metrics import silhouette_score
 
-    return float(silhouette_score(unit[sample], labels[sample], metric="cosine"))
+    sample = np.random.default_rng(seed).permutation(len(unit))[:_SCORED]
+    # Of the same vectors for all cuts: their distances are most of the work.
+    apart = np.maximum(1 - unit[sample] @ unit[sample].T, 0)
+    np.fill_diagonal(apart, 0)
+    return {
+        number: float(silhouette_score(apart, labels[sample], metric="precomputed"))
+        if 2 <= len(np.unique(labels[sample])) < len(sample)
+        else -1.0
+        for number, labels in cuts.items()
+    }
 
 
 def _to_clusters(unit: Vectors, labels: Int64[np.ndarray, " vector"]) -> Clusters:

@@ -4,12 +4,15 @@ Categories are numbered from 1, and numbers are never used again. An object that
 the category 0; one that was found after the last sorting has none yet.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int64
 
+from heap.categories.groups import group_prototypes
 from heap.categories.titles import title_of
 from heap.results import Compared
 from heap.store import schema
@@ -39,6 +42,8 @@ class Category(Compared):
     """Ids of the members nearest to the prototype, nearest first."""
     prototype: Float32[np.ndarray, " dim"] = field(repr=False)
     """Mean direction of the members that it was made of."""
+    group: int
+    """Number of the group of similar categories that it is in, see `heap.categories.groups`."""
 
     @property
     def title(self) -> str:
@@ -63,10 +68,19 @@ def categories(store: RunStore) -> list[Category]:
     with reading(store.run):
         members = objects.read(columns, "category > 0 AND NOT rejected")
         rows = table.to_arrow().to_pylist()
+    return list_categories(rows, members)
+
+
+def list_categories(rows: Iterable[Mapping[str, Any]], members: pa.Table) -> list[Category]:
+    """The categories of some rows, by number, with their members: id, category and similarity."""
     category_of = members["category"].to_numpy()
     similarity = members["similarity"].to_numpy()
+    in_order = sorted(rows, key=lambda row: int(row["id"]))
+    prototypes = np.array([row["prototype"] for row in in_order], dtype=np.float32)
     listed = []
-    for row in sorted(rows, key=lambda row: int(row["id"])):
+    for row, prototype, group in zip(
+        in_order, prototypes, group_prototypes(prototypes).tolist(), strict=True
+    ):
         mine = np.flatnonzero(category_of == row["id"])
         listed.append(
             Category(
@@ -76,7 +90,8 @@ def categories(store: RunStore) -> list[Category]:
                 size=len(mine),
                 coherence=float(similarity[mine].mean()) if len(mine) else float("nan"),
                 typical=_typical(members["id"], similarity, mine),
-                prototype=np.asarray(row["prototype"], dtype=np.float32),
+                prototype=prototype,
+                group=group,
             )
         )
     return listed

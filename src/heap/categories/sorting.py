@@ -1,7 +1,8 @@
-"""Sorting: categories are made, and objects that have none get theirs."""
+"""Sorting: categories are made, or shown as they would be, and objects get theirs."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float32, Int64
 
 from heap.base.errors import InputError
 from heap.categories.cluster import CRITERION, Clusters, cluster, match_clusters
-from heap.categories.listing import NONE
+from heap.categories.listing import NONE, Category, list_categories
 from heap.categories.members import Members, sample_members, stored_objects
 from heap.store import schema
 from heap.store.columns import to_vectors, unit_vectors
@@ -23,6 +24,20 @@ MOST = 100_000
 of ten million objects the embeddings of all would be 15 GB."""
 _LAST_SEED = 2**32 - 1
 """Largest seed that scikit-learn takes."""
+
+
+@dataclass(frozen=True)
+class ProposedCategories:
+    """Categories as they would be if they were made again."""
+
+    categories: list[Category]
+    """By number; one that continues a category of now has its number and name."""
+    apart: int
+    """Objects that would fit into no category."""
+    moved: int
+    """Objects that would leave the category that they are in now."""
+    lost: list[str]
+    """Names that no category would have any more."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +68,15 @@ def read_prototypes(store: RunStore) -> Prototypes | None:
     if table is None:
         return None
     with reading(store.run):
-        listed = table.to_arrow().sort_by("id")
-    prototypes = np.array(listed["prototype"].to_pylist(), dtype=np.float32)
-    return Prototypes(listed["id"].to_numpy(), Clusters(prototypes, listed["least"].to_numpy()))
+        return _to_prototypes(table.to_arrow().sort_by("id").to_pylist())
+
+
+def _to_prototypes(rows: Sequence[Mapping[str, Any]]) -> Prototypes:
+    vectors, least = (
+        np.array([row[name] for row in rows], dtype=np.float32) for name in ("prototype", "least")
+    )
+    numbers = np.array([row["id"] for row in rows], dtype=np.int64)
+    return Prototypes(numbers, Clusters(vectors, least))
 
 
 def sort_objects(
@@ -76,10 +97,7 @@ def sort_objects(
         InputError: if there are fewer than two objects, or too few for `count`, or if `count` is
             given where there are categories and not `again`, or is below 1, or `seed` is none.
     """
-    if isinstance(count, int) and count < 1:
-        raise InputError(f"{count} categories cannot be made; ask for 1 or more, or for auto")
-    if not 0 <= seed <= _LAST_SEED:
-        raise InputError(f"seed {seed} cannot be used; give one from 0 to {_LAST_SEED}")
+    _check(count, seed)
     store = editor.store
     table = store.find(schema.CATEGORIES)
     stored_objects(store)
@@ -100,6 +118,42 @@ def sort_objects(
     if count_sorted:
         editor.refresh_index()
     return count_sorted
+
+
+def preview_categories(
+    store: RunStore, count: int | Literal["auto"] = "auto", *, seed: int = 0
+) -> ProposedCategories:
+    """Return the categories that `sort_objects` would make with `again`; nothing is changed.
+
+    They are of at most `MOST` objects.
+
+    Raises:
+        InputError: as `sort_objects` does.
+    """
+    _check(count, seed)
+    table = store.find(schema.CATEGORIES)
+    old = [] if table is None else table.to_arrow().to_pylist()
+    used = sample_members(store, MOST)
+    if (prototypes := read_prototypes(store)) is not None:
+        before = np.where(used.categories < 0, prototypes.sort(used.vectors)[0], used.categories)
+        used = replace(used, categories=before)
+    rows = _make_rows(used, old, None if count == "auto" else count, seed)
+    numbers, similarity = _to_prototypes(rows).sort(used.vectors)
+    members = pa.table({"id": used.ids, "category": numbers, "similarity": similarity})
+    kept = {row["id"] for row in rows}
+    return ProposedCategories(
+        categories=list_categories(rows, members),
+        apart=int((numbers == NONE).sum()),
+        moved=int(((used.categories >= 0) & (used.categories != numbers)).sum()),
+        lost=[row["name"] for row in old if row["name"] and row["id"] not in kept],
+    )
+
+
+def _check(count: int | Literal["auto"] | None, seed: int) -> None:
+    if isinstance(count, int) and count < 1:
+        raise InputError(f"{count} categories cannot be made; ask for 1 or more, or for auto")
+    if not 0 <= seed <= _LAST_SEED:
+        raise InputError(f"seed {seed} cannot be used; give one from 0 to {_LAST_SEED}")
 
 
 def _make_rows(

@@ -17,9 +17,11 @@ from heap.cli.reading import Seed
 if TYPE_CHECKING:
     from heap.categories.inspection import Odd
     from heap.categories.listing import Category
+    from heap.categories.sorting import ProposedCategories
     from heap.run import Run
     from heap.store.index import Index
 
+_COLUMNS = ("category", "group", "name", "rejected", "objects", "coherence", "most typical")
 _TYPICAL = 3
 """Members of a category that are named in a line."""
 _DIGITS = 19
@@ -32,6 +34,7 @@ def categories(
     *,
     k: int | Literal["auto"] | None = None,
     again: bool = False,
+    preview: Annotated[bool, Parameter(negative=())] = False,
     name: Annotated[list[str] | None, Parameter(negative=())] = None,
     merge: Annotated[list[str] | None, Parameter(negative=())] = None,
     reject: Annotated[list[int] | None, Parameter(negative=())] = None,
@@ -54,9 +57,11 @@ def categories(
     Args:
         run: Folder or URL of a run.
         k: How many categories to make, or auto: the largest number whose silhouette is nearly the
-            best; where objects form no clear groups, many and small ones.
+            best; where objects form no clear groups, as many as there are objects in each.
         again: Make the categories again; those that share their members with one of before keep
             its number and name.
+        preview: Only show the categories that --again would make, with --k or without it, and what
+            that would change.
         name: Name a category: 3=dog; 3= takes the name away.
         merge: Make one category of several: 4,7 makes 7 part of 4.
         reject: This category is no object; it is left out of exports.
@@ -68,11 +73,16 @@ def categories(
         as_json: Print the categories as JSON on standard output.
     """
     names, groups = _names(name or []), _groups(merge or [])
-    wanted = [k, again, name, merge, reject, restore]
-    if undo + redo + history + any(wanted) > 1:
+    corrections = [again, name, merge, reject, restore]
+    if undo + redo + history + any([k, *corrections]) > 1:
         raise InputError("--undo, --redo and --history stand alone; give one of them at a time")
+    if preview and (undo or redo or history or any(corrections)):
+        raise InputError("--preview changes nothing; give only --k and --seed with it")
     from heap.run import Run
 
+    if preview:
+        _print_preview(Run(run).preview_categories(k or "auto", seed=seed), as_json=as_json)
+        return
     if history:
         _print_history(Run(run), as_json=as_json)
         return
@@ -98,13 +108,23 @@ def categories(
         listed = [_as_json(category) for category in edited.categories]
         print_json({"categories": listed, "apart": edited.apart})
         return
-    print_table(
-        ("category", "name", "rejected", "objects", "coherence", "most typical"),
-        map(_row, edited.categories),
-    )
+    print_table(_COLUMNS, map(_row, edited.categories))
     err_console.print(f"{edited.sorted} objects sorted, {edited.apart} in no category")
     if edited.gallery is not None:
         err_console.print(f"Open {edited.gallery}")
+
+
+def _print_preview(proposed: "ProposedCategories", *, as_json: bool) -> None:
+    if as_json:
+        listed = [_as_json(category) for category in proposed.categories]
+        told = {"apart": proposed.apart, "moved": proposed.moved, "lost": proposed.lost}
+        print_json({"categories": listed} | told)
+        return
+    print_table(_COLUMNS, map(_row, proposed.categories))
+    lost = f"; without a category are the names {', '.join(proposed.lost)}" if proposed.lost else ""
+    err_console.print(
+        f"{proposed.moved} objects would leave their category, {proposed.apart} be in none{lost}"
+    )
 
 
 def _print_history(run: "Run", *, as_json: bool) -> None:
@@ -249,7 +269,8 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 def _as_json(category: "Category") -> dict[str, Any]:
     return {
-        "id": category.id, "name": category.name, "rejected": category.rejected,
+        "id": category.id, "group": category.group, "name": category.name,
+        "rejected": category.rejected,
         "size": category.size, "coherence": round(category.coherence, 4),
         "typical": category.typical,
     }  # fmt: skip
@@ -257,8 +278,9 @@ def _as_json(category: "Category") -> dict[str, Any]:
 
 def _row(category: "Category") -> tuple[str, ...]:
     return (
-        str(category.id), category.name, "rejected" if category.rejected else "",
-        str(category.size), f"{category.coherence:.2f}" if category.size else "",
+        str(category.id), str(category.group), category.name,
+        "rejected" if category.rejected else "", str(category.size),
+        f"{category.coherence:.2f}" if category.size else "",
         ", ".join(category.typical[:_TYPICAL]),
     )  # fmt: skip
 

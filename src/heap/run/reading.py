@@ -6,13 +6,14 @@ from functools import partial
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float32
 
 from heap.base.errors import InputError
 from heap.base.numbers import box_of, text, whole_number
+from heap.base.progress import OnProgress, silent
 from heap.categories.listing import Category, categories
 from heap.config import DiscoverConfig, from_dict
 from heap.results import ImageResult
@@ -28,8 +29,10 @@ from heap.store.store import RunStore
 from heap.store.texts import is_storable, quote
 
 if TYPE_CHECKING:
+    from heap.categories.sorting import ProposedCategories
     from heap.images import Picture
     from heap.model.heap import Heap
+    from heap.store.difference import RunDifference
 
 _SHOWN = 6
 """Images that a notebook shows of a run."""
@@ -175,6 +178,40 @@ class RunReader:
             return nearest(self.store, vector, wanted, where=where, without=without, exact=exact)
         edges = None if box is None else box_of(box)
         return nearest(self.store, self._embed(image, edges), wanted, where=where, exact=exact)
+
+    def preview_categories(
+        self, count: SupportsIndex | Literal["auto"] = "auto", *, seed: SupportsIndex = 0
+    ) -> "ProposedCategories":
+        """Categories that `edit_categories(count=count, again=True)` would make; nothing changes.
+
+        The first call grows the merge tree of the objects, seconds for 10,000 of them; it is kept
+        in memory, so that other numbers of categories are shown at once.
+
+        Raises:
+            InputError: if they cannot be made, saying why.
+            StoreError: if the store is damaged.
+        """
+        from heap.categories.sorting import preview_categories
+
+        wanted: int | Literal["auto"] = "auto"
+        if count != "auto":
+            wanted = whole_number("count", count)
+        return preview_categories(self.store, wanted, seed=whole_number("seed", seed))
+
+    def difference(
+        self, other: "RunReader", *, on_progress: OnProgress = silent
+    ) -> "RunDifference":
+        """What another run of the same photos has, and this one has not, or not so.
+
+        Photos are matched by the content of their files, and objects by their masks; see
+        `heap.store.difference`.
+
+        Raises:
+            StoreError: if a store is damaged.
+        """
+        from heap.store.difference import difference
+
+        return difference(self.store, other.store, on_progress)
 
     def embed(self, key: str, boxes: Iterable[Any]) -> Float32[np.ndarray, "box dim"]:
         """Embeddings of boxes of an image of the run, by its model; boxes are as in `search`.

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
+from heap.categories.listing import Category
 from heap.store.condition import LENGTH
+from heap.store.difference import PhotoDifference
 from heap.store.search import Hit
 from heap.view.contents import ObjectPlaces
 
@@ -30,11 +32,40 @@ class CategoryAnswer(BaseModel):
     title: str
     """The name, or the text that stands for it."""
     rejected: bool
+    group: int
+    """Number of the group of similar categories that it is in."""
     size: int
     coherence: float | None
     """Mean cosine of the members with the prototype; null without members."""
     typical: list[str]
     """Objects nearest to the prototype, nearest first."""
+
+    @classmethod
+    def from_category(cls, category: Category) -> "CategoryAnswer":
+        """Return the answer for a category."""
+        return cls(
+            id=category.id,
+            name=category.name,
+            title=category.title,
+            rejected=category.rejected,
+            group=category.group,
+            size=category.size,
+            coherence=category.coherence if category.size else None,
+            typical=list(category.typical),
+        )
+
+
+class PreviewAnswer(BaseModel):
+    """Categories as they would be if they were made again."""
+
+    categories: list[CategoryAnswer]
+    """By number; one that continues a category of now has its number and name."""
+    apart: int
+    """Objects that would fit into no category."""
+    moved: int
+    """Objects that would leave the category that they are in now."""
+    lost: list[str]
+    """Names that no category would have any more."""
 
 
 class ObjectAnswer(BaseModel):
@@ -122,6 +153,72 @@ class InspectionAnswer(StateAnswer):
     """Keys of images of the same content, or nearly, in groups."""
     unusual: list[str] = []
     """Objects that are least like any other, most unusual first."""
+
+
+class RunCard(BaseModel):
+    """A run among several; its own interface is below `/runs/NAME/`."""
+
+    name: str
+    images: int = 0
+    """Images that were worked on to the end."""
+    objects: int = 0
+    failed: int = 0
+    model: str = ""
+    encoder: str = ""
+    changed: str | None = None
+    """Time of the last write, UTC, in ISO 8601; null: not known."""
+    thumbnails: list[str] = []
+    """Names of a few images that have objects."""
+    reason: str = ""
+    """Reason why it cannot be opened; empty if it can."""
+
+
+class SeenAnswer(BaseModel):
+    """An object of one of two runs."""
+
+    index: int
+    """Place among the objects of its image, rejected ones included."""
+    box: Box
+    iou: float | None
+    """Intersection over union with the same object of the other run; null: only this one has it."""
+
+
+class PhotoDifferenceAnswer(BaseModel):
+    """A photo of two runs."""
+
+    keys: tuple[str, str]
+    """Its name in each of them."""
+    width: int
+    height: int
+    change: float
+    """Number of objects that only one has, and the sum of 1 - IoU of those of both."""
+    objects: tuple[list[SeenAnswer], list[SeenAnswer]]
+    """Those of each run."""
+
+    @classmethod
+    def from_photo(cls, photo: PhotoDifference) -> "PhotoDifferenceAnswer":
+        """Return the answer for a photo."""
+        first, second = (
+            [SeenAnswer(index=each.index, box=each.box, iou=each.iou) for each in side]
+            for side in photo.objects
+        )
+        return cls(
+            keys=photo.keys, width=photo.width, height=photo.height, change=photo.change,
+            objects=(first, second),
+        )  # fmt: skip
+
+
+class DifferenceAnswer(StateAnswer):
+    """Difference between two runs of the same photos."""
+
+    both: int = 0
+    """Objects of both, in the photos of both."""
+    only: tuple[int, int] = (0, 0)
+    """Objects that only the first, and only the second has."""
+    alone: tuple[list[str], list[str]] = ([], [])
+    """Photos that only the first, and only the second has."""
+    photos: list[PhotoDifferenceAnswer] = []
+    """Photos of both, most changed first."""
 
 
 class EntryAnswer(BaseModel):

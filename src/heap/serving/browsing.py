@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from heap.serving.answers import CategoryAnswer, EntryAnswer
+from heap.serving.answers import CategoryAnswer, EntryAnswer, PreviewAnswer
 from heap.serving.sending import Send
 from heap.serving.served import ServedRun
 from heap.serving.wording import run_name, without_folders
@@ -21,6 +21,8 @@ from heap.view.contents import (
 from heap.view.snapshot import Snapshot
 
 router = APIRouter(prefix="/api", tags=["browse"])
+MOST_CATEGORIES = 1000
+"""Most categories that can be asked for in the browser."""
 
 
 async def served_run(request: Request) -> ServedRun:
@@ -61,18 +63,29 @@ def categories(served: Served) -> list[CategoryAnswer]:
     """The categories by number; none before the objects were sorted."""
     with reading(served.run):
         listed = served.collection.categories
-    return [
-        CategoryAnswer(
-            id=category.id,
-            name=category.name,
-            title=category.title,
-            rejected=category.rejected,
-            size=category.size,
-            coherence=category.coherence if category.size else None,
-            typical=list(category.typical),
-        )
-        for category in listed
-    ]
+    return list(map(CategoryAnswer.from_category, listed))
+
+
+@router.get("/categories/preview")
+async def preview(
+    served: Served, count: Annotated[int | None, Query(ge=1, le=MOST_CATEGORIES)] = None
+) -> PreviewAnswer:
+    """The categories that `POST /api/categories/sort` would make `again`; nothing is changed.
+
+    Without a `count` as many as fit best. The first answer takes seconds where there are many
+    objects.
+    """
+    return await served.looking.take(_preview, served, count)
+
+
+def _preview(served: ServedRun, count: int | None) -> PreviewAnswer:
+    proposed = served.collection.preview_categories(count or "auto")
+    return PreviewAnswer(
+        categories=list(map(CategoryAnswer.from_category, proposed.categories)),
+        apart=proposed.apart,
+        moved=proposed.moved,
+        lost=proposed.lost,
+    )
 
 
 @router.get("/history")
@@ -98,6 +111,7 @@ def _about(served: ServedRun, now: Snapshot) -> About:
     encoder = without_folders(str(features.get("encoder", "")), served.run)
     changing = {
         "read_only": served.read_only,
+        "is_one_of_several": served.is_one_of_several,
         "searchable": served.searchable,
         "version": "-".join(map(str, now.versions)),
     }

@@ -50,10 +50,13 @@ class ServedRun:
         *,
         encoder: str | None = None,
         read_only: bool = False,
+        is_one_of_several: bool = False,
     ) -> None:
         self.run = collection.store.run
         self.read_only = read_only
         """Whether changes and exports are refused."""
+        self.is_one_of_several = is_one_of_several
+        """Whether the application has a page of other runs, too."""
         self.collection = collection
         self.gallery = GalleryKeeper(collection.store)
         self._model, self._encoder = model, encoder

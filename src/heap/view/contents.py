@@ -40,6 +40,8 @@ class About(BaseModel):
     outdated: int
     """Objects whose embedding is of an earlier mask."""
     read_only: bool = True
+    is_one_of_several: bool = False
+    """Whether there is a page of several runs above this one."""
     searchable: bool = False
     """Whether it is known where the model of the run is."""
     version: str = ""
@@ -55,6 +57,8 @@ class CategoryTitle(BaseModel):
     title: str
     """The name, or the text that stands for it."""
     rejected: bool
+    group: int
+    """Number of the group of similar categories that it is in."""
 
 
 class ImageColumns(BaseModel):

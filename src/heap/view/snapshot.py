@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int64
 
 from heap.base.errors import StoreError
+from heap.categories.groups import group_prototypes
 from heap.categories.titles import title_of
 from heap.store import schema
 from heap.store.checked import CheckedObjects
@@ -42,6 +43,8 @@ class Title:
     title: str
     """The name, or the text that stands for it."""
     rejected: bool
+    group: int
+    """Number of the group of similar categories that it is in."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +186,12 @@ def _read_objects(stored: CheckedObjects | None, keys: pa.ChunkedArray) -> pa.Ta
 
 
 def _read_titles(table: Table) -> tuple[Title, ...]:
-    kept = read_rows(table, ["id", "name", "rejected"]).sort_by("id").to_pylist()
+    columns = ["id", "name", "rejected", "prototype"]
+    kept = read_rows(table, columns).sort_by("id").to_pylist()
+    groups = group_prototypes(np.array([row["prototype"] for row in kept], dtype=np.float32))
     return tuple(
-        Title(row["id"], row["name"], title_of(row["id"], row["name"]), row["rejected"])
-        for row in kept
+        Title(row["id"], row["name"], title_of(row["id"], row["name"]), row["rejected"], group)
+        for row, group in zip(kept, groups.tolist(), strict=True)
     )
 
 

@@ -36,6 +36,19 @@ def test_categories_are_those_of_the_collection(reader: TestClient, found_run: P
         assert each["coherence"] == pytest.approx(wanted.coherence)
 
 
+def test_a_preview_is_that_of_the_collection(reader: TestClient, found_run: Path) -> None:
+    told, wanted = (
+        get(reader, "categories/preview", count=3),
+        heap.open(found_run).preview_categories(3),
+    )
+    assert [each["id"] for each in told["categories"]] == [each.id for each in wanted.categories]
+    assert [each["size"] for each in told["categories"]] == [c.size for c in wanted.categories]
+    assert (told["apart"], told["moved"], told["lost"]) == (wanted.apart, wanted.moved, [])
+    assert len(get(reader, "categories/preview")["categories"]) >= 2
+    refused = reader.get("/api/categories/preview", params={"count": 999})
+    assert (refused.status_code, "cannot make 999" in refused.json()["detail"]) == (400, True)
+
+
 def test_contents_are_those_of_the_store(reader: TestClient, found_run: Path) -> None:
     told, run = get(reader, "contents"), heap.open(found_run)
     results = list(run.results())

@@ -4,9 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from properties import examples
+from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import adjusted_rand_score
 
 from heap.categories.cluster import Clusters, cluster, match_clusters, numbers_to_try
+from heap.categories.groups import group_prototypes
+from heap.categories.tree import tree_of
 from heap.store.columns import unit_vectors
 
 
@@ -95,3 +98,45 @@ def test_nearest_prototype_by_hand() -> None:
     found, similarity = clusters.assign(np.array([[3, 1], [1, 3], [0, -1]], dtype=np.float32))
     assert found.tolist() == [0, -1, -1]
     np.testing.assert_allclose(similarity, [3 / 10**0.5, 3 / 10**0.5, 0], rtol=1e-5)
+
+
+def test_the_tree_is_that_of_scipy() -> None:
+    """Without steps of k-means a cut is one of Ward's hierarchy."""
+    unit = unit_vectors(np.random.default_rng(2).normal(size=(120, 6)).astype(np.float32))
+    tree = tree_of(unit)
+    for count in (1, 2, 7, 40, 120):
+        part = np.arange(120)
+        for kept, gone in tree.merges[: 120 - count]:
+            part[part == gone] = kept
+        peer = fcluster(linkage(unit.astype(np.float64), "ward"), count, "maxclust")
+        assert adjusted_rand_score(part, peer) == 1
+
+
+def test_leaves_of_many_vectors_weigh_as_much_as_they_hold() -> None:
+    vectors, truth = blobs((300, 200, 100), noise=0.05)
+    tree = tree_of(vectors, leaves=30)
+    assert tree.counts.sum() == 600
+    assert len(tree.counts) <= 30
+    np.testing.assert_allclose(
+        (tree.means * tree.counts[:, None]).sum(axis=0),
+        unit_vectors(vectors).sum(axis=0),
+        rtol=1e-3,
+    )
+    assert adjusted_rand_score(tree.cut(3), truth) == 1
+
+
+def test_a_cut_has_the_number_that_is_asked_for() -> None:
+    vectors, _ = blobs((40, 60, 25))
+    tree = tree_of(vectors)
+    for count in (1, 2, 9, 50, 125):
+        assert len(np.unique(tree.cut(count))) == count
+
+
+def test_groups_bring_like_categories_together() -> None:
+    directions = np.eye(4)[[3, 1, 0, 1, 2, 0, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]]
+    noise = 0.1 * np.random.default_rng(3).normal(size=(16, 4))
+    groups = group_prototypes(unit_vectors((directions + noise).astype(np.float32)))
+    # By their first members: 3, 1, 0, 2 along the axes.
+    assert groups.tolist() == [1, 2, 3, 2, 4, 3, 4, 1, 3, 2, 4, 1, 3, 2, 4, 1]
+    # Few are seen at a glance.
+    assert group_prototypes(np.eye(8, dtype=np.float32)).tolist() == [1] * 8

@@ -9,7 +9,7 @@ from heap.base.errors import InputError
 from heap.categories import sorting
 from heap.categories.edit import merge, move_objects, reject, reject_objects, rename
 from heap.categories.listing import Category, categories
-from heap.categories.sorting import sort_objects
+from heap.categories.sorting import preview_categories, sort_objects
 from heap.store import checked, schema
 from heap.store.editing import Editor
 from heap.store.store import RunStore
@@ -124,6 +124,32 @@ class TestSorting:
         assert names["a"][0] == 1
         # 3 was used once.
         assert {names["c"][0], names["d"][0]} == {4, 5}
+
+    def test_a_preview_is_what_sorting_again_makes_and_changes_nothing(self, run: Path) -> None:
+        sort(run, 3)
+        with Editor(run) as editor:
+            rename(editor, {1: "most", 2: "some", 3: "few"})
+        before = category_of(run)
+        proposed = preview_categories(RunStore.open(run), 2)
+        assert category_of(run) == before
+        sort(run, 2, again=True)
+        assert [each.name for each in proposed.categories] == ["most", "some"]
+        for mine, theirs in zip(proposed.categories, found(run), strict=True):
+            assert (mine.id, mine.name, mine.size, mine.typical, mine.group) == (
+                theirs.id, theirs.name, theirs.size, theirs.typical, theirs.group
+            )  # fmt: skip
+            np.testing.assert_allclose(mine.prototype, theirs.prototype, rtol=1e-6)
+        after = category_of(run)
+        assert proposed.moved == sum(after[id] != before[id] for id in after)
+        assert proposed.apart == sum(not number for number in after.values())
+        assert proposed.lost == ["few"]
+
+    def test_a_preview_counts_new_objects_where_sorting_would_put_them(self, run: Path) -> None:
+        sort(run, 3)
+        add(run, {"d": around(X, 3, 7)})
+        assert preview_categories(RunStore.open(run), 3).moved == 0
+        with pytest.raises(InputError, match="0 categories cannot be made"):
+            preview_categories(RunStore.open(run), 0)
 
     def test_too_few_objects(self, tmp_path: Path) -> None:
         add(tmp_path, {"a": np.zeros((0, 3), dtype=np.float32)})

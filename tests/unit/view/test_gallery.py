@@ -177,8 +177,8 @@ def test_objects_say_what_category_they_are_in(run: Path) -> None:
     sort_into(run, {1: "ring & disc", 2: ""}, {"a.jpg#0": 1, "a.jpg#1": 2, "d.jpg#0": 0})
     data = Page(run).data("contents")
     assert data["categories"] == [
-        {"id": 1, "name": "ring & disc", "title": "ring & disc", "rejected": False},
-        {"id": 2, "name": "", "title": "category-2", "rejected": False},
+        {"id": 1, "name": "ring & disc", "title": "ring & disc", "rejected": False, "group": 1},
+        {"id": 2, "name": "", "title": "category-2", "rejected": False, "group": 1},
     ]
     assert data["objects"]["category"] == [1, 2, 0, -1, -1]
 

@@ -212,7 +212,8 @@ export function focused() {
 
 // Where an arrow leads: [board, place]; to the first in view if nothing has the focus.
 export function afterArrow(key) {
-  const here = focused(), filled = allBoards().filter(({ items }) => items.length);
+  const here = focused(), filled = allBoards().filter(({ items, bed }) => items.length && bed.checkVisibility())
+    .sort((a, b) => (a.bed.compareDocumentPosition(b.bed) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   if (!here) {
     const first = filled.find((board) => board.bed.getBoundingClientRect().bottom > barHeight());
     if (!first || !["ArrowRight", "ArrowDown"].includes(key)) return null;

@@ -1,27 +1,33 @@
-// All categories, a row of objects for each, to be named, merged and rejected.
+// All categories, a row of objects for each, or coarser a row for each group of similar ones; to be
+// named, merged and rejected.
 
 import { strip } from "./board.js";
-import { categoryKind, nameField, openSorting, rejectCategories, sortNew } from "./correcting.js";
+import { categoryKind, nameField, rejectCategories, sortNew } from "./correcting.js";
 import { button, categoriesIn, corrects, el, objectsIn, part } from "./dom.js";
-import { filterOf } from "./filters.js";
-import { layerSwitches, orderField } from "./looks.js";
+import { filterOf, objectFilter } from "./filters.js";
+import { go, layerSwitches, orderField } from "./looks.js";
 import { filterTools } from "./narrowing.js";
-import { APART, matching, ORDERS, run, UNSORTED } from "./run.js";
+import { APART, groupsOf, matching, ORDERS, run, tellGroup, UNSORTED } from "./run.js";
 import { setSelected } from "./selection.js";
+import { openSorting } from "./sorting.js";
 import { isGallery } from "./source.js";
 import { tiles } from "./tiles.js";
 
+const LEVELS = { "": "Fine", coarse: "Coarse" };
+
 export function showCategories(main, wanted) {
   const count = el("p", { class: "soft", role: "status" }), tools = el("span", { class: "tools" });
-  const list = el("div", { class: "strips" }), link = el("a", { class: "all", href: "#/rejected" });
+  const grouped = el("div"), flat = el("div"), list = el("div", { class: "strips" }, grouped, flat), link = el("a", { class: "all", href: "#/rejected" });
   const rejected = el("details", { class: "rejected" }, el("summary", {}, "Rejected"), el("p", {}, link));
   const field = orderField(ORDERS, wanted.order ?? "similarity");
-  main.append(el("div", { class: "line sticky" }, ...filterTools(wanted), field, tools,
+  const levels = el("div", { class: "tabs", role: "group", "aria-label": "Level of the categories" });
+  main.append(el("div", { class: "line sticky" }, levels, ...filterTools(wanted), field, tools,
     el("span", { class: "push" }), layerSwitches()), count, list, rejected);
-  const strips = new Map(); // by the number of the category
+  const strips = new Map(); // by the number of the category, or the id of the group
+  const sections = new Map(); // of groups, by their ids
 
   function update(wanted) {
-    const { order = "similarity" } = wanted;
+    const { order = "similarity", level = "" } = wanted;
     const { categories, groups, about } = run;
     field.value = order;
     tools.replaceChildren(...about.read_only || !categories.length ? [] : [
@@ -32,26 +38,55 @@ export function showCategories(main, wanted) {
     if (!categories.length) {
       for (const each of strips.values()) each.remove();
       strips.clear();
+      sections.clear();
+      levels.hidden = true;
       count.textContent = "";
       list.replaceChildren(invitation());
       return;
     }
-    list.querySelector(".empty")?.remove();
+    if (!flat.isConnected) list.replaceChildren(grouped, flat);
     const special = [groups.get(APART), groups.get(UNSORTED)].filter(({ members }) => members.length);
     const taken = categories.filter((category) => category.rejected);
     // What was moved elsewhere leaves a category without a name or a member behind.
     const standing = categories.filter(({ rejected, name, members }) => !rejected && (name || members.length));
-    showStrips([...standing, ...special], list, wanted, order);
+    const parts = groupsOf(standing), isCoarse = level === "coarse" && parts.length > 1;
+    levels.hidden = parts.length < 2;
+    levels.replaceChildren(...Object.entries(LEVELS).map(([name, text]) => button(text, () => go({ level: name }),
+      { "aria-pressed": String((name === "coarse") === isCoarse) })));
+    const isSectioned = parts.length > 1 && !isCoarse;
+    showSections(isSectioned ? parts : []);
+    for (const group of isSectioned ? parts : []) showStrips(group.categories, sections.get(group.id).bed, wanted, order);
+    showStrips([...isSectioned ? [] : isCoarse ? parts : standing, ...special], flat, wanted, order);
     showStrips(taken, rejected, wanted, order);
     const single = run.objects.filter((object) => object.rejected).length;
     rejected.hidden = isGallery || !(taken.length || single);
     link.hidden = !single;
     link.textContent = `${objectsIn(single)}, one by one`;
-    const visible = [...strips.values()].filter(({ element }) => element.parentNode === list && !element.hidden);
-    const objects = visible.flatMap(({ board }) => board.items), named = visible.filter(({ id }) => id > 0);
-    const all = run.objects.filter(({ out }) => !out).length;
+    const visible = [...strips.values()].filter(({ element }) => list.contains(element) && !element.hidden);
+    for (const { element, bed } of sections.values()) element.hidden = [...bed.children].every((child) => child.hidden);
+    const objects = visible.flatMap(({ board }) => board.items), shown = new Set(objects.map(({ category }) => category.id));
+    const all = run.objects.filter(({ out }) => !out).length, named = standing.filter(({ id }) => shown.has(id));
     count.textContent = `${part(objects.length, all, objectsIn)} in ${
-      part(named.length, standing.length, categoriesIn)}`;
+      part(isCoarse ? named.length : visible.filter(({ id }) => id > 0).length, standing.length, categoriesIn)}`;
+  }
+
+  // A part of the page for each group, in their order, before what is in no category.
+  function showSections(groups) {
+    for (const [id, { element, bed }] of sections) if (!groups.some((group) => group.id === id)) {
+      showStrips([], bed, {}, "");
+      element.remove();
+      sections.delete(id);
+    }
+    for (const group of groups) {
+      if (!sections.has(group.id)) {
+        const head = el("header", { class: "line" }), bed = el("div");
+        sections.set(group.id, { head, bed, element: el("section", { class: "group" }, head, bed) });
+      }
+      const { element, head } = sections.get(group.id);
+      element.setAttribute("aria-label", group.title);
+      head.replaceChildren(...headOfGroup(group));
+    }
+    inOrder(grouped, groups.map(({ id }) => sections.get(id).element));
   }
 
   function showStrips(groups, place, wanted, order) {
@@ -64,12 +99,23 @@ export function showCategories(main, wanted) {
       let one = strips.get(group.id);
       if (one && one.element.parentNode !== place) { one.remove(); one = null; }
       if (!one) strips.set(group.id, one = stripOf(group, place));
-      one.show(group, matching(group.members, wanted, order), narrowed);
+      const isMixed = group.categories && order === "similarity";
+      one.show(group, isMixed ? group.members.filter(objectFilter(wanted)) : matching(group.members, wanted, order), narrowed);
     }
+    inOrder(place, groups.map(({ id }) => strips.get(id).element));
   }
 
   update(wanted);
   return update;
+}
+
+// Puts elements in order without touching those that are: what is moved is scrolled back.
+function inOrder(place, elements) {
+  for (const [at, element] of elements.entries()) {
+    if (element.parentNode !== place) place.append(element);
+    const before = elements[at - 1];
+    if (before && !(before.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING)) before.after(element);
+  }
 }
 
 function stripOf({ id }, place) {
@@ -84,11 +130,21 @@ function stripOf({ id }, place) {
       element.hidden = narrowed && !members.length;
       element.setAttribute("aria-label", group.title);
       // A name that is being written stays.
-      if (!head.contains(document.activeElement)) head.replaceChildren(...headOf(group, members.length));
+      if (!head.contains(document.activeElement)) head.replaceChildren(...group.categories ? headOfGroup(group) : headOf(group, members.length));
       board.title = group.title;
       board.show(members);
     },
   };
+}
+
+function headOfGroup(group) {
+  const ids = group.categories.map(({ id }) => id);
+  return [
+    el("h2", {}, el("bdi", {}, group.title)),
+    el("p", { class: "soft" }, tellGroup(group)),
+    !run.about.read_only && button("Select them", () => setSelected(categoryKind, ids, true),
+      { class: "link", "aria-label": `Select the categories of ${group.title}` }),
+  ].filter(Boolean);
 }
 
 function headOf(group, shown) {

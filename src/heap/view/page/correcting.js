@@ -1,6 +1,6 @@
 // What a person changes: names, merged and rejected categories, rejected objects.
 
-import { button, categoriesIn, corrects, el, find, number, objectsIn } from "./dom.js";
+import { button, categoriesIn, corrects, el, find, objectsIn } from "./dom.js";
 import { exportCategories, exportObjects } from "./exporting.js";
 import { undoThis } from "./history.js";
 import { APART, correct, meant, run } from "./run.js";
@@ -122,34 +122,3 @@ async function rename({ id, name }, field) {
 }
 
 export const sortNew = () => change("categories/sort", {}, () => "The new objects have a category now");
-
-export function openSorting() {
-  const sheet = find("sort-sheet"), { length } = run.categories;
-  const auto = el("input", { type: "checkbox", checked: true });
-  const count = el("input", {
-    type: "number", min: 2, max: 1000, value: Math.max(2, length || 8), disabled: true,
-    "aria-label": "Number of categories",
-  });
-  auto.addEventListener("change", () => { count.disabled = auto.checked; });
-  const start = el("button", { class: "strong" }, length ? "Make them again" : "Sort");
-  const form = el("form", { method: "dialog" },
-    el("h2", { id: "sort-title" }, "Sort the objects into categories"),
-    el("p", { class: "soft" }, length
-      ? "A category that shares its members with one of before keeps its number and name."
-      : "It takes a moment where there are many objects."),
-    el("label", { class: "row" }, auto, "as many as fit best"),
-    el("label", { class: "row" }, count, "categories"),
-    el("div", { class: "buttons" }, button("Cancel", () => sheet.close(), { class: "quiet" }), start));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    start.disabled = true;
-    const wanted = { count: auto.checked ? "auto" : Number(count.value), again: length > 0 };
-    const done = await attempt(() => correct("categories/sort", wanted));
-    start.disabled = false;
-    if (!done) return;
-    sheet.close();
-    say(`${number(done.categories.length, "category was", "categories were")} made`, "good", undoThis());
-  });
-  sheet.replaceChildren(form);
-  sheet.showModal();
-}

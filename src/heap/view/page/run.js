@@ -1,6 +1,6 @@
 // The run as it was last read: its images, objects and categories, and how it is corrected.
 
-import { kept } from "./dom.js";
+import { categoriesIn, kept, objectsIn } from "./dom.js";
 import { objectFilter } from "./filters.js";
 import { reason } from "./live.js";
 import { isDrawn, readContents, Refused, tell } from "./source.js";
@@ -81,6 +81,21 @@ export function matching(objects, wanted, order) {
   if (order === "name") chosen.sort((a, b) => a.image.row - b.image.row || a.place - b.place);
   return chosen.sort(ORDERS[order]?.[1] ?? byTypical);
 }
+
+// Groups of similar categories, from those in `categories`, in the order of their first ones. The
+// members of a group are the most typical of each of its categories in turn.
+export function groupsOf(categories) {
+  const parts = Map.groupBy(categories, ({ group }) => group);
+  return [...parts].sort(([a], [b]) => a - b).map(([number, inside]) => {
+    const names = inside.map(({ name }) => name).filter(Boolean), more = inside.length - Math.min(3, names.length);
+    const title = names.length ? `${names.slice(0, 3).join(", ")}${more ? ` and ${more} more` : ""}` : `Group ${number}`;
+    const turns = inside.flatMap(({ members }) => members.map((object, turn) => ({ object, turn })));
+    const members = turns.sort((a, b) => a.turn - b.turn).map(({ object }) => object);
+    return { id: `group-${number}`, title, categories: inside, members, coherence: null };
+  });
+}
+
+export const tellGroup = ({ categories, members }) => `${categoriesIn(categories.length)}, ${objectsIn(members.length)}`;
 
 // Categories that a text may mean: `first` are those that Enter takes before a new one of this
 // name, its own title at the head, then titles that begin with it; `last` only contain it, or have
