@@ -42,6 +42,7 @@ BASES: dict[tuple[str, ...], Line] = {
     ("map",): ["run"],
     ("search",): ["run", "--object", "a#0"],
     ("inspect",): ["run"],
+    ("diff",): ["run", "run"],
     ("export",): ["run", "--format", "coco", "--out", "out"],
     ("serve",): ["missing"],
     ("fit",): ["photos", "--out", "out", "--encoder", "encoder", "--resolution", "32",

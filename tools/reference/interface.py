@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from writing import WRITTEN, code, table
 
+from heap.serving import several
 from heap.serving.app import PARTS
 
 HEAD = """# HTTP interface
@@ -15,6 +16,9 @@ who may ask, and what the limits are. An answer that is no success is JSON with 
 value that cannot be used, 404 nothing there, 409 the run has changed since, or another process
 writes to it, 410 and 422 an image or a request that cannot be used, 503 come again.
 
+Where several runs are served, the requests about a run are below `/runs/NAME`, such as
+`/runs/NAME/api/run`; `/api/runs` and `/api/difference` are there only.
+
 """
 Schema = dict[str, Any]
 
@@ -22,7 +26,7 @@ Schema = dict[str, Any]
 def page() -> str:
     """Return the page."""
     app = FastAPI(title="heap serve")
-    for part in PARTS:
+    for part in (*PARTS, several):
         app.include_router(part.router)
     about = app.openapi()
     text = WRITTEN + HEAD

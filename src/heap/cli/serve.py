@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def serve(
     run: str,
     /,
-    *,
+    *others: str,
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=0, lte=65535))] = 8750,
     allow_host: Annotated[list[str] | None, Parameter(negative=())] = None,
@@ -29,13 +29,17 @@ def serve(
 ) -> None:
     """Look at a run in the browser: browse, search, correct and export it.
 
+    Of several runs, or of a folder of runs, there is a page of all, and two of the same photos can
+    be compared there.
+
     What is renamed, merged and rejected is written to the run at once. Another process may go on
     discovering into it. The HTTP interface is described at /docs. Ctrl+C ends it.
 
     Example: heap serve RUN --browser
 
     Args:
-        run: Folder or URL of a run, see `heap discover`.
+        run: Folder or URL of a run, see `heap discover`, or a folder of such folders.
+        others: More of them.
         host: Address to listen at; by default only this machine reaches it. With 0.0.0.0 others do
             too, if they open the address that is printed: it has a token, without which nothing is
             answered. With it, one sees all images and may change the run.
@@ -53,21 +57,25 @@ def serve(
     """
     from heap.serving.command import serve as serve_run
 
+    whole = ", ".join((run, *others))
+
     def say_address(address: "Address") -> None:
+        docs = f"{address.url}/docs"
         err_console.print(
-            f"{run} is at {address.page}, its HTTP interface at {address.url}/docs; Ctrl+C ends it"
+            f"{whole} is at {address.page}, its HTTP interface at {docs}; Ctrl+C ends it"
         )
         if proxy:
             path = f"{root_path.rstrip('/')}/?token={address.token}"
             err_console.print(f"Through the proxy it is at the address of that, with {path}")
         if address.token:
             err_console.print(
-                f"Whoever has this address sees all images of {run}"
+                f"Whoever has this address sees all images of {whole}"
                 f"{'' if read_only else ' and may change it'}; it is valid until heap serve ends."
             )
 
     serve_run(
         run,
+        *others,
         host=host,
         port=port,
         allow_hosts=allow_host or (),

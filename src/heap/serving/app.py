@@ -1,8 +1,8 @@
 """The application: routes, errors, and the pages that it comes with."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -35,12 +35,14 @@ from heap.serving import (
     masking,
     pictures,
     searching,
+    several,
 )
 from heap.serving.access import Access
 from heap.serving.exporting import Exporter
 from heap.serving.guard import Guard
 from heap.serving.live import Ending
 from heap.serving.served import ServedRun, StaleError
+from heap.serving.several import Runs, find_runs
 from heap.serving.wording import message_of
 from heap.view.gallery import PAGE
 
@@ -53,8 +55,7 @@ _TEXT_BYTES = 2**20
 
 
 def make_app(
-    run: Path | str,
-    *,
+    *runs: Path | str,
     model: str | None = None,
     encoder: str | None = None,
     access: Access | None = None,
@@ -63,41 +64,82 @@ def make_app(
     urls: bool = False,
     ending: Ending | None = None,
 ) -> ASGIApp:
-    """Make the application for a run; without `access` for this machine only.
+    """Make the application for a run, or for several; without `access` for this machine only.
 
-    `ending` is told when the application ends, before its connections are closed.
+    Of several, and of a folder of runs, there is a page of all, and each run is at `/runs/NAME/`,
+    as a single one is at `/`; they are opened when they are first asked for. `ending` is told when
+    the application ends, before its connections are closed.
 
     Photos are read where they were, or below the folder `photos`; from URLs only with `urls`.
 
     Raises:
-        InputError: if `photos` is no folder.
-        StoreError: if there is no run, or a damaged one, or one of a newer schema version.
+        InputError: if `photos` is no folder, or `model` or `encoder` is given for several runs.
+        StoreError: if there is no run, or a single one is damaged, or of a newer schema version.
         BusyError: if it is of an earlier version, and another process is writing there.
     """
     load_drawing()
-    served = ServedRun(
-        Run(run, photos=photos, urls=urls), model, encoder=encoder, read_only=read_only
-    )
+    ending = ending or Ending()
+    places = find_runs(runs)
+    is_single = len(runs) == 1 and list(places.values()) == list(runs)
+    if not is_single and (model or encoder):
+        raise InputError("the models of several runs cannot be named; serve one run at a time")
+
+    def serve(place: Path | str) -> ServedRun:
+        collection = Run(place, photos=photos, urls=urls)
+        return ServedRun(
+            collection, model, encoder=encoder, read_only=read_only,
+            is_one_of_several=not is_single,
+        )  # fmt: skip
+
+    def make(served: ServedRun) -> FastAPI:
+        return _make_run_app(served, ending)
+
+    app = make(serve(runs[0])) if is_single else _make_start(Runs(places, serve, make))
+    return Guard(app, access or Access.at("127.0.0.1"))
+
+
+def _make_run_app(served: ServedRun, ending: Ending) -> FastAPI:
+    app = _make(_keep_gallery, "A run of heap: what was found in unlabelled images.", "index.html")
+    app.state.served = served
+    app.state.exporter = Exporter()
+    app.state.ending = ending
+    for part in PARTS:
+        app.include_router(part.router)
+    return app
+
+
+def _make_start(runs: Runs) -> FastAPI:
+    """Make the application of the page of all runs, with those of the runs below it."""
+    app = _make(_close_runs, "Runs of heap: what was found in unlabelled images.", "start.html")
+    app.state.runs = runs
+    app.include_router(several.router)
+    app.mount("/runs/{name}", runs)
+    return app
+
+
+def _make(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], description: str, page: str
+) -> FastAPI:
+    """Make an application with a page, the files of pages, and answers to errors."""
     app = FastAPIOffline(
-        lifespan=_keep_gallery,
+        lifespan=lifespan,
         redoc_url=None,
         title="heap serve",
-        description="A run of heap: what was found in unlabelled images.",
+        description=description,
         version=version("heap"),
         max_body_size=_TEXT_BYTES,
     )
-    app.state.served = served
-    app.state.exporter = Exporter()
-    app.state.ending = ending or Ending()
-    for part in PARTS:
-        app.include_router(part.router)
     app.add_exception_handler(HeapError, _explain)
     app.add_exception_handler(RequestValidationError, _explain_invalid)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _admit_failure)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
-    app.add_api_route("/", _page, include_in_schema=False, response_class=FileResponse)
-    return Guard(app, access or Access.at("127.0.0.1"))
+
+    def show() -> FileResponse:
+        return FileResponse(PAGE / page, headers={"Cache-Control": "no-cache"})
+
+    app.add_api_route("/", show, include_in_schema=False, response_class=FileResponse)
+    return app
 
 
 @asynccontextmanager
@@ -108,8 +150,10 @@ async def _keep_gallery(app: FastAPI) -> AsyncIterator[None]:
     await to_thread.run_sync(served.gallery.close)
 
 
-def _page() -> FileResponse:
-    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+@asynccontextmanager
+async def _close_runs(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await to_thread.run_sync(app.state.runs.close)
 
 
 def _explain(request: Request, error: Exception) -> JSONResponse:
@@ -121,7 +165,8 @@ def _explain(request: Request, error: Exception) -> JSONResponse:
         status = 410 if error.stage == "read" else 422
     if status == 500:
         logger.error("%s", error)
-    answer = {"detail": message_of(cast(HeapError, error), request.app.state.served.run)}
+    served: ServedRun | None = getattr(request.app.state, "served", None)
+    answer = {"detail": message_of(cast(HeapError, error), "" if served is None else served.run)}
     if isinstance(error, StaleError):
         answer["version"] = error.version
     return JSONResponse(answer, status)

@@ -96,8 +96,7 @@ class Serving:
 
 
 def serve(
-    run: Path | str,
-    *,
+    *runs: Path | str,
     host: str = "127.0.0.1",
     port: SupportsIndex = 8750,
     allow_hosts: Iterable[str] = (),
@@ -111,7 +110,10 @@ def serve(
     urls: bool = False,
     on_ready: Callable[[Address], None] = lambda address: None,
 ) -> "Serving":
-    """Serve a run to browsers until Ctrl+C; `on_ready` gets the address when it can be opened.
+    """Serve a run, or several, to browsers until Ctrl+C.
+
+    `on_ready` gets the address when it can be opened. Of several runs, or of a folder of runs,
+    there is a page of all, and each is below it; two of them are compared there.
 
     While a loop of asyncio is running, as in a notebook, it does not wait: it returns at once, and
     `close` of what it returns ends it.
@@ -126,7 +128,8 @@ def serve(
     `photos`; those that came from URLs only with `urls`.
 
     Raises:
-        InputError: if `root_path` or an address of a proxy is none, the port cannot be had,
+        InputError: if there is no run, `model` or `encoder` is given for several of them,
+            `root_path` or an address of a proxy is none, the port cannot be had,
             `photos` is no folder, or the packages of the extra `serve` are not installed.
         StoreError: if there is no run, or a damaged one, or one of a newer version.
     """
@@ -142,12 +145,14 @@ def serve(
             f"heap serve needs {error.name}, which is not installed: pip install 'heap[serve]'"
         ) from error
 
+    if not runs:
+        raise InputError("give a run to be served")
     number, names = whole_number("port", port, 0, 65_535), list(allow_hosts)
     root_path, networks = clean_root_path(root_path), networks_of(proxies)
     access = Access.at(host, names, through_proxy=bool(networks))
     ending = Ending()
     app = make_app(
-        run,
+        *runs,
         model=model,
         encoder=encoder,
         access=access,

@@ -1,6 +1,7 @@
 """Guard around the application: access, security headers of all answers, and slow requests."""
 
 import asyncio
+import re
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import MutableHeaders
@@ -19,6 +20,8 @@ _DOCUMENTATION = (
     "script-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Policy of the pages of the documentation, which have scripts and styles inside."""
+_DESCRIPTION = re.compile(r"(/runs/[^/]+)?/docs(/oauth2-redirect)?")
+"""Paths of these pages."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -52,8 +55,7 @@ def _path_of(scope: Scope) -> str:
 
 
 def _with_headers(send: Send, path: str) -> Send:
-    documentation = path in ("/docs", "/docs/oauth2-redirect")
-    policy = _DOCUMENTATION if documentation else _OURS
+    policy = _DOCUMENTATION if _DESCRIPTION.fullmatch(path) else _OURS
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

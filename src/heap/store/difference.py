@@ -55,7 +55,7 @@ class PhotoDifference:
     def change(self) -> float:
         """Number of objects that only one run has, and the sum of 1 - IoU of those of both."""
         first, second = self.objects
-        alone = sum(each.iou is None for each in (*first, *second))
+        alone = float(sum(each.iou is None for each in (*first, *second)))
         return alone + sum(1 - each.iou for each in first if each.iou is not None)
 
 

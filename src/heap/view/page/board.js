@@ -210,6 +210,9 @@ export function focused() {
   return board ? { board, place: Number(element.dataset.place) } : null;
 }
 
+// Keys that lead from one place to another.
+export const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
+
 // Where an arrow leads: [board, place]; to the first in view if nothing has the focus.
 export function afterArrow(key) {
   const here = focused(), filled = allBoards().filter(({ items, bed }) => items.length && bed.checkVisibility())

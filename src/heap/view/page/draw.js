@@ -7,7 +7,7 @@ import { readDrawing } from "./source.js";
 export const COLOURS = 7;
 const BUDGET = 5; // milliseconds of each frame that drawing may take
 const MARGIN = 0.1, LEAST = 1 / 12; // of the box, and of the image: what a tile shows at least
-const held = new Map(); // by the key of an image: its drawing, and how many places show it
+const held = new Map(); // by the run and the key of an image: its drawing, and how many places show it
 const filled = new Map(); // by element: the drawing in it
 const waiting = new Map(); // by element: what draws it
 let pumping = false, made = 0;
@@ -35,9 +35,10 @@ function pump(end = performance.now() + BUDGET) {
 
 // After a mask was corrected there is another drawing, beside the one that is still shown.
 export function hold(image) {
-  let drawing = held.get(image.key);
+  const place = `${image.base ?? ""}${image.key}`;
+  let drawing = held.get(place);
   if (drawing?.version !== image.version) {
-    held.set(image.key, drawing = { ...readDrawing(image), key: image.key, version: image.version, users: 0 });
+    held.set(place, drawing = { ...readDrawing(image), key: place, version: image.version, users: 0 });
   }
   drawing.users += 1;
   return drawing;
@@ -92,8 +93,8 @@ export function outlines({ width, height }, objects) {
     class: "objects", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
     "aria-hidden": "true",
   }, svg("mask", { id, maskUnits: "userSpaceOnUse", ...whole }, svg("rect", { fill: "#fff", ...whole }), ...holes),
-  svg("rect", { class: "veil", mask: `url(#${id})`, ...whole }), ...objects.map(({ place, box: [x1, y1, x2, y2] }) => {
-    const group = svg("g", { class: `c${place % COLOURS}`, "data-place": place });
+  svg("rect", { class: "veil", mask: `url(#${id})`, ...whole }), ...objects.map(({ place, colour = place % COLOURS, box: [x1, y1, x2, y2] }) => {
+    const group = svg("g", { class: `c${colour}`, "data-place": place });
     group.append(svg("path", { class: "mask" }),
       svg("rect", { class: "box", x: x1, y: y1, width: x2 - x1, height: y2 - y1 }));
     return group;

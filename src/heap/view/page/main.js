@@ -1,6 +1,6 @@
 // Where the page begins: addresses, keys, dropped images, and what has changed meanwhile.
 
-import { afterArrow, allBoards, closeBoards, focused } from "./board.js";
+import { afterArrow, allBoards, ARROWS, closeBoards, focused } from "./board.js";
 import { showCategories } from "./categories.js";
 import { focusName } from "./correcting.js";
 import { narrowedTo } from "./filters.js";
@@ -26,7 +26,6 @@ const VIEWS = {
   image: showImage, file: showFile, map: showMap, review: showReview,
 };
 const PLACES = { c: "categories-link", i: "images-link", g: "map-link", e: "review" };
-const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
 const main = find("main"), places = new Map(); // how far each list was scrolled, by its address
 let shown = null; // the view: its name, its address, and what updates it
 let isLooked = false; // copies and unusual objects were looked for
@@ -94,8 +93,9 @@ function update() {
 }
 
 function announce() {
-  const { name, read_only: readOnly, searchable, encoder, sample_of: sampleOf } = run.about;
+  const { about } = run, { name, read_only: readOnly, searchable, encoder, sample_of: sampleOf } = about;
   find("name").textContent = document.title = name;
+  find("all-runs").hidden = !about.is_one_of_several;
   const sample = sampleOf && `a sample of ${number(sampleOf, "image")}: heap serve shows all`;
   const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder, sample].filter(Boolean).join(" · ");

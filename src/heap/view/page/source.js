@@ -56,7 +56,8 @@ export async function attempt(work, show = (reason) => say(reason, "bad")) {
   }
 }
 
-const picture = (kind, key) => `pictures/${kind}?${query({ key })}`;
+// `base` is the address of the run, where it is another than that of the page.
+const picture = (kind, { key, base = "" }) => `${base}pictures/${kind}?${query({ key })}`;
 const blockOf = (image) => find(`drawing-${image.row}`);
 
 // All but pictures and outlines. What is damaged in the store is not drawn, and left out.
@@ -81,17 +82,17 @@ export function readDrawing(image) {
       free: () => addresses.filter(Boolean).forEach((each) => URL.revokeObjectURL(each)),
     };
   }
-  const { key } = image, leaving = new AbortController();
+  const { key, base = "" } = image, leaving = new AbortController();
   let coming = null;
   return {
-    thumbnail: picture("thumbnail", key),
-    regions: picture("regions", key),
-    outlines: () => (coming ??= ask("outlines", { key }, { signal: leaving.signal })),
+    thumbnail: picture("thumbnail", image),
+    regions: picture("regions", image),
+    outlines: () => (coming ??= answer(fetch(`${base}api/outlines?${query({ key })}`, { signal: leaving.signal }))),
     free: () => leaving.abort(),
   };
 }
 
-export const photoOf = (image) => (isGallery ? null : picture("photo", image.key));
+export const photoOf = (image) => (isGallery ? null : picture("photo", image));
 
 // An address of a picture that came as text.
 export function asAddress(base64, type) {

@@ -122,7 +122,7 @@ function stage() {
     hint.textContent = "The photo is not where it was, or another one by now: this is its preview.";
   }, { once: true });
   listen(frame, world);
-  return el("div", { class: "stage-of" }, frame, el("div", { class: "below" }, hint, zoomIn(frame, world, shown.view)));
+  return el("div", { class: "stage-of" }, frame, el("div", { class: "below" }, hint, zoomIn([[frame, world]], { before: shown.view })));
 }
 
 function listObjects() {
