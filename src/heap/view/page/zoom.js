@@ -68,6 +68,8 @@ function press(event) {
   if (event.type === "pointerdown" && event.pointerType === "touch") fingers.set(event.pointerId, event);
   else if (event.type !== "pointerdown") fingers.delete(event.pointerId);
   if (event.type === "pointerdown" && event.button === 1) event.preventDefault();
+  // A drag goes on where the pointer has left the frame.
+  if (event.type === "pointerdown" && view.drags) event.currentTarget.setPointerCapture(event.pointerId);
 }
 
 function move(event) {
