@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from heap.base.errors import HeapError, StoreError
 from heap.base.progress import OnProgress
 from heap.serving.answers import DifferenceAnswer, PhotoDifferenceAnswer, RunCard
-from heap.serving.background import Background
+from heap.serving.background import OncePerVersion
 from heap.serving.served import ServedRun
 from heap.serving.wording import message_of, run_name, without_folders
 from heap.store import schema
@@ -67,7 +67,7 @@ class Runs:
         self._serve, self._make = serve, make
         self._served: dict[str, ServedRun] = {}
         self._apps: dict[str, FastAPI] = {}
-        self._differences: dict[tuple[str, str], Background[DifferenceAnswer]] = {}
+        self._differences: dict[tuple[str, str], OncePerVersion[DifferenceAnswer]] = {}
         self._lock = Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +103,7 @@ class Runs:
         with self._lock:
             if (first, second) not in self._differences and len(self._differences) >= _KEPT:
                 self._differences.pop(next(iter(self._differences)))
-            kept = self._differences.setdefault((first, second), Background(DifferenceAnswer))
+            kept = self._differences.setdefault((first, second), OncePerVersion(DifferenceAnswer))
         return kept.ask(one.run, f"{one.version} {other.version}", compute)
 
     def _app(self, name: str) -> FastAPI:
