@@ -96,6 +96,7 @@ function announce() {
   const { about } = run, { name, read_only: readOnly, searchable, encoder, sample_of: sampleOf } = about;
   find("name").textContent = document.title = name;
   find("all-runs").hidden = !about.is_one_of_several;
+  if (about.is_one_of_several) find("all-runs").href = "../../";
   const sample = sampleOf && `a sample of ${number(sampleOf, "image")}: heap serve shows all`;
   const objects = run.images.reduce((sum, { kept }) => sum + kept.length, 0);
   find("facts").textContent = [number(run.images.length, "image"), objectsIn(objects), encoder, sample].filter(Boolean).join(" · ");
