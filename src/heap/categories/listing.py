@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from heap.categories.groups import group_prototypes
 from heap.categories.titles import title_of
@@ -75,6 +75,9 @@ def list_categories(rows: Iterable[Mapping[str, Any]], members: pa.Table) -> lis
     """The categories of some rows, by number, with their members: id, category and similarity."""
     category_of = members["category"].to_numpy()
     similarity = members["similarity"].to_numpy()
+    # Two members are equally near to their mean but for rounding: with the digits that the page has
+    # they are in the same order here and there.
+    ranked = similarity.astype(np.float64).round(6)
     in_order = sorted(rows, key=lambda row: int(row["id"]))
     prototypes = np.array([row["prototype"] for row in in_order], dtype=np.float32)
     listed = []
@@ -89,7 +92,7 @@ def list_categories(rows: Iterable[Mapping[str, Any]], members: pa.Table) -> lis
                 rejected=row["rejected"],
                 size=len(mine),
                 coherence=float(similarity[mine].mean()) if len(mine) else float("nan"),
-                typical=_typical(members["id"], similarity, mine),
+                typical=_typical(members["id"], ranked, mine),
                 prototype=prototype,
                 group=group,
             )
@@ -98,7 +101,7 @@ def list_categories(rows: Iterable[Mapping[str, Any]], members: pa.Table) -> lis
 
 
 def _typical(
-    ids: pa.ChunkedArray, similarity: Float32[np.ndarray, " object"], mine: Int64[np.ndarray, " _"]
+    ids: pa.ChunkedArray, similarity: Float64[np.ndarray, " object"], mine: Int64[np.ndarray, " _"]
 ) -> tuple[str, ...]:
     """Ids of the most typical of the objects in the rows `mine`; equal ones in their order."""
     if len(mine) > TYPICAL:
