@@ -201,7 +201,7 @@ class RunReader:
     def difference(
         self, other: "RunReader", *, on_progress: OnProgress = silent
     ) -> "RunDifference":
-        """What another run of the same photos has, and this one has not, or not so.
+        """Difference between this run and another one of the same photos.
 
         Photos are matched by the content of their files, and objects by their masks; see
         `heap.store.difference`.
