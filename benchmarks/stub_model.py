@@ -22,7 +22,7 @@ def make_stub(folder: Path, photos: Sequence[Path]) -> Path:
     One that is there already is taken.
     """
     if not (folder / "model" / "config.json").exists():
-        _make_encoder(folder / "encoder")
+        write_encoder(folder / "encoder")
         fit(
             list(photos),
             folder / "model",
@@ -38,7 +38,8 @@ def make_stub(folder: Path, photos: Sequence[Path]) -> Path:
     return folder / "model"
 
 
-def _make_encoder(folder: Path) -> None:
+def write_encoder(folder: Path) -> None:
+    """Write a tiny vision transformer with random weights, always the same ones."""
     import torch
     from transformers import ViTConfig, ViTModel
 

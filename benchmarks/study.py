@@ -148,8 +148,8 @@ def find_study(name: str) -> Study | Evaluations:
 
 def reports() -> dict[str, Study]:
     """All studies that write a report, by name."""
-    found = {name: find_study(name) for name in study_names()}
-    return {name: study for name, study in found.items() if isinstance(study, Study)}
+    by_name = {name: find_study(name) for name in study_names()}
+    return {name: study for name, study in by_name.items() if isinstance(study, Study)}
 
 
 def _with_others(

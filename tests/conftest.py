@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
-from preprocessors import add_preprocessor
 from properties import examples
 from scipy.ndimage import gaussian_filter
 
@@ -124,24 +123,13 @@ def pictures(photos: Path) -> list["Picture"]:
 @pytest.fixture(scope="session")
 def encoder_folder(once: Once) -> Path:
     """A tiny vision transformer with random weights, as transformers saves it."""
-    return once("encoder", _make_encoder)
 
+    def make(folder: Path) -> None:
+        from benchmarks.stub_model import write_encoder
 
-def _make_encoder(folder: Path) -> None:
-    import torch
-    from transformers import ViTConfig, ViTModel
+        write_encoder(folder)
 
-    config = ViTConfig(
-        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48,
-        patch_size=8, image_size=64,
-    )  # fmt: skip
-    model = ViTModel(config, add_pooling_layer=False)
-    generator = torch.Generator().manual_seed(5)
-    for weight in model.parameters():
-        if weight.ndim > 1:
-            weight.data = 0.2 * torch.randn(weight.shape, generator=generator)
-    model.save_pretrained(folder)
-    add_preprocessor(folder)
+    return once("encoder", make)
 
 
 @pytest.fixture(scope="session")

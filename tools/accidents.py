@@ -131,7 +131,7 @@ def run(marked: list[Accident], sources: Path) -> dict[str, list[str | None]]:
 
 
 def outcome(messages: list[str | None]) -> str:
-    """How all the cases of a test ended."""
+    """End of all the cases of a test, in a word."""
     failures = [message for message in messages if message is not None]
     if not messages:
         return "not run"
@@ -160,7 +160,7 @@ def known() -> dict[str, dict[str, Any]]:
 
 
 def problems(marked: list[Accident], points: dict[str, int]) -> Iterator[str]:
-    """What is missing between points of each kind, tests and their noted outcomes."""
+    """Problems between points of each kind, tests and their noted outcomes."""
     noted = known()
     for kind, count in points.items():
         shown = {accident.point for accident in marked if accident.kind == kind}
@@ -193,7 +193,7 @@ def table(marked: list[Accident]) -> str:
 
 
 def ways(marked: list[Accident], points: list[dict[str, Any]]) -> str:
-    """What could not be done, with the tests and how these ended, and what has no such test."""
+    """Ways that could not be gone, with tests and how these ended, and those without a test."""
     lines = [
         f"## Ways in at {COMMIT}\n",
         "What users of Python, notebooks, other tools and other hosts could not do at that commit, "

@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> int:
     known = [number for group in faults.values() for number in group if number != "title"]
     shown = marked(ROOT / "tests")
     problems = [f"no test is marked {number}" for number in known if number not in shown]
-    problems += [f"{shown[each][0][1]} is marked {each}, which is no fault"
-                 for each in sorted(shown.keys() - set(known))]  # fmt: skip
+    problems += [f"{shown[number][0][1]} is marked {number}, which is no fault"
+                 for number in sorted(shown.keys() - set(known))]  # fmt: skip
     problems += [f"there is no test {name}" for name in missing([*points, *promises])]
     if [entry["promise"] for entry in promises] != promised():
         problems.append("the promises of README.md are not those of tools/faults.toml")
@@ -67,13 +67,13 @@ def main(arguments: list[str]) -> int:
 
 def marked(folder: Path) -> Tests:
     """The tests below a folder that are marked with a fault, in the order of files and lines."""
-    found: Tests = defaultdict(list)
+    tests: Tests = defaultdict(list)
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
                 for number in numbers(node):
-                    found[number].append((path.relative_to(ROOT).as_posix(), node.name))
-    return found
+                    tests[number].append((path.relative_to(ROOT).as_posix(), node.name))
+    return tests
 
 
 def numbers(test: ast.FunctionDef) -> Iterator[str]:

@@ -128,7 +128,7 @@ def write(rows: list[Row]) -> None:
 
 
 def summarised(rows: list[Row]) -> dict[str, int]:
-    """How many faults there are, and how they ended."""
+    """Number of the faults, and how they ended."""
     ends = Counter("caught" if row["caught"] else "equivalent" if row.get("why") else "left"
                    for row in rows)  # fmt: skip
     return {"mutants": len(rows)} | {end: ends[end] for end in ("caught", "equivalent", "left")}
@@ -200,7 +200,7 @@ def warm() -> None:
     from forking_server import THIRD_PARTY
 
     plugins = [entry.module for entry in entry_points(group="pytest11")]
-    for name in (*IMPORTED, *THIRD_PARTY, *(each for each in plugins if each not in UNUSED)):
+    for name in (*IMPORTED, *THIRD_PARTY, *(name for name in plugins if name not in UNUSED)):
         importlib.import_module(name)
     sys.path.pop(0)
     # What is compiled from now on is of use to all children, and to nobody else.

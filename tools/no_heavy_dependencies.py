@@ -44,9 +44,10 @@ def needs(name: str, extras: Collection[str]) -> list[str]:
     except PackageNotFoundError:
         return []
     return [
-        re.sub(r"[-_.]+", "-", each.name).lower()
-        for each in wanted
-        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+        re.sub(r"[-_.]+", "-", requirement.name).lower()
+        for requirement in wanted
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
     ]
 
 

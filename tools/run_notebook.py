@@ -47,7 +47,7 @@ def main() -> int:
         sys.stderr.write(f"{chosen.notebook}: {error}\n")
         return 1
     tidy(notebook)
-    if warned := [each.text for each in outputs(notebook) if each.get("name") == "stderr"]:
+    if warned := [output.text for output in outputs(notebook) if output.get("name") == "stderr"]:
         sys.stderr.write(f"{chosen.notebook} writes to standard error: {warned[0]}\n")
         return 1
     nbformat.write(notebook, chosen.out or chosen.notebook)
@@ -90,7 +90,7 @@ def tidy(notebook: NotebookNode) -> None:
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:
     """The outputs of all cells."""
-    return [each for cell in notebook.cells for each in cell.get("outputs", ())]
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
 
 
 def shrunk(data: bytes) -> NotebookNode:

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.cluster_processes import Driver, Machines
 from benchmarks.common import RUNS, images_in
+from benchmarks.links import link_photos
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.soak.rows import Rows
 from benchmarks.study import Measured, Study
@@ -44,9 +45,7 @@ def bench(
         repeats: How often each is run.
         work: Folder of the links and runs; delete it to begin anew.
     """
-    # Copied first, because hard links stay on one disk.
-    shutil.copytree(PHOTOS, work / "photos", dirs_exist_ok=True)
-    photos, rows = images_in(work / "photos"), Rows(work / "rows.jsonl")
+    photos, rows = images_in(PHOTOS), Rows(work / "rows.jsonl")
     # In turns, so that whatever else the machine does falls on all of them.
     wanted = [
         {"repeat": repeat, "images": count, "workers": workers}
@@ -56,10 +55,11 @@ def bench(
     ]
     done = [{name: row[name] for name in ("repeat", "images", "workers")} for row in rows.all]
     with Machines(max(WORKERS)) as machines:
-        for one in wanted:
-            if one not in done:
-                folder = _link(photos, one["images"], work / f"links-{one['images']}")
-                rows.add({**one, **_run(machines, folder, work / "run", model, one["workers"])})
+        for about in wanted:
+            if about not in done:
+                count, workers = about["images"], about["workers"]
+                folder = link_photos(photos, count, work / f"links-{count}")
+                rows.add(about | _run(machines, folder, work / "run", model, workers))
     return Measured(
         data=about_data("links to the demo photos", photos),
         encoder=about_encoder(Heap.from_pretrained(model)),
@@ -79,19 +79,19 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         )
         return float((longer - shorter) / (more - fewer))
 
-    one, two = WORKERS
+    few, many = WORKERS
     rates = {str(workers): 1 / of_an_image(workers, "seconds") for workers in WORKERS}
     cpu = {
         str(workers): {role: 1000 * of_an_image(workers, f"{role}_cpu") for role in ROLES}
         for workers in WORKERS
     }
     # The driver and Ray have cores of their own, and limit where they take longer than workers.
-    ratio = cpu[str(one)]["worker"] / max(
-        cpu[str(two)]["worker"] / two, cpu[str(two)]["driver"], cpu[str(two)]["ray"]
+    ratio = cpu[str(few)]["worker"] / max(
+        cpu[str(many)]["worker"] / many, cpu[str(many)]["driver"], cpu[str(many)]["ray"]
     )
     return {
         "images_per_second": rates,
-        "ratio_by_clock": rates[str(two)] / rates[str(one)],
+        "ratio_by_clock": rates[str(many)] / rates[str(few)],
         "cpu_ms_per_image": cpu,
         "ratio_by_processor": ratio,
         "passed": ratio >= GOAL,
@@ -118,17 +118,6 @@ def _run(machines: Machines, images: Path, run: Path, model: str, workers: int) 
         **{f"{role}_cpu": driver.cpu_seconds.get(role, 0.0) for role in ROLES},
         **{f"{role}_mb": driver.peak_mb[role] for role in ("driver", "worker")},
     }
-
-
-def _link(photos: list[Path], count: int, folder: Path) -> Path:
-    """Folder of so many hard links to the photos, in turns; others to one file are taken once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        photo = photos[number % len(photos)]
-        link = folder / f"{number:07d}{photo.suffix}"
-        if not link.exists():
-            link.hardlink_to(photo)
-    return folder
 
 
 STUDY = Study("cluster-v1", bench, summarise)

@@ -207,14 +207,14 @@ def _use(folder: Path, categories: int) -> Row:
             raise InputError(f"{folder} was searched without its index")
         least = hits["exact"][-1].similarity
         recalls.append(np.mean([hit.similarity >= least - 1e-6 for hit in hits["index"]]))
-    made = run_heap("categories", folder, "--k", str(categories), "--json")
+    done = run_heap("categories", folder, "--k", str(categories), "--json")
     return {
         "open_cpu_seconds": opened,
         "search_cpu_seconds": {name: total / QUERIES for name, total in seconds.items()},
         "recall": float(np.mean(recalls)),
-        "categories": len(json.loads(made.output)["categories"]),
-        "categories_cpu_seconds": made.cpu_seconds,
-        "categories_mb": made.peak_mb,
+        "categories": len(json.loads(done.output)["categories"]),
+        "categories_cpu_seconds": done.cpu_seconds,
+        "categories_mb": done.peak_mb,
     }
 
 

@@ -208,7 +208,7 @@ def discover_rows(model: Sequence[str], images: Sequence[Path], sources: Path | 
 
 
 def _discover(model: Sequence[str], images: Sequence[Path], sources: Path | None) -> dict[str, Any]:
-    """What a run printed as JSON, its stages if it is of this state, and its processor time."""
+    """Output of a run as JSON, its stages if it is of this state, and its processor time."""
     with TemporaryDirectory(dir=RUNS) as folder:
         options = ["--out", str(Path(folder).resolve() / "run"), "--json"]
         options += [] if sources else ["--profile"]

@@ -44,8 +44,8 @@ def _route(route: Schema) -> str:
     text = f"{route['description']}\n\n"
     parameters = route.get("parameters", ())
     rows = (
-        (code(each["name"]), each["in"], _kind(each["schema"]), _need(each), _said(each))
-        for each in parameters
+        (code(row["name"]), row["in"], _kind(row["schema"]), _need(row), _said(row))
+        for row in parameters
     )
     if parameters:
         text += table(("parameter", "in", "type", "default", ""), rows)
@@ -56,7 +56,7 @@ def _route(route: Schema) -> str:
         if status != "422":
             kinds = answer.get("content", {}).items()
             said = ", ".join(
-                f"{kind} {_kind(each.get('schema', {}))}".strip() for kind, each in kinds
+                f"{kind} {_kind(schema.get('schema', {}))}".strip() for kind, schema in kinds
             )
             text += f"Answer {status}: {said or 'no JSON'}.\n\n"
     return text
@@ -65,8 +65,8 @@ def _route(route: Schema) -> str:
 def _object(name: str, schema: Schema) -> str:
     needed = schema.get("required", ())
     rows = (
-        (code(key), _kind(each), _need({"required": key in needed, "schema": each}), _said(each))
-        for key, each in schema["properties"].items()
+        (code(key), _kind(value), _need({"required": key in needed, "schema": value}), _said(value))
+        for key, value in schema["properties"].items()
     )
     about = f"{schema['description']}\n\n" if "description" in schema else ""
     return f"### {name}\n\n{about}" + table(("key", "type", "default", ""), rows)
@@ -77,7 +77,7 @@ def _kind(schema: Schema) -> str:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "anyOf" in schema:
-        return " or ".join(_kind(each) for each in schema["anyOf"])
+        return " or ".join(_kind(value) for value in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(code(value) for value in schema["enum"])
     kind = str(schema.get("type", "any"))

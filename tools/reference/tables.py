@@ -52,12 +52,12 @@ def _string(node: ast.stmt | None) -> str:
 
 def _columns(node: ast.stmt, lines: list[str]) -> Iterator[tuple[str, str, str, str]]:
     fields = [
-        each
-        for each in ast.walk(node)
-        if isinstance(each, ast.Call) and ast.unparse(each.func) == "pa.field"
+        call
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "pa.field"
     ]
     line = node.lineno
-    for field in sorted(fields, key=lambda each: each.lineno):
+    for field in sorted(fields, key=lambda call: call.lineno):
         above = [text.strip("# ") for text in lines[line : field.lineno - 1] if "#" in text]
         line = int(field.end_lineno or field.lineno)
         beside = lines[line - 1].partition("  # ")[2]
@@ -65,5 +65,5 @@ def _columns(node: ast.stmt, lines: list[str]) -> Iterator[tuple[str, str, str, 
             yield "", "", "", f"*{comment}*"
         own = " ".join([text for text in above if not ABOUT_ALL.match(text)] + [beside])
         kind = ast.unparse(field.args[1]).replace("pa.", "").replace("()", "").rstrip("_")
-        null = "no" if any(each.arg == "nullable" for each in field.keywords) else "yes"
+        null = "no" if any(keyword.arg == "nullable" for keyword in field.keywords) else "yes"
         yield code(ast.literal_eval(field.args[0])), code(kind.replace("list_", "list")), null, own

@@ -46,7 +46,7 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Tools:
-    """What every worker needs to make records of images."""
+    """Model and settings by which every worker makes records of images."""
 
     heap: Heap
     """The model, on the CPU."""

@@ -17,7 +17,7 @@ CORRECTED = ("id", "category", "similarity", "rejected", "reviewed")
 
 @dataclass(frozen=True)
 class State:
-    """What corrections change: objects, and the categories."""
+    """Objects and categories, the part of a run that corrections change."""
 
     objects: Rows
     """Some columns of the objects, but for those in `redrawn`."""
