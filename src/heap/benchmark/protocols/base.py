@@ -7,6 +7,7 @@ from inspect import cleandoc
 from typing import Any, ClassVar
 
 from heap.base.errors import InputError
+from heap.benchmark.datasets.voc import CLASSES as VOC
 from heap.benchmark.protocols.outcome import Outcome
 from heap.benchmark.results.estimate import Values
 from heap.benchmark.truth import Dataset, Truth
@@ -25,6 +26,8 @@ class Protocol(ABC):
     task: ClassVar[str]
     of_regions: ClassVar[bool] = False
     """Whether it is of use only for methods that report regions."""
+    of_voc: ClassVar[bool] = False
+    """Whether it needs class maps of PASCAL VOC's classes."""
     variants: ClassVar[tuple[str, ...]] = ()
     """Choices that the short description names, in protocols that have them."""
     words: ClassVar[dict[tuple[str, Any], str]] = {("splits", None): "all that are given"}
@@ -61,6 +64,11 @@ class Protocol(ABC):
             raise InputError(
                 f"protocol {self.name} needs the splits {', '.join(self.splits)}; "
                 f"{data.name} has no {', '.join(sorted(missing))} in {data.place}"
+            )
+        if self.of_voc and data.classes != VOC:
+            raise InputError(
+                f"protocol {self.name} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
+                f"which {data.name} in {data.place} does not have; use voc2012-seg"
             )
 
     def require(self, truth: Truth, part: str) -> Any:

@@ -25,10 +25,9 @@ from heap.benchmark.protocols.base import Protocol, Row
 from heap.benchmark.protocols.discovery import means
 from heap.benchmark.protocols.outcome import Outcome
 from heap.benchmark.protocols.saliency import FoundSaliency
-from heap.benchmark.protocols.segments import check_voc
 from heap.benchmark.results import DIGITS
 from heap.benchmark.results.estimate import OfSums, Values
-from heap.benchmark.truth import VOID, Dataset
+from heap.benchmark.truth import VOID
 
 _KINDS = ("features", "head")
 """Embeddings before and after the head."""
@@ -62,21 +61,14 @@ class RegionRetrieval(_OfRegions):
     is of the images of the queries: the regions in which they look stay the same.
     """
 
+    of_voc = True
+
     k: int = 10
     """Number of the nearest regions; recall is given for the nearest alone, too."""
     features: str = "mean feature of the patches of the region, at length 1"
     """Embedding of a region before the head."""
     head: str = "that of the region by the head, at length 1"
     """Embedding of a region after the head."""
-
-    def check(self, data: Dataset) -> None:
-        """Refuse a data set with other classes than PASCAL VOC's.
-
-        Raises:
-            InputError: naming what is missing.
-        """
-        super().check(data)
-        check_voc(self.name, data)
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Class and embeddings of each region."""

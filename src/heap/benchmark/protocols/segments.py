@@ -13,13 +13,12 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from PIL import Image
 from scipy.ndimage import label
 
-from heap.base.errors import InputError
 from heap.benchmark.datasets.voc import CLASSES as VOC
 from heap.benchmark.metrics.segmentation import compute_miou
 from heap.benchmark.protocols.base import Protocol, Row
 from heap.benchmark.protocols.outcome import Outcome
 from heap.benchmark.results.estimate import OfSums
-from heap.benchmark.truth import VOID, Dataset
+from heap.benchmark.truth import VOID
 from heap.methods.finding import THRESHOLD
 
 Objects = Literal["as found", "all as one", "connected parts"]
@@ -31,6 +30,8 @@ Pixels = dict[str, int]
 @dataclass(frozen=True, kw_only=True)
 class SegmentProtocol(Protocol):
     """Choices that retrieval and clustering have in common."""
+
+    of_voc = True
 
     objects: Objects = "as found"
     """Definition of an object."""
@@ -63,15 +64,6 @@ class SegmentProtocol(Protocol):
         ("with_background", True): "yes (it is one of the classes of the mean)",
         ("with_background", False): "no (but to take background for a class is wrong)",
     }
-
-    def check(self, data: Dataset) -> None:
-        """Refuse a data set without the splits, or with other classes than PASCAL VOC's.
-
-        Raises:
-            InputError: naming what is missing.
-        """
-        super().check(data)
-        check_voc(self.name, data)
 
     def measure(self, outcome: Outcome, split: str) -> Row:
         """Embedding and classes of every object, and the classes of pixels in no object."""
@@ -129,19 +121,6 @@ class SegmentProtocol(Protocol):
             masks = (numbered == number for number in range(1, count + 1))
         least = self.min_area * shape[0] * shape[1]
         return [mask for mask in masks if mask.any() and mask.sum() >= least]
-
-
-def check_voc(protocol: str, data: Dataset) -> None:
-    """Refuse a data set without class maps of PASCAL VOC's classes.
-
-    Raises:
-        InputError: naming protocol and data set.
-    """
-    if data.classes != VOC:
-        raise InputError(
-            f"protocol {protocol} needs class maps of PASCAL VOC's {len(VOC) - 1} classes, "
-            f"which {data.name} in {data.place} does not have; use voc2012-seg"
-        )
 
 
 def confusion(row: Row, which: int) -> Int64[np.ndarray, "truth prediction"]:
