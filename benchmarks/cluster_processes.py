@@ -207,7 +207,9 @@ class Driver:
         largest = {"driver": 0.0, "worker": 0.0, "ray": 0.0}
         driver = [psutil.Process(self._process.pid)] if self._alive() else []
         for process in [*driver, *self._machines.processes()]:
-            role = "driver" if process in driver else "worker" if is_worker(process) else "ray"
+            # A worker has another name when its work has ended, and stays one.
+            known, _ = self._cpu.get(process.pid, ("ray", 0.0))
+            role = "driver" if process in driver else "worker" if is_worker(process) else known
             before = self._before.get(process.pid, 0.0)
             try:
                 memory = process.memory_info()

@@ -55,13 +55,17 @@ def bench(
     ]
     done = [{name: row[name] for name in ("repeat", "images", "workers")} for row in rows.all]
     with Machines(max(WORKERS)) as machines:
-        for about in wanted:
-            if about not in done:
-                count, workers = about["images"], about["workers"]
+        for settings in wanted:
+            if settings not in done:
+                count, workers = settings["images"], settings["workers"]
                 folder = link_photos(photos, count, work / f"links-{count}")
-                rows.add(about | _run(machines, folder, work / "run", model, workers))
+                rows.add(settings | _run(machines, folder, work / "run", model, workers))
     return Measured(
-        data=about_data("links to the demo photos", photos),
+        data={
+            "set": "links to the demo photos",
+            "images": len(photos),
+            "sha256": digest(photos),
+        },
         encoder=about_encoder(Heap.from_pretrained(model)),
         rows=rows.all,
     )
