@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.cluster_processes import Driver, Machines
 from benchmarks.common import RUNS, images_in
 from benchmarks.links import link_photos
-from benchmarks.report import Row, about_data, about_encoder
+from benchmarks.report import Row, about_encoder, digest
 from benchmarks.soak.rows import Rows
 from benchmarks.study import Measured, Study
 from heap.base.errors import InputError
