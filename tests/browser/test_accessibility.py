@@ -62,7 +62,7 @@ def sheet(name: str, key: str = "", button: str = "") -> Opening:
 def sorting(page: Page, address: str) -> None:
     view("", ".tile")(page, address)
     page.get_by_role("button", name="Sort again").click()
-    expect(page.locator("#sort-sheet")).to_be_visible()
+    expect(page.locator(".proposed .photo").first).to_be_visible()
 
 
 VIEWS: dict[str, Opening] = {
