@@ -55,10 +55,10 @@ test-browser: $(VENV)/ready ## Gallery and application in a real Chromium; makes
 	$(BIN)/python $(PYTEST) tests/browser
 
 # One start of all workers instead of four, and a worker more, for browsers and killed commands wait
-# most of the time.
+# most of the time. Longest first here, too: the files of `test-long` are in the first two folders.
 test-all: check ## All of `test`, `test-long`, `test-browser` and `audit` in one go, as CI does
-	$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder $(LONG) \
-		tests/browser tests/audit tests/unit tests/faults tests/oracle tests/integration
+	$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder \
+		tests/integration tests/faults tests/browser tests/audit tests/unit tests/oracle
 
 READERS := .venv-readers
 # Tools of others that take our exports; they want OpenCV, and versions of packages of their own.
