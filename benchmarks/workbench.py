@@ -5,6 +5,7 @@ each click and each key is counted. Categories are made, named and joined by the
 their members; then each is looked through, and what does not belong there is moved or rejected.
 """
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -201,7 +202,9 @@ class Mouse(Person):
                     self._act("Reject")
                     continue
                 self.click(page.locator("#actions").get_by_role("button", name="Move …"))
-                choice = page.locator("#move-sheet .choice", has_text=label).first
+                # The whole word: a category without a name is called "category 3".
+                word = re.compile(rf"\b{re.escape(label)}\b")
+                choice = page.locator("#move-sheet .choice", has_text=word).first
                 page.locator("#move-sheet[open]").wait_for()
                 if choice.count():
                     self.click(choice)
@@ -262,10 +265,16 @@ class Keyboard(Person):
         self.settle()
 
     def name_all(self) -> None:
-        """By moving all of the first category, which has no name yet, to where it belongs."""
-        while (first := self.strips()[0])[0] > 0 and first[0] not in self._named():
-            name = self.wanted(first[1])
+        """By moving all of the first category that has no name yet to where it belongs."""
+        while waiting := [
+            (place, members)
+            for place, (id, members) in enumerate(self.strips())
+            if id > 0 and id not in self._named()
+        ]:
+            place, members = waiting[0]
+            name = self.wanted(members)
             self.press("ArrowRight")
+            self.press("ArrowDown", place)
             self.press("ControlOrMeta+a")
             if name:
                 self._move(name)
