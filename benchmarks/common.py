@@ -68,16 +68,26 @@ def run_heap(*arguments: str | Path, environment: Mapping[str, str] | None = Non
     Raises:
         InputError: if it fails.
     """
+    name = shlex.join(["heap", *map(str, arguments)])
+    return run_child(name, heap_command(*arguments), environment)
+
+
+def run_child(
+    name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Child:
+    """Run a command to its end, and measure it; `name` is what an error calls it.
+
+    Raises:
+        InputError: if it fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "took.json"
         launcher = [sys.executable, "-m", "benchmarks.measuring", str(report)]
         done = subprocess.run(
-            [*launcher, *heap_command(*arguments)],
-            stdout=subprocess.PIPE, env=environment, check=False,
-        )  # fmt: skip
+            [*launcher, *command], stdout=subprocess.PIPE, env=environment, check=False
+        )
         if done.returncode:
-            command = shlex.join(["heap", *map(str, arguments)])
-            raise InputError(f"`{command}` ended with exit code {done.returncode}")
+            raise InputError(f"`{name}` ended with exit code {done.returncode}")
         took = json.loads(report.read_text(encoding="utf-8"))
     return Child(output=done.stdout.decode(), **took)
 

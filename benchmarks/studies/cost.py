@@ -7,19 +7,16 @@ of all foreground. FOUND's layer is not trained, which takes as long.
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread
+from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread, run_child
 from benchmarks.costing import METHODS, MODEL
-from benchmarks.report import Row, about_data, about_encoder, markdown
+from benchmarks.report import Row, about_data, about_encoder, markdown, rows_by
 from benchmarks.study import Measured, Report, Study
-from heap.base.errors import InputError
 from heap.model.heap import Heap
 
 SIDES = (224, 448, 672, 1022)
@@ -70,7 +67,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     whole = {(row["method"], row["side"]): row["encoder_ms"] + row["ms"] for row in rows}
     ours = whole["heap, refined", USUAL]
     sides = sorted({side for _, side in whole})
-    names = list(dict.fromkeys(row["method"] for row in rows))
+    names = list(rows_by(rows, "method"))
     times = {name: whole[name, USUAL] / ours for name in names}
     return {
         "times_of_heap_refined": times,
@@ -83,12 +80,10 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 def table(report: Report) -> str:
     """Milliseconds after the encoder and memory, a row for each method, a column for each side."""
     rows = report["rows"]
-    sides = list(dict.fromkeys(row["side"] for row in rows))
-    by_side = {(row["method"], row["side"]): row for row in rows}
-    encoder = [min(row["encoder_ms"] for row in rows if row["side"] == side) for side in sides]
+    sides = rows_by(rows, "side")
+    encoder = [min(row["encoder_ms"] for row in of) for of in sides.values()]
     lines = [["the encoder itself", *(f"{ms:.0f}" for ms in encoder), *("" for _ in sides)]]
-    for name in dict.fromkeys(row["method"] for row in rows):
-        of = [by_side[name, side] for side in sides]
+    for name, of in rows_by(rows, "method").items():
         lines.append(
             [name, *(f"{row['ms']:.0f}" for row in of), *(f"{row['peak_mb']:.0f}" for row in of)]
         )
@@ -97,17 +92,10 @@ def table(report: Report) -> str:
 
 
 def _measure(method: str, side: int, images: Sequence[Path]) -> Row:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "took.json"
-        command = [sys.executable, "-m", "benchmarks.costing", method, str(side), *map(str, images)]
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.measuring", str(report), *command],
-            stdout=subprocess.PIPE, env=one_thread(), check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise InputError(f"{method} at {side} pixels ended with exit code {done.returncode}")
-        took: Row = json.loads(done.stdout)
-        return took | {"peak_mb": json.loads(report.read_text())["peak_mb"]}
+    command = [sys.executable, "-m", "benchmarks.costing", method, str(side), *map(str, images)]
+    done = run_child(f"{method} at {side} pixels", command, one_thread())
+    took: Row = json.loads(done.output)
+    return took | {"peak_mb": done.peak_mb}
 
 
 STUDY = Study("cost-v1", bench, summarise, table=table)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.browsing import measure_steps
 from benchmarks.common import DATA, RUNS, Data, images_in, once, one_thread, run_heap
 from benchmarks.links import link_photos
-from benchmarks.report import Row, about_data, about_encoder, markdown
+from benchmarks.report import Row, about_data, about_encoder, markdown, rows_by
 from benchmarks.study import Measured, Report, Study
 from heap.model.heap import Heap
 from heap.store import schema
@@ -62,9 +62,9 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
     `ms_between` is the processor time of each further image from one size to the next.
     """
-    by_step: dict[str, dict[str, Row]] = {}
-    for row in rows:
-        by_step.setdefault(row["step"], {})[str(row["images"])] = row
+    by_step = {
+        step: {str(row["images"]): row for row in of} for step, of in rows_by(rows, "step").items()
+    }
     commands = {step: of for step, of in by_step.items() if step != "gallery"}
     discover = by_step["discover"]
     sizes = list(discover)
