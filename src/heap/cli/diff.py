@@ -55,6 +55,6 @@ def diff(
 
 
 def _row(photo: "PhotoDifference") -> tuple[str, ...]:
-    first, second = ([each.iou is None for each in side] for side in photo.objects)
+    first, second = ([seen.iou is None for seen in side] for side in photo.objects)
     counts = (first.count(False), sum(first), sum(second))
     return (photo.keys[0], f"{photo.change:.2f}", *map(str, counts))

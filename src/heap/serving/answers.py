@@ -199,7 +199,7 @@ class PhotoDifferenceAnswer(BaseModel):
     def from_photo(cls, photo: PhotoDifference) -> "PhotoDifferenceAnswer":
         """Return the answer for a photo."""
         first, second = (
-            [SeenAnswer(index=each.index, box=each.box, iou=each.iou) for each in side]
+            [SeenAnswer(index=seen.index, box=seen.box, iou=seen.iou) for seen in side]
             for side in photo.objects
         )
         return cls(

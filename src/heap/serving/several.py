@@ -95,16 +95,16 @@ class Runs:
 
     def difference_of(self, first: str, second: str) -> DifferenceAnswer:
         """The comparison of two runs, or how far it is."""
-        one, other = self.served(first), self.served(second)
+        former, latter = self.served(first), self.served(second)
 
         def compute(tell: OnProgress) -> DifferenceAnswer:
-            return _answer(difference(one.collection.store, other.collection.store, tell))
+            return _answer(difference(former.collection.store, latter.collection.store, tell))
 
         with self._lock:
             if (first, second) not in self._differences and len(self._differences) >= _KEPT:
                 self._differences.pop(next(iter(self._differences)))
             kept = self._differences.setdefault((first, second), OncePerVersion(DifferenceAnswer))
-        return kept.ask(one.run, f"{one.version} {other.version}", compute)
+        return kept.ask(former.run, f"{former.version} {latter.version}", compute)
 
     def _app(self, name: str) -> FastAPI:
         served = self.served(name)

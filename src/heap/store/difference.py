@@ -55,8 +55,8 @@ class PhotoDifference:
     def change(self) -> float:
         """Number of objects that only one run has, and the sum of 1 - IoU of those of both."""
         first, second = self.objects
-        alone = float(sum(each.iou is None for each in (*first, *second)))
-        return alone + sum(1 - each.iou for each in first if each.iou is not None)
+        alone = float(sum(seen.iou is None for seen in (*first, *second)))
+        return alone + sum(1 - seen.iou for seen in first if seen.iou is not None)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class RunDifference:
     def counts(self) -> tuple[int, int, int]:
         """Objects of both runs, only of the first, and only of the second, in shared photos."""
         first, second = (
-            [each.iou for photo in self.photos for each in photo.objects[run]] for run in (0, 1)
+            [seen.iou for photo in self.photos for seen in photo.objects[run]] for run in (0, 1)
         )
         return len(first) - first.count(None), first.count(None), second.count(None)
 
@@ -104,9 +104,9 @@ def difference(
     photos = _read(first), _read(second)
     pairs = _pair(*photos)
     compared = []
-    for done, (one, other) in enumerate(pairs):
+    for done, (photo, twin) in enumerate(pairs):
         on_progress("photos", done, len(pairs))
-        compared.append(_compare(one, other))
+        compared.append(_compare(photo, twin))
     on_progress("photos", len(pairs), len(pairs))
     paired = [{pair[run].key for pair in pairs} for run in (0, 1)]
     alone = [
@@ -191,15 +191,15 @@ def _mask_iou(
             masks[side][place] = thing.mask.decode()
         return masks[side][place]
 
-    for row, one in enumerate(first):
+    for row, thing in enumerate(first):
         for column, other in enumerate(second):
-            if one.mask == other.mask:
+            if thing.mask == other.mask:
                 iou[row, column] = 1
-            elif _meet(one.box, other.box) and one.mask.height == other.mask.height:
-                here, there = decoded("first", row, one), decoded("second", column, other)
+            elif _meet(thing.box, other.box) and thing.mask.height == other.mask.height:
+                here, there = decoded("first", row, thing), decoded("second", column, other)
                 iou[row, column] = np.count_nonzero(here & there) / np.count_nonzero(here | there)
     return iou
 
 
-def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(one[axis] < other[axis + 2] and other[axis] < one[axis + 2] for axis in (0, 1))
+def _meet(box: Sequence[float], other: Sequence[float]) -> bool:
+    return all(box[axis] < other[axis + 2] and other[axis] < box[axis + 2] for axis in (0, 1))
