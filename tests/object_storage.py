@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import httpx
+import s3fs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -137,6 +138,9 @@ def _refusal(status: int, code: str) -> Response:
 @contextmanager
 def object_storage() -> Iterator[Storage]:
     """Storage to the end of the block; it holds nothing at first."""
+    # Clients stay in the process with the address that they were made for, and are given to whoever
+    # asks for one with the same options.
+    s3fs.S3FileSystem.clear_instance_cache()
     storage = Storage()
     storage.empty()
     try:

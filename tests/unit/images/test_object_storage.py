@@ -25,7 +25,7 @@ from heap.store.store import RunStore
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Storage]:
-    # One for all tests, because clients stay in the process, with the address that they had.
+    # One for all tests, because to start one takes a second.
     with object_storage() as server:
         yield server
 
