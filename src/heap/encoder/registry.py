@@ -78,6 +78,8 @@ TAUGHT_PYRAMID = replace(
     MAPS, feature_config=replace(MAPS.feature_config, resolution=224, square=True)
 )
 """Recipe for pyramids that learned from a stronger encoder alone, and know no foreground."""
+TAUGHT_TRANSFORMER = PACKAGE
+"""The same for vision transformers, which learn its patches as they come out."""
 
 
 @dataclass(frozen=True)
@@ -203,10 +205,11 @@ def recipe(encoder: str) -> Recipe:
         return Recipe()
     kind = read_json(place / CONFIG).get("model_type")
     # Only `heap pretrain` saves heads beside an encoder.
-    made_here, pyramid = (place / HEADS).is_file(), kind in get_args(PyramidKind)
-    if made_here and pyramid:
-        return SMALL_PYRAMID if has_foreground(place / HEADS) else TAUGHT_PYRAMID
-    return SMALL if made_here else _BY_KIND.get(str(kind), Recipe())
+    if not (place / HEADS).is_file():
+        return _BY_KIND.get(str(kind), Recipe())
+    if has_foreground(place / HEADS):
+        return SMALL_PYRAMID if kind in get_args(PyramidKind) else SMALL
+    return TAUGHT_PYRAMID if kind in get_args(PyramidKind) else TAUGHT_TRANSFORMER
 
 
 def packaged_encoder(alias: str) -> Path:

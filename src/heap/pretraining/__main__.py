@@ -12,7 +12,8 @@ from typing import Any
 
 from heap.base.errors import HeapError, InputError
 from heap.base.files import make_folder
-from heap.pretraining.config import TAUGHT, PretrainConfig
+from heap.pretraining.architectures import find_teacher_blocks
+from heap.pretraining.config import PretrainConfig, usual_settings
 from heap.pretraining.loop import run
 from heap.pretraining.photos import read_packs
 
@@ -26,15 +27,21 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="folder of an encoder to go on from")
     parser.add_argument("--teacher", help="folder of a stronger encoder to learn from; this "
                         "needs pydantic too")  # fmt: skip
+    parser.add_argument("--teacher-blocks", type=int, help="begin as so many blocks of the "
+                        "teacher, the first")  # fmt: skip
     parser.add_argument("--settings", type=Path, help="JSON file with fields of PretrainConfig")
     parser.add_argument("--minutes", type=float, help="end after so long, annealed")
     arguments = parser.parse_args()
     try:
-        config = _config(arguments.settings, arguments.minutes, TAUGHT if arguments.teacher else {})
+        blocks, start = arguments.teacher_blocks, arguments.start
+        if blocks is not None:
+            start = find_teacher_blocks(start, arguments.teacher and Path(arguments.teacher))
+        usual = usual_settings(arguments.teacher, blocks)
+        config = _config(arguments.settings, arguments.minutes, usual)
         make_folder(arguments.out)
         photos = read_packs(arguments.packs)
         run(photos, arguments.out, config, _Lines(len(photos)),
-            start=arguments.start, teacher=arguments.teacher)  # fmt: skip
+            start=start, blocks=blocks, teacher=arguments.teacher)  # fmt: skip
     except HeapError as error:
         sys.stderr.write(f"heap.pretrain: {error}\n")
         sys.exit(error.exit_code)

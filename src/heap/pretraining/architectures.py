@@ -5,9 +5,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from heap.base.errors import InputError
+from heap.base.files import read_object
+from heap.encoder.files import PREPROCESSOR
 from heap.encoder.quiet import without_bars
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -38,6 +41,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 """Configurations by name; all have patches of 8 pixels and between 2 and 3 million weights."""
 
+_STAGES = ("out_features", "out_indices", "stage_names")
+"""Fields of configurations that follow from the number of blocks."""
 MEAN = STD = 0.5
 """Mean and deviation that colours in [0, 1] are normalised by, in every channel."""
 
@@ -51,11 +56,13 @@ def new_model(architecture: str) -> PreTrainedModel:
     return _build(_configuration(architecture))
 
 
-def load_model(folder: Path) -> PreTrainedModel:
-    """Load the model in a folder, with its weights.
+def load_model(folder: Path, blocks: int | None = None) -> PreTrainedModel:
+    """Load the model in a folder, with its weights; of a transformer the first `blocks` alone.
+
+    It takes colours as all that is trained here does, whatever the folder says of its own.
 
     Raises:
-        InputError: if it cannot be loaded, or weights are missing.
+        InputError: if it cannot be loaded, weights are missing, or it has no such blocks.
     """
     config = _configuration(str(folder))
     try:
@@ -74,7 +81,62 @@ def load_model(folder: Path) -> PreTrainedModel:
     if missing := sorted(name for name in info["missing_keys"] if "mask_token" not in name):
         raise InputError(f"the weights in {folder} are incomplete: {', '.join(missing[:5])}")
     loaded: PreTrainedModel = model
+    if blocks is not None:
+        _cut(loaded, blocks)
+    _take_our_colours(loaded, folder)
     return loaded
+
+
+def find_teacher_blocks(start: Path | None, teacher: Path | None) -> Path:
+    """Folder of the teacher whose first blocks a student begins as.
+
+    Raises:
+        InputError: if there is no teacher, another start, or no such folder.
+    """
+    if teacher is None:
+        raise InputError("--teacher-blocks are blocks of the encoder that --teacher names")
+    if start is not None:
+        raise InputError("give either --start or --teacher-blocks, not both")
+    if not teacher.is_dir():
+        raise InputError(f"{teacher} is an original checkpoint: to begin with its blocks, name a "
+                         "folder in the layout of transformers")  # fmt: skip
+    return teacher
+
+
+def _cut(model: PreTrainedModel, blocks: int) -> None:
+    """Take all blocks of a transformer away but the first."""
+    values = model.config.to_dict()
+    depth = values.get("num_hidden_layers")
+    stacks = [part for part in model.modules()
+              if isinstance(part, nn.ModuleList) and len(part) == depth]  # fmt: skip
+    if len(stacks) != 1:
+        raise InputError(f"a {model.config.model_type} has no row of blocks to begin with")
+    if not 1 <= blocks <= len(stacks[0]):
+        raise InputError(f"the teacher has {depth} blocks: {blocks} cannot be the first of them")
+    del stacks[0][blocks:]
+    kept = {name: value for name, value in values.items() if name not in _STAGES}
+    model.config = type(model.config)(**kept | {"num_hidden_layers": blocks})
+
+
+@torch.no_grad()
+def _take_our_colours(model: PreTrainedModel, folder: Path) -> None:
+    """Let the first convolution undo our normalisation of colours, and do the model's own.
+
+    At the border, where convolutions of some pyramids meet zeros, this is not quite the same.
+    """
+    path = folder / PREPROCESSOR
+    values = read_object(path) if path.is_file() else {}
+    mean, std = (
+        torch.tensor(values.get(name) or [ours] * 3)
+        for name, ours in (("image_mean", MEAN), ("image_std", STD))
+    )
+    stem = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+    scale, shift = STD / std, (MEAN - mean) / std
+    if stem is None or stem.in_channels != len(scale) or (scale.eq(1) & shift.eq(0)).all():
+        return
+    added = (stem.weight * shift[:, None, None]).sum(dim=(1, 2, 3))
+    stem.bias = nn.Parameter(added if stem.bias is None else stem.bias + added)
+    stem.weight.mul_(scale[:, None, None])
 
 
 def _build(config: PretrainedConfig) -> PreTrainedModel:

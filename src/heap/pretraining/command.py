@@ -27,7 +27,8 @@ from heap.images.failures import FAILURES, Failure, write_failures
 from heap.images.listing import Place
 from heap.images.prefetch import chunks, map_ahead, read_picture
 from heap.images.skipped import Skipped
-from heap.pretraining.config import TAUGHT, PretrainConfig
+from heap.pretraining.architectures import find_teacher_blocks
+from heap.pretraining.config import PretrainConfig, usual_settings
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos, read_packs
 from heap.pretraining.quality import measure
@@ -52,6 +53,7 @@ def pretrain(
     limit: int | None = None,
     start: str | None = None,
     teacher: str | None = None,
+    teacher_blocks: int | None = None,
     quality: Path | str | None = None,
     quality_every: int = 1000,
     on_skipped: OnSkipped = lambda skipped: None,
@@ -63,22 +65,26 @@ def pretrain(
     pixels, at most `limit` of them, spread evenly over those listed. `start` names an encoder whose
     weights training starts from (`embedded`, or a folder), `teacher` a stronger one to learn from,
     which a weight of `config` has to ask for; its features of the images are computed once, and
-    kept in `out`. `quality` is a folder with images/ and masks/ on which TokenCut and a quickly
-    fitted head are scored every `quality_every` steps. Images that cannot be used are left out and
-    listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over.
+    kept in `out`. With `teacher_blocks` the student begins as so many blocks of it, the first.
+    `quality` is a folder with images/ and masks/ on which TokenCut and a quickly fitted head are
+    scored every `quality_every` steps. Images that cannot be used are left out and listed in
+    `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over.
 
     Raises:
-        InputError: if fewer than two images can be read, or `start` is no encoder here.
+        InputError: if fewer than two images can be read, `start` is no encoder here, or the teacher
+            has no such blocks.
         ConfigError: if `out` holds other settings, naming the keys, or features of another teacher.
         WeightsError: if the teacher cannot be fetched.
         FitError: if the loss is not finite.
     """
     quality_every = whole_number("quality_every", quality_every, least=1)
     # With a teacher, only its features are learned, unless `config` asks for more.
-    config = config or from_dict(PretrainConfig, TAUGHT if teacher else {})
+    config = config or from_dict(PretrainConfig, usual_settings(teacher, teacher_blocks))
     side = _choose_side(config) if side is None else whole_number("side", side, least=2)
     out, start_folder = Path(out), _find_start(start)
-    _fetch_teacher(teacher)
+    teacher_folder = _fetch_teacher(teacher)
+    if teacher_blocks is not None:
+        start_folder = find_teacher_blocks(start_folder, teacher_folder)
     make_folder(out)
     with RunLock(out), Interruptible() as stop:
         photos, failures = _load_photos(images, side, limit, on_skipped, on_progress)
@@ -96,8 +102,9 @@ def pretrain(
             return asdict(measure(encoder, Path(quality), out / "quality")) if quality else {}
 
         run(
-            photos, out, config, on_step, start=start_folder, teacher=teacher,
-            on_progress=on_lesson, measure=score if quality else None, measure_every=quality_every,
+            photos, out, config, on_step, start=start_folder, blocks=teacher_blocks,
+            teacher=teacher, on_progress=on_lesson, measure=score if quality else None,
+            measure_every=quality_every,
         )  # fmt: skip
 
 
@@ -210,11 +217,10 @@ def _gather(
     return Photos.concatenate(parts), failures
 
 
-def _fetch_teacher(teacher: str | None) -> None:
-    """Fetch the teacher before the images are read, which takes long."""
+def _fetch_teacher(teacher: str | None) -> Path | None:
+    """Fetch the teacher before the images are read, which takes long; returns its place."""
     place = None if teacher is None else resolve(teacher)
-    if isinstance(place, str):
-        hub.fetch(place)
+    return hub.fetch(place) if isinstance(place, str) else place
 
 
 def _find_start(name: str | None) -> Path | None:

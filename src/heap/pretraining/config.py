@@ -119,3 +119,10 @@ TAUGHT: dict[str, Any] = {
     "distill_weight": 1.0, "class_weight": 1.0, "alike_weight": 0.5, "dense_weight": 0.0,
 }  # fmt: skip
 """Settings with a stronger encoder, whose features are then all that is learned."""
+
+
+def usual_settings(teacher: str | None, teacher_blocks: int | None) -> dict[str, Any]:
+    """Settings that differ from the defaults, with a teacher or with blocks of it to begin with."""
+    # Weights that know something already are kept by a lower rate.
+    rate = {} if teacher_blocks is None else {"learning_rate": 5e-4}
+    return (TAUGHT if teacher else {}) | rate

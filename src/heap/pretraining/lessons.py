@@ -80,6 +80,13 @@ class TeacherFeatures:
         """Widths of a patch and of an embedding of the stronger encoder."""
         return Widths(self.header.patch_width, self.header.whole_width)
 
+    @property
+    def patch_length(self) -> float:
+        """Mean length of the patches, of images spread evenly."""
+        patches = next(self._spread_patches())
+        length: float = patches.float().norm(dim=-1).mean().item()
+        return length
+
     def pick(
         self, chosen: Int64[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch width grid grid"], Float[Tensor, "batch whole_width"]]:

@@ -38,6 +38,7 @@ def run(
     on_step: OnStep,
     *,
     start: Path | None = None,
+    blocks: int | None = None,
     teacher: str | None = None,
     on_progress: OnProgress = silent,
     measure: Measure | None = None,
@@ -45,10 +46,11 @@ def run(
 ) -> None:
     """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
 
-    `start` is an encoder whose weights training starts from. `teacher` names a stronger one to
-    learn from; its features of the photos are kept in `out`, and `on_progress` is told how many are
-    done. `measure` is called every `measure_every` steps and at the end; its figures go to a log
-    and onto the model's card.
+    `start` is an encoder whose weights training starts from; with `blocks` it is the folder of the
+    teacher, of which so many blocks, the first, are the student to begin with. `teacher` names a
+    stronger one to learn from; its features of the photos are kept in `out`, and `on_progress` is
+    told how many are done. `measure` is called every `measure_every` steps and at the end; its
+    figures go to a log and onto the model's card.
 
     Raises:
         InputError: if there is no such architecture, or `start` cannot be loaded.
@@ -67,7 +69,7 @@ def run(
     lessons = None
     if teacher is not None:
         lessons = _prepare_lessons(teacher, photos, out, config, accelerator, on_progress)
-    trainer = _make_trainer(accelerator, photos, out, config, start, lessons)
+    trainer = _make_trainer(accelerator, photos, out, config, start, blocks, lessons)
     _train(trainer, out, on_step, measure, measure_every)
     if trainer.is_main:
         # Before it is scored, so that a failure of the measurement loses no training.
@@ -87,14 +89,19 @@ def _make_trainer(
     out: Path,
     config: PretrainConfig,
     start: Path | None,
+    blocks: int | None,
     lessons: "TeacherFeatures | None",
 ) -> Pretrainer:
     """Make the trainer, in the state of the checkpoint in `out` if there is one."""
     torch.manual_seed(config.seed)
-    backbone = new_model(config.architecture) if start is None else load_model(start)
+    backbone = new_model(config.architecture) if start is None else load_model(start, blocks)
     trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
     if start is not None:
         load_heads(trainer.raw, start)
+        if blocks is not None and lessons is not None:
+            trainer.raw.begin_as_teacher(
+                lessons.patch_standard, lessons.embedding_standard, lessons.patch_length
+            )
         trainer.teacher.load_state_dict(trainer.raw.state_dict())
     resume(trainer, out)
     if trainer.is_main:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from heap.base.errors import InputError
 from heap.encoder.stages import STRIDE, join_stages, pool
+from heap.model.whitening import Whitening
 from heap.pretraining.architectures import MEAN, STD
 from heap.pretraining.config import PretrainConfig
 from heap.pretraining.objective import ProjectionHead
@@ -164,6 +165,22 @@ class Student(nn.Module):
             # Several devices would wait for a gradient that never comes.
             weight.requires_grad_(gradient is not None)
         return tokens.shape[-1], embedding.shape[-1]
+
+    @torch.no_grad()
+    def begin_as_teacher(self, patch: Whitening, embedding: Whitening, length: float) -> None:
+        """Let the heads take the features for those of the stronger encoder, and standardise them.
+
+        For a student that begins as a part of it. Its patches have the mean length `length` there.
+        """
+        heads = ((self.distill_head, patch, length), (self.class_head, embedding, None))
+        for head, standard, long in heads:
+            if head is None:
+                continue
+            head.weight.copy_(standard.matrix.mT)
+            head.bias.copy_(-standard.mean @ standard.matrix)
+            if long is not None:
+                # Ours have the length √dim.
+                head.weight.mul_(long / head.in_features**0.5)
 
     def make_teacher(self) -> "Student":
         """Frozen copy, for the moving average."""

@@ -14,7 +14,7 @@ from heap.base.errors import ConfigError, HeapError, StoreError, WriteError, fir
 from heap.base.remote import explain
 from heap.images.source import is_url
 from heap.store import schema
-from heap.store.lance import lancedb
+from heap.store.lance import lancedb, session
 
 Database = lancedb.DBConnection
 Table = lancedb.table.Table
@@ -105,7 +105,8 @@ def _read_failure(run: object, error: BaseException) -> str:
 
 def connect(url: str) -> Database:
     """Open the database at a path or URL."""
-    return lancedb.connect(url, storage_options=_PATIENCE if is_url(url) else None)
+    patience = _PATIENCE if is_url(url) else None
+    return lancedb.connect(url, storage_options=patience, session=session())
 
 
 def create_tables(database: Database, config: Mapping[str, Any], model: str) -> None:

@@ -1,11 +1,18 @@
-"""LanceDB, imported without the clients of its web service, which would cost half a second."""
+"""LanceDB, imported without the clients of its web service, and sparing with memory."""
 
+import ctypes
+import os
 import sys
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 _CLIENTS = "lance_namespace_urllib3_client"
-"""LanceDB imports the data classes in it; by itself it imports hundreds of requests as well."""
+"""LanceDB imports the data classes in it; by itself it takes half a second for requests too."""
+_SPARING = {"LANCE_DEFAULT_IO_BUFFER_SIZE": str(32 << 20), "LANCE_DEFAULT_BATCH_SIZE": "256"}
+"""Bytes that are read ahead, and rows that are decoded at once. With its own 2 GB and 8,192 rows,
+of which any may hold a thumbnail, to merge the files of a run takes hundreds of MB."""
+_CACHES = {"index_cache_size_bytes": 512 << 20, "metadata_cache_size_bytes": 32 << 20}
+"""Most that a connection keeps in memory; by itself it would be 6 and 1 GB, never given back."""
 
 
 def _delay(name: str) -> None:
@@ -28,10 +35,23 @@ def _delay(name: str) -> None:
     sys.modules[name] = package
 
 
+def session() -> "lancedb.Session":
+    """Caches of a connection."""
+    return lancedb.Session(**_CACHES)
+
+
+def release_memory() -> None:
+    """Give freed memory back to the system: glibc keeps it, in a heap for each thread."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
+
+
 _delay(_CLIENTS)
+for _name, _value in _SPARING.items():
+    os.environ.setdefault(_name, _value)
 
 import lancedb  # noqa: E402 - only now
 import lancedb.index  # noqa: E402
 import lancedb.query  # noqa: E402
 
-__all__ = ["lancedb"]
+__all__ = ["lancedb", "release_memory", "session"]

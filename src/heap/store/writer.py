@@ -16,6 +16,7 @@ from heap.store import schema
 from heap.store.checked import with_checksums
 from heap.store.columns import decode_texts, read_rows
 from heap.store.database import Database, Table, find_table
+from heap.store.lance import release_memory
 from heap.store.records import Finished
 from heap.store.redrawing import read_objects, redraw
 from heap.store.rows import image_row, object_rows
@@ -92,6 +93,7 @@ class Writer:
             if table is not None:
                 # Only this process writes here, so no unverified file is another's work.
                 table.optimize(cleanup_older_than=READERS, delete_unverified=True)
+        release_memory()
         self._added, self._next_compaction = 0, max(_FIRST_COMPACTION, len(self._begun))
 
     def _objects_table(self, dim: int) -> Table:

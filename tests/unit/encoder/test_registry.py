@@ -16,6 +16,7 @@ from heap.encoder.registry import (
     SMALL,
     SMALL_PYRAMID,
     TAUGHT_PYRAMID,
+    TAUGHT_TRANSFORMER,
     Recipe,
     is_local,
     packaged_encoder,
@@ -141,6 +142,10 @@ def test_a_recipe_knows_what_pretraining_leaves(tmp_path: Path) -> None:
     config.write_text('{"model_type": "resnet"}')
     save_file({"distill_head.weight": np.zeros((2, 2))}, tmp_path / "heads.safetensors")
     assert recipe(folder) == TAUGHT_PYRAMID
+    config.write_text('{"model_type": "dinov2"}')
+    assert recipe(folder) == TAUGHT_TRANSFORMER
+    assert recipe(folder).losses.prior == "none"
+    config.write_text('{"model_type": "resnet"}')
     save_file({"dense_head.weight": np.zeros((1, 2))}, tmp_path / "heads.safetensors")
     assert recipe(folder) == SMALL_PYRAMID
     config.write_text("[")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from preprocessors import add_preprocessor
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from heap.base.errors import InputError
 from heap.encoder.load import load_encoder
-from heap.pretraining.architectures import ARCHITECTURES, load_model, new_model
+from heap.pretraining.architectures import ARCHITECTURES, find_teacher_blocks, load_model, new_model
 from heap.pretraining.loop import run
 from heap.pretraining.photos import Photos
 
@@ -105,3 +106,43 @@ def test_old_weights_that_are_not_whole_are_refused(whole: Path, tmp_path: Path)
     weights.unlink()
     with pytest.raises(InputError, match="cannot be loaded"):
         load_model(folder)
+
+
+@torch.no_grad()
+def test_the_first_blocks_of_a_teacher_are_its_own(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    """After two of its three blocks, with colours that are normalised as ours are."""
+    torch.manual_seed(0)
+    teacher = new_model(architecture("dinov2", num_hidden_layers=3)).eval()
+    teacher.save_pretrained(tmp_path)
+    add_preprocessor(tmp_path)
+    encoder = load_encoder(str(tmp_path), precision="fp32")
+    pixels = torch.rand(2, 3, 56, 42, generator=torch.Generator().manual_seed(1))
+    student = load_model(tmp_path, 2).eval()
+    ours = student((pixels - 0.5) / 0.5).last_hidden_state
+    torch.testing.assert_close(ours[:, 1:], encoder(pixels, 1, "output").patches)
+    student.save_pretrained(tmp_path / "student")
+    again = AutoModel.from_pretrained(tmp_path / "student", local_files_only=True)
+    assert again.config.num_hidden_layers == len(again.encoder.layer) == 2
+    torch.testing.assert_close(again((pixels - 0.5) / 0.5).last_hidden_state, ours)
+
+
+def test_blocks_that_a_teacher_does_not_have(teachers: list[str]) -> None:
+    transformer, pyramid = map(Path, teachers)
+    for count in (0, 2, -1):
+        with pytest.raises(InputError, match=f"has 1 blocks: {count} cannot be the first of them"):
+            load_model(transformer, count)
+    with pytest.raises(InputError, match="a resnet has no row of blocks to begin with"):
+        load_model(pyramid, 1)
+
+
+def test_whose_first_blocks(teachers: list[str], tmp_path: Path) -> None:
+    teacher, other = map(Path, teachers)
+    assert find_teacher_blocks(None, teacher) == teacher
+    with pytest.raises(InputError, match="blocks of the encoder that --teacher names"):
+        find_teacher_blocks(None, None)
+    with pytest.raises(InputError, match="either --start or --teacher-blocks, not both"):
+        find_teacher_blocks(other, teacher)
+    with pytest.raises(InputError, match="is an original checkpoint"):
+        find_teacher_blocks(None, tmp_path / "dino.pth")

@@ -11,11 +11,15 @@ from safetensors.torch import load_file
 from heap.base.errors import ConfigError, StoreError
 from heap.base.progress import silent
 from heap.encoder.load import load_encoder
-from heap.encoder.registry import TAUGHT_PYRAMID, recipe
+from heap.encoder.registry import TAUGHT_PYRAMID, TAUGHT_TRANSFORMER, recipe
+from heap.pretraining.architectures import load_model
 from heap.pretraining.augment import Crops
+from heap.pretraining.command import pretrain
 from heap.pretraining.lessons import open_lessons, origin_of, write_lessons
 from heap.pretraining.loop import run
+from heap.pretraining.losses import cosine_loss
 from heap.pretraining.photos import Photos
+from heap.pretraining.student import Student
 
 from .conftest import Architecture, Config
 
@@ -194,3 +198,42 @@ def test_the_licence_beside_a_teacher_is_on_the_card(teachers: list[str], tmp_pa
     # Downloaded by its name on the hub, which is on a card as well as its alias.
     encoder.name = "facebook/dinov3-vits16-pretrain-lvd1689m"
     assert origin_of(encoder).endswith("; its licence is DINOv3 License)")
+
+
+def test_a_student_that_is_all_of_its_teacher_has_nothing_to_learn(
+    teachers: list[str], taught: Config, squares: Photos, tmp_path: Path
+) -> None:
+    """Its heads say of whole photos what the teacher says, standardised."""
+    encoder = load_encoder(teachers[0], precision="fp32")
+    write_lessons(encoder, squares, tmp_path, RESOLUTION, silent)
+    lessons = open_lessons(tmp_path, "a teacher", 0.1, CPU)
+    student = Student(load_model(Path(teachers[0]), 1), taught(), lessons.widths).eval()
+    student.begin_as_teacher(
+        lessons.patch_standard, lessons.embedding_standard, lessons.patch_length
+    )
+    chosen = torch.arange(len(squares))
+    pixels, _ = squares.pick(chosen, CPU)
+    side = (RESOLUTION, RESOLUTION)
+    with torch.no_grad():
+        seen = torch.nn.functional.interpolate(pixels, size=side, mode="bilinear", antialias=True)
+        (said,) = student([seen.clamp(0, 1)])
+    maps, whole = lessons.pick(chosen)
+    assert said.distill is not None
+    assert said.distill_embedding is not None
+    patches = lessons.patch_standard(maps.flatten(2).transpose(1, 2))
+    assert cosine_loss(said.distill, patches) < 0.01
+    assert cosine_loss(said.distill_embedding, lessons.embedding_standard(whole)) < 0.01
+
+
+def test_a_student_begins_as_blocks_of_its_teacher(
+    teachers: list[str], taught: Config, photos: Path, tmp_path: Path
+) -> None:
+    """With a rate of next to nothing, they are what comes out, up to half precision."""
+    still = taught(steps=1, learning_rate=1e-9, weight_decay=0.0)
+    out = tmp_path / "out"
+    pretrain(photos, out, config=still, side=56, teacher=teachers[0], teacher_blocks=1)
+    ours, theirs = (load_encoder(place, precision="fp32") for place in (str(out), teachers[0]))
+    pixels = torch.rand(2, 3, 56, 56, generator=torch.Generator().manual_seed(1))
+    ours_said, theirs_said = (encoder(pixels, facet="output") for encoder in (ours, theirs))
+    torch.testing.assert_close(ours_said.patches, theirs_said.patches, atol=5e-3, rtol=5e-3)
+    assert recipe(str(out)) == TAUGHT_TRANSFORMER
