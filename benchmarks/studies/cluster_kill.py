@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import heap
 from benchmarks.cluster_processes import VICTIMS, Driver, Machines, stored_images
@@ -164,7 +165,11 @@ def _check(work: Path, photos: Path, model: Path, listed: int) -> Row:
     keys = decode_texts(read_rows(store.table(schema.IMAGES), ["key"])["key"])
     objects = read_rows(store.table(schema.OBJECTS), ["id", "key"])
     ids = decode_texts(objects["id"])
+    # With one thread, as a worker has: sums over several end with other last digits.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     alone = heap.discover(photos, work / "alone", model=model, config=SETTINGS, limit=COMPARED)
+    torch.set_num_threads(threads)
     theirs = {record.key: record for record in RunStore.open(alone.place).records()}
     readable = different = compared = 0
     for record in store.records():

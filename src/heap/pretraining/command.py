@@ -37,7 +37,7 @@ SIDE = 128
 """Side of the squares that images are held as, in pixels."""
 PACK = ".safetensors"
 """Suffix of packs."""
-_SHOWN = ("image", "patch", "dense", "distill", "class", "alike")
+_SHOWN = ("image", "patch", "dense", "distill", "class", "alike", "same")
 """Losses that progress is reported with."""
 
 OnSkipped = Callable[[Skipped], None]

@@ -61,6 +61,8 @@ class PretrainConfig:
     """Embeddings predict those of the stronger encoder. 0 leaves the head out."""
     alike_weight: float = 0.0
     """Patches, and whole images, are as alike as the stronger encoder finds them, by cosine."""
+    same_weight: float = 0.0
+    """Patches are the stronger encoder's themselves, by cosine: for a network of its width."""
     teacher_resolution: int = 224
     """Side of the square that the stronger encoder sees each image as, in pixels."""
     ridge: float = 0.1
@@ -82,7 +84,7 @@ class PretrainConfig:
         shares = ("crop_area", "last_share", "trust", "trust_from")
         faults += [name for name in shares if not 0 <= getattr(self, name) <= 1]
         weights = ("weight_decay", "image_weight", "patch_weight", "dense_weight",
-                   "distill_weight", "class_weight", "alike_weight")  # fmt: skip
+                   "distill_weight", "class_weight", "alike_weight", "same_weight")  # fmt: skip
         faults += [name for name in weights if not 0 <= getattr(self, name) <= 1e6]
         last = ("last_crop",) if self.last_crop else ()
         sides = ("crop", "local_crop", "teacher_resolution", *last)
@@ -112,17 +114,20 @@ class PretrainConfig:
     @property
     def taught(self) -> bool:
         """Whether a loss needs a stronger encoder."""
-        return bool(self.distill_weight + self.class_weight + self.alike_weight)
+        return bool(self.distill_weight + self.class_weight + self.alike_weight + self.same_weight)
 
 
 TAUGHT: dict[str, Any] = {
     "distill_weight": 1.0, "class_weight": 1.0, "alike_weight": 0.5, "dense_weight": 0.0,
 }  # fmt: skip
 """Settings with a stronger encoder, whose features are then all that is learned."""
+_CUT: dict[str, Any] = {
+    "class_weight": 0.3, "alike_weight": 0.0, "same_weight": 1.0, "learning_rate": 5e-4,
+}  # fmt: skip
+"""Changes of these for a student that begins as blocks of it. What is alike is left out: of a few
+blocks all images are, and to mend that would undo what patches know."""
 
 
 def usual_settings(teacher: str | None, teacher_blocks: int | None) -> dict[str, Any]:
     """Settings that differ from the defaults, with a teacher or with blocks of it to begin with."""
-    # Weights that know something already are kept by a lower rate.
-    rate = {} if teacher_blocks is None else {"learning_rate": 5e-4}
-    return (TAUGHT if teacher else {}) | rate
+    return (TAUGHT if teacher else {}) | (_CUT if teacher_blocks is not None else {})

@@ -62,8 +62,8 @@ def run(
     """
     if config.taught != (teacher is not None):
         raise ConfigError(
-            "PretrainConfig: distill_weight, class_weight and alike_weight need an encoder to "
-            "learn from (--teacher), and it needs one of them"
+            "PretrainConfig: distill_weight, class_weight, alike_weight and same_weight need an "
+            "encoder to learn from (--teacher), and it needs one of them"
         )
     accelerator = new_accelerator()
     lessons = None
@@ -95,13 +95,10 @@ def _make_trainer(
     """Make the trainer, in the state of the checkpoint in `out` if there is one."""
     torch.manual_seed(config.seed)
     backbone = new_model(config.architecture) if start is None else load_model(start, blocks)
-    trainer = Pretrainer(accelerator, backbone, photos, config, lessons)
+    trainer = Pretrainer(accelerator, backbone, photos, config, lessons, blocks is not None)
     if start is not None:
-        load_heads(trainer.raw, start)
-        if blocks is not None and lessons is not None:
-            trainer.raw.begin_as_teacher(
-                lessons.patch_standard, lessons.embedding_standard, lessons.patch_length
-            )
+        if blocks is None:
+            load_heads(trainer.raw, start)
         trainer.teacher.load_state_dict(trainer.raw.state_dict())
     resume(trainer, out)
     if trainer.is_main:

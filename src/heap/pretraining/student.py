@@ -54,7 +54,8 @@ class Student(nn.Module):
     `taught` are the widths of a stronger encoder's features, where there is one.
 
     Raises:
-        InputError: if the backbone gives no feature for each patch.
+        InputError: if the backbone gives no feature for each patch, or none that could be the
+            stronger encoder's.
     """
 
     def __init__(
@@ -71,6 +72,11 @@ class Student(nn.Module):
         patch = getattr(backbone.config, "patch_size", STRIDE)
         self.patch = patch if isinstance(patch, int) else STRIDE
         dim, width = self._probe(bool(config.class_weight + config.alike_weight))
+        if taught and config.same_weight and dim != taught.patch:
+            raise InputError(
+                f"features of {dim} numbers cannot be the teacher's, which have {taught.patch}: "
+                "set same_weight to 0"
+            )
         prototypes = config.prototypes
         self.image_head = ProjectionHead(dim, prototypes) if config.image_weight else None
         self.patch_head = ProjectionHead(dim, prototypes) if config.patch_weight else None
@@ -170,7 +176,8 @@ class Student(nn.Module):
     def begin_as_teacher(self, patch: Whitening, embedding: Whitening, length: float) -> None:
         """Let the heads take the features for those of the stronger encoder, and standardise them.
 
-        For a student that begins as a part of it. Its patches have the mean length `length` there.
+        For a student that begins as a part of it, and is to become the whole: heads stay as they
+        are, so that features have to learn. `length` is the mean of the stronger encoder's patches.
         """
         heads = ((self.distill_head, patch, length), (self.class_head, embedding, None))
         for head, standard, long in heads:
@@ -181,6 +188,7 @@ class Student(nn.Module):
             if long is not None:
                 # Ours have the length √dim.
                 head.weight.mul_(long / head.in_features**0.5)
+            head.requires_grad_(False)
 
     def make_teacher(self) -> "Student":
         """Frozen copy, for the moving average."""

@@ -65,7 +65,8 @@ def new_accelerator() -> "Accelerator":
 class Pretrainer:
     """Student, its moving average as a teacher, the optimiser, and the step of training.
 
-    `lessons` are the features of a stronger encoder for the photos, where there is one.
+    `lessons` are the features of a stronger encoder for the photos, where there is one; with
+    `as_teacher` the backbone is a part of that.
 
     All random draws of a step come from the seed, the number of the step and that of the device, so
     a run that goes on from a checkpoint draws the same as one that was not interrupted.
@@ -78,12 +79,17 @@ class Pretrainer:
         photos: Photos,
         config: PretrainConfig,
         lessons: "TeacherFeatures | None" = None,
+        as_teacher: bool = False,
     ) -> None:
         self.config, self.accelerator, self.lessons = config, accelerator, lessons
         self.device: torch.device = self.accelerator.device
         # All are in the memory of the device: a GPU would wait for slower memory.
         self.photos = photos.to(self.device)
         student = Student(backbone, config, lessons.widths if lessons else None)
+        if lessons and as_teacher:
+            student.begin_as_teacher(
+                lessons.patch_standard, lessons.embedding_standard, lessons.patch_length
+            )
         convert_conv2d_weight_memory_format(student, torch.channels_last)
         self.teacher = student.make_teacher().to(self.device)
         optimizer = torch.optim.AdamW(
@@ -247,7 +253,7 @@ class Pretrainer:
     ) -> Losses:
         """Losses by the features of a stronger encoder; its maps are cropped like the photos."""
         maps, embeddings = lessons.pick(pick)
-        losses: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": []}
+        losses: dict[str, list[Tensor]] = {"distill": [], "class": [], "alike": [], "same": []}
         for crops, seen in views:
             grid = crops.pixels.shape[-1] // self.raw.patch
             patches = crops.sample_channels(maps, grid).flatten(2).transpose(1, 2)
@@ -260,6 +266,8 @@ class Pretrainer:
                 losses["class"].append(cosine_loss(seen.distill_embedding, target))
             if self.config.alike_weight:
                 losses["alike"].append(alike_loss(patches, embeddings, seen, order))
+            if self.config.same_weight:
+                losses["same"].append(cosine_loss(seen.tokens, patches))
         return {name: torch.stack(values).mean() for name, values in losses.items() if values}
 
     def _momentum(self, progress: float) -> float:

@@ -165,7 +165,7 @@ def test_a_student_learns(
 def test_weights_and_teachers_belong_together(
     teachers: list[str], taught: Config, tiny: Config, squares: Photos, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="alike_weight need an encoder to learn from"):
+    with pytest.raises(ConfigError, match="same_weight need an encoder to learn from"):
         run(squares, tmp_path, taught(), ignore)
     plain = tiny(teacher_resolution=RESOLUTION)
     with pytest.raises(ConfigError, match="and it needs one of them"):
