@@ -12,6 +12,9 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
+# Containers often forbid Python to keep what it compiles. The tests start hundreds of processes, and
+# each would compile torch and transformers again, for seven seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-browser test-all test-readers audit package pins release docs properties mutants soak \

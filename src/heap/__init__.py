@@ -3,6 +3,7 @@
 This is the public face: whatever else is imported by a user may change without notice.
 """
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 # Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
 # at every start.
 warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
+# Threads of OpenMP that wait for each other turn in a loop for a millisecond before they sleep. Where
+# another program has one of the cores, that happens thousands of times in every image, which then
+# takes ten times as long. Whoever has said how to wait, or has imported torch already, keeps that.
+if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
+    os.environ["GOMP_SPINCOUNT"] = "10000"
 
 # Not `open`: `from heap import *` would hide Python's own. It is `heap.open`.
 __all__ = [

@@ -1,5 +1,6 @@
 """What a command must not import: a start that is slow is slow for every use of it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ CLIENTS = {"lance_namespace_urllib3_client.api"}
 PARSER = {"sqlglot"}
 """Reader of conditions, for searches that have one."""
 
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""Variables that say how threads of OpenMP wait for each other."""
 
 LISTING = """
 import atexit, sys
@@ -90,3 +93,19 @@ def test_who_needs_the_clients_of_the_database_gets_them_whole() -> None:
         "assert clients.TableApi.__module__ == 'lance_namespace_urllib3_client.api.table_api'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [({}, "10000 None"), ({"GOMP_SPINCOUNT": "7"}, "7 None"),
+     ({"OMP_WAIT_POLICY": "active"}, "None active")],
+    ids=["nothing", "spins", "policy"],
+)  # fmt: skip
+def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
+    asked: dict[str, str], expected: str
+) -> None:
+    usual = {name: value for name, value in os.environ.items() if name not in WAITING}
+    code = f"import heap, os; print(*map(os.environ.get, {WAITING}))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=usual | asked, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
