@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Drawing and run lengths work without OpenCV, which nothing here asks for; supervision would say so
 # at every start.
 warnings.filterwarnings("ignore", r"OpenCV .* is not installed", UserWarning)
-# Threads of OpenMP that wait for each other turn in a loop for a millisecond before they sleep. Where
+# Threads of OpenMP that wait for each other turn in a loop for a while before they sleep. Where
 # another program has one of the cores, that happens thousands of times in every image, which then
 # takes ten times as long. Whoever has said how to wait, or has imported torch already, keeps that.
 if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:

@@ -483,7 +483,7 @@ class TestSummariesByHand:
         assert found["before"]["least"] == 6.0
         assert found["passed"]
 
-    def test_a_student_stands_between_its_teacher_and_what_it_was(self) -> None:
+    def test_a_student_stands_between_its_teacher_and_the_small_encoder(self) -> None:
         summary = self.summary("distil")
         assert summary["methods"]["student"]["iou"] == pytest.approx(0.625)
         ahead = {name: gap["iou"]["mean"] for name, gap in summary["student_ahead_of"].items()}
