@@ -267,14 +267,11 @@ class Keyboard(Person):
     def name_all(self) -> None:
         """By moving all of the first category that has no name yet to where it belongs."""
         while waiting := [
-            (place, members)
-            for place, (id, members) in enumerate(self.strips())
-            if id > 0 and id not in self._named()
+            (id, members) for id, members in self.strips() if id > 0 and id not in self._named()
         ]:
-            place, members = waiting[0]
+            id, members = waiting[0]
             name = self.wanted(members)
-            self.press("ArrowRight")
-            self.press("ArrowDown", place)
+            self._go_to_strip(id)
             self.press("ControlOrMeta+a")
             if name:
                 self._move(name)
@@ -287,11 +284,9 @@ class Keyboard(Person):
         page = self.page
         waiting = [*((name, self.titled()[name]) for name in self.names if name in self.titled())]
         for name, id in [*waiting, ("", 0)]:
-            places = [number for number, _ in self.strips()]
-            if id not in places:
+            if id not in [number for number, _ in self.strips()]:
                 continue
-            self.press("ArrowRight")
-            self.press("ArrowDown", places.index(id))
+            self._go_to_strip(id)
             self.press("Shift+Tab")
             self.press("Enter")
             page.locator(f"{_GRID} .tile").first.wait_for()
@@ -325,6 +320,22 @@ class Keyboard(Person):
         self.write(name)
         self.press("Enter")
         self.settle()
+
+    def _go_to_strip(self, id: int) -> None:
+        """Go to a category by the arrows, from the one that the keyboard is in."""
+        order = [number for number, _ in self.strips()]
+        for _ in range(len(order) + 2):
+            here = self.page.evaluate(
+                "document.activeElement.closest('.strip')?.dataset.category ?? null"
+            )
+            if here is None:
+                self.press("ArrowRight")
+            elif int(here) == id:
+                return
+            else:
+                down = order.index(int(here)) < order.index(id)
+                self.press("ArrowDown" if down else "ArrowUp")
+        raise InputError(f"category {id} cannot be reached by the arrows")
 
     def _select(self, ids: Sequence[str]) -> None:
         """Go to each by the arrows, down and along, and select it."""

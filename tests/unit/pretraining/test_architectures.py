@@ -114,12 +114,11 @@ def test_the_first_blocks_of_a_teacher_are_its_own(
 ) -> None:
     """After two of its three blocks, with colours that are normalised as ours are."""
     torch.manual_seed(0)
-    teacher = new_model(architecture("dinov2", num_hidden_layers=3)).eval()
-    teacher.save_pretrained(tmp_path)
+    new_model(architecture("dinov2", num_hidden_layers=3)).save_pretrained(tmp_path)
     add_preprocessor(tmp_path)
     encoder = load_encoder(str(tmp_path), precision="fp32")
     pixels = torch.rand(2, 3, 56, 42, generator=torch.Generator().manual_seed(1))
-    student = load_model(tmp_path, 2).eval()
+    student = load_model(tmp_path, 2).train(False)
     ours = student((pixels - 0.5) / 0.5).last_hidden_state
     torch.testing.assert_close(ours[:, 1:], encoder(pixels, 1, "output").patches)
     student.save_pretrained(tmp_path / "student")
