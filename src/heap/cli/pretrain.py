@@ -45,7 +45,7 @@ def pretrain(
     --encoder` takes, and transformers too. Images that cannot be used are left out, and said.
 
     Example: heap pretrain photos/ --start embedded-small --learning-rate 5e-4 --out encoder
-    Example: heap pretrain photos/ --teacher dinov2-vits14 --minutes 120 --out encoder
+    Example: heap pretrain photos/ --teacher dinov2-vits14 --teacher-blocks 6 --out encoder
     Example: heap fit photos/ --encoder encoder --out model
 
     Args:
@@ -55,7 +55,8 @@ def pretrain(
             config.json of transformers.
         start: Go on from the weights of this encoder: embedded-small, or a folder.
         teacher: A stronger encoder to learn from: a name that `heap models` lists, or a folder.
-        teacher_resolution: Side of the squares that the teacher sees, in pixels: 224.
+        teacher_resolution: Side of the squares that the teacher sees, in pixels: 224, with
+            --teacher-blocks 448.
         teacher_blocks: Begin as so many blocks of the teacher, the first, if it is a vision
             transformer: learns in an hour what a new network needs days for.
         side: Images are held in memory as squares of this side: 128, with a teacher what it sees.

@@ -123,7 +123,7 @@ TAUGHT: dict[str, Any] = {
 """Settings with a stronger encoder, whose features are then all that is learned."""
 _CUT: dict[str, Any] = {
     "class_weight": 0.3, "alike_weight": 0.0, "same_weight": 1.0, "learning_rate": 5e-4,
-    "crop": 224,
+    "crop": 224, "teacher_resolution": 448,
 }  # fmt: skip
 """Changes of these for a student that begins as blocks of it. What is alike is left out: of a few
 blocks all images are, and to mend that would undo what patches know."""
