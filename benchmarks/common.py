@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -97,6 +98,19 @@ def one_thread(sources: Path | None = None) -> dict[str, str]:
     # The folder of the benchmarks stays in reach: it is where the command is started.
     named = {} if sources is None else {"PYTHONPATH": str(sources.resolve())}
     return {**os.environ, "OMP_NUM_THREADS": "1", **named}
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Let torch compute in one thread of this process, in the block."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def once(path: Path, make: Callable[[], Any]) -> Any:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import heap
 from benchmarks.cluster_processes import VICTIMS, Driver, Machines, stored_images
-from benchmarks.common import DATA, RUNS, Data, images_in, run_heap
+from benchmarks.common import DATA, RUNS, Data, images_in, in_one_thread, run_heap
 from benchmarks.links import link_photos
 from benchmarks.report import Row, about_encoder, digest
 from benchmarks.soak.rows import Rows
@@ -166,10 +165,8 @@ def _check(work: Path, photos: Path, model: Path, listed: int) -> Row:
     objects = read_rows(store.table(schema.OBJECTS), ["id", "key"])
     ids = decode_texts(objects["id"])
     # With one thread, as a worker has: sums over several end with other last digits.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    alone = heap.discover(photos, work / "alone", model=model, config=SETTINGS, limit=COMPARED)
-    torch.set_num_threads(threads)
+    with in_one_thread():
+        alone = heap.discover(photos, work / "alone", model=model, config=SETTINGS, limit=COMPARED)
     theirs = {record.key: record for record in RunStore.open(alone.place).records()}
     readable = different = compared = 0
     for record in store.records():

@@ -15,10 +15,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.animals import examples_in
-from benchmarks.common import DATA, RESULTS, RUNS, Data, one_thread, run_heap
+from benchmarks.common import DATA, RESULTS, RUNS, Data, in_one_thread, one_thread, run_heap
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.runs import discover
 from benchmarks.scoring import difference, means, pack, read, score_saliency
@@ -139,15 +138,13 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
 
 def _milliseconds(heap: Heap, examples: Sequence[Example]) -> float:
     """Median processor time of the features of a photo, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     seconds = []
-    for example in [examples[0], *examples]:  # the first call makes what later ones use again
-        picture = example.picture()
-        began = time.process_time()
-        describe(heap.encoder, [picture], heap.config.features)
-        seconds.append(time.process_time() - began)
-    torch.set_num_threads(threads)
+    with in_one_thread():
+        for example in [examples[0], *examples]:  # the first call makes what later ones use again
+            picture = example.picture()
+            began = time.process_time()
+            describe(heap.encoder, [picture], heap.config.features)
+            seconds.append(time.process_time() - began)
     return 1000 * median(seconds[1:])
 
 

@@ -204,12 +204,13 @@ def recipe(encoder: str) -> Recipe:
     if place is None or not (place / CONFIG).is_file():
         return Recipe()
     kind = read_json(place / CONFIG).get("model_type")
+    pyramid = kind in get_args(PyramidKind)
     # Only `heap pretrain` saves heads beside an encoder.
     if not (place / HEADS).is_file():
         return _BY_KIND.get(str(kind), Recipe())
     if has_foreground(place / HEADS):
-        return SMALL_PYRAMID if kind in get_args(PyramidKind) else SMALL
-    return TAUGHT_PYRAMID if kind in get_args(PyramidKind) else TAUGHT_TRANSFORMER
+        return SMALL_PYRAMID if pyramid else SMALL
+    return TAUGHT_PYRAMID if pyramid else TAUGHT_TRANSFORMER
 
 
 def packaged_encoder(alias: str) -> Path:

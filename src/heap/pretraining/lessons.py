@@ -82,7 +82,7 @@ class TeacherFeatures:
 
     @property
     def patch_length(self) -> float:
-        """Mean length of the patches, of images spread evenly."""
+        """Mean length of the patches of a few images."""
         patches = next(self._spread_patches())
         length: float = patches.float().norm(dim=-1).mean().item()
         return length

@@ -179,16 +179,14 @@ class Student(nn.Module):
         For a student that begins as a part of it, and is to become the whole: heads stay as they
         are, so that features have to learn. `length` is the mean of the stronger encoder's patches.
         """
-        heads = ((self.distill_head, patch, length), (self.class_head, embedding, None))
-        for head, standard, long in heads:
-            if head is None:
-                continue
-            head.weight.copy_(standard.matrix.mT)
-            head.bias.copy_(-standard.mean @ standard.matrix)
-            if long is not None:
-                # Ours have the length √dim.
-                head.weight.mul_(long / head.in_features**0.5)
-            head.requires_grad_(False)
+        # Our patches have the length √dim; embeddings are as they come out in both.
+        scale = length / len(patch.mean) ** 0.5
+        heads = ((self.distill_head, patch, scale), (self.class_head, embedding, 1.0))
+        for head, standard, factor in heads:
+            if head is not None:
+                head.weight.copy_(factor * standard.matrix.mT)
+                head.bias.copy_(-standard.mean @ standard.matrix)
+                head.requires_grad_(False)
 
     def make_teacher(self) -> "Student":
         """Frozen copy, for the moving average."""

@@ -130,6 +130,12 @@ def test_models_without_a_feature_for_each_patch_are_refused(
             student_of(architecture(kind, **values), tiny)
 
 
+def test_features_of_another_width_cannot_be_the_teachers(taught: Config) -> None:
+    config = taught(same_weight=1.0)
+    with pytest.raises(InputError, match="features of 48 numbers cannot be the teacher's, which"):
+        Student(new_model(config.architecture), config, Widths(5, 7))
+
+
 @torch.no_grad()
 def test_a_student_of_saved_weights_is_an_encoder(whole: Path, tiny: Config) -> None:
     """What the heads stand on is what the saved encoder gives, up to half precision."""
