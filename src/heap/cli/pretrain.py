@@ -53,7 +53,8 @@ def pretrain(
         out: Folder of the encoder.
         architecture: resnet (which it is without this), vit or segformer, or a folder with a
             config.json of transformers.
-        start: Go on from the weights of this encoder: embedded-small, or a folder.
+        start: Go on from the weights of this encoder: embedded-small, or a folder. With
+            --teacher-blocks a student that began so, to be taught more.
         teacher: A stronger encoder to learn from: a name that `heap models` lists, or a folder.
         teacher_resolution: Side of the squares that the teacher sees, in pixels: 224, with
             --teacher-blocks 448.

@@ -24,7 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heap.pretraining", description=__doc__)
     parser.add_argument("packs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the encoder")
-    parser.add_argument("--start", type=Path, help="folder of an encoder to go on from")
+    parser.add_argument("--start", type=Path, help="folder of an encoder to go on from; "
+                        "with --teacher-blocks a student that began so")  # fmt: skip
     parser.add_argument("--teacher", help="folder of a stronger encoder to learn from; this "
                         "needs pydantic too")  # fmt: skip
     parser.add_argument("--teacher-blocks", type=int, help="begin as so many blocks of the "

@@ -88,15 +88,17 @@ def load_model(folder: Path, blocks: int | None = None) -> PreTrainedModel:
 
 
 def find_teacher_blocks(start: Path | None, teacher: Path | None) -> Path:
-    """Folder of the teacher whose first blocks a student begins as.
+    """Folder of the encoder whose first blocks a student begins as.
+
+    It is the teacher, or `start`, a student that began so and is taught further.
 
     Raises:
-        InputError: if there is no teacher, another start, or no such folder.
+        InputError: if there is no teacher, or no such folder of it.
     """
     if teacher is None:
         raise InputError("--teacher-blocks are blocks of the encoder that --teacher names")
     if start is not None:
-        raise InputError("give either --start or --teacher-blocks, not both")
+        return start
     if not teacher.is_dir():
         raise InputError(f"{teacher} is an original checkpoint: to begin with its blocks, name a "
                          "folder in the layout of transformers")  # fmt: skip
@@ -112,7 +114,7 @@ def _cut(model: PreTrainedModel, blocks: int) -> None:
     if len(stacks) != 1:
         raise InputError(f"a {model.config.model_type} has no row of blocks to begin with")
     if not 1 <= blocks <= len(stacks[0]):
-        raise InputError(f"the teacher has {depth} blocks: {blocks} cannot be the first of them")
+        raise InputError(f"it has {depth} blocks: {blocks} cannot be the first of them")
     del stacks[0][blocks:]
     kept = {name: value for name, value in values.items() if name not in _STAGES}
     model.config = type(model.config)(**kept | {"num_hidden_layers": blocks})

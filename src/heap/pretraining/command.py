@@ -65,10 +65,11 @@ def pretrain(
     pixels, at most `limit` of them, spread evenly over those listed. `start` names an encoder whose
     weights training starts from (`embedded`, or a folder), `teacher` a stronger one to learn from,
     which a weight of `config` has to ask for; its features of the images are computed once, and
-    kept in `out`. With `teacher_blocks` the student begins as so many blocks of it, the first.
-    `quality` is a folder with images/ and masks/ on which TokenCut and a quickly fitted head are
-    scored every `quality_every` steps. Images that cannot be used are left out and listed in
-    `failed.jsonl` in `out`; `on_skipped` is told what the listing passed over.
+    kept in `out`. With `teacher_blocks` the student begins as so many blocks of it, the first, or
+    as `start`, a student that began so. `quality` is a folder with images/ and masks/ on which
+    TokenCut and a quickly fitted head are scored every `quality_every` steps. Images that cannot be
+    used are left out and listed in `failed.jsonl` in `out`; `on_skipped` is told what the listing
+    passed over.
 
     Raises:
         InputError: if fewer than two images can be read, `start` is no encoder here, or the teacher

@@ -47,7 +47,8 @@ def run(
     """Train on `photos` into the folder `out`, on from its checkpoint if there is one.
 
     `start` is an encoder whose weights training starts from; with `blocks` it is the folder of the
-    teacher, of which so many blocks, the first, are the student to begin with. `teacher` names a
+    teacher, of which so many blocks, the first, are the student to begin with, or of a student that
+    began so. `teacher` names a
     stronger one to learn from; its features of the photos are kept in `out`, and `on_progress` is
     told how many are done. `measure` is called every `measure_every` steps and at the end; its
     figures go to a log and onto the model's card.
