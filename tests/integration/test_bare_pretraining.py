@@ -1,7 +1,6 @@
 """`python -m heap.pretraining` with little installed, and on two devices."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices import on_two
 from packaging.requirements import Requirement
 
 from heap.encoder.load import load_encoder
@@ -120,18 +120,6 @@ def written(settings: dict[str, Any], tmp_path: Path) -> Path:
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(settings))
     return path
-
-
-def on_two(*command: object) -> subprocess.CompletedProcess[str]:
-    """Run it as `accelerate launch` does on two devices, which are processes on the CPU here."""
-    # `accelerate launch --cpu` starts one process whatever it is told: several are left to MPI.
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-              "--main_process_port", "0"]  # fmt: skip
-    return subprocess.run(
-        [sys.executable, *launch, *map(str, command)],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
 
 
 def test_it_needs_six_packages_and_what_they_need(

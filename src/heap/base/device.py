@@ -1,32 +1,30 @@
-"""Device that the work runs on."""
+"""Device that the work runs on, and the processes of which each has one."""
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
+import os
 
 OPENVINO = "openvino"
 """Name of the processor as a device where OpenVINO computes instead of torch."""
 
 
 def choose_device(name: str) -> str:
-    """Device for `auto`: a GPU that torch can use, else the CPU; other names as they are."""
+    """Device for `auto`: a GPU that torch can use, else the CPU; other names as they are.
+
+    Of several processes on one machine each takes a GPU of its own.
+    """
     if name != "auto":
         return name
     import torch
 
     if torch.cuda.is_available():
-        return "cuda"
+        return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if count_processes() > 1 else "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def fresh_accelerator(*, cpu: bool, mixed_precision: Literal["no", "bf16"]) -> "Accelerator":
-    """Accelerator with these settings, whatever this process has trained before."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+def count_processes() -> int:
+    """Number of processes that `accelerate launch` or `torchrun` started for this work."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
-    # Accelerate keeps settings for the whole process: those of an earlier training would stay, or
-    # raise an error.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=cpu, mixed_precision=mixed_precision)
+
+def process_number() -> int:
+    """Number of this process among them; the first, 0, writes the files and talks to the user."""
+    return int(os.environ.get("RANK") or 0) if count_processes() > 1 else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from heap.base.checkpoint import cut_log, load_checkpoint, save_checkpoint
+from heap.base.device import process_number
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -22,11 +23,6 @@ class Training(Protocol):
     @property
     def finished(self) -> bool:
         """Whether the last step is taken."""
-        ...
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process, of several that train together, writes the files."""
         ...
 
     def advance(self) -> dict[str, float]:
@@ -53,7 +49,7 @@ def resume(training: Training, folder: Path) -> bool:
     exists = checkpoint.exists()
     if exists:
         training.restore(load_checkpoint(checkpoint), checkpoint)
-    if training.is_main:
+    if process_number() == 0:
         # A kill may have come between a line and its checkpoint; those steps are taken again.
         cut_log(folder / LOG, training.step)
     return exists
@@ -67,7 +63,7 @@ def take_steps(training: Training, folder: Path, every: int) -> Iterator[dict[st
     """
     while not training.finished:
         values = training.advance()
-        if training.is_main and (training.finished or training.step % every == 0):
+        if process_number() == 0 and (training.finished or training.step % every == 0):
             append_line(folder / LOG, {"step": training.step, **values})
             save_checkpoint(folder / CHECKPOINT, training.state())
         yield values

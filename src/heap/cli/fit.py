@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from heap.base.device import process_number
 from heap.base.lock import refuse_busy
 from heap.cli.about import hint_at_stronger
 from heap.cli.app import err_console
@@ -70,11 +71,15 @@ def fit(
         head=set_options(groups=groups),
         fit=set_options(steps=steps, seed=seed),
     )
-    refuse_busy(out)
+    # Of several processes, the others have the lock of the first to expect, and nothing to say.
+    first = process_number() == 0
+    if first:
+        refuse_busy(out)
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fitting.command import fit as run_fit
 
-    hint_at_stronger(features.encoder)
+    if first:
+        hint_at_stronger(features.encoder)
     with Bars(err_console) as progress:
         model = run_fit(
             images,
@@ -90,6 +95,8 @@ def fit(
             on_skipped=say_skipped,
             on_progress=progress,
         )
+    if not first:
+        return
     print_priors(model.config.provenance)
     left = model.config.provenance["left_out"]
     if any(left.values()):

@@ -6,6 +6,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from heap.base.device import process_number
 from heap.cli.app import err_console, out_console
 from heap.cli.bars import Bars
 from heap.cli.printing import say_failed, say_skipped
@@ -96,6 +97,8 @@ def pretrain(
             on_skipped=say_skipped,
             on_progress=progress,
         )
+    if process_number() != 0:
+        return
     say_failed(out / FAILURES)
     err_console.print(f"Encoder in {out}. Try: heap fit IMAGES --encoder {out} --out model")
 

@@ -89,6 +89,21 @@ def collect(
         InputError: if fewer than two images can be used.
         FitError: if that is because they are copies of each other or without contrast.
     """
+    collected = collect_any(sources, encoder, store, pool, on_progress, limits, batch)
+    _check_enough(collected, len(sources))
+    return collected
+
+
+def collect_any(
+    sources: Sequence[Source],
+    encoder: Encoder,
+    store: FeatureStore,
+    pool: ThreadPoolExecutor,
+    on_progress: OnProgress,
+    limits: Limits = DEFAULT_LIMITS,
+    batch: int = 8,
+) -> Collected:
+    """The same, however few images can be used: for a share of those of a fit."""
     used: dict[str, Source] = {}
     failures: list[ImageError] = []
     copies = 0
@@ -108,9 +123,7 @@ def collect(
                 used[usable] = source
         on_progress(STAGE, min((done + 1) * batch, len(sources)), len(sources))
     digests = list(used)
-    collected = Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
-    _check_enough(collected, len(sources))
-    return collected
+    return Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
 
 
 def _store_features(

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from heap.base.cache import cache_dir
+from heap.base.device import count_processes, process_number
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
 from heap.base.lock import RunLock
@@ -20,9 +22,10 @@ from heap.encoder.precision import usual_state
 from heap.encoder.registry import recipe
 from heap.encoder.whereabouts import lasting_name, note_place
 from heap.features.store import FeatureStore
-from heap.fitting.collect import Collected, collect
+from heap.fitting.collect import Collected, collect, collect_any
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import name_of_encoder, refuse_strangers
+from heap.fitting.processes import waiting_for_each_other
 from heap.fitting.things import learn_things
 from heap.fitting.training import train_head
 from heap.images import Limits, Source, list_images
@@ -60,7 +63,8 @@ def fit(
     listing passed over, if anything.
 
     The same call goes on where an earlier one was stopped, and ends with the same model. Features
-    are kept in `cache` (default: the user's cache folder) and serve later fits.
+    are kept in `cache` (default: the user's cache folder) and serve later fits. Of several
+    processes, one on each device, all compute features and return the same model.
 
     Raises:
         FitError: if there is nothing to learn from, or the head is of no use: collapsed, constant,
@@ -108,15 +112,27 @@ def _fit(
         encoder_fingerprint=loaded.fingerprint,
     )
     model = Heap(loaded, model_config)
-    with RunLock(out), Interruptible() as stop, ThreadPoolExecutor(os.cpu_count()) as pool:
+    number, count = process_number(), count_processes()
+    with (
+        waiting_for_each_other() as wait,
+        RunLock(out) if number == 0 else nullcontext(),
+        Interruptible() as stop,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
 
         def on_stage(stage: str, done: int, total: int | None) -> None:
-            on_progress(stage, done, total)
+            if number == 0:
+                on_progress(stage, done, total)
             stop.check()
 
-        collected = collect(sources, loaded, store, pool, on_stage, limits)
-        _train_and_save(model, collected, losses, config, out, on_stage)
-    return model
+        if count > 1:
+            collect_any(sources[number::count], loaded, store, pool, on_stage, limits)
+            wait()
+        if number == 0:
+            collected = collect(sources, loaded, store, pool, on_stage, limits)
+            _train_and_save(model, collected, losses, config, out, on_stage)
+        wait()
+    return model if number == 0 else Heap.from_pretrained(out, device=device, precision=precision)
 
 
 def _choose_images(
@@ -130,7 +146,7 @@ def _choose_images(
     listing = list_images(places or ())
     sources = spread_evenly(listing, max_count)
     # Only now, for a listing goes on while it is read.
-    if listing.skipped:
+    if listing.skipped and process_number() == 0:
         on_skipped(listing.skipped)
     return sources
 

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from heap.base.device import fresh_accelerator
 from heap.base.errors import ConfigError, FitError, StoreError
 from heap.base.training import warm_cosine
 from heap.config import FitConfig, LossConfig, differing_keys
@@ -54,9 +53,6 @@ class Trainer:
         self, heap: Heap, images: Collected, losses: LossConfig, config: FitConfig
     ) -> None:
         self.heap, self.images, self.losses, self.config = heap, images, losses, config
-        device = heap.head.centre.device
-        # In full precision: 1 - 1e-4, the largest cosine in a logarithm, is 1 in half precision.
-        self.accelerator = fresh_accelerator(cpu=device.type == "cpu", mixed_precision="no")
         # Initial weights depend on the seed alone; the caller's generator is left as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -64,13 +60,8 @@ class Trainer:
                 len(heap.head.centre), heap.encoder.embedding_dim, heap.config.head
             )
         heap.head.load_state_dict(fresh.state_dict())
-        optimizer = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             heap.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        # Alone, the head stays on the device that was asked for, which accelerate does not know.
-        several = self.accelerator.num_processes > 1
-        self.head, self.optimizer = self.accelerator.prepare(
-            heap.head, optimizer, device_placement=[several] * 2
         )
         self.prior: list[Mask] | None = None
         self.crops: Images | None = None
@@ -80,12 +71,6 @@ class Trainer:
     def finished(self) -> bool:
         """Whether the last step is taken."""
         return self.step >= self.config.steps
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes the files."""
-        is_main: bool = self.accelerator.is_main_process
-        return is_main
 
     def start(self) -> None:
         """Compute the mean feature, which a checkpoint would bring otherwise."""
@@ -162,7 +147,7 @@ class Trainer:
             FitError: if a loss is not finite.
         """
         batch = self._draw()
-        grouping: Grouping = self.head(batch.features)
+        grouping: Grouping = self.heap.head(batch.features)
         centred = self.heap.head.subtract_centre(batch.features)
         losses = heap_losses(grouping, centred, batch.prior, self.losses, batch.image_count)
         total = total_loss(losses, self.losses)
@@ -176,7 +161,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * share
         self.optimizer.zero_grad()
-        self.accelerator.backward(total)
+        total.backward()
         clip_grad_norm_(self.heap.head.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
@@ -189,8 +174,8 @@ class Trainer:
         # The factor is a prime larger than any number of steps, so that no two seeds share draws.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
         crops = round(self.config.batch * self.config.empty) if self.crops else 0
-        numbers = self._pick(len(self.images), self.config.batch - crops, generator)
-        empty = self._pick(len(self.crops or ()), crops, generator)
+        numbers = _pick(len(self.images), self.config.batch - crops, generator)
+        empty = _pick(len(self.crops or ()), crops, generator)
         images = [self.images[number] for number in numbers]
         chosen = images + [self.crops[number] for number in empty if self.crops]
         length = min(self.config.patches, *(len(image.patches) for image in chosen))
@@ -210,11 +195,6 @@ class Trainer:
         ])  # fmt: skip
         patches = [image.patches[keep] for image, keep in zip(chosen, kept, strict=True)]
         return Batch(self._stack(patches), prior, border, len(images))
-
-    def _pick(self, count: int, max_count: int, generator: torch.Generator) -> list[int]:
-        """Draw numbers without repeats; each process takes its share of the same draw."""
-        picks = torch.randperm(count, generator=generator)[:max_count].tolist()
-        return picks[self.accelerator.process_index :: self.accelerator.num_processes]
 
     def _stack(self, parts: list[Tensor]) -> Tensor:
         return torch.stack(parts).to(self.heap.head.centre.device)
@@ -258,3 +238,9 @@ class Trainer:
             "fit": asdict(self.config),
             "monitor": {name: round(value, 4) for name, value in asdict(monitor).items()},
         }
+
+
+def _pick(count: int, max_count: int, generator: torch.Generator) -> list[int]:
+    """Draw numbers below `count` without repeats."""
+    picks: list[int] = torch.randperm(count, generator=generator)[:max_count].tolist()
+    return picks

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from heap.base.device import process_number
 from heap.base.errors import InputError
 from heap.base.files import make_folder
 from heap.base.interrupt import Interruptible
@@ -87,9 +89,14 @@ def pretrain(
     if teacher_blocks is not None:
         start_folder = find_teacher_blocks(start_folder, teacher_folder)
     make_folder(out)
-    with RunLock(out), Interruptible() as stop:
+    # Of several processes, one on each device, all hold the images, and the first writes and talks.
+    first = process_number() == 0
+    if not first:
+        on_skipped, on_progress = (lambda skipped: None), silent
+    with RunLock(out) if first else nullcontext(), Interruptible() as stop:
         photos, failures = _load_photos(images, side, limit, on_skipped, on_progress)
-        write_failures(failures, out / FAILURES)
+        if first:
+            write_failures(failures, out / FAILURES)
 
         def on_lesson(stage: str, done: int, total: int | None) -> None:
             on_progress(stage, done, total)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from heap.base.checkpoint import cut_log
+from heap.base.device import process_number
 from heap.base.errors import ConfigError
 from heap.base.progress import OnProgress, silent
 from heap.base.training import append_line, resume, take_steps
@@ -72,7 +73,7 @@ def run(
         lessons = _prepare_lessons(teacher, photos, out, config, accelerator, on_progress)
     trainer = _make_trainer(accelerator, photos, out, config, start, blocks, lessons)
     _train(trainer, out, on_step, measure, measure_every)
-    if trainer.is_main:
+    if process_number() == 0:
         # Before it is scored, so that a failure of the measurement loses no training.
         save(trainer, out, None)
         if measure:
@@ -102,7 +103,7 @@ def _make_trainer(
             load_heads(trainer.raw, start)
         trainer.teacher.load_state_dict(trainer.raw.state_dict())
     resume(trainer, out)
-    if trainer.is_main:
+    if process_number() == 0:
         # Without the figures of the end, which are measured again after training.
         cut_log(out / QUALITY, trainer.step - 1 if trainer.finished else trainer.step)
     return trainer
@@ -113,7 +114,7 @@ def _train(
 ) -> None:
     """Train to the end, with checkpoints and, in between, measurements of quality."""
     for losses in take_steps(trainer, out, trainer.config.checkpoint_every):
-        if not trainer.is_main:
+        if process_number() != 0:
             continue
         if measure and trainer.step % measure_every == 0 and not trainer.finished:
             save(trainer, out, None)

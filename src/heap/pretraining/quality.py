@@ -1,15 +1,12 @@
 """Quality of an encoder for finding objects: TokenCut on its features, and a quick HEAP head."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from accelerate.state import AcceleratorState, PartialState
 
 from heap.base.errors import FitError, ImageError
 from heap.base.files import make_folder
@@ -70,7 +67,7 @@ def measure(
         encoder=name, facet=recipe(name).feature_config.facet, resolution=resolution
     )
     make_folder(work)
-    with _keep_state(), TemporaryDirectory(dir=work) as folder:
+    with torch.random.fork_rng(devices=[]), TemporaryDirectory(dir=work) as folder:
         bench = Bench(
             features,
             photos=[str(example.image) for example in dataset.examples],
@@ -111,20 +108,3 @@ def _score(
 
 def _percent(results: Results, protocol: str, metric: str) -> float:
     return round(100 * (results.protocols[protocol].metrics[metric].value or 0.0), 3)
-
-
-@contextmanager
-def _keep_state() -> Iterator[None]:
-    """Restore random numbers and accelerator of the process after the block.
-
-    A process has one state of accelerate, and fitting a head replaces it by its own.
-    """
-    states = (AcceleratorState._shared_state, PartialState._shared_state)
-    kept = [dict(state) for state in states]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        for state, values in zip(states, kept, strict=True):
-            state.clear()
-            state.update(values)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, convert_conv2d_weight_memory_format
 from transformers import PreTrainedModel
 
-from heap.base.device import choose_device, fresh_accelerator
+from heap.base.device import choose_device
 from heap.base.errors import ConfigError, FitError, StoreError
 from heap.base.training import warm_cosine
 from heap.encoder.precision import has_bf16
@@ -58,8 +58,14 @@ def new_accelerator() -> "Accelerator":
 
     Where they have none, a matrix product in bfloat16 takes many times as long as in float32.
     """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     native = has_bf16(torch.device(choose_device("auto")))
-    return fresh_accelerator(cpu=False, mixed_precision="bf16" if native else "no")
+    # Accelerate keeps settings for the whole process: those of an earlier training would stay, or
+    # raise an error.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(mixed_precision="bf16" if native else "no")
 
 
 class Pretrainer:
@@ -119,12 +125,6 @@ class Pretrainer:
     def finished(self) -> bool:
         """Whether all steps are taken, or all time is spent."""
         return self.progress >= 1
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes the files."""
-        is_main: bool = self.accelerator.is_main_process
-        return is_main
 
     def state(self) -> dict[str, Any]:
         """Content of a checkpoint."""

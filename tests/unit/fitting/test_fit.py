@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from PIL import Image
 from safetensors.torch import load_file
 
 from heap.base.checkpoint import load_checkpoint, save_checkpoint
-from heap.base.device import fresh_accelerator
 from heap.base.errors import ConfigError, FitError, InputError, StoreError
 from heap.base.lock import RunLock
 from heap.base.progress import silent
@@ -27,12 +25,10 @@ from heap.features.store import FeatureStore
 from heap.fitting.collect import collect
 from heap.fitting.command import fit
 from heap.fitting.folder import refuse_strangers
-from heap.fitting.trainer import Trainer
 from heap.images import Picture, Source, list_images
 from heap.methods.found import FoundRecipe
 from heap.model.embedding import embed
 from heap.model.heap import Heap
-from heap.model.saved import ModelConfig
 from heap.model.whitening import Whitening
 from heap.store.store import RunStore
 
@@ -225,27 +221,6 @@ def test_a_timeout_that_no_clock_can_count_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"timeout is .*; it has to be from 0 to 1000000"):
         fit_small(tmp_path / "out", timeout=timeout)
-
-
-def test_the_head_stays_on_the_device_that_was_asked_for(
-    photos: Path,
-    encoder: Encoder,
-    feature_config: FeatureConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def elsewhere(**options: Any) -> Accelerator:
-        accelerator = fresh_accelerator(**options)
-        accelerator.state.device = torch.device("meta")
-        return accelerator
-
-    monkeypatch.setattr("heap.fitting.trainer.fresh_accelerator", elsewhere)
-    model = Heap(encoder, ModelConfig(features=feature_config, encoder_fingerprint=""))
-    store = FeatureStore(tmp_path, encoder, feature_config)
-    with ThreadPoolExecutor(1) as pool:
-        images = collect(list(list_images(photos)), encoder, store, pool, silent)
-    trainer = Trainer(model, images, LossConfig(), FitConfig(batch=2))
-    assert math.isfinite(trainer.advance()["intra"])
 
 
 def test_an_out_that_cannot_be_made_is_refused(fit_small: Fit, tmp_path: Path) -> None:

@@ -48,27 +48,34 @@ export class Plot {
     return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * FILLED * this.scale;
   }
 
+  // Where points are: `xs[place] * side + left` and `ys[place] * side + top`. Asked for once for all of
+  // them, for the size of the canvas takes longer to read than a point to be drawn.
+  get view() {
+    const { clientWidth: width, clientHeight: height } = this.canvas, { side } = this;
+    return { width, height, side, left: width / 2 - this.x * side, top: height / 2 - this.y * side };
+  }
+
   spot(place) {
-    const { clientWidth, clientHeight } = this.canvas, { side } = this;
-    return [(this.xs[place] - this.x) * side + clientWidth / 2, (this.ys[place] - this.y) * side + clientHeight / 2];
+    const { side, left, top } = this.view;
+    return [this.xs[place] * side + left, this.ys[place] * side + top];
   }
 
   paint() {
-    const { canvas, pen } = this, dense = devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * dense), height = Math.round(canvas.clientHeight * dense);
+    const { canvas, pen, view } = this, dense = devicePixelRatio || 1;
+    const width = Math.round(view.width * dense), height = Math.round(view.height * dense);
     if (!width || !height) return;
     if (canvas.width !== width || canvas.height !== height || !this.pixels) {
       Object.assign(canvas, { width, height });
       this.image = pen.createImageData(width, height);
       this.pixels = new Uint32Array(this.image.data.buffer);
+      Object.assign(this, { width, height });
     } else this.pixels.fill(0);
     const radius = this.radius * dense, plain = disc(radius), ring = disc(radius + 2.2 * dense);
     const small = disc(Math.max(1.2 * dense, radius * 0.6)), ink = this.ink ?? 0;
-    const count = this.xs.length, side = this.side * dense;
-    const left = width / 2 - this.x * side, top = height / 2 - this.y * side;
+    const { xs, ys } = this, count = xs.length, side = view.side * dense, left = view.left * dense, top = view.top * dense;
     const stampAll = (of, test, colour) => {
       for (let place = 0; place < count; place += 1) {
-        if (test(place)) this.stamp(of, this.xs[place] * side + left, this.ys[place] * side + top, colour(place));
+        if (test(place)) this.stamp(of, xs[place] * side + left, ys[place] * side + top, colour(place));
       }
     };
     const { fits, chosen, colours } = this;
@@ -87,9 +94,9 @@ export class Plot {
 
   // Writes a disc of a colour over what is there.
   stamp({ offsets, covers, reach }, x, y, colour) {
-    const { width, height } = this.canvas, column = Math.round(x), row = Math.round(y);
+    const { pixels, width, height } = this, column = Math.round(x), row = Math.round(y);
     if (column < -reach || row < -reach || column >= width + reach || row >= height + reach) return;
-    const { pixels } = this, inside = column >= reach && row >= reach && column < width - reach && row < height - reach;
+    const inside = column >= reach && row >= reach && column < width - reach && row < height - reach;
     const alpha = colour >>> 24, solid = colour | 0xff000000;
     for (let at = 0; at < covers.length; at += 1) {
       const across = column + offsets[2 * at], down = row + offsets[2 * at + 1];
@@ -101,36 +108,37 @@ export class Plot {
 
   // The nearest point that fits, within reach; -1 if there is none.
   nearest(x, y, reach = REACH) {
-    let [best, least] = [-1, reach * reach];
-    for (let place = 0; place < this.xs.length; place += 1) {
-      if (!this.fits[place]) continue;
-      const [across, down] = this.spot(place), away = (across - x) ** 2 + (down - y) ** 2;
-      if (away < least) [best, least] = [place, away];
+    const { xs, ys, fits } = this, { side, left, top } = this.view;
+    let best = -1, least = reach * reach;
+    for (let place = 0; place < xs.length; place += 1) {
+      if (!fits[place]) continue;
+      const away = (xs[place] * side + left - x) ** 2 + (ys[place] * side + top - y) ** 2;
+      if (away < least) { best = place; least = away; }
     }
     return best;
   }
 
   // Places of all points that fit and are in view.
   inView() {
-    const { clientWidth, clientHeight } = this.canvas, places = [];
-    for (let place = 0; place < this.xs.length; place += 1) {
-      const [x, y] = this.spot(place);
-      if (this.fits[place] && x >= 0 && y >= 0 && x <= clientWidth && y <= clientHeight) places.push(place);
+    const { xs, ys, fits } = this, { width, height, side, left, top } = this.view, places = [];
+    for (let place = 0; place < xs.length; place += 1) {
+      const x = xs[place] * side + left, y = ys[place] * side + top;
+      if (fits[place] && x >= 0 && y >= 0 && x <= width && y <= height) places.push(place);
     }
     return places;
   }
 
   // The nearest point in the direction of an arrow, from the one that is pointed at.
   beyond(key) {
-    const { clientWidth, clientHeight } = this.canvas;
-    if (this.under < 0 || !this.fits[this.under]) return this.nearest(clientWidth / 2, clientHeight / 2, Infinity);
+    const { xs, ys } = this, { width, height, side, left, top } = this.view;
+    if (this.under < 0 || !this.fits[this.under]) return this.nearest(width / 2, height / 2, Infinity);
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
     const [x, y] = this.spot(this.under);
     let [best, least] = [this.under, Infinity];
-    for (let place = 0; place < this.xs.length; place += 1) {
+    for (let place = 0; place < xs.length; place += 1) {
       if (!this.fits[place] || place === this.under) continue;
-      const [across, down] = this.spot(place), along = (across - x) * dx + (down - y) * dy;
-      const aside = Math.abs((across - x) * dy) + Math.abs((down - y) * dx);
+      const across = xs[place] * side + left - x, down = ys[place] * side + top - y;
+      const along = across * dx + down * dy, aside = Math.abs(across * dy) + Math.abs(down * dx);
       // What is more beside than ahead is for another arrow.
       if (along > 0 && aside <= along && along + 2 * aside < least) [best, least] = [place, along + 2 * aside];
     }
@@ -232,11 +240,11 @@ export class Plot {
 
   // Points that fit and lie in a polygon, by the number of its sides to their right.
   within(path) {
-    const xs = path.map(([x]) => x), ys = path.map(([, y]) => y), places = [];
-    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const xs = path.map(([x]) => x), ys = path.map(([, y]) => y), places = [], { side, left, top } = this.view;
+    const [least, most, highest, lowest] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     for (let place = 0; place < this.xs.length; place += 1) {
-      const [x, y] = this.spot(place);
-      if (!this.fits[place] || x < left || x > right || y < top || y > bottom) continue;
+      const x = this.xs[place] * side + left, y = this.ys[place] * side + top;
+      if (!this.fits[place] || x < least || x > most || y < highest || y > lowest) continue;
       let odd = false;
       for (let at = 0, last = path.length - 1; at < path.length; last = at, at += 1) {
         const crosses = (ys[at] > y) !== (ys[last] > y);
@@ -266,10 +274,17 @@ function disc(wanted) {
   return made;
 }
 
-// One colour over another, which may let through what is behind the canvas.
+// One colour over another, by `cover` of 256; the canvas may let through what is behind it.
 function over(below, above, cover) {
-  const under = below >>> 24, rest = (under * (255 - cover)) / 255, alpha = cover + rest;
-  if (!alpha) return 0;
+  const under = below >>> 24;
+  // Nearly all pixels are empty or full: these two need no division, and two channels at a time.
+  if (under === 0) return ((cover << 24) | (above & 0xffffff)) >>> 0;
+  if (under === 255) {
+    const pair = ((above & 0xff00ff) * cover + (below & 0xff00ff) * (256 - cover)) >>> 8;
+    const green = ((above & 0xff00) * cover + (below & 0xff00) * (256 - cover)) >>> 8;
+    return (0xff000000 | (pair & 0xff00ff) | (green & 0xff00)) >>> 0;
+  }
+  const rest = (under * (255 - cover)) / 255, alpha = cover + rest;
   const mix = (shift) => Math.round((((above >>> shift) & 255) * cover + ((below >>> shift) & 255) * rest) / alpha) << shift;
   return ((Math.round(alpha) << 24) | mix(16) | mix(8) | mix(0)) >>> 0;
 }
