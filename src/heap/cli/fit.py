@@ -45,9 +45,10 @@ def fit(
 
     Features are computed once and kept; the same command goes on where an earlier one was stopped.
     Copies and images without contrast are left out. A fit that collapsed, or that has nothing to
-    learn from, says so and exits with 1.
+    learn from, says so and exits with 1. Several GPUs share the pass of the encoder.
 
     Example: heap fit photos/ --out model
+    Example: accelerate launch -m heap fit photos/ --out model
 
     Args:
         images: Files, folders, globs, .txt lists or URLs.

@@ -1,4 +1,4 @@
-"""Transformers without its progress bars, where it loads and saves models."""
+"""Transformers without its bars and advice, where it loads and saves models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,15 @@ from transformers.utils import logging
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """Keep the bars of transformers off the terminal: only `heap.cli` prints."""
+def quietly() -> Iterator[None]:
+    """Keep transformers off the terminal: only `heap.cli` prints; faults become errors of ours."""
     switch: Any = logging  # Any: most of its functions are not annotated
-    shown = switch.is_progress_bar_enabled()
+    shown, level = switch.is_progress_bar_enabled(), switch.get_verbosity()
     switch.disable_progress_bar()
+    switch.set_verbosity_error()
     try:
         yield
     finally:
+        switch.set_verbosity(level)
         if shown:
             switch.enable_progress_bar()

@@ -1,7 +1,5 @@
 """Models of transformers loaded from files, complete or not at all."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
-from transformers.utils import logging as transformers_logging
 
 from heap.base.errors import WeightsError
 from heap.encoder.architecture import (
@@ -21,7 +18,7 @@ from heap.encoder.architecture import (
 )
 from heap.encoder.files import PREPROCESSOR, EncoderFiles, read_json
 from heap.encoder.original import COLOURS, read_original
-from heap.encoder.quiet import without_bars
+from heap.encoder.quiet import quietly
 from heap.encoder.state import COUNTER, State, read_state
 
 _EXAMPLE = (
@@ -47,7 +44,7 @@ def load_model(files: EncoderFiles) -> tuple[nn.Module, Architecture]:
     config, needed = _configuration(architecture, files)
     state = _without_head(state, getattr(transformers, family.model).base_model_prefix)
     _check_size(needed, state, files)
-    with _quiet():
+    with quietly():
         # With a state instead of a name, transformers reads no file, and still renames old keys.
         model, info = getattr(transformers, family.model).from_pretrained(
             None,
@@ -198,16 +195,3 @@ def _check_finite(model: nn.Module, files: EncoderFiles) -> None:
 def _list_some(keys: list[str]) -> str:
     more = len(keys) - _SHOWN
     return ", ".join(keys[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and advice off the terminal; faults become errors of ours."""
-    switch: Any = transformers_logging  # Any: most of its functions are not annotated
-    level = switch.get_verbosity()
-    switch.set_verbosity_error()
-    try:
-        with without_bars():
-            yield
-    finally:
-        switch.set_verbosity(level)

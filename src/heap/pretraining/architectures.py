@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from heap.base.errors import InputError
 from heap.base.files import read_object
 from heap.encoder.files import PREPROCESSOR
-from heap.encoder.quiet import without_bars
+from heap.encoder.quiet import quietly
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "resnet": {
@@ -66,7 +66,7 @@ def load_model(folder: Path, blocks: int | None = None) -> PreTrainedModel:
     """
     config = _configuration(str(folder))
     try:
-        with without_bars():
+        with quietly():
             model, info = AutoModel.from_pretrained(
                 folder,
                 local_files_only=True,

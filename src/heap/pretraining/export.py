@@ -11,7 +11,7 @@ from torch import Tensor
 
 from heap.base.errors import InputError
 from heap.encoder.files import HEADS, INDEX, PREPROCESSOR, WEIGHTS
-from heap.encoder.quiet import without_bars
+from heap.encoder.quiet import quietly
 from heap.pretraining.architectures import MEAN, STD
 from heap.pretraining.student import Student
 
@@ -68,7 +68,7 @@ def save_encoder(
         # Files of an earlier encoder would be read instead of new shards, or name shards that are
         # gone.
         (folder / name).unlink(missing_ok=True)
-    with without_bars():
+    with quietly():
         state = _to_half(backbone.state_dict())
         backbone.save_pretrained(folder, state_dict=state, max_shard_size=SHARD)
     (folder / PREPROCESSOR).write_text(
