@@ -16,8 +16,8 @@ from heap.base.training import CHECKPOINT, LOG, resume, take_steps, warm_cosine
 class Counting:
     """Training whose weight is the number of its steps."""
 
-    def __init__(self, steps: int, *, is_main: bool = True) -> None:
-        self.step, self.steps, self.is_main = 0, steps, is_main
+    def __init__(self, steps: int) -> None:
+        self.step, self.steps = 0, steps
 
     @property
     def finished(self) -> bool:
@@ -79,6 +79,18 @@ def test_a_line_without_its_checkpoint_is_dropped(tmp_path: Path) -> None:
     assert logged(tmp_path) == [3]
 
 
-def test_processes_beside_the_first_write_nothing(tmp_path: Path) -> None:
-    assert len([*take_steps(Counting(5, is_main=False), tmp_path, 2)]) == 5
+def test_processes_beside_the_first_write_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert len([*take_steps(Counting(5), tmp_path, 2)]) == 5
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_process_alone_is_the_first_whatever_was_left_in_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert len([*take_steps(Counting(5), tmp_path, 2)]) == 5
+    assert logged(tmp_path) == [2, 4, 5]

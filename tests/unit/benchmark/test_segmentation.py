@@ -1,6 +1,5 @@
-"""Confusions and mean IoU by hand, and rows that lose nothing."""
+"""Confusions and mean IoU by hand."""
 
-import json
 from math import isnan
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from heap.benchmark.metrics.segmentation import (
     compute_iou,
     compute_miou,
-    confusion_to_row,
     update_confusion,
 )
 
@@ -46,19 +44,6 @@ class TestConfusion:
     def test_a_true_class_that_there_is_not_is_refused(self) -> None:
         with pytest.raises(ValueError, match="truth has class numbers from 0 to 2"):
             update_confusion(np.zeros_like(PREDICTION), TRUTH, 2)
-
-    @given(CONFUSIONS)
-    def test_a_row_loses_nothing(self, confusion: np.ndarray) -> None:
-        row = json.loads(json.dumps(confusion_to_row(confusion)))
-        restored = np.zeros_like(confusion)
-        for truth, prediction, pixels in row:
-            restored[truth, prediction] = pixels
-        np.testing.assert_array_equal(restored, confusion)
-        assert len(row) == np.count_nonzero(confusion)
-
-    def test_a_row_by_hand(self) -> None:
-        row = confusion_to_row(update_confusion(PREDICTION, TRUTH, 5))
-        assert row == [[0, 0, 2], [0, 1, 1], [1, 1, 2], [2, 0, 1], [2, 2, 1]]
 
 
 class TestIou:

@@ -56,11 +56,3 @@ def compute_miou(
     absent = tuple(number for number in among if not true[number])
     present = [float(iou[number]) for number in among if true[number]]
     return (sum(present) / len(present) if present else float("nan")), absent
-
-
-def confusion_to_row(confusion: Int64[np.ndarray, "class class"]) -> list[list[int]]:
-    """Encode as plain JSON: [truth, prediction, pixels] of each pair that occurs."""
-    return [
-        [int(truth), int(prediction), int(confusion[truth, prediction])]
-        for truth, prediction in np.argwhere(confusion)
-    ]

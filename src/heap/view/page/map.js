@@ -20,6 +20,7 @@ const PICTURES = 60, SIDE = 58, ROOM = 66; // of them at most; pixels of one, an
 const SETTLED = 120; // milliseconds after the last movement
 let open = null; // what is shown: { parts, plot, shown, wanted, pins, timer, asking }
 let known = null; // the map: { places: by id, where in x and y; x; y }
+let placed = null; // objects of the run that are on it, and where: { all, objects, xs, ys, whole }
 
 export function showMap(main, wanted) {
   const canvas = el("canvas", {
@@ -61,8 +62,21 @@ export function closeMap() {
 function update(wanted) {
   open.wanted = wanted;
   open.parts.by.value = COLOURINGS[wanted.by] ? wanted.by : "category";
-  if (!known || run.objects.some(({ id }) => !known.places.has(id))) load();
+  if (!known || !findPlaces().whole) load();
   else show();
+}
+
+// Found again where the run or the map has changed, and not whenever a filter does.
+function findPlaces() {
+  if (placed?.all !== run.objects) {
+    const { x, y, places } = known, all = run.objects;
+    const objects = all.filter(({ out, id }) => !out && places.has(id)), at = objects.map(({ id }) => places.get(id));
+    placed = {
+      all, objects, xs: Float64Array.from(at, (place) => x[place] / 65535), ys: Float64Array.from(at, (place) => y[place] / 65535),
+      whole: all.every(({ id }) => places.has(id)),
+    };
+  }
+  return placed;
 }
 
 async function load() {
@@ -75,6 +89,7 @@ async function load() {
     if (!now || now.state === "failed") { tell(emptyNote("There is no map.", now?.reason ?? "")); break; }
     if (now.state === "done") {
       known = { x: now.x, y: now.y, places: new Map(now.id.map((id, place) => [id, place])) };
+      placed = null;
       break;
     }
     tell(progress(now));
@@ -94,16 +109,13 @@ function progress({ done, total }) {
 }
 
 function show() {
-  const { plot, parts, wanted } = open, { by } = parts, { x, y, places } = known;
-  const objects = run.objects.filter(({ out, id }) => !out && places.has(id)), fits = objectFilter(wanted);
-  const at = objects.map(({ id }) => places.get(id));
+  const { plot, parts, wanted } = open, { by } = parts, { objects, xs, ys } = findPlaces(), fits = objectFilter(wanted);
   const { groups, colours } = colour(objects, by.value), dark = getComputedStyle(parts.canvas);
   open.shown = objects;
   plot.dim = pixelOf(dark.getPropertyValue("--soft-rgb"));
   plot.ink = pixelOf(dark.getPropertyValue("--ink-rgb"));
   plot.show({
-    xs: Float64Array.from(at, (place) => x[place] / 65535), ys: Float64Array.from(at, (place) => y[place] / 65535),
-    colours, fits: Uint8Array.from(objects, fits), chosen: Uint8Array.from(objects, ({ id }) => isSelected(id)),
+    xs, ys, colours, fits: Uint8Array.from(objects, fits), chosen: Uint8Array.from(objects, ({ id }) => isSelected(id)),
   });
   const count = plot.fits.reduce((sum, fit) => sum + fit, 0);
   parts.count.textContent = part(count, objects.length, objectsIn);
