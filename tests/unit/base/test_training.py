@@ -91,6 +91,7 @@ def test_processes_beside_the_first_write_nothing(
 def test_a_process_alone_is_the_first_whatever_was_left_in_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
     monkeypatch.setenv("RANK", "1")
     assert len([*take_steps(Counting(5), tmp_path, 2)]) == 5
     assert logged(tmp_path) == [2, 4, 5]
