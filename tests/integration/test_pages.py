@@ -69,6 +69,6 @@ def test_the_examples_of_how_to_add_run(python: list[str], tmp_path: Path) -> No
             mask = np.where(np.asarray(labels) > 0, np.uint8(255), np.uint8(0))
         Image.fromarray(mask).save(tmp_path / "photos" / "masks" / f"{name}.png")
     blocks = python_of("docs/adding.md")
-    assert len(blocks) == 3
+    assert len(blocks) == 6
     run(python, blocks, tmp_path)
     assert len(list((tmp_path / "results").iterdir())) == 2

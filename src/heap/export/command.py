@@ -1,6 +1,6 @@
 """Export of a run: everything that `heap export` does but printing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ from heap.store.photos import Photos
 from heap.store.place import folder_of
 from heap.store.store import RunStore
 
-_WRITERS: Mapping[FormatName, Writer] = {
+WRITERS: dict[FormatName, Writer] = {
     "coco": coco_writer,
     "coco-polygons": polygon_writer,
     "yolo": yolo_writer,
@@ -39,6 +39,7 @@ _WRITERS: Mapping[FormatName, Writer] = {
     "parquet": parquet_writer,
     "masks": map_writer,
 }
+"""Writers by the names of their formats."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def export(
             photos = Photos(store, choices.photos, urls=choices.urls)
             job = _Job(folder, FORMATS[format], choices, labels.classes, photos)
             with (
-                _WRITERS[format](folder, labels.classes, job.splits) as write,
+                WRITERS[format](folder, labels.classes, job.splits) as write,
                 photo_writer(folder / PHOTOS, FORMATS[format]) as note,
             ):
                 for done, item in enumerate(read_items(store, labels, names, choices.min_score)):
