@@ -43,6 +43,7 @@ demo: $(VENV)/ready ## Find the objects in the demo photos, offline
 LONG := tests/integration/test_ray.py tests/faults/accidents $(wildcard tests/faults/test_fuzz_*.py) \
 	tests/faults/test_kills.py tests/faults/test_evaluate_kills.py \
 	tests/unit/store/test_killed_corrections.py tests/integration/test_bare_pretraining.py \
+	tests/integration/test_several_devices.py \
 	tests/integration/test_bench_encoders.py tests/integration/test_bench_paper.py \
 	tests/integration/test_tutorial.py tests/integration/test_python.py \
 	tests/integration/test_start.py tests/integration/test_moved_models.py \
