@@ -9,15 +9,13 @@ processor time of the features of a photo.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
-from benchmarks.animals import examples_in
 from benchmarks.common import DATA, RESULTS, RUNS, Data, in_one_thread, one_thread, run_heap
+from benchmarks.neighbours import neighbours, of_images, summarise_boxes
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.runs import discover
 from benchmarks.scoring import difference, means, pack, read, score_saliency
@@ -25,10 +23,7 @@ from benchmarks.study import Measured, Study
 from heap.benchmark.datasets import open_dataset
 from heap.benchmark.truth import Example
 from heap.features.describe import describe
-from heap.images import Picture
-from heap.model.embedding import Box
 from heap.model.heap import Heap
-from heap.store.columns import unit_vectors
 from heap.store.store import RunStore
 
 TEACHER, SMALL, STUDENT = "embedded", "embedded-small", "student"
@@ -63,14 +58,14 @@ def bench(
     rows = [
         {name: before[name] for name in ("image", TEACHER, SMALL, "centre")}
         | pack(example.key, {STUDENT: score_saliency(result.saliency, *read(example))})
-        for example, before, result in zip(used, beside["rows"], results, strict=True)
+        for example, before, result in zip(used, of_images(beside["rows"]), results, strict=True)
     ]
     heaps = {name: Heap.from_pretrained(name) for name in (TEACHER, SMALL)}
     heaps[STUDENT] = Heap.from_pretrained(model)
     return Measured(
         data=about,
         encoder=about_encoder(heaps[STUDENT]),
-        rows=rows + neighbours(heaps, examples_in(data)),
+        rows=rows + neighbours(heaps, data),
         figures={
             "discover": discovered,
             "features_ms": {
@@ -93,34 +88,9 @@ def teach(data: Path, work: Path, blocks: int, minutes: float) -> Path:
     return model
 
 
-def neighbours(heaps: Mapping[str, Heap], examples: Sequence[Example]) -> list[Row]:
-    """For every box of VOC, whether the most similar box of another image is of its class."""
-    boxes: list[tuple[Picture, Box]] = []
-    kinds: list[str] = []
-    images: list[int] = []
-    for number, example in enumerate(examples):
-        picture = example.picture()
-        truth = example.truth(picture)
-        assert truth.box_classes is not None
-        boxes += [(picture, box.tolist()) for box in truth.boxes]
-        kinds += truth.box_classes
-        images += [number] * len(truth.boxes)
-    same_image = np.equal.outer(images, images)
-    hits = {}
-    for name, heap in heaps.items():
-        vectors = unit_vectors(heap.embed(boxes))
-        nearest = np.where(same_image, -np.inf, vectors @ vectors.T).argmax(axis=1)
-        hits[name] = [kinds[index] == kind for index, kind in zip(nearest, kinds, strict=True)]
-    return [
-        {"box": f"{examples[image].key}#{at}", "hits": {name: hits[name][at] for name in heaps}}
-        for at, image in enumerate(images)
-    ]
-
-
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Means of each encoder, and how far the student is from the others."""
-    scored = [row for row in rows if "image" in row]
-    boxes = [row["hits"] for row in rows if "box" in row]
+    scored = of_images(rows)
     return {
         "images": len(scored),
         "methods": means(scored),
@@ -131,9 +101,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
             }
             for other in (TEACHER, SMALL)
         },
-        "boxes": len(boxes),
-        "neighbour": {name: float(np.mean([hits[name] for hits in boxes])) for name in boxes[0]},
-    }
+    } | summarise_boxes(rows)
 
 
 def _milliseconds(heap: Heap, examples: Sequence[Example]) -> float:

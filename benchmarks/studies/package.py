@@ -1,13 +1,18 @@
 """The models of the package on the saliency set: what `heap discover` finds there, and how fast.
 
-Beside them on the same images: the centre box and the colour prior alone.
+Beside them on the same images: the centre box and the colour prior alone. Then, for search and
+categories: objects of VOC, cut out by their true boxes, whose most similar object in another image
+is of the same class. And background crops of three data sets, in which nothing is to be found.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import DATA, RUNS, Data, digest_of
+from benchmarks.empty_images import REPORT, build
+from benchmarks.neighbours import neighbours, of_images, summarise_boxes
 from benchmarks.report import Row, about_data, about_encoder
 from benchmarks.runs import discover
 from benchmarks.scoring import difference, means, pack, read, score_centre, score_saliency
@@ -30,18 +35,20 @@ def bench(
     *,
     data: Data = DATA,
     work: Path = RUNS / "bench_package",
+    images: Path = RUNS / "empty_images",
     limit: int | None = None,
 ) -> Measured:
     """Score the models of the package and what they have to beat.
 
     Args:
-        data: Folder with `ecssd500`.
+        data: Folder with `duts-tr`, `ecssd500` and `voc12-animals`.
         work: Folder for runs; what is there already is used.
+        images: Folder of the pictures without an object, that of `abstention`.
         limit: Score at most so many images.
     """
     used = open_dataset(f"folder:{data / 'ecssd500'}", limit).examples
     models = {name: Heap.from_pretrained(name) for name in PACKAGED}
-    heap = models["embedded"]
+    build(data, images)
     settings = [[model.fingerprint, asdict(model.config)] for model in models.values()]
     work /= digest_of([settings, limit])
     runs = {name: discover(name, name, data / "ecssd500", work, len(used)) for name in PACKAGED}
@@ -52,24 +59,43 @@ def bench(
     ]
     return Measured(
         data=about_data("ecssd500", [example.image for example in used]),
-        encoder=about_encoder(heap),
-        rows=rows,
+        encoder=about_encoder(models["embedded"]),
+        rows=rows + neighbours(models, data) + alarms(models, images / REPORT, limit),
         figures={"discover": runs},
     )
 
 
+def alarms(models: Mapping[str, Heap], images: Path, limit: int | None) -> list[Row]:
+    """For every picture without an object, which of the models find one."""
+    return [
+        {"empty": example.key}
+        | {"alarms": {name: len(heap(picture).objects) > 0 for name, heap in models.items()}}
+        for example in open_dataset(f"empty:{images}", limit).examples
+        for picture in [example.picture()]
+    ]
+
+
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Means of each method, and how far the models are ahead of the others."""
-    others = [name for name in rows[0] if name != "image"]
+    scored = of_images(rows)
+    others = [name for name in scored[0] if name != "image"]
     ahead = {
         ours: {
-            theirs: {field: difference(rows, ours, theirs, field) for field in ("iou", "corloc")}
+            theirs: {field: difference(scored, ours, theirs, field) for field in ("iou", "corloc")}
             for theirs in others
             if theirs != ours
         }
         for ours in PACKAGED
     }
-    return {"images": len(rows), "methods": means(rows), "ahead_of": ahead}
+    alarmed = [row["alarms"] for row in rows if "empty" in row]
+    return {
+        "images": len(scored),
+        "methods": means(scored),
+        "ahead_of": ahead,
+        **summarise_boxes(rows),
+        "empty": len(alarmed),
+        "alarms": {name: sum(row[name] for row in alarmed) / len(alarmed) for name in PACKAGED},
+    }
 
 
 def score(example: Example, results: dict[str, ImageResult]) -> Row:

@@ -78,8 +78,9 @@ def discover(
     Args:
         images: Files, folders, globs, .txt lists, URLs, or - for one image on standard input.
         out: Folder of the run, or its URL in an object store.
-        model: Of the package, embedded or embedded-small, which is ten times as fast and finds
-            less; a folder that `heap fit` has written; or owner/name on the hub.
+        model: Of the package, embedded, embedded-medium, which takes half of the time, or
+            embedded-small, which takes a tenth and finds less; a folder that `heap fit` has
+            written; or owner/name on the hub.
         encoder: Encoder to fit on the images (`heap fit --help`), or where that of --model is now.
         device: cpu, openvino (the processor too, quicker, an extra), cuda, mps or auto.
         precision: auto uses bf16 where the processor has it.

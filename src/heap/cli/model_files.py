@@ -23,7 +23,7 @@ def export_model(
     Example: heap export-model embedded --out embedded.onnx
 
     Args:
-        model: embedded, embedded-small, a folder or a hub name.
+        model: embedded, embedded-medium, embedded-small, a folder or a hub name.
         out: File to write: .onnx, .xml (openvino) or .pt2 (torch).
         format: onnx, openvino or torch.
         encoder: Place of its encoder, where that has moved.

@@ -17,6 +17,7 @@ UNGATED = {
 """Nearest encoders that need no account, for those whose licence has to be accepted."""
 BY_STRENGTH = (
     "embedded-small",
+    "embedded-medium",
     "dino-vits16",
     "dino-vits8",
     "dino-vitb16",

@@ -17,7 +17,7 @@ from heap.encoder.files import CONFIG, FOREGROUND_WEIGHT, HEADS, read_json
 
 PACKAGE_WEIGHTS = Path(__file__).parents[1] / "weights"
 """Folder with one folder for each encoder of the package: `encoder`, and the `head` on it."""
-PACKAGED = ("embedded", "embedded-small")
+PACKAGED = ("embedded", "embedded-medium", "embedded-small")
 """Aliases of the encoders of the package; the first is the default of `heap discover`."""
 
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -129,6 +129,17 @@ _CARDS = (
         _APACHE,
         "inside the package: DINOv2-S, restored; no network",
         PACKAGE,
+    ),
+    Card(
+        "embedded-medium",
+        None,
+        "DINOv2",
+        7.9,
+        14,
+        384,
+        _APACHE,
+        "inside the package; four blocks that learned to be the whole of embedded",
+        TAUGHT_TRANSFORMER,
     ),
     Card(
         "embedded-small",

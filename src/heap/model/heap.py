@@ -86,7 +86,7 @@ class Heap(nn.Module, ModelHubMixin):
         device: str = "cpu",
         precision: Precision = "auto",
     ) -> "Heap":
-        """Load "embedded", "embedded-small", a folder or a hub name.
+        """Load "embedded", "embedded-medium", "embedded-small", a folder or a hub name.
 
         `encoder` is another place to load its encoder from. A folder that it was in is looked for
         in other places too, see `heap.encoder.whereabouts`.

@@ -142,22 +142,46 @@ MINIATURES: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "package": [
-        pack(
-            name,
-            {
-                "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
-                "embedded-small": {
-                    "iou": 0.25,
-                    "accuracy": 0.5,
-                    "corloc": False,
-                    "corloc_any": True,
+        *(
+            pack(
+                name,
+                {
+                    "embedded": {"iou": iou, "accuracy": 0.9, "corloc": True, "corloc_any": True},
+                    "embedded-medium": {
+                        "iou": 0.5,
+                        "accuracy": 0.75,
+                        "corloc": True,
+                        "corloc_any": True,
+                    },
+                    "embedded-small": {
+                        "iou": 0.25,
+                        "accuracy": 0.5,
+                        "corloc": False,
+                        "corloc_any": True,
+                    },
+                    "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
+                    "smoothed": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
+                    "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
                 },
-                "boundary": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
-                "smoothed": {"iou": 0.5, "accuracy": 0.5, "corloc": False},
-                "centre": {"iou": 0.5, "accuracy": 0.5, "corloc": True},
-            },
-        )
-        for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
+            )
+            for name, iou in (("1.jpg", 0.75), ("2.jpg", 0.51236))
+        ),
+        {
+            "box": "c#0",
+            "hits": {"embedded": True, "embedded-medium": True, "embedded-small": False},
+        },
+        {
+            "box": "c#1",
+            "hits": {"embedded": True, "embedded-medium": False, "embedded-small": False},
+        },
+        {
+            "empty": "1.png",
+            "alarms": {"embedded": False, "embedded-medium": True, "embedded-small": True},
+        },
+        {
+            "empty": "2.png",
+            "alarms": {"embedded": False, "embedded-medium": False, "embedded-small": True},
+        },
     ],
     "fit": [
         {"model": "heap-alone/0", "with_features": True, "seconds": 9.0, "peak_mb": 800.0},
@@ -387,6 +411,12 @@ class TestSummariesByHand:
         ahead = found["ahead_of"]["embedded"]["embedded-small"]
         assert ahead["iou"]["mean"] == pytest.approx(0.38118)
         assert ahead["corloc"] == {"mean": 1, "interval": [1, 1]}
+        assert found["neighbour"] == {
+            "embedded": 1.0, "embedded-medium": 0.5, "embedded-small": 0.0,
+        }  # fmt: skip
+        assert found["alarms"] == {
+            "embedded": 0.0, "embedded-medium": 0.5, "embedded-small": 1.0,
+        }  # fmt: skip
 
     def test_pretrain_takes_mean_and_deviation_over_the_seeds(self) -> None:
         found = self.summary("pretrain")["methods"]["pretrained"]

@@ -42,8 +42,8 @@ def test_aliases_become_hub_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("somebody/their-vit") == "somebody/their-vit"
 
 
-def test_two_encoders_are_in_the_package() -> None:
-    assert PACKAGED == ("embedded", "embedded-small")
+def test_encoders_of_the_package() -> None:
+    assert PACKAGED == ("embedded", "embedded-medium", "embedded-small")
     for alias in PACKAGED:
         assert resolve(alias) == packaged_encoder(alias)
         assert (packaged_encoder(alias) / "model.safetensors").is_file()
