@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import UInt8
@@ -80,30 +81,16 @@ def collect(
     on_progress: OnProgress,
     limits: Limits = DEFAULT_LIMITS,
     batch: int = 8,
+    least: int = 2,
 ) -> Collected:
     """Fill `store` with the features of every image; what is there already is not computed again.
 
     Copies are left out, and so are images without contrast, in which nothing can be learned.
 
     Raises:
-        InputError: if fewer than two images can be used.
+        InputError: if fewer than `least` images can be used.
         FitError: if that is because they are copies of each other or without contrast.
     """
-    collected = collect_any(sources, encoder, store, pool, on_progress, limits, batch)
-    _check_enough(collected, len(sources))
-    return collected
-
-
-def collect_any(
-    sources: Sequence[Source],
-    encoder: Encoder,
-    store: FeatureStore,
-    pool: ThreadPoolExecutor,
-    on_progress: OnProgress,
-    limits: Limits = DEFAULT_LIMITS,
-    batch: int = 8,
-) -> Collected:
-    """The same, however few images can be used: for a share of those of a fit."""
     used: dict[str, Source] = {}
     failures: list[ImageError] = []
     copies = 0
@@ -123,7 +110,10 @@ def collect_any(
                 used[usable] = source
         on_progress(STAGE, min((done + 1) * batch, len(sources)), len(sources))
     digests = list(used)
-    return Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
+    collected = Collected(list(used.values()), digests, encoder, store, failures, copies, limits)
+    if len(collected) < least:
+        _refuse(collected, len(sources))
+    return collected
 
 
 def _store_features(
@@ -163,9 +153,7 @@ def _check_usable(
     return digest
 
 
-def _check_enough(images: Collected, listed: int) -> None:
-    if len(images) >= 2:
-        return
+def _refuse(images: Collected, listed: int) -> NoReturn:
     if images.flat or images.copies:
         raise FitError(
             f"there is nothing to learn from: of {listed} images {images.flat} are without "

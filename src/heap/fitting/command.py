@@ -22,7 +22,7 @@ from heap.encoder.precision import usual_state
 from heap.encoder.registry import recipe
 from heap.encoder.whereabouts import lasting_name, note_place
 from heap.features.store import FeatureStore
-from heap.fitting.collect import Collected, collect, collect_any
+from heap.fitting.collect import Collected, collect
 from heap.fitting.comparing import learn_to_compare
 from heap.fitting.folder import name_of_encoder, refuse_strangers
 from heap.fitting.processes import waiting_for_each_other
@@ -126,7 +126,7 @@ def _fit(
             stop.check()
 
         if count > 1:
-            collect_any(sources[number::count], loaded, store, pool, on_stage, limits)
+            collect(sources[number::count], loaded, store, pool, on_stage, limits, least=0)
             wait()
         if number == 0:
             collected = collect(sources, loaded, store, pool, on_stage, limits)
