@@ -25,9 +25,11 @@ FIT = """
 import json, os, sys
 from pathlib import Path
 
+from accelerate import PartialState
 from heap.features.store import FeatureStore
 from integration.test_several_devices import fit_quickly
 
+PartialState()  # as in a program that trains something of its own
 task, computed = json.loads(sys.argv[1]), []
 put = FeatureStore.put
 

@@ -22,10 +22,14 @@ def waiting_for_each_other() -> Iterator[Callable[[], None]]:
         return
     from torch import distributed
 
-    # By gloo also where there are GPUs: nothing but the order of the processes is at stake, and a
-    # barrier on a GPU keeps it busy.
-    distributed.init_process_group("gloo", timeout=_LONGEST)
+    # A program that trains something of its own has them in touch already.
+    ours = not distributed.is_initialized()
+    if ours:
+        # By gloo also where there are GPUs: nothing but the order of the processes is at stake, and
+        # a barrier on a GPU keeps it busy.
+        distributed.init_process_group("gloo", timeout=_LONGEST)
     try:
         yield distributed.barrier
     finally:
-        distributed.destroy_process_group()
+        if ours:
+            distributed.destroy_process_group()
