@@ -76,11 +76,10 @@ def fit(
     first = process_number() == 0
     if first:
         refuse_busy(out)
+        hint_at_stronger(features.encoder)
     # Only now: this imports torch, and settings with a fault are to be refused at once.
     from heap.fitting.command import fit as run_fit
 
-    if first:
-        hint_at_stronger(features.encoder)
     with Bars(err_console) as progress:
         model = run_fit(
             images,

@@ -19,8 +19,7 @@ const FEW = 250; // points in view below which pictures of some are shown
 const PICTURES = 60, SIDE = 58, ROOM = 66; // of them at most; pixels of one, and between two
 const SETTLED = 120; // milliseconds after the last movement
 let open = null; // what is shown: { parts, plot, shown, wanted, pins, timer, asking }
-let known = null; // the map: { places: by id, where in x and y; x; y }
-let placed = null; // objects of the run that are on it, and where: { all, objects, xs, ys, whole }
+let known = null; // the map: { places: by id, where in x and y; x; y; placed: what `findPlaces` found last }
 
 export function showMap(main, wanted) {
   const canvas = el("canvas", {
@@ -66,17 +65,17 @@ function update(wanted) {
   else show();
 }
 
-// Found again where the run or the map has changed, and not whenever a filter does.
+// Objects of the run that are on the map, and where: sought again when either has changed, and not whenever a filter does.
 function findPlaces() {
-  if (placed?.all !== run.objects) {
+  if (known.placed?.all !== run.objects) {
     const { x, y, places } = known, all = run.objects;
     const objects = all.filter(({ out, id }) => !out && places.has(id)), at = objects.map(({ id }) => places.get(id));
-    placed = {
+    known.placed = {
       all, objects, xs: Float64Array.from(at, (place) => x[place] / 65535), ys: Float64Array.from(at, (place) => y[place] / 65535),
       whole: all.every(({ id }) => places.has(id)),
     };
   }
-  return placed;
+  return known.placed;
 }
 
 async function load() {
@@ -89,7 +88,6 @@ async function load() {
     if (!now || now.state === "failed") { tell(emptyNote("There is no map.", now?.reason ?? "")); break; }
     if (now.state === "done") {
       known = { x: now.x, y: now.y, places: new Map(now.id.map((id, place) => [id, place])) };
-      placed = null;
       break;
     }
     tell(progress(now));
