@@ -2,17 +2,16 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def serving(run: Path, *options: str, python: Sequence[str] = (sys.executable,)) -> Iterator[str]:
+def serving(run: Path, *options: str, python: Sequence[str]) -> Iterator[str]:
     """Serve a run at a free port of this machine; gives the address. No request may fail.
 
-    `python` is another interpreter, such as that of the fixture of this name.
+    `python` is an interpreter, such as the fixture of this name.
     """
     command = [*python, "-m", "heap", "serve", str(run), "--port", "0", *options]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from servers import serving
 
-from .opening import served
+from .opening import Serve, served
 
 # Machines of CI do other things too; what never comes still fails.
 expect.set_options(timeout=60_000)
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
@@ -48,16 +51,23 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory, run_heap: Run) -> Path:
+def demo_run(once: Once, run_heap: Run) -> Path:
     """A run of the demo photos with four categories; not to be changed: copy it to edit it."""
-    folder = tmp_path_factory.mktemp("runs") / "demo"
-    for command in (
-        ("discover", PHOTOS, "--out", folder),
-        ("categories", folder, "--k", 4, "--name", "1=animals"),
-    ):
-        done = run_heap(*command)
-        assert done.returncode == 0, done.stderr
-    return folder
+
+    def make(folder: Path) -> None:
+        for command in (
+            ("discover", PHOTOS, "--out", folder / "demo"),
+            ("categories", folder / "demo", "--k", 4, "--name", "1=animals"),
+        ):
+            done = run_heap(*command)
+            assert done.returncode == 0, done.stderr
+
+    return once("demo", make) / "demo"
+
+
+@pytest.fixture(scope="session")
+def serve(python: list[str]) -> Serve:
+    return partial(serving, python=python)
 
 
 @pytest.fixture
@@ -67,6 +77,6 @@ def run(demo_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(run: Path, page: Page) -> Iterator[str]:
-    with served(page, run) as address:
+def address(run: Path, page: Page, serve: Serve) -> Iterator[str]:
+    with served(page, serve(run)) as address:
         yield address

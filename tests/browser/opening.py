@@ -1,17 +1,18 @@
 """Pages of the application, opened and clicked in."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from playwright.sync_api import Locator, Page, expect
-from servers import serving
+
+Serve = Callable[..., AbstractContextManager[str]]
+"""Serves a run, with options of `heap serve`, and gives its address."""
 
 
 @contextmanager
-def served(page: Page, run: Path, *options: str) -> Iterator[str]:
+def served(page: Page, server: AbstractContextManager[str]) -> Iterator[str]:
     """The address of a run, which the page leaves before it is no longer served."""
-    with serving(run, *options) as address:
+    with server as address:
         yield address
         page.goto("about:blank")
 

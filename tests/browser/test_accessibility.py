@@ -8,24 +8,25 @@ from typing import Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-from servers import serving
 
 from heap.categories.edit import rename
 from heap.store.editing import Editor
 
-from .opening import choose, open_page
+from .opening import Serve, choose, open_page
 
 Opening = Callable[[Page, str], None]
 _FOCUS_IN = "id => document.getElementById(id).contains(document.activeElement)"
 
 
 @pytest.fixture(scope="module")
-def looked_at(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def looked_at(
+    demo_run: Path, tmp_path_factory: pytest.TempPathFactory, serve: Serve
+) -> Iterator[str]:
     """A run with a correction in its history, for tests that change nothing."""
     run = Path(shutil.copytree(demo_run, tmp_path_factory.mktemp("runs") / "demo"))
     with Editor(run) as editor, editor.correct("named category 2 “birds”", "Ada"):
         rename(editor, {2: "birds"})
-    with serving(run) as address:
+    with serve(run) as address:
         yield address
 
 

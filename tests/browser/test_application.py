@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from servers import serving
 
 import heap
 from heap.categories.edit import rename
@@ -14,7 +13,7 @@ from heap.categories.sorting import sort_objects
 from heap.discovery.command import discover
 from heap.store.editing import Editor
 
-from .opening import choose, open_page, served
+from .opening import Serve, choose, open_page, served
 from .pictures import take_picture
 
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
@@ -22,9 +21,9 @@ INERT = "<img src=x onerror=window.hit=1>.jpg"
 
 
 @pytest.fixture(scope="module")
-def looked_at(demo_run: Path) -> Iterator[str]:
+def looked_at(demo_run: Path, serve: Serve) -> Iterator[str]:
     """The address of the run for tests that change nothing."""
-    with serving(demo_run) as address:
+    with serve(demo_run) as address:
         yield address
 
 
@@ -211,11 +210,11 @@ def test_categories_are_made_again(page: Page, address: str, run: Path) -> None:
 
 
 def test_while_another_process_writes_a_change_is_refused_and_undone(
-    browser: Browser, run: Path
+    browser: Browser, run: Path, serve: Serve
 ) -> None:
     # A browser itself tells the console of an answer that refuses, so that this is no `page`.
     page = browser.new_page()
-    with served(page, run) as address, Editor(run):
+    with served(page, serve(run)) as address, Editor(run):
         open_page(page, address)
         field = page.locator(".name").nth(1)
         field.fill("mine")
@@ -227,10 +226,10 @@ def test_while_another_process_writes_a_change_is_refused_and_undone(
 
 @pytest.mark.fault("F46")
 def test_what_another_window_has_changed_is_shown_and_not_overwritten(
-    browser: Browser, run: Path
+    browser: Browser, run: Path, serve: Serve
 ) -> None:
     page = browser.new_page()
-    with served(page, run) as address:
+    with served(page, serve(run)) as address:
         open_page(page, address)
         with Editor(run) as editor:
             rename(editor, {1: "elsewhere"})
@@ -249,7 +248,7 @@ def test_what_another_window_has_changed_is_shown_and_not_overwritten(
 
 
 @pytest.mark.fault("F46")
-def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
+def test_names_of_files_are_inert(page: Page, tmp_path: Path, serve: Serve) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in (INERT, "<script>window.hit=1</script>.jpg"):
@@ -259,7 +258,7 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
     with Editor(tmp_path / "run") as editor:
         sort_objects(editor, 2)
         rename(editor, {1: "<img src=x onerror=window.hit=1>"})
-    with served(page, tmp_path / "run") as address:
+    with served(page, serve(tmp_path / "run")) as address:
         open_page(page, address)
         page.locator(".strip .all").first.click()
         expect(page.locator("main .tile").first).to_be_visible()
@@ -275,9 +274,9 @@ def test_names_of_files_are_inert(page: Page, tmp_path: Path) -> None:
 
 
 def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
-    browser: Browser, demo_run: Path, tmp_path: Path
+    browser: Browser, demo_run: Path, tmp_path: Path, serve: Serve
 ) -> None:
-    with serving(demo_run, "--photos", str(tmp_path)) as address:
+    with serve(demo_run, "--photos", str(tmp_path)) as address:
         page = browser.new_page()  # A browser complains in the console of what is not there.
         page.goto(f"{address}/#/image?key=cat.jpg")
         expect(page.locator(".hint")).to_contain_text("The photo is not where it was")
@@ -285,8 +284,10 @@ def test_a_photo_that_is_not_where_it_was_is_shown_by_its_preview(
         page.close()
 
 
-def test_a_run_that_is_only_to_be_looked_at_offers_no_change(page: Page, demo_run: Path) -> None:
-    with served(page, demo_run, "--read-only") as address:
+def test_a_run_that_is_only_to_be_looked_at_offers_no_change(
+    page: Page, demo_run: Path, serve: Serve
+) -> None:
+    with served(page, serve(demo_run, "--read-only")) as address:
         open_page(page, address)
         expect(page.locator(".strip h2").first).to_have_text("animals")
         expect(page.locator("#export")).to_be_hidden()

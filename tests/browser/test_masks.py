@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 import heap
 from heap.results import ImageResult
 
-from .opening import open_page, served
+from .opening import Serve, open_page, served
 from .pictures import take_picture
 
 KEY = "cat.jpg"
@@ -227,8 +227,8 @@ def test_how_masks_are_shown_is_kept(page: Page, address: str) -> None:
     expect(page.locator(".frame .veil")).to_be_visible()
 
 
-def test_a_run_to_be_looked_at_has_no_editor(page: Page, run: Path) -> None:
-    with served(page, run, "--read-only") as address:
+def test_a_run_to_be_looked_at_has_no_editor(page: Page, run: Path, serve: Serve) -> None:
+    with served(page, serve(run, "--read-only")) as address:
         open_page(page, address, VIEW)
         expect(page.locator("li.chosen")).to_have_count(1)
         page.keyboard.press("p")

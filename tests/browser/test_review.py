@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import heap
 
-from .opening import open_page, served
+from .opening import Serve, open_page, served
 from .pictures import take_picture
 
 Rows = dict[str, tuple[int | None, bool, bool]]
@@ -35,10 +35,12 @@ def told(page: Page, text: str) -> None:
     expect(page.locator(".review > header")).to_contain_text(text)
 
 
-def test_objects_are_reviewed_by_keys_and_gone_on_with_another_day(page: Page, run: Path) -> None:
+def test_objects_are_reviewed_by_keys_and_gone_on_with_another_day(
+    page: Page, run: Path, serve: Serve
+) -> None:
     before = rows(run)
     total = len(before)
-    with served(page, run) as address:
+    with served(page, serve(run)) as address:
         open_page(page, address)
         page.keyboard.press("e")
         told(page, f"0 of {total} objects reviewed")
@@ -62,7 +64,7 @@ def test_objects_are_reviewed_by_keys_and_gone_on_with_another_day(page: Page, r
         page.keyboard.press("Control+Shift+z")
         told(page, f"3 of {total} objects reviewed")
         assert rows(run) == after
-    with served(page, run) as address:
+    with served(page, serve(run)) as address:
         open_page(page, address, "#/review")
         told(page, f"3 of {total} objects reviewed")
         # It was only put off for as long as the page was open, and is the least sure of those left.
@@ -106,8 +108,8 @@ def test_one_category_is_reviewed_to_its_end(page: Page, address: str, run: Path
     told(page, f"{smallest.size} of {len(rows(run))} objects reviewed")
 
 
-def test_who_may_only_look_cannot_review(page: Page, run: Path) -> None:
-    with served(page, run, "--read-only") as address:
+def test_who_may_only_look_cannot_review(page: Page, run: Path, serve: Serve) -> None:
+    with served(page, serve(run, "--read-only")) as address:
         open_page(page, address)
         expect(page.get_by_role("link", name="Review")).not_to_be_visible()
         page.keyboard.press("e")

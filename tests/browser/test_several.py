@@ -12,7 +12,7 @@ import heap
 from heap.categories.edit import reject_objects
 from heap.store.editing import Editor
 
-from .opening import served
+from .opening import Serve, served
 from .pictures import take_picture
 
 
@@ -27,8 +27,8 @@ def runs(demo_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(page: Page, runs: Path) -> Iterator[str]:
-    with served(page, runs) as address:
+def start(page: Page, runs: Path, serve: Serve) -> Iterator[str]:
+    with served(page, serve(runs)) as address:
         page.goto(address)
         expect(page.locator(".run")).to_have_count(2)
         yield address
@@ -113,11 +113,13 @@ def test_the_wheel_enlarges_both_at_the_pointer(page: Page, start: str) -> None:
     assert after["x"] - before["x"] == pytest.approx(-30, abs=1.5)
 
 
-def test_axe_finds_no_violation_and_targets_are_large_enough(browser: Browser, runs: Path) -> None:
+def test_axe_finds_no_violation_and_targets_are_large_enough(
+    browser: Browser, runs: Path, serve: Serve
+) -> None:
     page, violations = browser.new_page(), list[str]()
     compared = "#/difference?first=all+of+them&second=without+the+cat"
     views = {"": ".run img", compared: ".pair .photo", f"{compared}&photo=cat.jpg": ".frame .photo"}
-    with served(page, runs) as address:
+    with served(page, serve(runs)) as address:
         for width, scheme in ((1400, "light"), (390, "dark")):
             page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
             page.set_viewport_size({"width": width, "height": 844})

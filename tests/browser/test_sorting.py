@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import heap
 
-from .opening import open_page, served
+from .opening import Serve, open_page, served
 from .pictures import take_picture
 
 
@@ -57,10 +57,12 @@ def test_what_is_proposed_is_made_and_taken_back_in_one_step(sheet: Page, run: P
     assert category_of(run) == before
 
 
-def test_more_than_there_are_objects_is_said_in_the_sheet(browser: Browser, run: Path) -> None:
+def test_more_than_there_are_objects_is_said_in_the_sheet(
+    browser: Browser, run: Path, serve: Serve
+) -> None:
     # A browser itself tells the console of an answer that refuses, so that this is no `page`.
     page = browser.new_page()
-    with served(page, run) as address:
+    with served(page, serve(run)) as address:
         open_page(page, address)
         page.get_by_role("button", name="Sort again").click()
         page.get_by_label("Number of categories").fill("900")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from runs import make_run, ring, sort_into
-from servers import serving
 
 import heap
 from heap.store.store import RunStore
 from heap.view.gallery import write_gallery
+
+from .opening import Serve
 
 PHOTOS = Path(__file__).parents[2] / "demo" / "photos"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -20,12 +21,12 @@ LIGHT, DARK = "rgb(251, 250, 247)", "rgb(22, 22, 21)"
 
 
 @pytest.fixture(scope="module", params=["application", "gallery"])
-def address(request: pytest.FixtureRequest, demo_run: Path) -> Iterator[str]:
+def address(request: pytest.FixtureRequest, demo_run: Path, serve: Serve) -> Iterator[str]:
     """The run of the demo photos, by either."""
     if request.param == "gallery":
         yield (demo_run / "gallery.html").as_uri()
     else:
-        with serving(demo_run) as served:
+        with serve(demo_run) as served:
             yield f"{served}/"
 
 

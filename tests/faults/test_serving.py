@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -110,7 +109,7 @@ def test_reads_and_writes_at_the_same_moment(python: list[str], tmp_path: Path) 
                 assert get(client, "/api/nearest/object", id=f"{keys[row]}#0")
         thread.join()
         second = subprocess.run(
-            [sys.executable, str(WRITER), str(run), str(IMAGES), str(CHUNK)],
+            [*python, str(WRITER), str(run), str(IMAGES), str(CHUNK)],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert second.returncode == 2

@@ -31,9 +31,9 @@ def events_of(address: str) -> Iterator[Events]:
 
 
 @pytest.fixture
-def address(run: Path) -> Iterator[str]:
+def address(run: Path, python: list[str]) -> Iterator[str]:
     # That the server complains of nothing at its end shows that open streams end with it.
-    with serving(run) as address:
+    with serving(run, python=python) as address:
         yield address
 
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -101,10 +100,10 @@ def states(run: Path) -> tuple[State, list[tuple[int, bool]]]:
     ]
 
 
-def killed(before: Path, task: str) -> Iterator[tuple[int, Path]]:
+def killed(before: Path, task: str, python: list[str]) -> Iterator[tuple[int, Path]]:
     """Copies of the run, each after the task was killed one write later; the last was not."""
     copies = [copytree(before, before.parent / f"killed-{number}") for number in range(14)]
-    program = [sys.executable, "-c", PROGRAM, json.dumps([list(map(str, copies)), task])]
+    program = [*python, "-c", PROGRAM, json.dumps([list(map(str, copies)), task])]
     done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
     for copy, status in zip(copies, done.stdout.split(), strict=True):
         yield int(status), copy
@@ -113,9 +112,9 @@ def killed(before: Path, task: str) -> Iterator[tuple[int, Path]]:
     raise AssertionError("the task has more writes than that")
 
 
-def test_all_of_it_or_nothing(before: Path, task: str) -> None:
+def test_all_of_it_or_nothing(before: Path, task: str, python: list[str]) -> None:
     old = states(before)
-    *cut_short, (status, whole) = killed(before, task)
+    *cut_short, (status, whole) = killed(before, task, python)
     new = states(whole)
     assert status == 0
     assert new != old
@@ -128,9 +127,11 @@ def test_all_of_it_or_nothing(before: Path, task: str) -> None:
     assert any(states(run) == old for _, run in cut_short)
 
 
-def test_photos_that_are_added_after_the_kill_stay(before: Path, task: str) -> None:
+def test_photos_that_are_added_after_the_kill_stay(
+    before: Path, task: str, python: list[str]
+) -> None:
     old = states(before)[0]
-    for status, run in killed(before, task):
+    for status, run in killed(before, task, python):
         if status:
             add(run, {"later": np.eye(3, dtype=np.float32)})
             Editor(run).close()
