@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.linalg.blas import dsyrk
 from scipy.spatial.distance import squareform
 from torch import Tensor
 
@@ -21,6 +20,8 @@ from heap.results import Regions
 _SAMPLE = 4096
 """Patches that the hierarchy is made of, at most, for its cost is quadratic; the others join the
 region whose mean is nearest. A grid of 64 x 64 patches is still taken whole."""
+_ROWS = 128
+"""Patches whose products with the others are computed at a time."""
 
 
 def merge_patches(
@@ -38,7 +39,7 @@ def merge_patches(
     sample = points[::step]
     if len(sample) < 2:
         return np.zeros(len(points), dtype=np.int64)
-    merges = linkage(_distances(sample.numpy()), "ward")
+    merges = linkage(_distances(sample), "ward")
     labels = fcluster(merges, max_regions, "maxclust").astype(np.int64)
     if step > 1:
         labels = _assign_nearest(points, sample, torch.from_numpy(labels))
@@ -64,18 +65,22 @@ def make_regions(
     )
 
 
-def _distances(points: Float64[np.ndarray, "point channel"]) -> Float64[np.ndarray, " pair"]:
+def _distances(points: Float64[Tensor, "point channel"]) -> Float64[np.ndarray, " pair"]:
     """Euclidean distance of each pair, in the order of `scipy.spatial.distance.pdist`.
 
-    By |a - b|² = |a|² + |b|² - 2 a·b: of so many channels `pdist` takes longer than the hierarchy,
-    and BLAS computes the products once for both halves of the square.
+    By |a - b|² = |a|² + |b|² - 2 a·b: of so many channels `pdist` takes longer than the hierarchy.
     """
-    # BLAS has columns first: its lower half is the upper one of the transpose.
-    squared = dsyrk(-2.0, points.T, trans=1, lower=1).T
+    # In torch, which computes everything before and after: the threads of SciPy's BLAS would go on
+    # waiting for more work on the same cores, and an image took half as long again.
+    squared = points.new_empty(len(points), len(points))
+    for start in range(0, len(points), _ROWS):
+        rows = slice(start, start + _ROWS)
+        # Pairs are those above the diagonal, so products far below it are left out.
+        squared[rows, start:] = -2 * points[rows] @ points[start:].mT
     norms = -0.5 * squared.diagonal()
     squared += norms
     squared += norms[:, None]
-    pairs: np.ndarray = squareform(squared, checks=False)
+    pairs: np.ndarray = squareform(squared.numpy(), checks=False)
     # Rounding may bring the distance of equal points below zero.
     distances: np.ndarray = np.sqrt(np.maximum(pairs, 0, out=pairs), out=pairs)
     return distances
