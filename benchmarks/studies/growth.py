@@ -5,6 +5,7 @@ a process of its own with one thread; its memory is what a user sees.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -108,7 +109,9 @@ def _rows(originals: Sequence[Path], count: int, model: str, work: Path) -> list
         return took | {"bytes": held, "files": len(files)}
 
     def more() -> Row:
-        link_photos(originals, count + ADDED, photos)
+        # Copies: one more link to a file changes its times, so that all others are compared again.
+        for number, original in enumerate(originals[:ADDED]):
+            shutil.copyfile(original, photos / f"more-{number}{original.suffix}")
         return heap("discover", photos, "--out", run, "--model", model)
 
     def search() -> Row:

@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int64
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from heap.base.errors import InputError
 from heap.store import schema
@@ -154,12 +152,13 @@ def _group_duplicates(
 ) -> tuple[tuple[str, ...], ...]:
     first: dict[str, int] = {}
     same = [first.setdefault(digest, at) if digest else at for at, digest in enumerate(digests)]
-    group = _join_groups(np.arange(len(keys)), np.arange(len(keys)), np.array(same, dtype=np.int64))
+    group = np.array(same, dtype=np.int64)
     told = np.flatnonzero(pictures.any(axis=1))
     for start, cosines in _cosine_blocks(pictures[told], _PICTURES):
         rows, others = np.nonzero(cosines >= ALIKE)
-        # Joined block by block: of pictures that are all alike there are too many pairs to keep.
-        group = _join_groups(group, told[start + rows], told[others])
+        if len(rows):
+            # Block by block: of pictures that are all alike there are too many pairs to keep.
+            group = _join_groups(group, told[start + rows], told[others])
     order = np.argsort(group, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
     named = [tuple(keys[int(at)] for at in members) for members in groups if len(members) > 1]
@@ -172,6 +171,10 @@ def _join_groups(
     right: Int64[np.ndarray, " pair"],
 ) -> Int64[np.ndarray, " image"]:
     """Group of each image, called by its first one, after images in pairs have been joined."""
+    # Imported here: it takes a fifth of a second, and most runs have no two images alike.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     count = len(group)
     ends = np.concatenate([np.arange(count), left]), np.concatenate([group, right])
     joined = coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(count, count))

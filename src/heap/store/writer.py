@@ -68,10 +68,16 @@ class Writer:
 
     def move(self, places: Mapping[str, tuple[str, str]]) -> None:
         """Set source and stamp of images, by their keys."""
-        if places:
-            changed = [(key, source, stamp) for key, (source, stamp) in places.items()]
-            columns = dict(zip(("key", "source", "stamp"), zip(*changed, strict=True), strict=True))
-            self._images.merge_insert("key").when_matched_update_all().execute(pa.table(columns))
+        # Whole rows, few at a time: with three columns alone LanceDB reads all of the table, which
+        # takes 1.2 GB for 10,000 images.
+        for among in _filters(places):
+            rows = read_rows(self._images, self._images.schema.names, among)
+            moved = [
+                row | dict(zip(("source", "stamp"), places[row["key"]], strict=True))
+                for row in rows.to_pylist()
+            ]
+            merge = self._images.merge_insert("key").when_matched_update_all()
+            merge.execute(pa.Table.from_pylist(moved, schema=rows.schema))
 
     def update_vectors(self, key: str, vectors: Mapping[str, Float32[np.ndarray, " dim"]]) -> None:
         """Set the embeddings of objects of an image, by their ids."""

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import mmap
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.resources import files
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,8 +33,9 @@ _EXPORT = re.compile(r"^export (?:const|class|function|async function) (\w+)", r
 _LOADED = re.compile(r'^<(link|script) .*"static/.*\n', re.MULTILINE)
 """Lines of the page by which a browser loads style and scripts from the application."""
 _DRAWING = re.compile(
-    rb'^<script type="application/json" id="drawing-\d+">(?=\{"of": "([0-9a-f]+)")', re.MULTILINE
+    rb'<script type="application/json" id="drawing-\d+">(?=\{"of": "([0-9a-f]+)")'
 )
+"""Beginning of the line of a drawing, and the digest of what it was made of."""
 _CLOSING = b"</script>\n"
 _END = b"<!--end of drawings-->\n"
 
@@ -82,32 +83,41 @@ def _folder_name(path: Path | str) -> str:
 class _Earlier:
     """Drawings of a gallery that is there, by the digests of what they were made of."""
 
-    def __init__(self, page: mmap.mmap | bytes, start: bytes) -> None:
+    def __init__(self, page: BufferedIOBase, start: bytes) -> None:
         self._page = page
-        end = page.rfind(_END) if page[: len(start)] == start else -1
-        self._places = {
-            block[1]: (block.end(), page.find(b"\n", block.end()) + 1)
-            for block in _DRAWING.finditer(page, len(start), max(end, len(start)))
-        }
+        self._places = dict[str, tuple[int, int]]()
+        """Place and length of each drawing after its opening tag. Not the drawings, nor a map of
+        the file: those of 10,000 photos take 350 MB."""
+        if page.read(len(start)) != start:
+            return
+        at = len(start)
+        for line in page:
+            if line == _END:
+                return
+            if block := _DRAWING.match(line):
+                self._places[block[1].decode()] = (at + block.end(), len(line) - block.end())
+            at += len(line)
+        self._places.clear()  # it was cut short
 
     def __contains__(self, origin: str) -> bool:
         """Whether there is the drawing of this digest."""
-        return origin.encode() in self._places
+        return origin in self._places
 
     def block(self, origin: str) -> bytes:
         """Block of a drawing after its opening tag; empty if there is none."""
-        return bytes(self._page[slice(*self._places.get(origin.encode(), (0, 0)))])
+        place, length = self._places.get(origin, (0, 0))
+        self._page.seek(place)
+        return self._page.read(length)
 
 
 @contextmanager
 def _open_earlier(path: Path | str, start: bytes) -> Iterator[_Earlier]:
     """Open the gallery at `path`; one that does not begin with `start`, or at a URL, is none."""
-    with ExitStack() as stack:
-        page: mmap.mmap | bytes = b""
-        with suppress(OSError, ValueError):  # There is none, or an empty one.
-            if isinstance(path, Path):
-                file = stack.enter_context(path.open("rb"))
-                page = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    page: BufferedIOBase = BytesIO()
+    if isinstance(path, Path):
+        with suppress(OSError):  # There is none.
+            page = path.open("rb")
+    with page:
         yield _Earlier(page, start)
 
 

@@ -189,6 +189,19 @@ def test_an_opened_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F34")
+def test_very_many_images_move_together(tmp_path: Path) -> None:
+    failures = [Failure(f"{number:03d}.jpg", "decode", "no image") for number in range(450)]
+    with RunStore.create_or_open(tmp_path, CONFIG) as store:
+        store.add(failures)
+        store.move({failure.key: (f"/new/{failure.key}", "1-2-3") for failure in failures[1:]})
+    opened = RunStore.open(tmp_path)
+    assert [(row.source, row.stamp) for row in opened.stored()] == [
+        ("", ""), *((f"/new/{failure.key}", "1-2-3") for failure in failures[1:])
+    ]  # fmt: skip
+    moved = [replace(failure, source=f"/new/{failure.key}") for failure in failures[1:]]
+    assert list(opened.failures()) == [failures[0], *moved]
+
+
 def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
     RunStore.create_or_open(tmp_path, CONFIG).close()
     other = {"features": {"encoder": "embedded", "layer": 3}, "save": ("overlays",)}
