@@ -188,7 +188,6 @@ def test_an_opened_run_goes_on(tmp_path: Path) -> None:
         assert store.finished() == {"a", "b"}
 
 
-@pytest.mark.fault("F34")
 def test_very_many_images_move_together(tmp_path: Path) -> None:
     failures = [Failure(f"{number:03d}.jpg", "decode", "no image") for number in range(450)]
     with RunStore.create_or_open(tmp_path, CONFIG) as store:
@@ -202,6 +201,7 @@ def test_very_many_images_move_together(tmp_path: Path) -> None:
     assert list(opened.failures()) == [failures[0], *moved]
 
 
+@pytest.mark.fault("F34")
 def test_another_configuration_is_refused_by_its_keys(tmp_path: Path) -> None:
     RunStore.create_or_open(tmp_path, CONFIG).close()
     other = {"features": {"encoder": "embedded", "layer": 3}, "save": ("overlays",)}

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +43,9 @@ http {{
 
 
 @contextmanager
-def served(python: list[str], run: Path, *options: str) -> Iterator[tuple[str, str]]:
+def served(run: Path, *options: str) -> Iterator[tuple[str, str]]:
     """Address and token of the application; what it prints goes on to our standard error."""
-    command = [*python, "-m", "heap", "serve", str(run), "--port", "0", *options]
+    command = [sys.executable, "-m", "heap", "serve", str(run), "--port", "0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
         told = child.stderr.readline()
@@ -80,12 +81,10 @@ def proxied(address: str, folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.way(7, "The application could not be shown below a path of a proxy")
-def test_nginx_shows_it_below_a_path_by_its_own_name(
-    run: Path, python: list[str], tmp_path: Path
-) -> None:
+def test_nginx_shows_it_below_a_path_by_its_own_name(run: Path, tmp_path: Path) -> None:
     options = ("--root-path", "/heap/", "--proxy", "127.0.0.1", "--allow-host", NAME)
     with (
-        served(python, run, *options) as (address, token),
+        served(run, *options) as (address, token),
         proxied(address, tmp_path) as port,
         httpx.Client(
             base_url=f"http://127.0.0.1:{port}", headers={"Host": NAME}, timeout=60
@@ -117,18 +116,16 @@ def test_nginx_shows_it_below_a_path_by_its_own_name(
 
 
 @pytest.mark.way(7, "No proxy could be named whose forwarded host and scheme are believed")
-def test_nobody_but_the_named_proxies_is_believed(run: Path, python: list[str]) -> None:
+def test_nobody_but_the_named_proxies_is_believed(run: Path) -> None:
     told = {"X-Forwarded-Host": NAME, "X-Forwarded-Proto": "https", "Host": "evil.example"}
     for proxy, status in (("10.0.0.0/8", 400), ("127.0.0.0/8", 303)):
-        with served(python, run, "--proxy", proxy, "--allow-host", NAME) as (address, token):
+        with served(run, "--proxy", proxy, "--allow-host", NAME) as (address, token):
             answer = httpx.get(f"{address}/?token={token}", headers=told)
             assert answer.status_code == status
 
 
-def test_who_names_a_proxy_gets_a_token_and_localhost_is_no_way_around_it(
-    run: Path, python: list[str]
-) -> None:
-    with served(python, run, "--proxy", "127.0.0.1") as (address, _):
+def test_who_names_a_proxy_gets_a_token_and_localhost_is_no_way_around_it(run: Path) -> None:
+    with served(run, "--proxy", "127.0.0.1") as (address, _):
         told = {"X-Forwarded-Host": "localhost", "Host": "evil.example"}
         assert httpx.get(f"{address}/api/run", headers=told).status_code == 401
         assert httpx.get(f"{address}/api/run").status_code == 401
