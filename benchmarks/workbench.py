@@ -214,6 +214,8 @@ class Mouse(Person):
                     self.press("Enter")
                 self.settle()
             self.click(page.locator("nav [data-view=categories]"))
+            # Or the next category is taken for one that is empty.
+            page.locator(".strips .tile").first.wait_for()
 
     def export(self) -> None:
         """By the button of the page."""
