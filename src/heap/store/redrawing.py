@@ -59,8 +59,8 @@ def redraw(
     _put(objects, list(fresh.values()))
     if gone:
         objects.delete(f"id IN ({', '.join(map(quote, sorted(gone)))})")
-    columns = pa.schema([images.schema.field(name) for name in cells])
-    row = pa.Table.from_pylist([cells], schema=columns)
+    # The whole row: with a few columns LanceDB reads all of the table, see `Writer.move`.
+    row = pa.Table.from_pylist([image | cells], schema=images.schema)
     images.merge_insert("key").when_matched_update_all().execute(row)
 
 
