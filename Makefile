@@ -17,7 +17,7 @@ export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-browser test-all test-readers audit package pins release docs properties mutants soak \
+.PHONY: help demo test test-long test-browser test-all test-readers audit audit-all package pins release docs properties mutants soak \
 	lowest newest versions check format bench-% clean
 
 help: ## Show what there is
@@ -77,6 +77,11 @@ test-readers: $(VENV)/ready $(READERS)/ready ## Exports, read by the tools of ot
 
 audit: $(VENV)/ready ## Score committed results again that this branch has changed, or their code
 	$(BIN)/python $(PYTEST) tests/audit
+
+audit-all: $(VENV)/ready ## Score them all, and note the commit: on the main line CI scores what differs from it
+	test -z "$$(git status --porcelain)"
+	HEAP_AUDIT_BASE=nothing $(BIN)/python $(PYTEST) tests/audit
+	git rev-parse HEAD > .ci/audited
 
 package: $(VENV)/ready ## Wheel and sdist: the same bytes twice, and of use without the checkout
 	$(BIN)/python -m pytest tests/package

@@ -1,11 +1,13 @@
 """What all tests share: no network, generated photos, a tiny encoder and a head fitted on it."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Read when torch and NumPy are: workers would else run dozens of threads on a few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+_SERVER = pytest.StashKey[str]()
 EXAMPLES = 40
 """Of a property that does not say its own number."""
 
@@ -44,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("heap", deadline=None, max_examples=examples(EXAMPLES))
     hypothesis.settings.load_profile("heap")
     sys.addaudithook(_refuse_network)
+    # Of what a hundred modules import nearly all stays to the end, and need not be looked through.
+    gc.set_threshold(10_000)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
@@ -176,20 +185,37 @@ def heap(model_folder: Path) -> "Heap":
     return Heap.from_pretrained(model_folder, precision="fp32")
 
 
-@pytest.fixture(scope="session")
-def python() -> Iterator[list[str]]:
-    """Stands for `sys.executable` in commands: an interpreter whose slow imports are done.
-
-    See `forking_server.py`. What depends on how an interpreter starts is tested with a real one.
-    """
-    here = Path(__file__).parent
+@contextmanager
+def forking_server() -> Iterator[str]:
+    """The address of an interpreter whose slow imports are done, or will be; see the file."""
+    program = str(Path(__file__).with_name("forking_server.py"))
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
-        server = subprocess.Popen(
-            [sys.executable, str(here / "forking_server.py"), address], stdin=subprocess.PIPE
-        )
-        yield [sys.executable, "-I", "-S", str(here / "forked.py"), address]
+        server = subprocess.Popen([sys.executable, program, address], stdin=subprocess.PIPE)
+        yield address
         server.communicate(timeout=60)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Have the controller of xdist start a server, which all workers share."""
+    if _SERVER not in node.config.stash:
+        context = ExitStack()
+        node.config.stash[_SERVER] = context.enter_context(forking_server())
+        node.config.add_cleanup(context.close)
+    node.workerinput["forking_server"] = node.config.stash[_SERVER]
+
+
+@pytest.fixture(scope="session")
+def python(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Stands for `sys.executable` in commands: an interpreter whose slow imports are done.
+
+    What depends on how an interpreter starts is tested with a real one.
+    """
+    front = [sys.executable, "-I", "-S", str(Path(__file__).with_name("forked.py"))]
+    shared = getattr(request.config, "workerinput", {}).get("forking_server")
+    with nullcontext(shared) if shared else forking_server() as address:
+        yield [*front, address]
 
 
 @pytest.fixture(scope="session")

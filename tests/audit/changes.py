@@ -1,7 +1,8 @@
 """Which committed results have to be scored again: those that changed, or whose scoring did.
 
 They are compared with the commit that `HEAP_AUDIT_BASE` names, or else the one at which this branch
-left the main line; without either, all are scored.
+left the main line; on the main line itself with that at which all were scored last, see `make
+audit-all`. Without any of them all are scored.
 """
 
 import ast
@@ -14,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 OURS = ("heap", "benchmarks")
+AUDITED = ".ci/audited"
+"""File with the commit at which all results were scored last."""
 
 
 def changed(root: Path = ROOT, base: str | None = None) -> set[Path] | None:
@@ -47,9 +50,18 @@ def to_score(results: Sequence[Path], modules: Iterable[str]) -> list[Path]:
 def _base(root: Path) -> str | None:
     for line in ("origin/main", "main"):
         if base := _git(root, "merge-base", "HEAD", line):
-            # The main line itself has nothing that it could be compared with.
-            return None if base == _git(root, "rev-parse", "HEAD") else base.strip()
+            on_it = base == _git(root, "rev-parse", "HEAD")
+            return _audited(root) if on_it else base.strip()
     return None
+
+
+def _audited(root: Path) -> str | None:
+    """Commit at which all were scored last; None if it is not one that led to this."""
+    if not (path := root / AUDITED).exists():
+        return None
+    commit = path.read_text(encoding="utf-8").strip()
+    led_here = _git(root, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+    return commit if led_here else None
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -33,6 +33,21 @@ def test_without_a_base_nobody_knows(root: Path, tmp_path_factory: pytest.TempPa
     assert changes.changed(root, "0123456789") is None
 
 
+def test_the_main_line_is_compared_with_the_last_audit(root: Path) -> None:
+    audited = root / changes.AUDITED
+    audited.parent.mkdir()
+    audited.write_text(git(root, "rev-parse", "HEAD") + "\n")
+    (root / "a").write_text("other")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "second")
+    assert changes.changed(root) == {root / "a", audited}
+    audited.write_text("0123456789")
+    assert changes.changed(root) is None
+    elsewhere = git(root, "commit-tree", "HEAD^{tree}", "-m", "elsewhere")
+    audited.write_text(elsewhere)
+    assert changes.changed(root) is None
+
+
 def test_what_a_branch_has_changed_made_and_deleted(root: Path) -> None:
     git(root, "switch", "-qc", "work")
     (root / "c").write_text("c")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 import heap
 
@@ -35,6 +35,11 @@ def told(page: Page, text: str) -> None:
     expect(page.locator(".review > header")).to_contain_text(text)
 
 
+def stored(page: Page) -> None:
+    """Wait for the decisions that the page has counted already, but not stored."""
+    expect(page.locator("body")).not_to_have_attribute("aria-busy", "true")
+
+
 def test_objects_are_reviewed_by_keys_and_gone_on_with_another_day(
     page: Page, run: Path, serve: Serve
 ) -> None:
@@ -49,7 +54,7 @@ def test_objects_are_reviewed_by_keys_and_gone_on_with_another_day(
         rejected, moved = press(page, "x"), press(page, "1")
         told(page, f"3 of {total} objects reviewed")
         told(page, "left")
-        page.wait_for_load_state("networkidle")
+        stored(page)
         largest = max(heap.open(run).categories, key=lambda category: category.size).id
         after = rows(run)
         assert after == before | {
@@ -87,7 +92,7 @@ def test_a_category_is_typed(page: Page, address: str, run: Path) -> None:
         expect(stage(page)).to_be_focused()
         decided.append(now)
     told(page, "2 of")
-    page.wait_for_load_state("networkidle")
+    stored(page)
     after = rows(run)
     titles = {category.id: category.title for category in heap.open(run).categories}
     assert [titles[after[id][0] or 0] for id in (*named, *made)] == ["animals", "birds"]
@@ -101,7 +106,7 @@ def test_one_category_is_reviewed_to_its_end(page: Page, address: str, run: Path
         told(page, f"{smallest.size - left} of")
         page.get_by_role("button", name="Accept", exact=False).first.click()
     expect(page.locator(".review .empty")).to_contain_text("All of them are reviewed")
-    page.wait_for_load_state("networkidle")
+    stored(page)
     members = [row for row in rows(run).values() if row[0] == smallest.id]
     assert all(reviewed for _, _, reviewed in members)
     page.get_by_role("link", name="Review the others").click()
@@ -114,3 +119,27 @@ def test_who_may_only_look_cannot_review(page: Page, run: Path, serve: Serve) ->
         expect(page.get_by_role("link", name="Review")).not_to_be_visible()
         page.keyboard.press("e")
         expect(page.locator(".review")).to_have_count(0)
+
+
+def test_who_leaves_before_all_is_stored_is_asked(page: Page, address: str, run: Path) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    # Never answered: a correction that takes its time.
+    page.route("**/objects/reviewed", lambda _: None)
+    open_page(page, address, "#/review")
+    expect(stage(page)).to_be_focused()
+    decided = [press(page, "a"), press(page, "a")]
+    page.wait_for_function("document.body.ariaBusy")
+    with page.expect_event("dialog"):
+        page.evaluate("setTimeout(() => location.assign('about:blank'))")
+    assert asked == ["beforeunload"]
+    page.unroute("**/objects/reviewed")  # which lets it go on
+    stored(page)
+    assert all(rows(run)[id][2] for id in decided)
+    page.goto("about:blank")
+    assert asked == ["beforeunload"]

@@ -36,8 +36,9 @@ def unchecked_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of converted networks; the other tests share what one of them converted."""
     monkeypatch.setenv("HEAP_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache" / "openvino"
 

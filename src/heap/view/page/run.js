@@ -117,6 +117,7 @@ let before = Promise.resolve(); // The correction before, which must not be take
 
 // Changes the run as it is shown; where somebody else has changed it since, it is shown anew instead.
 export function correct(path, body) {
+  count(1);
   const now = before.catch(() => {}).then(() => send(path, body));
   before = now;
   return now;
@@ -126,8 +127,15 @@ export function correct(path, body) {
 export const isCorrecting = () => waiting > 0;
 let waiting = 0;
 
+function count(change) {
+  waiting += change;
+  document.body.ariaBusy = isCorrecting() ? "true" : null;
+}
+
+// They are sent one after the other, so who decides quickly and leaves would lose the last ones.
+addEventListener("beforeunload", (event) => { if (isCorrecting()) event.preventDefault(); });
+
 async function send(path, body) {
-  waiting += 1;
   try {
     if (reason()) throw new Refused(reason());
     const done = await tell(path, { ...body, who: kept("who", ""), version: run.seen });
@@ -137,7 +145,7 @@ async function send(path, body) {
     if (error instanceof Refused && error.version) await refresh();
     throw error;
   } finally {
-    waiting -= 1;
+    count(-1);
     dispatchEvent(new Event("heap:changed"));
   }
 }
