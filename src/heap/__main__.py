@@ -4,8 +4,8 @@ import gc
 import sys
 
 _ALLOCATIONS = 10_000
-"""New objects after which garbage is looked for, instead of Python's 700. What imports make stays to
-the end, and looking through it a thousand times took a sixth of the start."""
+"""New objects after which garbage is looked for, instead of Python's 700. What imports make stays
+to the end, and looking through it a thousand times took a sixth of the start."""
 
 
 def main() -> None:
