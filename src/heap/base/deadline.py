@@ -18,18 +18,18 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
         TimeoutError: if it is not done by then.
     """
     outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:
-            outcome.set_exception(error)
-
     # Not by a pool of threads, which waits for all of its threads when the process ends.
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=_settle, args=(outcome, work), daemon=True).start()
     try:
         return outcome.result(seconds)
     except TimeoutError:
         if outcome.done():  # the work itself has raised a TimeoutError
             raise
         raise TimeoutError(f"it takes longer than {seconds:g} seconds") from None
+
+
+def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
+    try:
+        outcome.set_result(work())
+    except BaseException as error:
+        outcome.set_exception(error)

@@ -98,16 +98,12 @@ def decode(source: Source, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: for anything wrong with the image, at the stage `read`, `open`, `limit` or
             `decode`.
     """
-
-    def begin() -> tuple[bytes, ImageFile, int]:
-        data = _read(source, limits)
-        return data, *_open(source.key, data)
-
     _hide_warnings()
     # Without a time limit: the command that fills standard input may be slow, or typed by a person.
     if source.location == STANDARD_INPUT:
-        return _decode(source.key, *begin(), limits)
-    return _decode(source.key, *_run_in_time(source.key, "read", limits.seconds, begin), limits)
+        return _decode(source.key, *_begin(source, limits), limits)
+    begun = _run_in_time(source.key, "read", limits.seconds, lambda: _begin(source, limits))
+    return _decode(source.key, *begun, limits)
 
 
 def read(source: Source, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -176,6 +172,12 @@ def _decode(key: str, data: bytes, image: ImageFile, frames: int, limits: Limits
         "; ".join(filter(None, notes)) or None,
         profile_of(image),
     )
+
+
+def _begin(source: Source, limits: Limits) -> tuple[bytes, ImageFile, int]:
+    """Encoded bytes, the opened image, and its number of frames."""
+    data = _read(source, limits)
+    return data, *_open(source.key, data)
 
 
 def _read(source: Source, limits: Limits) -> bytes:

@@ -135,15 +135,16 @@ def _gone(error: Exception) -> str:
 
 
 def _open_regular(path: str) -> IO[bytes]:
-    # Without O_NONBLOCK, opening a FIFO that took a file's place would wait for a writer.
-    def opener(name: str, flags: int) -> int:
-        handle = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise InputError(f"{path!r} is no regular file; pipe images through '-' instead")
-        return handle
+    return open(path, "rb", opener=_handle_of)
 
-    return open(path, "rb", opener=opener)
+
+def _handle_of(path: str, flags: int) -> int:
+    # Without O_NONBLOCK, opening a FIFO that took a file's place would wait for a writer.
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"{path!r} is no regular file; pipe images through '-' instead")
+    return handle
 
 
 def _pieces(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:

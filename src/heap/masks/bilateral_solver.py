@@ -121,11 +121,11 @@ class BilateralGrid:
 
     def _system(self) -> LinearOperator:
         upper, lower, diagonal = self.links, self.links.T, self.diagonal
-
-        def times(values: np.ndarray) -> np.ndarray:
-            return np.asarray(diagonal * values + upper @ values + lower @ values)
-
-        return LinearOperator((len(diagonal),) * 2, matvec=times, dtype=np.float64)
+        return LinearOperator(
+            (len(diagonal),) * 2,
+            matvec=lambda values: np.asarray(diagonal * values + upper @ values + lower @ values),
+            dtype=np.float64,
+        )
 
 
 def solve_mask(
