@@ -32,6 +32,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	# An oracle of the tests. It asks for OpenCV, which nothing that we compare with it uses, and
 	# with which supervision would draw otherwise than for our users.
 	$(BIN)/pip install --quiet --no-deps pysodmetrics==1.6.2
+	# A part of jsonschema that cyclonedx-bom asks for: every process of Ray takes a second to import it.
+	$(BIN)/pip uninstall --quiet --yes rfc3987-syntax
 	touch $@
 
 demo: $(VENV)/ready ## Find the objects in the demo photos, offline
