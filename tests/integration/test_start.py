@@ -21,11 +21,14 @@ WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables that say how threads of OpenMP wait for each other."""
 
 LISTING = """
-import atexit, sys
+import atexit, gc, sys
 atexit.register(lambda: print("imported:", *sys.modules, file=sys.stderr))
-from heap.cli import main
+from heap.__main__ import main
 main()
 """
+LOOKING = LISTING.replace(
+    '"imported:", *sys.modules', '"looked:", gc.get_stats()[0]["collections"]'
+)
 
 
 def imported(*arguments: object) -> set[str]:
@@ -66,6 +69,12 @@ def test_a_run_is_opened_without_what_makes_one(arguments: list[str], run: Path)
     modules = imported(command, run, *options)
     assert "lancedb" in modules
     assert not modules & (MODELS | NUMBERS | CLIENTS | PARSER)
+
+
+def test_garbage_is_looked_for_seldom_while_modules_come(run: Path) -> None:
+    command = [sys.executable, "-c", LOOKING, "categories", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stderr.rpartition("looked: ")[2]) < 100  # 300 and more as Python has it
 
 
 def test_the_small_model_loads_no_transformer(photos: Path, tmp_path: Path) -> None:
