@@ -1,5 +1,6 @@
 """Correcting masks in a real browser: parts, brush, eraser, box, splitting, and the way back."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def mask(run: Path, place: int = 0) -> np.ndarray:
 
 def pixels(page: Page) -> int:
     """Pixels that the mask in the editor has."""
-    page.wait_for_function("document.querySelector('canvas.drawing')?.dataset.pixels")
+    # By an attribute: what a page allows to run leaves no other way to wait.
+    expect(page.locator("canvas.drawing")).to_have_attribute("data-pixels", re.compile("."))
     # What is drawn is drawn in the next frame.
     page.evaluate(DRAWN)
     return int(page.locator("canvas.drawing").get_attribute("data-pixels") or -1)

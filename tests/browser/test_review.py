@@ -134,7 +134,7 @@ def test_who_leaves_before_all_is_stored_is_asked(page: Page, address: str, run:
     open_page(page, address, "#/review")
     expect(stage(page)).to_be_focused()
     decided = [press(page, "a"), press(page, "a")]
-    page.wait_for_function("document.body.ariaBusy")
+    expect(page.locator("body")).to_have_attribute("aria-busy", "true")
     with page.expect_event("dialog"):
         page.evaluate("setTimeout(() => location.assign('about:blank'))")
     assert asked == ["beforeunload"]
