@@ -38,6 +38,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SERVER = pytest.StashKey[str]()
+"""Address of the server that all workers of xdist share."""
 EXAMPLES = 40
 """Of a property that does not say its own number."""
 

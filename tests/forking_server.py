@@ -13,6 +13,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -170,6 +171,9 @@ def main() -> None:
         # Those who come before the imports are done wait.
         listener.bind(sys.argv[1])
         listener.listen(64)
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if listener not in ready:  # no test has needed it
+            return
         prepare()
         command = serve(listener)
     become(command)

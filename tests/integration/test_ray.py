@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ import pytest
 from conftest import draw_photo
 from PIL import Image
 
-# Looked for and not imported, for Ray takes seconds, and every worker reads this file.
-if not (find_spec("ray") and find_spec("moto")):
-    pytest.skip("Ray, or moto, which plays the storage, is not installed", allow_module_level=True)
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("moto", reason="moto, which plays the storage, is not installed")
 
 from benchmarks.cluster_processes import Machines
 from object_storage import Storage, object_storage
